@@ -1,0 +1,1 @@
+//! Where training and reference images come from: the shapes world, folders and archives.

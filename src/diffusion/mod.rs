@@ -1,0 +1,1 @@
+//! Schedules, posteriors and steps; knows closures, no net.

@@ -1,0 +1,1 @@
+//! Numbers in, scores out: f64 slices, no tensor, no file, no device.

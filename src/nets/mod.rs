@@ -1,0 +1,1 @@
+//! Weights and tensors to tensors; knows no diffusion and opens no file.

@@ -1,0 +1,1 @@
+//! Finished rows to files that people read; knows no tensor.

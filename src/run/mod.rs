@@ -1,0 +1,1 @@
+//! Which job, where, in what order; knows stages only as `Job`.

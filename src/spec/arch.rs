@@ -1,0 +1,135 @@
+//! Architectures as data: every option of the ADM nets ("Diffusion Models Beat GANs on Image Synthesis", and its release).
+
+use serde::{Deserialize, Serialize};
+
+/// How the `3C` rows of `qkv` are laid out: per head (the release's default) or q of all heads, then k, then v.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum QkvOrder {
+    #[default]
+    Legacy,
+    New,
+}
+
+/// The head of the noisy classifier.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pool {
+    Adaptive,
+    #[default]
+    Attention,
+    Spatial,
+    SpatialV2,
+}
+
+/// The options shared by the UNet and the classifier's encoder.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Trunk {
+    /// Pixels a side of the (square) images.
+    pub resolution: usize,
+    /// Image channels; a super-resolution net's stem takes twice as many.
+    pub in_channels: usize,
+    /// Base width M; every level is `int(mult * M)` wide.
+    pub channels: usize,
+    pub res_blocks: usize,
+    /// Per-level multiplier of `channels`; may be fractional.
+    pub channel_mult: Vec<f64>,
+    /// Resolutions, in pixels, whose blocks carry attention (the middle block always does).
+    pub attention: Vec<usize>,
+    /// Heads of every attention block, unless `channels_per_head` is given.
+    pub heads: usize,
+    pub channels_per_head: Option<usize>,
+    pub qkv_order: QkvOrder,
+    /// AdaGN (scale and shift) instead of adding the embedding.
+    pub adagn: bool,
+    /// BigGAN residual blocks for up and down.
+    pub updown: bool,
+    /// Learned convolutions in plain up and down; without effect when `updown`.
+    pub conv_resample: bool,
+    /// Divide each residual sum by sqrt(2): the paper's "rescale resblock", absent from the release.
+    pub rescale_residual: bool,
+}
+
+/// The ADM UNet; as `Arch::SuperRes`, the same net with a doubled stem.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnetArch {
+    pub trunk: Trunk,
+    /// Heads on the way up when they differ.
+    pub heads_up: Option<usize>,
+    /// Class-conditional with this many classes.
+    pub classes: Option<usize>,
+    /// Six output channels: the mean part and the variance part.
+    pub learn_sigma: bool,
+}
+
+/// The noisy classifier: the UNet's way down, its middle, and a pool.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClassifierArch {
+    pub trunk: Trunk,
+    pub classes: usize,
+    pub pool: Pool,
+}
+
+/// The feature net of worlds that Inception does not know.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FeatureArch {
+    /// Every image is resized to this many pixels a side first.
+    pub resolution: usize,
+    /// Width of the first stage; it doubles at each halving.
+    pub channels: usize,
+    /// Dimension of the pooled features.
+    pub pool: usize,
+    /// Channels of the spatial features, on a 4x4 grid.
+    pub spatial: usize,
+    pub classes: usize,
+    /// Scene attributes regressed beside the class while training.
+    pub attributes: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Arch {
+    Unet(UnetArch),
+    SuperRes(UnetArch),
+    Classifier(ClassifierArch),
+    Features(FeatureArch),
+}
+
+/// Noise schedules of the ADM release.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NoiseSchedule {
+    #[default]
+    Linear,
+    Cosine,
+}
+
+/// The diffusion process that a net was trained on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Process {
+    pub schedule: NoiseSchedule,
+    /// T, the number of steps the net was trained on.
+    pub timesteps: usize,
+    /// The net sees `t * 1000 / T` instead of `t`.
+    pub rescale_timesteps: bool,
+    /// The net predicts x0 instead of the noise.
+    pub predict_x0: bool,
+}
+
+/// What a checkpoint written here says of itself, as JSON under the safetensors metadata key `runner`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Card {
+    pub arch: Arch,
+    /// None for the feature net, which sees clean images.
+    pub process: Option<Process>,
+    /// Class names, index order; empty when unknown.
+    pub classes: Vec<String>,
+    /// Optimizer steps taken.
+    pub steps: u64,
+}

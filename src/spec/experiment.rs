@@ -1,0 +1,305 @@
+//! The experiment file, typed.
+
+use crate::spec::arch::{NoiseSchedule, Pool, QkvOrder};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Experiment {
+    pub name: String,
+    /// The net that is trained, or that draws the samples.
+    pub model: Model,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train: Option<Train>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guidance: Option<Guidance>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample: Option<Sample>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eval: Option<Eval>,
+    #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
+    pub grid: toml::Table,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub zip: Vec<toml::Table>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub chart: Vec<Chart>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    #[default]
+    Unet,
+    SuperRes,
+    Classifier,
+    Features,
+}
+
+/// A net: a preset or the checkpoint's own card, then `arch` and `process` over it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Model {
+    pub kind: Kind,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preset: Option<String>,
+    /// Pixels a side; must agree with the checkpoint when both say it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resolution: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<PathBuf>,
+    #[serde(skip_serializing_if = "ArchChanges::is_empty")]
+    pub arch: ArchChanges,
+    #[serde(skip_serializing_if = "ProcessChanges::is_empty")]
+    pub process: ProcessChanges,
+}
+
+/// `[model.arch]`: what differs from the preset.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[rustfmt::skip]
+pub struct ArchChanges {
+    #[serde(skip_serializing_if = "Option::is_none")] pub in_channels: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")] pub channels: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")] pub res_blocks: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")] pub channel_mult: Option<Vec<f64>>,
+    #[serde(skip_serializing_if = "Option::is_none")] pub attention: Option<Vec<usize>>,
+    /// Setting `heads` clears the preset's `channels_per_head`, and the other way round.
+    #[serde(skip_serializing_if = "Option::is_none")] pub heads: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")] pub channels_per_head: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")] pub heads_up: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")] pub qkv_order: Option<QkvOrder>,
+    #[serde(skip_serializing_if = "Option::is_none")] pub adagn: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")] pub updown: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")] pub conv_resample: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")] pub rescale_residual: Option<bool>,
+    /// Number of classes; 0 makes a UNet unconditional.
+    #[serde(skip_serializing_if = "Option::is_none")] pub classes: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")] pub learn_sigma: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")] pub pool: Option<Pool>,
+}
+
+impl ArchChanges {
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// `[model.process]`: what differs from the preset's diffusion process.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[rustfmt::skip]
+pub struct ProcessChanges {
+    #[serde(skip_serializing_if = "Option::is_none")] pub schedule: Option<NoiseSchedule>,
+    #[serde(skip_serializing_if = "Option::is_none")] pub timesteps: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")] pub rescale_timesteps: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")] pub predict_x0: Option<bool>,
+}
+
+impl ProcessChanges {
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// How timesteps are drawn while training (ADM's `schedule_sampler`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ScheduleSampler {
+    #[default]
+    Uniform,
+    LossSecondMoment,
+}
+
+/// How the learning rate falls after the warm-up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Anneal {
+    #[default]
+    None,
+    Linear,
+    Cosine,
+}
+
+/// `[train]`: makes the weights of `[model]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Train {
+    /// `shapes`, or the path of an image folder, tar, zip or npz.
+    pub data: String,
+    pub steps: u64,
+    pub batch: usize,
+    pub learning_rate: f64,
+    #[serde(default)]
+    pub weight_decay: f64,
+    #[serde(default)]
+    pub warmup: u64,
+    #[serde(default)]
+    pub anneal: Anneal,
+    #[serde(default = "ema")]
+    pub ema: f64,
+    #[serde(default)]
+    pub dropout: f64,
+    #[serde(default)]
+    pub schedule_sampler: ScheduleSampler,
+    /// Classifiers: diffuse the images first (ADM's `noised`).
+    #[serde(default = "yes")]
+    pub noised: bool,
+    /// Mirror half of the images.
+    #[serde(default)]
+    pub flip: bool,
+    #[serde(default)]
+    pub random_crop: bool,
+    #[serde(default)]
+    pub seed: u64,
+    /// Steps between resumable checkpoints and validation lines; without effect on the weights.
+    #[serde(default = "every")]
+    pub checkpoint_every: u64,
+    /// Steps after which the EMA weights are kept for good, beside the last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keep: Vec<u64>,
+    /// Where the final EMA weights are copied, as f16, when training is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub export: Option<PathBuf>,
+}
+
+/// `[guidance]`: the noisy classifier and its strength.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Guidance {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preset: Option<String>,
+    pub checkpoint: PathBuf,
+    /// 0 runs no classifier at all.
+    pub scale: f64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sampler {
+    #[default]
+    Ddpm,
+    Ddim,
+}
+
+/// Steps kept of the process: a count, or ADM's section list and `ddimN` as text.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Steps {
+    Count(usize),
+    Sections(String),
+}
+
+/// The asked labels: a rule, or class names or indices that are cycled through.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Classes {
+    Rule(ClassRule),
+    List(Vec<Class>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClassRule {
+    /// Image i asks for class i mod K.
+    Balanced,
+    /// Independent and uniform (ADM's).
+    Random,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Class {
+    Index(u32),
+    Name(String),
+}
+
+/// `[sample]`: how images are drawn.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sample {
+    #[serde(default)]
+    pub sampler: Sampler,
+    pub steps: Steps,
+    /// DDIM's noise, 0 to 1.
+    #[serde(default)]
+    pub eta: f64,
+    pub count: usize,
+    #[serde(default)]
+    pub seed: u64,
+    #[serde(default = "balanced")]
+    pub classes: Classes,
+    /// Clamp x0 to [-1, 1] at every step (ADM's `clip_denoised`).
+    #[serde(default = "yes")]
+    pub clip: bool,
+    /// Images at a time; without effect on the images.
+    #[serde(default = "batch")]
+    pub batch: usize,
+    /// Images a stored part; without effect on the images.
+    #[serde(default = "part")]
+    pub part: usize,
+}
+
+/// A metric by the name it has in the file; `fid` and `sfid` ask for Inception, `fd` and `sfd` for any other net.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Metric {
+    Fd,
+    Sfd,
+    Fid,
+    Sfid,
+    Is,
+    Precision,
+    Recall,
+    /// Accuracy of the feature net's class against the asked label.
+    Agreement,
+}
+
+/// `[eval]`: features and scores.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Eval {
+    /// The world the feature net belongs to: `shapes` here, `inception` later. Names the metric: `FD (shapes)`.
+    pub features: String,
+    /// The feature net's checkpoint.
+    pub weights: PathBuf,
+    pub reference: PathBuf,
+    pub metrics: Vec<Metric>,
+    /// Bootstrap resamples over images.
+    #[serde(default = "resamples")]
+    pub resamples: usize,
+}
+
+/// `[[chart]]`: one line chart a metric.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Chart {
+    /// An axis (`guidance.scale`) or a metric (`recall`).
+    pub x: String,
+    pub y: Vec<String>,
+    /// The axis that makes the lines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+}
+
+fn ema() -> f64 {
+    0.9999
+}
+fn yes() -> bool {
+    true
+}
+fn every() -> u64 {
+    1000
+}
+fn balanced() -> Classes {
+    Classes::Rule(ClassRule::Balanced)
+}
+fn batch() -> usize {
+    50
+}
+fn part() -> usize {
+    1000
+}
+fn resamples() -> usize {
+    1000
+}

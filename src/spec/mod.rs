@@ -1,0 +1,4 @@
+//! What the user asked for, typed: no tensor, no file but the experiment's own.
+
+pub mod arch;
+pub mod experiment;

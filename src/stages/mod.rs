@@ -1,0 +1,1 @@
+//! The one floor where nets meet diffusion and files meet tensors.
