@@ -2,3 +2,5 @@
 
 pub mod arch;
 pub mod experiment;
+pub mod grid;
+pub mod key;
