@@ -4,7 +4,7 @@ use crate::spec::arch::{NoiseSchedule, Pool, QkvOrder};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Experiment {
     pub name: String,
@@ -184,7 +184,10 @@ pub enum Sampler {
 
 /// Steps kept of the process: a count, or ADM's section list and `ddimN` as text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "expected a count such as 250, or text such as \"ddim25\" or \"10,10,20\""
+)]
 pub enum Steps {
     Count(usize),
     Sections(String),
@@ -192,7 +195,10 @@ pub enum Steps {
 
 /// The asked labels: a rule, or class names or indices that are cycled through.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "expected \"balanced\", \"random\", or a list of class names or indices"
+)]
 pub enum Classes {
     Rule(ClassRule),
     List(Vec<Class>),
@@ -208,7 +214,7 @@ pub enum ClassRule {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a class name or a class index")]
 pub enum Class {
     Index(u32),
     Name(String),
@@ -253,6 +259,22 @@ pub enum Metric {
     Recall,
     /// Accuracy of the feature net's class against the asked label.
     Agreement,
+}
+
+impl Metric {
+    /// As it stands in the file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Metric::Fd => "fd",
+            Metric::Sfd => "sfd",
+            Metric::Fid => "fid",
+            Metric::Sfid => "sfid",
+            Metric::Is => "is",
+            Metric::Precision => "precision",
+            Metric::Recall => "recall",
+            Metric::Agreement => "agreement",
+        }
+    }
 }
 
 /// `[eval]`: features and scores.

@@ -1,6 +1,10 @@
-//! One experiment file → its cells: the grid's every combination, in mixed radix, the last axis fastest.
+//! One experiment file → its cells: every combination of its axes, in mixed radix, the last axis fastest.
 
-use crate::spec::experiment::Experiment;
+use crate::spec::axes::{Axis, axes, short_names};
+use crate::spec::experiment::{Chart, Experiment, Metric};
+use crate::spec::overlay::{assign, pair, same, show, value};
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use serde::Deserialize;
 
 /// One grid point: the experiment with its grid resolved, and where it stands.
 #[derive(Clone, Debug)]
@@ -13,4 +17,235 @@ pub struct Cell {
     pub axes: Vec<String>,
     /// Without `grid`, `zip` and `chart`.
     pub spec: Experiment,
+}
+
+impl Cell {
+    /// `steps=25 scale=0.5`; empty where the file has no grid.
+    pub fn label(&self) -> String {
+        let names = short_names(&self.axes);
+        let values = self.axes.iter().filter_map(|axis| self.get(axis));
+        let parts = names.iter().zip(values);
+        let parts: Vec<String> = parts.map(|(n, v)| format!("{n}={}", show(v))).collect();
+        parts.join(" ")
+    }
+
+    /// The cell's value on an axis, by its full key.
+    pub fn get(&self, key: &str) -> Option<&toml::Value> {
+        self.at.iter().find(|(k, _)| k == key).map(|(_, v)| v)
+    }
+
+    /// `cell 4 (steps=50 scale=0)`, or the experiment's name where there is no grid.
+    pub fn title(&self) -> String {
+        match self.at.is_empty() {
+            true => self.spec.name.clone(),
+            false => format!("cell {} ({})", self.index, self.label()),
+        }
+    }
+}
+
+/// A whole experiment file: its cells and what is common to them.
+#[derive(Clone, Debug)]
+pub struct Sweep {
+    pub name: String,
+    pub charts: Vec<Chart>,
+    pub axes: Vec<Axis>,
+    /// Those that `--only` keeps.
+    pub cells: Vec<Cell>,
+}
+
+/// More cells than anybody means; a list typed with one zero too many should say so.
+const MOST_CELLS: usize = 100_000;
+
+/// The cells of an experiment file's text under `--set KEY=VALUE` and `--only KEY=VALUE[,VALUE]`.
+pub fn cells(text: &str, set: &[String], only: &[String]) -> Result<Vec<Cell>> {
+    Ok(sweep(text, set, only)?.cells)
+}
+
+pub fn sweep(text: &str, set: &[String], only: &[String]) -> Result<Sweep> {
+    // The text goes straight into the typed struct first, for the line and column of a mistake in it.
+    if let Err(error) = toml::from_str::<Experiment>(text) {
+        let open = may_be_supplied(error.message());
+        ensure!(open, "{}", error.to_string().trim_end());
+    }
+    let mut table: toml::Table = toml::from_str(text)?;
+    for one in set {
+        override_value(&mut table, one).with_context(|| format!("--set {one}"))?;
+    }
+    let axes = axes(&table)?;
+    let count = axes.iter().try_fold(1usize, |n, axis| {
+        n.checked_mul(axis.len()).filter(|&n| n <= MOST_CELLS)
+    });
+    let count = count.ok_or_else(|| anyhow!("the grid has more than {MOST_CELLS} cells"))?;
+    let mut charts = Vec::new();
+    let mut cells = Vec::with_capacity(count);
+    for index in 0..count {
+        let mut cell = cell(&table, &axes, index)?;
+        if index == 0 {
+            charts = std::mem::take(&mut cell.spec.chart);
+        }
+        cell.spec.chart.clear();
+        let prefix = cell.title();
+        let checked = cell.spec.check();
+        match axes.is_empty() {
+            true => checked?,
+            false => checked.with_context(|| prefix)?,
+        }
+        cells.push(cell);
+    }
+    check_charts(&charts, &axes, &cells)?;
+    let name = cells[0].spec.name.clone();
+    for one in only {
+        keep(&mut cells, &axes, one).with_context(|| format!("--only {one}"))?;
+    }
+    ensure!(!cells.is_empty(), "--only leaves no cell of {count}");
+    Ok(Sweep {
+        name,
+        charts,
+        axes,
+        cells,
+    })
+}
+
+/// A required value may come from an axis or from `--set`; every other mistake is the file's own.
+fn may_be_supplied(message: &str) -> bool {
+    message.starts_with("missing field")
+}
+
+fn override_value(table: &mut toml::Table, text: &str) -> Result<()> {
+    let (key, text) = pair(text)?;
+    let new = value(text)?;
+    ensure!(
+        key != "zip" && !key.starts_with("zip."),
+        "[[zip]] cannot be set; edit it in the file"
+    );
+    for axis in axes(table)? {
+        for (name, values) in &axis.lists {
+            let one = values.last().map(show).unwrap_or_default();
+            ensure!(
+                name != key,
+                "`{key}` is an axis of {} with {} values\nhint: to run one slice, use `--only {key}={one}`; to replace the axis, use {}",
+                axis.place(),
+                values.len(),
+                match axis.zipped {
+                    true => "an editor: lists of [[zip]] move together".to_string(),
+                    false => format!("`--set grid.{key}=[{text}]`"),
+                },
+            );
+        }
+    }
+    assign(table, key, new)?;
+    match Experiment::deserialize(table.clone()) {
+        Err(error) if !may_be_supplied(error.message()) => {
+            bail!("{}", error.to_string().trim_end())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn cell(table: &toml::Table, axes: &[Axis], index: usize) -> Result<Cell> {
+    let mut table = table.clone();
+    table.remove("grid");
+    table.remove("zip");
+    let mut digits = vec![0; axes.len()];
+    let mut rest = index;
+    for (digit, axis) in digits.iter_mut().zip(axes).rev() {
+        *digit = rest % axis.len();
+        rest /= axis.len();
+    }
+    let mut at = Vec::new();
+    for (axis, digit) in axes.iter().zip(digits) {
+        for (key, values) in &axis.lists {
+            assign(&mut table, key, values[digit].clone())?;
+            at.push((key.clone(), values[digit].clone()));
+        }
+    }
+    let mut cell = Cell {
+        index,
+        at,
+        axes: axes.iter().map(|axis| axis.key().to_string()).collect(),
+        spec: Experiment::default(),
+    };
+    match Experiment::deserialize(table) {
+        Ok(spec) => cell.spec = spec,
+        Err(error) if axes.is_empty() => bail!("{}", error.to_string().trim_end()),
+        Err(error) => bail!("{}: {}", cell.title(), error.to_string().trim_end()),
+    }
+    Ok(cell)
+}
+
+/// Drops the cells that one `--only KEY=VALUE[,VALUE]` does not name.
+fn keep(cells: &mut Vec<Cell>, axes: &[Axis], text: &str) -> Result<()> {
+    let (key, text) = pair(text)?;
+    let keys: Vec<String> = axes.iter().map(|axis| axis.key().to_string()).collect();
+    let by_short_name = short_names(&keys).iter().position(|name| name == key);
+    let key = by_short_name.map_or(key, |at| &keys[at]);
+    let lists = axes.iter().flat_map(|axis| &axis.lists);
+    let Some((_, values)) = lists.clone().find(|(name, _)| name == key) else {
+        let names: Vec<String> = lists.map(|(name, _)| format!("`{name}`")).collect();
+        match names.is_empty() {
+            true => bail!("the file has no [grid]"),
+            false => bail!("`{key}` is no axis; the axes are {}", names.join(", ")),
+        }
+    };
+    let mut wanted = Vec::new();
+    for one in text.split(',') {
+        let one = value(one.trim())?;
+        if !values.iter().any(|v| same(v, &one)) {
+            let all: Vec<String> = values.iter().map(show).collect();
+            bail!(
+                "`{}` is not on the axis, which has {}",
+                show(&one),
+                all.join(", ")
+            );
+        }
+        wanted.push(one);
+    }
+    cells.retain(|cell| {
+        let here = cell.get(key);
+        here.is_some_and(|here| wanted.iter().any(|one| same(here, one)))
+    });
+    Ok(())
+}
+
+/// What a chart names must be an axis or a metric of the file.
+fn check_charts(charts: &[Chart], axes: &[Axis], cells: &[Cell]) -> Result<()> {
+    let names: Vec<&str> = axes
+        .iter()
+        .flat_map(|axis| axis.lists.iter().map(|(name, _)| name.as_str()))
+        .collect();
+    let evals = cells.iter().filter_map(|cell| cell.spec.eval.as_ref());
+    let mut metrics: Vec<Metric> = evals.flat_map(|eval| eval.metrics.clone()).collect();
+    metrics.sort();
+    metrics.dedup();
+    let metrics: Vec<&str> = metrics.iter().map(|metric| metric.name()).collect();
+    let list = |names: &[&str]| match names.is_empty() {
+        true => "none here".to_string(),
+        false => names.join(", "),
+    };
+    for (n, chart) in charts.iter().enumerate() {
+        let place = format!("[[chart]] {}", n + 1);
+        ensure!(
+            names.contains(&chart.x.as_str()) || metrics.contains(&chart.x.as_str()),
+            "{place}: x = \"{}\" is neither an axis ({}) nor a metric ({})",
+            chart.x,
+            list(&names),
+            list(&metrics),
+        );
+        ensure!(!chart.y.is_empty(), "{place}: y names no metric");
+        for y in chart.y.iter().filter(|y| *y != "all") {
+            ensure!(
+                metrics.contains(&y.as_str()),
+                "{place}: y = \"{y}\" is not a metric of [eval] ({})",
+                list(&metrics),
+            );
+        }
+        if let Some(by) = &chart.by {
+            ensure!(
+                names.contains(&by.as_str()),
+                "{place}: by = \"{by}\" is not an axis ({})",
+                list(&names),
+            );
+        }
+    }
+    Ok(())
 }

@@ -1,6 +1,9 @@
 //! What the user asked for, typed: no tensor, no file but the experiment's own.
 
 pub mod arch;
+pub mod axes;
+pub mod check;
 pub mod experiment;
 pub mod grid;
 pub mod key;
+pub mod overlay;

@@ -1,0 +1,212 @@
+//! The ranges of an experiment: every value that parses and still cannot be meant is refused here.
+
+use crate::spec::experiment::{
+    ArchChanges, Classes, Eval, Experiment, Kind, Metric, Model, Sample, Steps, Train,
+};
+use anyhow::{Result, bail, ensure};
+
+/// T of every released net, and of a net whose file does not say.
+const TIMESTEPS: usize = 1000;
+
+impl Experiment {
+    /// Everything that can be wrong without reading another file.
+    pub fn check(&self) -> Result<()> {
+        check_name(&self.name)?;
+        check_model(&self.model)?;
+        ensure!(
+            self.train.is_some() || self.sample.is_some(),
+            "there is neither [train] nor [sample], so there is nothing to do"
+        );
+        if let Some(train) = &self.train {
+            check_train(train)?;
+            ensure!(
+                self.model.checkpoint.is_none(),
+                "[train] starts from fresh weights, so model.checkpoint cannot be set\nhint: take one of the two out"
+            );
+        }
+        if let Some(guidance) = &self.guidance {
+            ensure!(self.sample.is_some(), "[guidance] needs [sample]");
+            ensure!(
+                guidance.scale.is_finite() && guidance.scale >= 0.0,
+                "guidance.scale = {} is not a number from 0 up",
+                guidance.scale
+            );
+        }
+        if let Some(sample) = &self.sample {
+            ensure!(
+                self.model.kind == Kind::Unet,
+                "[sample] draws from a model of kind \"unet\", not of kind {}",
+                quoted(self.model.kind)
+            );
+            ensure!(
+                self.train.is_some() || self.model.checkpoint.is_some(),
+                "[sample] needs weights\nhint: name them with `model.checkpoint = \"...\"`, or make them with a [train] table"
+            );
+            check_sample(sample)?;
+            check_steps(&sample.steps, self.timesteps())?;
+        }
+        if let Some(eval) = &self.eval {
+            ensure!(self.sample.is_some(), "[eval] needs [sample]");
+            check_eval(eval)?;
+        }
+        Ok(())
+    }
+
+    /// T as far as the file says it.
+    fn timesteps(&self) -> usize {
+        self.model.process.timesteps.unwrap_or(TIMESTEPS)
+    }
+}
+
+/// `sample.steps` against T, the number of steps the net was trained on.
+pub fn check_steps(steps: &Steps, timesteps: usize) -> Result<()> {
+    let trained = format!("the model was trained on {timesteps} steps");
+    let (count, shown) = match steps {
+        Steps::Count(count) => (*count, count.to_string()),
+        Steps::Sections(text) => (kept(text)?, format!("\"{text}\"")),
+    };
+    ensure!(
+        (1..=timesteps).contains(&count),
+        "sample.steps = {shown} is outside 1..={timesteps} ({trained})"
+    );
+    Ok(())
+}
+
+/// The number of steps that `ddim25` or `10,10,20` keeps.
+fn kept(text: &str) -> Result<usize> {
+    let numbers = text.strip_prefix("ddim").map_or_else(
+        || text.split(',').map(|n| n.trim().parse().ok()).collect(),
+        |n| n.parse().ok().map(|n| vec![n]),
+    );
+    let total = numbers.and_then(|numbers: Vec<usize>| {
+        let mut all = numbers.into_iter();
+        all.try_fold(0usize, |sum, n| sum.checked_add(n))
+    });
+    match total {
+        Some(total) => Ok(total),
+        None => bail!(
+            "sample.steps = \"{text}\" is not a list of sections such as \"10,10,20\", nor \"ddimN\""
+        ),
+    }
+}
+
+fn check_name(name: &str) -> Result<()> {
+    let good = |c: char| c.is_alphanumeric() || "-_.+ ".contains(c);
+    ensure!(
+        !name.trim().is_empty() && !name.starts_with('.') && name.chars().all(good),
+        "name = {name:?} cannot name a folder of reports; use letters, digits, `-` and `_`"
+    );
+    Ok(())
+}
+
+fn check_model(model: &Model) -> Result<()> {
+    at_least("model.resolution", model.resolution.unwrap_or(1), 1)?;
+    let ArchChanges {
+        in_channels,
+        channels,
+        res_blocks,
+        channel_mult,
+        heads,
+        channels_per_head,
+        heads_up,
+        ..
+    } = &model.arch;
+    for (key, value) in [
+        ("in_channels", in_channels),
+        ("channels", channels),
+        ("res_blocks", res_blocks),
+        ("heads", heads),
+        ("channels_per_head", channels_per_head),
+        ("heads_up", heads_up),
+    ] {
+        at_least(&format!("model.arch.{key}"), value.unwrap_or(1), 1)?;
+    }
+    if let Some(mult) = channel_mult {
+        ensure!(
+            !mult.is_empty() && mult.iter().all(|m| m.is_finite() && *m > 0.0),
+            "model.arch.channel_mult = {mult:?} needs one number above 0 a level"
+        );
+    }
+    ensure!(
+        heads.is_none() || channels_per_head.is_none(),
+        "model.arch sets both heads and channels_per_head; one follows from the other"
+    );
+    at_least(
+        "model.process.timesteps",
+        model.process.timesteps.unwrap_or(1),
+        1,
+    )
+}
+
+fn check_train(train: &Train) -> Result<()> {
+    ensure!(!train.data.is_empty(), "train.data is empty");
+    at_least("train.steps", train.steps, 1)?;
+    at_least("train.batch", train.batch, 1)?;
+    at_least("train.checkpoint_every", train.checkpoint_every, 1)?;
+    ensure!(
+        train.learning_rate.is_finite() && train.learning_rate > 0.0,
+        "train.learning_rate = {} is not above 0",
+        train.learning_rate
+    );
+    ensure!(
+        train.weight_decay.is_finite() && train.weight_decay >= 0.0,
+        "train.weight_decay = {} is not a number from 0 up",
+        train.weight_decay
+    );
+    for (key, value) in [("ema", train.ema), ("dropout", train.dropout)] {
+        ensure!(
+            (0.0..1.0).contains(&value),
+            "train.{key} = {value} is outside 0..1 (1 left out)"
+        );
+    }
+    for step in &train.keep {
+        ensure!(
+            (1..=train.steps).contains(step),
+            "train.keep holds {step}, which is outside 1..={} (train.steps)",
+            train.steps
+        );
+    }
+    Ok(())
+}
+
+fn check_sample(sample: &Sample) -> Result<()> {
+    at_least("sample.count", sample.count, 1)?;
+    at_least("sample.batch", sample.batch, 1)?;
+    at_least("sample.part", sample.part, 1)?;
+    ensure!(
+        (0.0..=1.0).contains(&sample.eta),
+        "sample.eta = {} is outside 0..=1",
+        sample.eta
+    );
+    if let Classes::List(list) = &sample.classes {
+        ensure!(!list.is_empty(), "sample.classes is an empty list");
+    }
+    Ok(())
+}
+
+fn check_eval(eval: &Eval) -> Result<()> {
+    ensure!(!eval.metrics.is_empty(), "eval.metrics is an empty list");
+    for metric in &eval.metrics {
+        let plain = match metric {
+            Metric::Fid => "fd",
+            Metric::Sfid => "sfd",
+            _ => continue,
+        };
+        ensure!(
+            eval.features == "inception",
+            "eval.metrics names `{}`, which is measured on Inception's features, and eval.features = \"{}\"\nhint: use `{plain}`",
+            metric.name(),
+            eval.features
+        );
+    }
+    at_least("eval.resamples", eval.resamples, 1)
+}
+
+fn at_least<T: PartialOrd + std::fmt::Display>(key: &str, value: T, least: T) -> Result<()> {
+    ensure!(value >= least, "{key} = {value} is below {least}");
+    Ok(())
+}
+
+fn quoted(kind: Kind) -> String {
+    format!("\"{}\"", format!("{kind:?}").to_lowercase())
+}
