@@ -4,10 +4,14 @@ use crate::diffusion::at::At;
 use crate::diffusion::schedule::Schedule;
 use candle_core::{Result, Tensor};
 
-/// The standard deviation of the noise that a step adds; `eta` 0 adds none, 1 as much as an ancestral step.
-pub fn sigma(schedule: &Schedule, eta: f64, i: usize) -> f64 {
-    let (now, prev) = (schedule.alpha_bar[i], schedule.alpha_bar_prev[i]);
-    eta * ((1.0 - prev) / (1.0 - now)).sqrt() * (1.0 - now / prev).sqrt()
+/// Standard deviation of the noise that a step adds (`eta` 0 adds none, 1 as much as an ancestral step), and the weight
+/// of the direction to x_t. In f32 from the tables' values, as the release computes them: near the ends their rounding shows.
+fn weights(schedule: &Schedule, eta: f64, i: usize) -> (f32, f32) {
+    let now = schedule.alpha_bar[i] as f32;
+    let prev = schedule.alpha_bar_prev[i] as f32;
+    let sigma = eta as f32 * ((1.0 - prev) / (1.0 - now)).sqrt() * (1.0 - now / prev).sqrt();
+    let left = 1.0 - prev - sigma * sigma;
+    (sigma, left.max(0.0).sqrt())
 }
 
 /// x [n, c, h, w] and its (possibly guided) x0 → x_{t-1}. `noise` may be None where `eta` is 0; step 0 adds none.
@@ -21,17 +25,13 @@ pub fn step(
 ) -> Result<Tensor> {
     let eps = schedule.eps_of_x0(x, x0, at)?;
     let toward = at.scale(x0, |i| schedule.alpha_bar_prev[i].sqrt())?;
-    let along = at.scale(&eps, |i| {
-        // At step 0, rounding may leave this a hair below zero.
-        let left = 1.0 - schedule.alpha_bar_prev[i] - sigma(schedule, eta, i).powi(2);
-        left.max(0.0).sqrt()
-    })?;
+    let along = at.scale(&eps, |i| f64::from(weights(schedule, eta, i).1))?;
     let mean = (toward + along)?;
     match noise {
         Some(noise) if eta != 0.0 => {
             let spread = |i| match i {
                 0 => 0.0,
-                _ => sigma(schedule, eta, i),
+                _ => f64::from(weights(schedule, eta, i).0),
             };
             mean + at.scale(noise, spread)?
         }
@@ -43,5 +43,6 @@ pub fn step(
 pub fn reverse(schedule: &Schedule, x: &Tensor, x0: &Tensor, at: At) -> Result<Tensor> {
     let eps = schedule.eps_of_x0(x, x0, at)?;
     let toward = at.scale(x0, |i| schedule.alpha_bar_next[i].sqrt())?;
-    toward + at.scale(&eps, |i| (1.0 - schedule.alpha_bar_next[i]).sqrt())?
+    let weight = |i: usize| (1.0 - schedule.alpha_bar_next[i] as f32).sqrt();
+    toward + at.scale(&eps, |i| f64::from(weight(i)))?
 }

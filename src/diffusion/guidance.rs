@@ -3,7 +3,7 @@
 use crate::diffusion::at::At;
 use crate::diffusion::posterior::Posterior;
 use crate::diffusion::schedule::Schedule;
-use candle_core::{D, DType, Result, Tensor, Var};
+use candle_core::{D, DType, Result, Tensor, Var, bail};
 
 /// (x [n, c, h, w], t [n]) → [n, ...]; a net, or its gradient.
 pub type Field<'a> = dyn Fn(&Tensor, &Tensor) -> Result<Tensor> + 'a;
@@ -52,7 +52,10 @@ pub fn class_gradient(
         .sum_all()?;
     match total.backward()?.remove(x.as_tensor()) {
         Some(gradient) => Ok(gradient.detach()),
-        None => x.as_tensor().zeros_like(),
+        None => bail!(
+            "the classifier's log-probabilities carry no gradient to the image\n\
+             hint: one of its operations has no backward pass"
+        ),
     }
 }
 
@@ -70,6 +73,8 @@ pub fn condition_score(
     pull: &Tensor,
 ) -> Result<Tensor> {
     let eps = schedule.eps_of_x0(x, x0, at)?;
-    let eps = (eps - at.scale(pull, |i| (1.0 - schedule.alpha_bar[i]).sqrt())?)?;
+    // In f32 from the table's value, as the release computes it.
+    let weight = |i: usize| (1.0 - schedule.alpha_bar[i] as f32).sqrt();
+    let eps = (eps - at.scale(pull, |i| f64::from(weight(i)))?)?;
     schedule.x0_of_eps(x, &eps, at)
 }
