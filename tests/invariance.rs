@@ -317,3 +317,18 @@ fn pixels_are_truncated_to_bytes_in_rows_of_colours() {
     let bytes: Vec<u8> = bytes.flatten_all().unwrap().to_vec1().unwrap();
     assert_eq!(bytes, [0, 127, 255, 0, 254, 255]);
 }
+
+#[test]
+fn a_seed_means_the_same_numbers_in_every_version() {
+    let mut out = [0f32; 3];
+    Noise::new(0).normal(5, 2, &mut out);
+    assert_eq!(out, [-0.10567468, 0.82434195, -0.39197338]);
+    let labels: Vec<u32> = (0..8)
+        .map(|i| label(&Rule::Random, 0, i, 1000).unwrap())
+        .collect();
+    assert_eq!(labels, [240, 441, 919, 946, 47, 95, 19, 826]);
+    let places = Timesteps::new(ScheduleSampler::Uniform, 1000)
+        .draw(0, 3, 5)
+        .places;
+    assert_eq!(places, [67, 667, 832, 258, 889]);
+}
