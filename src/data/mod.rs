@@ -1,1 +1,3 @@
 //! Where training and reference images come from: the shapes world, folders and archives.
+
+pub mod shapes;
