@@ -20,12 +20,8 @@ fn noise_makes_the_stored_rows_of_the_inception_score_case() {
         let rows = &case.arrays()["first_rows"];
         let (n, k) = rows.dims2().unwrap();
         let logits = noise(&case.salt, "is/logits", &[n, k]);
-        for (row, stored) in logits.chunks(k).zip(values(rows).chunks(k)) {
-            let powers: Vec<f64> = row.iter().map(|&v| (2.0 * f64::from(v)).exp()).collect();
-            let sum: f64 = powers.iter().sum();
-            let probs: Vec<f64> = powers.iter().map(|p| p / sum).collect();
-            close(&probs, stored, 1e-6).unwrap();
-        }
+        let doubled: Vec<f64> = logits.iter().map(|&v| 2.0 * f64::from(v)).collect();
+        close(&doubled, &values(rows), 1e-7).unwrap();
     }
 }
 
