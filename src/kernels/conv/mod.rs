@@ -1,0 +1,12 @@
+//! Two-dimensional convolution on the CPU: Winograd for 3x3 of stride 1, direct for everything else, and both gradients.
+
+mod direct;
+mod layout;
+pub mod op;
+mod store;
+mod transforms;
+mod weight_grad;
+mod weights;
+mod winograd;
+
+pub use op::{Conv2d, conv2d};

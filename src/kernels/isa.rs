@@ -1,0 +1,66 @@
+//! Which vector instructions this machine has, and loops compiled once for each of them.
+
+use std::sync::OnceLock;
+
+/// An instruction set that the kernels are written for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isa {
+    Avx512,
+    Avx2,
+    Portable,
+}
+
+impl Isa {
+    /// Every instruction set that this machine can run, the fastest first.
+    pub fn available() -> Vec<Isa> {
+        let mut all = Vec::new();
+        #[cfg(target_arch = "x86_64")]
+        {
+            let fma = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+            if fma && is_x86_feature_detected!("avx512f") {
+                all.push(Isa::Avx512);
+            }
+            if fma {
+                all.push(Isa::Avx2);
+            }
+        }
+        all.push(Isa::Portable);
+        all
+    }
+
+    /// The fastest of them, looked up once.
+    pub fn best() -> Isa {
+        static BEST: OnceLock<Isa> = OnceLock::new();
+        *BEST.get_or_init(|| Isa::available()[0])
+    }
+}
+
+/// `fn name(isa, arguments)` that runs the `#[inline(always)]` body compiled for that instruction set.
+/// The body's const parameter says whether fused multiply-add is one instruction there.
+macro_rules! per_isa {
+    ($(#[$doc:meta])* $vis:vis fn $name:ident($($arg:ident: $type:ty),* $(,)?) $(-> $out:ty)? = $body:ident) => {
+        $(#[$doc])*
+        $vis fn $name(isa: $crate::kernels::isa::Isa, $($arg: $type),*) $(-> $out)? {
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx512f,avx2,fma")]
+                fn wide($($arg: $type),*) $(-> $out)? {
+                    $body::<true>($($arg),*)
+                }
+                #[target_feature(enable = "avx2,fma")]
+                fn half($($arg: $type),*) $(-> $out)? {
+                    $body::<true>($($arg),*)
+                }
+                // SAFETY: these values of `Isa` are only made where the machine has the features.
+                match isa {
+                    $crate::kernels::isa::Isa::Avx512 => return unsafe { wide($($arg),*) },
+                    $crate::kernels::isa::Isa::Avx2 => return unsafe { half($($arg),*) },
+                    $crate::kernels::isa::Isa::Portable => {}
+                }
+            }
+            let _ = isa;
+            $body::<false>($($arg),*)
+        }
+    };
+}
+pub(crate) use per_isa;
