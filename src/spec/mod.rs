@@ -7,3 +7,4 @@ pub mod experiment;
 pub mod grid;
 pub mod key;
 pub mod overlay;
+pub mod presets;
