@@ -170,7 +170,11 @@ fn a_typo_is_shown_where_it_stands() {
 #[test]
 fn a_typo_in_an_axis_names_the_cell() {
     assert_eq!(
-        message(&with("guidance.scale = [0", "guidance.scael = [0"), &[], &[]),
+        message(
+            &with("guidance.scale = [0", "guidance.scael = [0"),
+            &[],
+            &[]
+        ),
         "cell 0 (steps=25 scael=0 preset=imagenet64): unknown field `scael`, expected one of `preset`, `checkpoint`, `scale`\nin `guidance`"
     );
 }
@@ -240,7 +244,10 @@ fn axes_must_be_lists_that_are_distinct_and_not_empty() {
         );
         assert_eq!(message(&text, &[], &[]), expected);
     }
-    let text = with("model.preset = [", "sample.steps = [5, 6]\nmodel.preset = [");
+    let text = with(
+        "model.preset = [",
+        "sample.steps = [5, 6]\nmodel.preset = [",
+    );
     assert_eq!(
         message(&text, &[], &[]),
         "`sample.steps` is an axis twice: in [grid] and in [[zip]]"
@@ -255,8 +262,9 @@ fn set_on_an_axis_is_refused_with_a_hint() {
          hint: to run one slice, use `--only guidance.scale=4`; to replace the axis, use `--set grid.guidance.scale=[9]`"
     );
     assert!(
-        message(FILE, &["model.preset=x"], &[])
-            .starts_with("--set model.preset=x: `model.preset` is an axis of [[zip]] with 2 values")
+        message(FILE, &["model.preset=x"], &[]).starts_with(
+            "--set model.preset=x: `model.preset` is an axis of [[zip]] with 2 values"
+        )
     );
 }
 

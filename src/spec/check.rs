@@ -3,6 +3,7 @@
 use crate::spec::experiment::{
     ArchChanges, Classes, Eval, Experiment, Kind, Metric, Model, Sample, Steps, Train,
 };
+use crate::spec::presets;
 use anyhow::{Result, bail, ensure};
 
 /// T of every released net, and of a net whose file does not say.
@@ -54,7 +55,10 @@ impl Experiment {
 
     /// T as far as the file says it.
     fn timesteps(&self) -> usize {
-        self.model.process.timesteps.unwrap_or(TIMESTEPS)
+        let preset = self.model.preset.as_deref().and_then(presets::arch);
+        let preset = preset.map(|(_, process)| process.timesteps);
+        let own = self.model.process.timesteps;
+        own.or(preset).unwrap_or(TIMESTEPS)
     }
 }
 
@@ -73,7 +77,7 @@ pub fn check_steps(steps: &Steps, timesteps: usize) -> Result<()> {
 }
 
 /// The number of steps that `ddim25` or `10,10,20` keeps.
-fn kept(text: &str) -> Result<usize> {
+pub fn kept(text: &str) -> Result<usize> {
     let numbers = text.strip_prefix("ddim").map_or_else(
         || text.split(',').map(|n| n.trim().parse().ok()).collect(),
         |n| n.parse().ok().map(|n| vec![n]),

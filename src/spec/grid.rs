@@ -48,7 +48,11 @@ impl Cell {
 pub struct Sweep {
     pub name: String,
     pub charts: Vec<Chart>,
+    /// The file under `--set` as text, every default written out.
+    pub resolved: String,
     pub axes: Vec<Axis>,
+    /// Cells of the whole grid.
+    pub count: usize,
     /// Those that `--only` keeps.
     pub cells: Vec<Cell>,
 }
@@ -76,13 +80,11 @@ pub fn sweep(text: &str, set: &[String], only: &[String]) -> Result<Sweep> {
         n.checked_mul(axis.len()).filter(|&n| n <= MOST_CELLS)
     });
     let count = count.ok_or_else(|| anyhow!("the grid has more than {MOST_CELLS} cells"))?;
-    let mut charts = Vec::new();
+    let mut base = None;
     let mut cells = Vec::with_capacity(count);
     for index in 0..count {
         let mut cell = cell(&table, &axes, index)?;
-        if index == 0 {
-            charts = std::mem::take(&mut cell.spec.chart);
-        }
+        base.get_or_insert_with(|| cell.spec.clone());
         cell.spec.chart.clear();
         let prefix = cell.title();
         let checked = cell.spec.check();
@@ -92,18 +94,32 @@ pub fn sweep(text: &str, set: &[String], only: &[String]) -> Result<Sweep> {
         }
         cells.push(cell);
     }
-    check_charts(&charts, &axes, &cells)?;
-    let name = cells[0].spec.name.clone();
+    let base = base.unwrap_or_default();
+    check_charts(&base.chart, &axes, &cells)?;
+    let resolved = resolved(&base, &table)?;
     for one in only {
         keep(&mut cells, &axes, one).with_context(|| format!("--only {one}"))?;
     }
     ensure!(!cells.is_empty(), "--only leaves no cell of {count}");
     Ok(Sweep {
-        name,
-        charts,
+        name: base.name,
+        charts: base.chart,
+        resolved,
         axes,
+        count,
         cells,
     })
+}
+
+/// The first cell with the grid put back.
+fn resolved(base: &Experiment, table: &toml::Table) -> Result<String> {
+    let mut whole = base.clone();
+    let grid = table.get("grid").and_then(toml::Value::as_table);
+    whole.grid = grid.cloned().unwrap_or_default();
+    let zips = table.get("zip").and_then(toml::Value::as_array);
+    let zips = zips.into_iter().flatten();
+    whole.zip = zips.filter_map(|zip| zip.as_table().cloned()).collect();
+    Ok(toml::to_string(&whole)?)
 }
 
 /// A required value may come from an axis or from `--set`; every other mistake is the file's own.

@@ -8,3 +8,4 @@ pub mod grid;
 pub mod key;
 pub mod overlay;
 pub mod presets;
+pub mod resolve;

@@ -88,7 +88,9 @@ impl<'a> Bench<'a> {
 
     /// One line in the job's `log.txt`, with the time (UTC) before it.
     pub fn log(&self, line: &str) {
-        let now = jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%SZ").to_string();
+        let now = jiff::Timestamp::now()
+            .strftime("%Y-%m-%d %H:%M:%SZ")
+            .to_string();
         if let Ok(mut file) = self.log.lock() {
             // A full disk shows in the job's own files; its log must not be what stops it.
             let _ = writeln!(file, "{now} {line}");

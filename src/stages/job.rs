@@ -1,18 +1,14 @@
 //! What each stage is asked to make, and the key of what it makes. No tensor: a plan is made anywhere.
 
-use crate::spec::experiment::{Experiment, Kind, Metric, Model, Sample, Sampler, Steps, Train};
+use crate::spec::check::kept;
+use crate::spec::experiment::{Experiment, Kind, Metric, Model, Sample, Steps, Train};
 use crate::spec::grid::Cell;
 use crate::spec::key::{Key, digest_file, hex};
+use crate::stages::keys;
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
-
-/// A stage whose result changes gets a higher number: every stored result of it is then made again.
-const TRAIN_VERSION: u32 = 1;
-const SAMPLE_VERSION: u32 = 1;
-const FEATURES_VERSION: u32 = 1;
-const METRICS_VERSION: u32 = 1;
 
 /// The stages in the order in which they follow each other.
 pub const STAGES: [&str; 4] = ["train", "sample", "features", "metrics"];
@@ -81,7 +77,9 @@ pub struct MetricsJob {
     pub resamples: usize,
 }
 
+/// One stage of one cell. A plan holds few, so their unequal sizes do not matter.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant)]
 pub enum Job {
     Train(TrainJob),
     Sample(SampleJob),
@@ -111,19 +109,19 @@ impl Job {
     /// The address of the result; the same on every machine.
     pub fn key(&self) -> Result<Key> {
         match self {
-            Job::Train(job) => train_key(job),
-            Job::Sample(job) => sample_key(job),
-            Job::Features(job) => features_key(job),
-            Job::Metrics(job) => metrics_key(job),
+            Job::Train(job) => keys::train(job),
+            Job::Sample(job) => keys::sample(job),
+            Job::Features(job) => keys::features(job),
+            Job::Metrics(job) => keys::metrics(job),
         }
     }
 
     pub fn version(&self) -> u32 {
         match self {
-            Job::Train(_) => TRAIN_VERSION,
-            Job::Sample(_) => SAMPLE_VERSION,
-            Job::Features(_) => FEATURES_VERSION,
-            Job::Metrics(_) => METRICS_VERSION,
+            Job::Train(_) => keys::TRAIN_VERSION,
+            Job::Sample(_) => keys::SAMPLE_VERSION,
+            Job::Features(_) => keys::FEATURES_VERSION,
+            Job::Metrics(_) => keys::METRICS_VERSION,
         }
     }
 
@@ -153,6 +151,22 @@ impl Job {
         Wanted { count, copies }
     }
 
+    /// How much work the whole of it is: a number and what it counts.
+    pub fn cost(&self) -> (f64, &'static str) {
+        match self {
+            Job::Train(job) => (job.train.steps as f64, "steps"),
+            Job::Sample(job) => {
+                let steps = match &job.sample.steps {
+                    Steps::Count(count) => *count,
+                    Steps::Sections(text) => kept(text).unwrap_or(1),
+                };
+                (job.sample.count as f64 * steps as f64, "evals")
+            }
+            Job::Features(job) => (job.count as f64, "images"),
+            Job::Metrics(job) => (job.count as f64, "images"),
+        }
+    }
+
     /// The files outside the store that this job reads, with their digests.
     pub fn inputs(&self) -> Vec<Pinned> {
         let of_net = |net: &Net| match &net.weights {
@@ -170,119 +184,6 @@ impl Job {
             Job::Metrics(job) => vec![job.reference.clone()],
         }
     }
-}
-
-/// What of a model reaches a key: its options; the weights are named by digest, not by path.
-#[derive(Serialize)]
-struct ModelInputs {
-    model: Model,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    weights: Option<String>,
-}
-
-fn model_inputs(model: &Model, weights: Option<String>) -> ModelInputs {
-    let mut model = model.clone();
-    model.checkpoint = None;
-    ModelInputs { model, weights }
-}
-
-fn net_inputs(net: &Net) -> ModelInputs {
-    let weights = match &net.weights {
-        Weights::File(file) => file.digest.clone(),
-        Weights::Trained(key) => key.full().to_string(),
-    };
-    model_inputs(&net.model, Some(weights))
-}
-
-fn train_key(job: &TrainJob) -> Result<Key> {
-    #[derive(Serialize)]
-    struct Inputs {
-        net: ModelInputs,
-        train: Train,
-    }
-    let mut train = job.train.clone();
-    train.checkpoint_every = 0;
-    train.export = None;
-    if let Some(digest) = &job.data_digest {
-        train.data = digest.clone();
-    }
-    let net = model_inputs(&job.model, None);
-    Key::of("train", TRAIN_VERSION, &Inputs { net, train })
-}
-
-fn sample_key(job: &SampleJob) -> Result<Key> {
-    #[derive(Serialize)]
-    struct Guide {
-        net: ModelInputs,
-        scale: f64,
-    }
-    #[derive(Serialize)]
-    struct Inputs {
-        net: ModelInputs,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        guidance: Option<Guide>,
-        sample: Sample,
-    }
-    let mut sample = job.sample.clone();
-    (sample.count, sample.batch, sample.part) = (0, 0, 0);
-    if sample.sampler == Sampler::Ddpm {
-        sample.eta = 0.0;
-    }
-    if let Steps::Sections(text) = &sample.steps
-        && let Ok(count) = text.trim().parse()
-    {
-        sample.steps = Steps::Count(count);
-    }
-    let guidance = job.guidance.as_ref().map(|(net, scale)| Guide {
-        net: net_inputs(net),
-        scale: *scale,
-    });
-    let net = net_inputs(&job.net);
-    let inputs = Inputs {
-        net,
-        guidance,
-        sample,
-    };
-    Key::of("sample", SAMPLE_VERSION, &inputs)
-}
-
-fn features_key(job: &FeaturesJob) -> Result<Key> {
-    #[derive(Serialize)]
-    struct Inputs<'a> {
-        samples: &'a str,
-        weights: &'a str,
-    }
-    let inputs = Inputs {
-        samples: job.samples.full(),
-        weights: &job.weights.digest,
-    };
-    Key::of("features", FEATURES_VERSION, &inputs)
-}
-
-fn metrics_key(job: &MetricsJob) -> Result<Key> {
-    #[derive(Serialize)]
-    struct Inputs<'a> {
-        features: &'a str,
-        count: usize,
-        world: &'a str,
-        extractor: &'a str,
-        reference: &'a str,
-        metrics: Vec<Metric>,
-        resamples: usize,
-    }
-    let mut metrics = job.metrics.clone();
-    metrics.sort();
-    metrics.dedup();
-    let inputs = Inputs {
-        features: job.features.full(),
-        count: job.count,
-        world: &job.world,
-        extractor: &job.extractor,
-        reference: &job.reference.digest,
-        metrics,
-        resamples: job.resamples,
-    };
-    Key::of("metrics", METRICS_VERSION, &inputs)
 }
 
 /// The jobs of a cell, in the order in which they run.

@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod features;
 pub mod job;
+pub mod keys;
 pub mod metrics;
 pub mod sample;
 pub mod train;

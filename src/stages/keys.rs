@@ -1,0 +1,158 @@
+//! The keys of jobs: what reaches them is what can change the result, typed and normalised, and nothing else.
+
+use crate::spec::arch::{Arch, Process};
+use crate::spec::experiment::{
+    ArchChanges, Kind, Metric, Model, ProcessChanges, Sample, Sampler, Steps, Train,
+};
+use crate::spec::key::Key;
+use crate::spec::resolve::resolve;
+use crate::stages::job::{FeaturesJob, MetricsJob, Net, SampleJob, TrainJob, Weights};
+use anyhow::Result;
+use serde::Serialize;
+
+/// A stage whose result changes gets a higher number: every stored result of it is then made again.
+pub const TRAIN_VERSION: u32 = 1;
+pub const SAMPLE_VERSION: u32 = 1;
+pub const FEATURES_VERSION: u32 = 1;
+pub const METRICS_VERSION: u32 = 1;
+
+/// What of a model reaches a key. A preset stands for what it means, so that it may be renamed but not silently
+/// changed; a checkpoint is named by digest, not by path, and its own card is part of its bytes.
+#[derive(Serialize)]
+struct ModelInputs {
+    kind: Kind,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    net: Option<Arch>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    process: Option<Process>,
+    #[serde(skip_serializing_if = "ArchChanges::is_empty")]
+    net_changes: ArchChanges,
+    #[serde(skip_serializing_if = "ProcessChanges::is_empty")]
+    process_changes: ProcessChanges,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    weights: Option<String>,
+}
+
+fn model_inputs(model: &Model, weights: Option<String>) -> Result<ModelInputs> {
+    let mut inputs = ModelInputs {
+        kind: model.kind,
+        net: None,
+        process: None,
+        net_changes: ArchChanges::default(),
+        process_changes: ProcessChanges::default(),
+        weights,
+    };
+    match model.preset.is_some() || inputs.weights.is_none() {
+        true => {
+            let (net, process) = resolve(model, None)?;
+            (inputs.net, inputs.process) = (Some(net), process);
+        }
+        false => {
+            inputs.net_changes = model.arch.clone();
+            inputs.process_changes = model.process.clone();
+        }
+    }
+    Ok(inputs)
+}
+
+fn net_inputs(net: &Net) -> Result<ModelInputs> {
+    let weights = match &net.weights {
+        Weights::File(file) => file.digest.clone(),
+        Weights::Trained(key) => key.full().to_string(),
+    };
+    model_inputs(&net.model, Some(weights))
+}
+
+pub fn train(job: &TrainJob) -> Result<Key> {
+    #[derive(Serialize)]
+    struct Inputs {
+        net: ModelInputs,
+        train: Train,
+    }
+    let mut train = job.train.clone();
+    train.checkpoint_every = 0;
+    train.export = None;
+    if let Some(digest) = &job.data_digest {
+        train.data = digest.clone();
+    }
+    let net = model_inputs(&job.model, None)?;
+    Key::of("train", TRAIN_VERSION, &Inputs { net, train })
+}
+
+pub fn sample(job: &SampleJob) -> Result<Key> {
+    #[derive(Serialize)]
+    struct Guide {
+        net: ModelInputs,
+        scale: f64,
+    }
+    #[derive(Serialize)]
+    struct Inputs {
+        net: ModelInputs,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        guidance: Option<Guide>,
+        sample: Sample,
+    }
+    let mut sample = job.sample.clone();
+    (sample.count, sample.batch, sample.part) = (0, 0, 0);
+    if sample.sampler == Sampler::Ddpm {
+        sample.eta = 0.0;
+    }
+    if let Steps::Sections(text) = &sample.steps
+        && let Ok(count) = text.trim().parse()
+    {
+        sample.steps = Steps::Count(count);
+    }
+    let guidance = match &job.guidance {
+        Some((net, scale)) => Some(Guide {
+            net: net_inputs(net)?,
+            scale: *scale,
+        }),
+        None => None,
+    };
+    let net = net_inputs(&job.net)?;
+    let inputs = Inputs {
+        net,
+        guidance,
+        sample,
+    };
+    Key::of("sample", SAMPLE_VERSION, &inputs)
+}
+
+pub fn features(job: &FeaturesJob) -> Result<Key> {
+    #[derive(Serialize)]
+    struct Inputs<'a> {
+        samples: &'a str,
+        weights: &'a str,
+    }
+    let inputs = Inputs {
+        samples: job.samples.full(),
+        weights: &job.weights.digest,
+    };
+    Key::of("features", FEATURES_VERSION, &inputs)
+}
+
+pub fn metrics(job: &MetricsJob) -> Result<Key> {
+    #[derive(Serialize)]
+    struct Inputs<'a> {
+        features: &'a str,
+        count: usize,
+        world: &'a str,
+        extractor: &'a str,
+        reference: &'a str,
+        metrics: Vec<Metric>,
+        resamples: usize,
+    }
+    let mut metrics = job.metrics.clone();
+    metrics.sort();
+    metrics.dedup();
+    let inputs = Inputs {
+        features: job.features.full(),
+        count: job.count,
+        world: &job.world,
+        extractor: &job.extractor,
+        reference: &job.reference.digest,
+        metrics,
+        resamples: job.resamples,
+    };
+    Key::of("metrics", METRICS_VERSION, &inputs)
+}
