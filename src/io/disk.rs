@@ -1,0 +1,94 @@
+//! Files that are whole or absent: written aside, synced, renamed; and JSON of bounded size.
+
+use anyhow::{Context, Result, ensure};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The largest JSON file that is read.
+pub const JSON_LIMIT: u64 = 256 << 20;
+
+/// Writes `path` through `fill` so that it is never seen half-written: a temporary file in the same folder takes its
+/// place when all is on disk, and is removed when anything fails.
+pub fn write_atomic(path: &Path, fill: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+    let (aside, file) =
+        create_aside(path).with_context(|| format!("writing {}", path.display()))?;
+    let written = fill_and_sync(file, fill)
+        .and_then(|()| fs::rename(&aside, path).map_err(anyhow::Error::from));
+    if written.is_err() {
+        // The first error is the one to tell; a file that cannot be removed is named by its ending.
+        let _ = fs::remove_file(&aside);
+    }
+    written.with_context(|| format!("writing {}", path.display()))?;
+    sync_folder(path);
+    Ok(())
+}
+
+/// A new file beside `path`, named so that no other writer has it.
+fn create_aside(path: &Path) -> Result<(PathBuf, File)> {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let name = path.file_name().context("the path names no file")?;
+    let mut aside = std::ffi::OsString::from(".");
+    aside.push(name);
+    aside.push(format!(
+        ".{}-{}.part",
+        std::process::id(),
+        COUNT.fetch_add(1, Ordering::Relaxed)
+    ));
+    let aside = path.with_file_name(aside);
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(&aside)?;
+    Ok((aside, file))
+}
+
+fn fill_and_sync(file: File, fill: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+    let mut out = BufWriter::with_capacity(1 << 18, file);
+    fill(&mut out)?;
+    let file = out.into_inner().map_err(|e| e.into_error())?;
+    file.sync_all()?;
+    Ok(())
+}
+
+/// Makes the rename last through a power cut, where the file system can; some cannot sync a folder.
+fn sync_folder(path: &Path) {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
+    if let Ok(folder) = File::open(folder.unwrap_or(Path::new("."))) {
+        let _ = folder.sync_all();
+    }
+}
+
+/// Reads a JSON file of at most `JSON_LIMIT` bytes.
+pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let text = read_bounded(path, JSON_LIMIT)?;
+    serde_json::from_slice(&text).with_context(|| format!("reading {}", path.display()))
+}
+
+/// Writes indented JSON with a last newline, atomically.
+pub fn write_json<T: Serialize + ?Sized>(path: &Path, value: &T) -> Result<()> {
+    write_atomic(path, |out| {
+        serde_json::to_writer_pretty(&mut *out, value)?;
+        Ok(out.write_all(b"\n")?)
+    })
+}
+
+/// The whole file, refused where it is larger than `limit` bytes, whatever its directory entry says.
+pub fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>> {
+    let reading = || format!("reading {}", path.display());
+    let file = File::open(path).with_context(reading)?;
+    let mut bytes = Vec::new();
+    file.take(limit + 1)
+        .read_to_end(&mut bytes)
+        .with_context(reading)?;
+    ensure!(
+        bytes.len() as u64 <= limit,
+        "reading {}: it is larger than the {limit} bytes that are read",
+        path.display()
+    );
+    Ok(bytes)
+}

@@ -1,0 +1,191 @@
+//! A tensor as it lies in a file: where, of what type, in which order; and its way to f32.
+
+use anyhow::{Context, Result, bail, ensure};
+use half::{bf16, f16};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+/// Element types that weights come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    F64,
+    F32,
+    F16,
+    BF16,
+    I64,
+    I32,
+    I16,
+    I8,
+    U32,
+    U8,
+    Bool,
+}
+
+impl Kind {
+    /// Bytes an element.
+    pub fn size(self) -> usize {
+        match self {
+            Kind::F64 | Kind::I64 => 8,
+            Kind::F32 | Kind::I32 | Kind::U32 => 4,
+            Kind::F16 | Kind::BF16 | Kind::I16 => 2,
+            Kind::I8 | Kind::U8 | Kind::Bool => 1,
+        }
+    }
+
+    /// Its name in a safetensors header.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::F64 => "F64",
+            Kind::F32 => "F32",
+            Kind::F16 => "F16",
+            Kind::BF16 => "BF16",
+            Kind::I64 => "I64",
+            Kind::I32 => "I32",
+            Kind::I16 => "I16",
+            Kind::I8 => "I8",
+            Kind::U32 => "U32",
+            Kind::U8 => "U8",
+            Kind::Bool => "BOOL",
+        }
+    }
+
+    /// The type that a safetensors header calls `name`.
+    pub fn named(name: &str) -> Option<Kind> {
+        use Kind::*;
+        [F64, F32, F16, BF16, I64, I32, I16, I8, U32, U8, Bool]
+            .into_iter()
+            .find(|kind| kind.name() == name)
+    }
+
+    /// Little-endian elements → f32.
+    fn to_f32(self, bytes: &[u8]) -> Vec<f32> {
+        match self {
+            Kind::F64 => each(bytes, |b| f64::from_le_bytes(b) as f32),
+            Kind::F32 => each(bytes, f32::from_le_bytes),
+            Kind::F16 => each(bytes, |b| f16::from_le_bytes(b).to_f32()),
+            Kind::BF16 => each(bytes, |b| bf16::from_le_bytes(b).to_f32()),
+            Kind::I64 => each(bytes, |b| i64::from_le_bytes(b) as f32),
+            Kind::I32 => each(bytes, |b| i32::from_le_bytes(b) as f32),
+            Kind::I16 => each(bytes, |b| i16::from_le_bytes(b) as f32),
+            Kind::I8 => each(bytes, |b: [u8; 1]| b[0] as i8 as f32),
+            Kind::U32 => each(bytes, |b| u32::from_le_bytes(b) as f32),
+            Kind::U8 => each(bytes, |b: [u8; 1]| b[0] as f32),
+            Kind::Bool => each(bytes, |b: [u8; 1]| (b[0] != 0) as u8 as f32),
+        }
+    }
+}
+
+fn each<const N: usize>(bytes: &[u8], convert: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+    bytes
+        .as_chunks::<N>()
+        .0
+        .iter()
+        .map(|&b| convert(b))
+        .collect()
+}
+
+/// One tensor in a file.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    pub name: String,
+    pub kind: Kind,
+    pub shape: Vec<usize>,
+    /// In elements; a view may be transposed.
+    pub strides: Vec<usize>,
+    /// Of the first element, in bytes from the start of the file.
+    pub offset: u64,
+}
+
+impl Stored {
+    /// Elements; none where the shape overflows.
+    pub fn count(&self) -> Option<usize> {
+        self.shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d))
+    }
+
+    /// Fails unless every element lies in `start..end` of the file and no element is named twice over by the shape:
+    /// so nothing is ever allocated that the file does not hold.
+    pub fn check(&self, start: u64, end: u64) -> Result<()> {
+        let name = &self.name;
+        ensure!(
+            self.shape.len() == self.strides.len() && self.shape.len() <= 16,
+            "tensor `{name}` has {} dimensions and {} strides",
+            self.shape.len(),
+            self.strides.len()
+        );
+        let count = self
+            .count()
+            .with_context(|| format!("tensor `{name}` of shape {:?} is too large", self.shape))?;
+        let bytes = (count as u64).checked_mul(self.kind.size() as u64);
+        let extent = match count {
+            0 => Some(0),
+            _ => self.extent(),
+        };
+        let fits = extent
+            .and_then(|e| self.offset.checked_add(e))
+            .is_some_and(|last| self.offset >= start && last <= end);
+        if !fits || bytes.is_none_or(|b| b > end - start) {
+            bail!(
+                "tensor `{name}` of shape {:?} reaches beyond its storage of {} bytes\nhint: the file may be truncated",
+                self.shape,
+                end.saturating_sub(start)
+            );
+        }
+        Ok(())
+    }
+
+    /// Bytes from the first element to the end of the last.
+    fn extent(&self) -> Option<u64> {
+        let mut last = 0usize;
+        for (&d, &s) in self.shape.iter().zip(&self.strides) {
+            last = last.checked_add(d.checked_sub(1)?.checked_mul(s)?)?;
+        }
+        let bytes = last.checked_add(1)?.checked_mul(self.kind.size())?;
+        Some(bytes as u64)
+    }
+
+    /// The values in row-major order, as f32.
+    pub fn read(&self, file: &File) -> Result<Vec<f32>> {
+        let reading = || format!("reading tensor `{}`", self.name);
+        let count = self.count().with_context(reading)?;
+        if count == 0 {
+            return Ok(Vec::new());
+        }
+        let extent = self.extent().with_context(reading)?;
+        let mut bytes = vec![0u8; extent as usize];
+        file.read_exact_at(&mut bytes, self.offset)
+            .with_context(reading)?;
+        let values = self.kind.to_f32(&bytes);
+        if self.strides == row_major(&self.shape) {
+            return Ok(values);
+        }
+        Ok(self.gather(&values, count))
+    }
+
+    fn gather(&self, values: &[f32], count: usize) -> Vec<f32> {
+        let mut place = vec![0usize; self.shape.len()];
+        let mut at = 0;
+        let mut out = Vec::with_capacity(count);
+        for _ in 0..count {
+            out.push(values[at]);
+            for axis in (0..place.len()).rev() {
+                place[axis] += 1;
+                at += self.strides[axis];
+                if place[axis] < self.shape[axis] {
+                    break;
+                }
+                at -= self.strides[axis] * self.shape[axis];
+                place[axis] = 0;
+            }
+        }
+        out
+    }
+}
+
+/// Strides of a tensor without gaps; saturating, for shapes that `check` has yet to refuse.
+pub fn row_major(shape: &[usize]) -> Vec<usize> {
+    let mut strides = vec![1usize; shape.len()];
+    for axis in (1..shape.len()).rev() {
+        strides[axis - 1] = strides[axis].saturating_mul(shape[axis]);
+    }
+    strides
+}
