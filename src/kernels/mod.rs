@@ -1,11 +1,16 @@
 //! CPU kernels as candle custom operations with gradients; candle's plain composition is their test oracle.
 
+pub mod attention;
+mod attention_loops;
 pub mod conv;
 mod exp;
 mod flush;
 pub mod isa;
+pub mod linear;
+mod matrix;
 pub mod norm;
 mod norm_loops;
+pub mod resample;
 mod scratch;
 mod tile;
 mod transpose;

@@ -45,6 +45,38 @@ pub unsafe fn transpose(isa: Isa, b: &Block) {
     }
 }
 
+/// A whole matrix: `dst[j * dst_step + r] = src[r * src_step + j]` for r < rows, j < cols. With `full`, rows of `dst` are
+/// filled with zeros to a multiple of 16.
+///
+/// # Safety
+/// `src` and `dst` must be valid for what the formula touches.
+pub unsafe fn transpose_all(
+    isa: Isa,
+    (src, src_step): (*const f32, usize),
+    (rows, cols): (usize, usize),
+    (dst, dst_step): (*mut f32, usize),
+    full: bool,
+) {
+    for r in (0..rows).step_by(16) {
+        for j in (0..cols).step_by(16) {
+            // SAFETY: the blocks tile the matrix.
+            unsafe {
+                let block = Block {
+                    src: src.add(r * src_step + j),
+                    src_step,
+                    rows: (rows - r).min(16),
+                    cols: (cols - j).min(16),
+                    dst: dst.add(j * dst_step + r),
+                    dst_step,
+                    full,
+                    bias: std::ptr::null(),
+                };
+                transpose(isa, &block);
+            }
+        }
+    }
+}
+
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use super::Block;

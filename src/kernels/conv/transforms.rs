@@ -65,30 +65,53 @@ pub type Input = unsafe fn(x: *const f32, row: usize, v: *mut f32, step: usize);
 pub type Output =
     unsafe fn(m: *const f32, step: usize, y: *mut f32, row: usize, rows: usize, cols: usize);
 
+/// B^T d
+#[inline(always)]
+unsafe fn bt<V: Vector>(d: [V; 4]) -> [V; 4] {
+    unsafe {
+        [
+            d[0].sub(d[2]),
+            d[1].add(d[2]),
+            d[2].sub(d[1]),
+            d[1].sub(d[3]),
+        ]
+    }
+}
+
+/// A^T m
+#[inline(always)]
+unsafe fn at<V: Vector>(m: [V; 4]) -> [V; 2] {
+    unsafe { [m[0].add(m[1].add(m[2])), m[1].sub(m[2]).sub(m[3])] }
+}
+
+/// Four vectors, `step` floats apart.
+#[inline(always)]
+unsafe fn four<V: Vector>(p: *const f32, step: usize) -> [V; 4] {
+    unsafe {
+        [
+            V::load(p),
+            V::load(p.add(step)),
+            V::load(p.add(2 * step)),
+            V::load(p.add(3 * step)),
+        ]
+    }
+}
+
 /// V = B^T d B
 #[inline(always)]
 unsafe fn input<V: Vector>(x: *const f32, row: usize, v: *mut f32, step: usize) {
     // SAFETY: the caller vouches for the pointers.
     unsafe {
-        let bt = |d: [V; 4]| {
-            [
-                d[0].sub(d[2]),
-                d[1].add(d[2]),
-                d[2].sub(d[1]),
-                d[1].sub(d[3]),
-            ]
-        };
-        let mut t = [[V::load(x); 4]; 4];
-        for c in 0..4 {
-            let at = |r: usize| V::load(x.add(r * row + c * 16));
-            let d = bt([at(0), at(1), at(2), at(3)]);
-            for r in 0..4 {
-                t[r][c] = d[r];
-            }
-        }
-        for (r, line) in t.iter().enumerate() {
-            let d = bt(*line);
-            for (c, value) in d.iter().enumerate() {
+        let t = [
+            bt(four::<V>(x, row)),
+            bt(four::<V>(x.add(16), row)),
+            bt(four::<V>(x.add(32), row)),
+            bt(four::<V>(x.add(48), row)),
+        ];
+        let [t0, t1, t2, t3] = t;
+        for r in 0..4 {
+            let d = bt([t0[r], t1[r], t2[r], t3[r]]);
+            for (c, value) in d.into_iter().enumerate() {
                 value.store(v.add((r * 4 + c) * step));
             }
         }
@@ -107,16 +130,15 @@ unsafe fn output<V: Vector>(
 ) {
     // SAFETY: the caller vouches for the pointers.
     unsafe {
-        let at = |m: [V; 4]| [m[0].add(m[1].add(m[2])), m[1].sub(m[2]).sub(m[3])];
-        let mut t = [[V::load(m); 4]; 2];
-        for c in 0..4 {
-            let f = |r: usize| V::load(m.add((r * 4 + c) * step));
-            let d = at([f(0), f(1), f(2), f(3)]);
-            t[0][c] = d[0];
-            t[1][c] = d[1];
-        }
-        for (r, line) in t.iter().enumerate().take(rows) {
-            let d = at(*line);
+        let t = [
+            at(four::<V>(m, 4 * step)),
+            at(four::<V>(m.add(step), 4 * step)),
+            at(four::<V>(m.add(2 * step), 4 * step)),
+            at(four::<V>(m.add(3 * step), 4 * step)),
+        ];
+        let [t0, t1, t2, t3] = t;
+        for r in 0..rows {
+            let d = at([t0[r], t1[r], t2[r], t3[r]]);
             d[0].store(y.add(r * row));
             if cols > 1 {
                 d[1].store(y.add(r * row + COLS));
