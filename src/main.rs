@@ -1,1 +1,24 @@
-fn main() { println!("runner"); }
+//! Reads the command, hands it over, and turns how it ended into an exit status.
+
+use clap::Parser;
+use runner::cli::args::{Cli, Command};
+use runner::cli::{self, terminal};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let Cli { store, command } = Cli::parse();
+    let ended = match &command {
+        Command::Plan(args) => cli::plan::run(args, &store),
+        Command::Sweep(args) => cli::sweep::run(args, &store),
+        Command::Status(args) => cli::status::run(args, &store),
+        Command::Clean(args) => cli::clean::run(args, &store),
+    };
+    match ended {
+        Ok(code) => ExitCode::from(code),
+        Err(error) if terminal::is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            terminal::error(&error);
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,1 +1,10 @@
-//! What people type and see: the only room that prints, reads the environment or exits.
+//! What people type and see; the only room that prints, reads the environment or exits.
+
+pub mod args;
+pub mod board;
+pub mod clean;
+pub mod open;
+pub mod plan;
+pub mod status;
+pub mod sweep;
+pub mod terminal;

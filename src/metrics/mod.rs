@@ -1,1 +1,2 @@
 //! Numbers in, scores out: f64 slices, no tensor, no file, no device.
+pub mod score;

@@ -1,1 +1,11 @@
-//! Which job, where, in what order; knows stages only as `Job`.
+//! Which job, where, in what order, and what is kept of it. Knows stages as `Job` and `stages::run` only; never prints.
+
+pub mod claim;
+pub mod device;
+pub mod local;
+pub mod manifest;
+pub mod plan;
+pub mod results;
+pub mod store;
+pub mod why;
+pub mod worker;

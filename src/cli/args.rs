@@ -1,0 +1,216 @@
+//! Every command, flag and help text.
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+#[derive(Parser, Debug)]
+#[command(
+    name = "runner",
+    version,
+    about = "Run ablation sweeps of diffusion models and score their images",
+    disable_help_subcommand = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_long_help = "\
+Examples:
+  # See the grid before any GPU is used
+  runner plan experiments/guidance.toml
+
+  # Run it on two GPUs; to resume, run the same command again
+  runner sweep experiments/guidance.toml --device cuda:0,cuda:1
+
+  # A quick look: 1,000 images, one slice of the grid
+  runner sweep experiments/guidance.toml --set sample.count=1000 --only guidance.scale=1
+
+  # Where it stands, and what one cell did
+  runner status experiments/guidance.toml
+  runner status experiments/guidance.toml 3
+
+Exit status: 0 all done, 1 some cells failed, 2 wrong file or flag, 130 interrupted"
+)]
+pub struct Cli {
+    /// Where results are kept
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        default_value = ".runner",
+        env = "RUNNER_STORE"
+    )]
+    pub store: PathBuf,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Show what a sweep would run, and why
+    Plan(PlanArgs),
+    /// Run what is missing
+    Sweep(SweepArgs),
+    /// Show where a sweep stands, or what one cell did
+    Status(StatusArgs),
+    /// Free stored results that no experiment needs
+    Clean(CleanArgs),
+}
+
+/// Which cells of which file.
+#[derive(Args, Debug, Clone)]
+pub struct Choice {
+    /// The experiment file
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Override a value of the file, such as `sample.count=1000`
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Keep these cells of the grid, such as `guidance.scale=0,4`
+    #[arg(long, value_name = "KEY=VALUE[,VALUE]")]
+    pub only: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
+Examples:
+  runner plan experiments/guidance.toml
+  runner plan experiments/guidance.toml --why
+  runner plan experiments/guidance.toml --set sample.steps=50 --json")]
+pub struct PlanArgs {
+    #[command(flatten)]
+    pub choice: Choice,
+    /// Stop after this stage: train, sample, features, metrics
+    #[arg(long, value_name = "STAGE")]
+    pub until: Option<String>,
+    /// One line a cell: what moved since the nearest stored result
+    #[arg(long)]
+    pub why: bool,
+    /// One JSON object a job on stdout, with every resolved value
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
+Examples:
+  # To resume, run the same command again
+  runner sweep experiments/guidance.toml
+
+  # Only the images, on one GPU
+  runner sweep experiments/guidance.toml --until sample --device cuda:0
+
+  # Score again what is stored
+  runner sweep experiments/guidance.toml --again metrics")]
+pub struct SweepArgs {
+    #[command(flatten)]
+    pub choice: Choice,
+    /// Stop after this stage: train, sample, features, metrics
+    #[arg(long, value_name = "STAGE")]
+    pub until: Option<String>,
+    /// Forget the stored result of this stage, and what follows, for these cells
+    #[arg(long, value_name = "STAGE")]
+    pub again: Option<String>,
+    /// `cpu` or `cuda:0,cuda:1` [default: all CUDA devices, else cpu]
+    #[arg(long, value_name = "LIST")]
+    pub device: Option<String>,
+    /// Stop at the first failed job
+    #[arg(long)]
+    pub fail_fast: bool,
+    /// One JSON object a cell on stdout when all is done
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
+Examples:
+  runner status experiments/guidance.toml --watch
+  runner status experiments/guidance.toml 3")]
+pub struct StatusArgs {
+    #[command(flatten)]
+    pub choice: Choice,
+    /// The number of one cell: its keys, its error, the end of its log
+    #[arg(value_name = "CELL")]
+    pub cell: Option<usize>,
+    /// Redraw every 2 s
+    #[arg(long)]
+    pub watch: bool,
+    /// One JSON object a cell on stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
+Examples:
+  runner report experiments/guidance.toml
+  runner report experiments/guidance.toml --format md,csv --sort fd --out results")]
+pub struct ReportArgs {
+    #[command(flatten)]
+    pub choice: Choice,
+    /// html, csv, parquet, md, tex, svg, png [default: all]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub format: Vec<String>,
+    /// Where to write [default: reports/NAME]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Order the tables by an axis or a metric
+    #[arg(long, value_name = "KEY")]
+    pub sort: Option<String>,
+}
+
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
+Examples:
+  runner reference shapes --resolution 32 --count 10000 \\
+      --weights experiments/shapes/features.safetensors --out reference_stats/shapes32.npz")]
+pub struct ReferenceArgs {
+    /// `shapes`, or an image folder, tar, zip or npz
+    #[arg(value_name = "DATA")]
+    pub data: String,
+    /// Pixels a side
+    #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub resolution: u32,
+    /// Images to describe
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
+    pub count: u32,
+    /// The feature net's checkpoint
+    #[arg(long, value_name = "FEATURES")]
+    pub weights: PathBuf,
+    /// The npz to write
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// `cpu` or `cuda:0` [default: the first CUDA device, else cpu]
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<String>,
+}
+
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
+Examples:
+  runner inspect checkpoints/64x64_diffusion.pt
+  runner inspect reference_stats/shapes32.npz
+  runner inspect e8d67cc9")]
+pub struct InspectArgs {
+    /// A .pt, .safetensors or .npz file, or the first digits of a stored key
+    #[arg(value_name = "WHAT")]
+    pub what: String,
+    /// One JSON object a tensor, array or file on stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
+Examples:
+  # See what would go
+  runner clean experiments/*.toml
+
+  # Free it
+  runner clean experiments/*.toml --yes")]
+pub struct CleanArgs {
+    /// The experiment files whose results stay
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// Remove, rather than show what would be removed
+    #[arg(long)]
+    pub yes: bool,
+}

@@ -1,0 +1,71 @@
+//! `runner clean`: frees the store entries that no given experiment file reaches.
+
+use crate::cli::args::{Choice, CleanArgs};
+use crate::cli::open::open;
+use crate::cli::terminal::{bytes, out, say, table};
+use crate::run::claim::holder;
+use crate::run::store::{Entry, Store};
+use anyhow::Result;
+use std::collections::HashSet;
+use std::path::Path;
+
+pub fn run(args: &CleanArgs, root: &Path) -> Result<u8> {
+    let mut kept: HashSet<(&'static str, String)> = HashSet::new();
+    for file in &args.files {
+        let choice = Choice {
+            file: file.clone(),
+            set: Vec::new(),
+            only: Vec::new(),
+        };
+        for item in open(&choice, root, None)?.plan.items {
+            kept.insert((item.job.stage(), item.key.short().to_string()));
+        }
+    }
+    let store = Store::new(root);
+    let reached = |entry: &Entry| kept.contains(&(entry.stage, entry.name.clone()));
+    let (stay, go): (Vec<Entry>, Vec<Entry>) = store
+        .entries()?
+        .into_iter()
+        .partition(|entry| reached(entry) || holder(&entry.folder).is_some());
+    if go.is_empty() {
+        out(&format!(
+            "nothing to free: {} results in {} are all needed",
+            stay.len(),
+            root.display()
+        ))?;
+        return Ok(0);
+    }
+    let mut rows = vec![
+        ["stage", "key", "size", "made for"]
+            .map(String::from)
+            .to_vec(),
+    ];
+    for entry in &go {
+        rows.push(vec![
+            entry.stage.to_string(),
+            entry.name.clone(),
+            bytes(entry.bytes()),
+            made_for(entry),
+        ]);
+    }
+    out(&table(&rows, &[false, false, true, false]))?;
+    let size = bytes(go.iter().map(Entry::bytes).sum());
+    let what = format!("{} of {} results, {size}", go.len(), go.len() + stay.len());
+    if !args.yes {
+        say(&format!("\nwould free {what}; nothing is removed yet"));
+        say("\nhint: add `--yes` to remove them");
+        return Ok(0);
+    }
+    for entry in &go {
+        store.forget(entry.stage, &entry.name)?;
+    }
+    say(&format!("\nfreed {what}"));
+    Ok(0)
+}
+
+/// The name of the experiment that first asked for it.
+fn made_for(entry: &Entry) -> String {
+    let table: Option<toml::Table> = entry.job().and_then(|text| toml::from_str(&text).ok());
+    let name = table.and_then(|table| Some(table.get("name")?.as_str()?.to_string()));
+    name.unwrap_or_else(|| "unknown".to_string())
+}

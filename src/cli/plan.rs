@@ -1,0 +1,221 @@
+//! `runner plan`: what a sweep would run, and why.
+
+use crate::cli::args::PlanArgs;
+use crate::cli::open::{Opened, open};
+use crate::cli::terminal::{bytes, duration, out, short, table};
+use crate::run::plan::Plan;
+use crate::run::store::State;
+use crate::run::why::reasons;
+use crate::spec::axes::short_names;
+use crate::spec::grid::Sweep;
+use crate::spec::overlay::show;
+use crate::stages::job::{Pinned, STAGES};
+use anyhow::Result;
+use serde_json::json;
+use std::path::Path;
+
+pub fn run(args: &PlanArgs, store: &Path) -> Result<u8> {
+    let opened = open(&args.choice, store, args.until.as_deref())?;
+    match (args.json, args.why) {
+        (true, _) => print_json(&opened)?,
+        (false, true) => print_why(&opened)?,
+        (false, false) => print_summary(&opened)?,
+    }
+    Ok(0)
+}
+
+/// `guidance64: 8 cells = steps [25, 50] x scale [0, 0.5, 1, 4]`.
+pub fn headline(sweep: &Sweep) -> String {
+    let keys: Vec<String> = sweep
+        .axes
+        .iter()
+        .map(|axis| axis.key().to_string())
+        .collect();
+    let names = short_names(&keys).into_iter().zip(&sweep.axes);
+    let axes = names.map(|(name, axis)| {
+        let values: Vec<String> = axis.lists[0].1.iter().map(show).collect();
+        format!("{name} [{}]", values.join(", "))
+    });
+    let axes = axes.collect::<Vec<_>>().join(" x ");
+    let (kept, all) = (sweep.cells.len(), sweep.count);
+    let cells = match (kept, all) {
+        (1, 1) => "1 cell".to_string(),
+        _ if kept < all => format!("{kept} of {all} cells"),
+        _ => format!("{all} cells"),
+    };
+    match axes.is_empty() {
+        true => format!("{}: {cells}", sweep.name),
+        false => format!("{}: {cells} = {axes}", sweep.name),
+    }
+}
+
+fn print_summary(opened: &Opened) -> Result<()> {
+    out(&headline(&opened.sweep))?;
+    out("")?;
+    let head = ["stage", "jobs", "stored", "to run", "cost"];
+    let mut rows = vec![head.map(String::from).to_vec()];
+    for stage in STAGES {
+        let of_stage = |n: &usize| opened.plan.items[*n].job.stage() == stage;
+        let all: Vec<usize> = (0..opened.plan.items.len()).filter(of_stage).collect();
+        if all.is_empty() {
+            continue;
+        }
+        let open: Vec<usize> = opened.plan.to_run().into_iter().filter(of_stage).collect();
+        rows.push(vec![
+            stage.to_string(),
+            all.len().to_string(),
+            (all.len() - open.len()).to_string(),
+            open.len().to_string(),
+            cost(&opened.plan, &open),
+        ]);
+    }
+    out(&table(&rows, &[false, true, true, true, false]))?;
+    out("")?;
+    out(&disk(opened))?;
+    for (name, file) in inputs(&opened.plan) {
+        out(&format!(
+            "  {name}: {}  sha256 {}",
+            file.path.display(),
+            &file.digest[..8]
+        ))?;
+    }
+    Ok(())
+}
+
+/// Counted always; timed once something similar has been measured.
+fn cost(plan: &Plan, open: &[usize]) -> String {
+    if open.is_empty() {
+        return "none".to_string();
+    }
+    let work: f64 = open.iter().map(|&n| plan.items[n].job.cost().0).sum();
+    let unit = plan.items[open[0]].job.cost().1;
+    let counted = format!("{} {unit}", short(work));
+    let times: Option<Vec<f64>> = open.iter().map(|&n| expected(plan, n)).collect();
+    match times {
+        Some(times) => format!("{counted}, about {}", duration(times.iter().sum())),
+        None => counted,
+    }
+}
+
+/// Seconds that item `n` should take, by stored results of its stage, of the same model where there is one.
+pub fn expected(plan: &Plan, n: usize) -> Option<f64> {
+    let item = &plan.items[n];
+    let model = |n: usize| &plan.first_cell(n).spec.model;
+    let measured: Vec<(bool, f64)> = (0..plan.items.len())
+        .filter(|&other| plan.items[other].job.stage() == item.job.stage())
+        .filter_map(|other| match &plan.items[other].state {
+            State::Stored(manifest) => {
+                let pace = manifest.seconds / plan.items[other].job.cost().0;
+                Some((model(other) == model(n), pace))
+            }
+            _ => None,
+        })
+        .collect();
+    let alike = measured.iter().any(|(same, _)| *same);
+    let paces = measured.iter().filter(|(same, _)| *same == alike);
+    let paces: Vec<f64> = paces.map(|(_, pace)| *pace).collect();
+    let mean = paces.iter().sum::<f64>() / paces.len() as f64;
+    mean.is_finite().then_some(mean * item.job.cost().0)
+}
+
+fn disk(opened: &Opened) -> String {
+    let stored = opened
+        .plan
+        .items
+        .iter()
+        .filter_map(|item| match &item.state {
+            State::Stored(manifest) => Some(manifest.bytes()),
+            _ => None,
+        });
+    let root = opened.store.root();
+    let there = root.ancestors().find(|folder| folder.is_dir());
+    let free = fs4::available_space(there.unwrap_or(Path::new(".")));
+    let free = free.map_or(String::new(), |free| format!(" ({} free)", bytes(free)));
+    format!(
+        "  disk: {} in {}{free}",
+        bytes(stored.sum()),
+        root.display()
+    )
+}
+
+/// The files outside the store that the plan reads, each once, with what each is to it.
+fn inputs(plan: &Plan) -> Vec<(&'static str, Pinned)> {
+    let mut found: Vec<(&'static str, Pinned)> = Vec::new();
+    for item in &plan.items {
+        for file in item.job.inputs() {
+            let name = match item.job.stage() {
+                "sample" => "weights",
+                "features" => "features",
+                _ => "reference",
+            };
+            if !found.iter().any(|(_, known)| known.path == file.path) {
+                found.push((name, file));
+            }
+        }
+    }
+    found.sort_by_key(|(name, _)| match *name {
+        "weights" => 0,
+        "features" => 1,
+        _ => 2,
+    });
+    found
+}
+
+fn word(state: &State) -> &'static str {
+    match state {
+        State::Stored(_) => "stored",
+        State::Running(..) => "running",
+        _ => "to run",
+    }
+}
+
+fn print_why(opened: &Opened) -> Result<()> {
+    let plan = &opened.plan;
+    let reasons = reasons(plan, &opened.store)?;
+    let stages: Vec<&str> = STAGES
+        .into_iter()
+        .filter(|stage| has_stage(plan, stage))
+        .collect();
+    let mut head = vec!["cell".to_string(), "at".to_string()];
+    head.extend(stages.iter().map(|stage| stage.to_string()));
+    head.push(String::new());
+    let mut rows = vec![head];
+    for (n, cell) in plan.cells.iter().enumerate() {
+        let mut row = vec![cell.index.to_string(), cell.label()];
+        for stage in &stages {
+            let mut items = plan.of_cell[n].iter().map(|&at| &plan.items[at]);
+            let item = items.find(|item| item.job.stage() == *stage);
+            row.push(item.map_or("-", |item| word(&item.state)).to_string());
+        }
+        let mut why = plan.of_cell[n].iter().map(|&at| &reasons[at]);
+        row.push(why.find(|why| !why.is_empty()).cloned().unwrap_or_default());
+        rows.push(row);
+    }
+    out(&table(&rows, &[true]))
+}
+
+fn has_stage(plan: &Plan, stage: &str) -> bool {
+    plan.items.iter().any(|item| item.job.stage() == stage)
+}
+
+fn print_json(opened: &Opened) -> Result<()> {
+    let reasons = reasons(&opened.plan, &opened.store)?;
+    for (item, why) in opened.plan.items.iter().zip(reasons) {
+        let spec: toml::Table = toml::from_str(&item.text)?;
+        let cells = item.cells.iter().map(|&n| opened.plan.cells[n].index);
+        let (cost, unit) = item.job.cost();
+        let line = json!({
+            "stage": item.job.stage(),
+            "key": item.key.full(),
+            "cells": cells.collect::<Vec<_>>(),
+            "state": word(&item.state),
+            "why": why,
+            "cost": cost,
+            "unit": unit,
+            "folder": opened.store.folder(item.job.stage(), &item.key),
+            "spec": spec,
+        });
+        out(&line.to_string())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,250 @@
+//! Runs a plan on this machine: one job a device at a time; a failed job fails its own cells alone.
+
+use crate::run::claim::Holder;
+use crate::run::device::Named;
+use crate::run::plan::Plan;
+use crate::run::store::Store;
+use crate::run::worker::{Outcome, Run, Shop, fatal, is_fatal};
+use crate::stages::bench::Progress;
+use anyhow::{Error, Result};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+/// What happens, as it happens; `item` is a position in `Plan::items`.
+#[derive(Debug)]
+pub enum Event<'a> {
+    Started {
+        item: usize,
+        device: &'a str,
+    },
+    Progress {
+        item: usize,
+        device: &'a str,
+        progress: Progress,
+    },
+    Done {
+        item: usize,
+        device: &'a str,
+        seconds: f64,
+    },
+    Failed {
+        item: usize,
+        device: &'a str,
+        seconds: f64,
+        error: &'a Error,
+    },
+    /// It reads a result that failed.
+    Skipped {
+        item: usize,
+    },
+    /// Another process makes it; we look again every few seconds.
+    Held {
+        item: usize,
+        holder: &'a Holder,
+    },
+}
+
+/// How a sweep ended, in positions of `Plan::items`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Summary {
+    pub done: usize,
+    pub failed: Vec<usize>,
+    /// Not tried, because what they read failed or the sweep was stopped.
+    pub left: Vec<usize>,
+    pub stopped: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Turn {
+    Done,
+    Todo,
+    /// Not before this moment.
+    Held(Instant),
+    Running,
+    Failed,
+    Skipped,
+}
+
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+
+struct Board<'a> {
+    shop: Shop<'a>,
+    turns: Mutex<Vec<Turn>>,
+    moved: Condvar,
+    fail_fast: bool,
+    halt: AtomicBool,
+    fatal: Mutex<Option<Error>>,
+    tell: &'a (dyn Fn(Event) + Sync),
+}
+
+/// Options of a run.
+pub struct Options<'a> {
+    pub fail_fast: bool,
+    /// Set from outside to stop after the parts at hand.
+    pub stop: &'a AtomicBool,
+    pub run: &'a Run<'a>,
+}
+
+/// Runs what of `plan` is not stored. Err means that the store cannot be written.
+pub fn run(
+    plan: &Plan,
+    store: &Store,
+    devices: &[Named],
+    options: &Options,
+    tell: &(dyn Fn(Event) + Sync),
+) -> Result<Summary> {
+    store.prepare()?;
+    let turn = |stored| match stored {
+        true => Turn::Done,
+        false => Turn::Todo,
+    };
+    let turns = plan.items.iter().map(|item| turn(item.state.stored()));
+    let board = Board {
+        turns: Mutex::new(turns.collect()),
+        shop: Shop {
+            plan,
+            store,
+            run: options.run,
+            stop: options.stop,
+        },
+        moved: Condvar::new(),
+        fail_fast: options.fail_fast,
+        halt: AtomicBool::new(false),
+        fatal: Mutex::new(None),
+        tell,
+    };
+    std::thread::scope(|scope| {
+        for device in devices {
+            let board = &board;
+            scope.spawn(move || board.serve(device));
+        }
+    });
+    if let Some(error) = board.fatal.lock().ok().and_then(|mut fatal| fatal.take()) {
+        return Err(fatal(error, store));
+    }
+    let turns = board.turns.into_inner().unwrap_or_else(|e| e.into_inner());
+    let before = plan.items.iter().filter(|item| item.state.stored()).count();
+    let which = |wanted: &dyn Fn(&Turn) -> bool| {
+        let all = turns.iter().enumerate().filter(|(_, turn)| wanted(turn));
+        all.map(|(n, _)| n).collect::<Vec<_>>()
+    };
+    Ok(Summary {
+        done: which(&|turn| *turn == Turn::Done).len() - before,
+        failed: which(&|turn| *turn == Turn::Failed),
+        left: which(&|turn| !matches!(turn, Turn::Done | Turn::Failed)),
+        stopped: options.stop.load(Ordering::Relaxed),
+    })
+}
+
+impl Board<'_> {
+    fn stopping(&self) -> bool {
+        self.halt.load(Ordering::Relaxed) || self.shop.stop.load(Ordering::Relaxed)
+    }
+
+    /// One device's life: the first ready job, again and again.
+    fn serve(&self, device: &Named) {
+        while let Some(item) = self.next() {
+            (self.tell)(Event::Started {
+                item,
+                device: &device.name,
+            });
+            let started = Instant::now();
+            let tell = |progress| {
+                (self.tell)(Event::Progress {
+                    item,
+                    device: &device.name,
+                    progress,
+                })
+            };
+            let outcome = self.shop.work(item, device, &tell);
+            let turn = self.judge(item, device, started.elapsed().as_secs_f64(), outcome);
+            if let Ok(mut turns) = self.turns.lock() {
+                turns[item] = turn;
+            }
+            self.moved.notify_all();
+        }
+        self.moved.notify_all();
+    }
+
+    fn judge(&self, item: usize, device: &Named, seconds: f64, outcome: Result<Outcome>) -> Turn {
+        let device = device.name.as_str();
+        let failed = |error: Error| {
+            (self.tell)(Event::Failed {
+                item,
+                device,
+                seconds,
+                error: &error,
+            });
+            if self.fail_fast || is_fatal(&error) {
+                self.halt.store(true, Ordering::Relaxed);
+            }
+            if is_fatal(&error)
+                && let Ok(mut fatal) = self.fatal.lock()
+            {
+                fatal.get_or_insert(error);
+            }
+            Turn::Failed
+        };
+        match outcome {
+            Ok(Outcome::Done | Outcome::There) => {
+                (self.tell)(Event::Done {
+                    item,
+                    device,
+                    seconds,
+                });
+                Turn::Done
+            }
+            Ok(Outcome::Held(holder)) => {
+                (self.tell)(Event::Held {
+                    item,
+                    holder: &holder,
+                });
+                Turn::Held(Instant::now() + LOOK_AGAIN)
+            }
+            Ok(Outcome::Stopped) => Turn::Todo,
+            Ok(Outcome::Failed(error)) | Err(error) => failed(error),
+        }
+    }
+
+    /// The first job whose needs are there; waits while others may still make them; None when nothing is left.
+    fn next(&self) -> Option<usize> {
+        let mut turns = self.turns.lock().ok()?;
+        loop {
+            if self.stopping() {
+                return None;
+            }
+            self.skip_hopeless(&mut turns);
+            let now = Instant::now();
+            let items = self.shop.plan.items.iter().enumerate();
+            let ready = items.clone().find(|(n, item)| {
+                let open = match turns[*n] {
+                    Turn::Todo => true,
+                    Turn::Held(until) => until <= now,
+                    _ => false,
+                };
+                open && item.needs.iter().all(|&need| turns[need] == Turn::Done)
+            });
+            if let Some((n, _)) = ready {
+                turns[n] = Turn::Running;
+                return Some(n);
+            }
+            let pending = |turn: &Turn| matches!(turn, Turn::Running | Turn::Held(_));
+            if !turns.iter().any(pending) {
+                return None;
+            }
+            let wait = Duration::from_millis(200);
+            turns = self.moved.wait_timeout(turns, wait).ok()?.0;
+        }
+    }
+
+    fn skip_hopeless(&self, turns: &mut [Turn]) {
+        for (n, item) in self.shop.plan.items.iter().enumerate() {
+            let lost = |&need: &usize| matches!(turns[need], Turn::Failed | Turn::Skipped);
+            if turns[n] == Turn::Todo && item.needs.iter().any(lost) {
+                turns[n] = Turn::Skipped;
+                (self.tell)(Event::Skipped { item: n });
+            }
+        }
+    }
+}

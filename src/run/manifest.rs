@@ -1,0 +1,108 @@
+//! What is known of a finished result: written last, by rename, so that its presence means done.
+
+use crate::spec::key::{Key, digest_file};
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+pub const MANIFEST: &str = "manifest.json";
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    pub key: Key,
+    pub stage: String,
+    /// The stage's VERSION.
+    pub version: u32,
+    /// Images 0..count are there; None where the result is one whole.
+    pub count: Option<usize>,
+    /// `runner`'s own version.
+    pub runner: String,
+    /// Recorded, not hashed: an edit of the README must not cost 50,000 images.
+    pub git: Option<Git>,
+    pub device: String,
+    pub host: String,
+    /// RFC 3339, UTC.
+    pub started: String,
+    /// Of the run that finished the result.
+    pub seconds: f64,
+    /// Files outside the store that were read.
+    pub inputs: Vec<Input>,
+    /// Results in the store that were read.
+    pub needs: Vec<Key>,
+    pub files: BTreeMap<String, Stored>,
+    pub warnings: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Git {
+    pub commit: String,
+    pub dirty: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Input {
+    pub path: PathBuf,
+    pub sha256: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stored {
+    pub bytes: u64,
+    pub sha256: String,
+}
+
+impl Manifest {
+    /// All its files are there in their sizes.
+    pub fn holds(&self, folder: &Path) -> bool {
+        self.files.iter().all(|(name, stored)| {
+            let meta = std::fs::metadata(folder.join(name));
+            meta.is_ok_and(|meta| meta.len() == stored.bytes)
+        })
+    }
+
+    pub fn bytes(&self) -> u64 {
+        self.files.values().map(|stored| stored.bytes).sum()
+    }
+}
+
+/// Digests of the files in `folder` that are results.
+pub fn files(folder: &Path, own: &[&str]) -> Result<BTreeMap<String, Stored>> {
+    let mut found = BTreeMap::new();
+    let reading = || format!("reading {}", folder.display());
+    for entry in std::fs::read_dir(folder).with_context(reading)? {
+        let entry = entry.with_context(reading)?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        // Hidden names are files that are being written.
+        let other =
+            own.contains(&name.as_str()) || name.starts_with("claim") || name.starts_with('.');
+        if other || !entry.path().is_file() {
+            continue;
+        }
+        let stored = Stored {
+            bytes: entry.metadata()?.len(),
+            sha256: digest_file(&entry.path())?,
+        };
+        found.insert(name, stored);
+    }
+    Ok(found)
+}
+
+/// The commit of the working folder; None outside a repository.
+pub fn git() -> Option<Git> {
+    static GIT: OnceLock<Option<Git>> = OnceLock::new();
+    let ask = |args: &[&str]| {
+        let out = Command::new("git").args(args).output().ok()?;
+        let text = String::from_utf8_lossy(&out.stdout).trim().to_string();
+        out.status.success().then_some(text)
+    };
+    GIT.get_or_init(|| {
+        Some(Git {
+            commit: ask(&["rev-parse", "HEAD"])?,
+            dirty: !ask(&["status", "--porcelain", "--untracked-files=no"])?.is_empty(),
+        })
+    })
+    .clone()
+}

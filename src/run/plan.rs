@@ -1,0 +1,137 @@
+//! Which jobs a sweep has: each once, in the order in which they run, with where each stands.
+
+use crate::run::store::{State, Store};
+use crate::spec::experiment::Experiment;
+use crate::spec::grid::{Cell, Sweep};
+use crate::spec::key::Key;
+use crate::stages::job::{Job, STAGES, jobs_of};
+use anyhow::{Context, Result, bail};
+use std::collections::HashMap;
+
+/// One job of the plan.
+#[derive(Clone, Debug)]
+pub struct Item {
+    pub job: Job,
+    pub key: Key,
+    /// Positions in `Plan::cells` of the cells that share it.
+    pub cells: Vec<usize>,
+    /// Positions in `Plan::items` of the jobs whose results it reads.
+    pub needs: Vec<usize>,
+    pub state: State,
+    /// The job as an experiment file of its own.
+    pub text: String,
+}
+
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub cells: Vec<Cell>,
+    /// In run order: whatever an item needs stands before it.
+    pub items: Vec<Item>,
+    /// For every cell, its items in run order.
+    pub of_cell: Vec<Vec<usize>>,
+}
+
+impl Plan {
+    /// The jobs of `sweep`, up to and including the stage `until`.
+    pub fn of(sweep: &Sweep, store: &Store, until: Option<&str>) -> Result<Plan> {
+        let last = match until {
+            None => STAGES.len() - 1,
+            Some(name) => stage_position(name)?,
+        };
+        let mut plan = Plan {
+            cells: sweep.cells.clone(),
+            items: Vec::new(),
+            of_cell: Vec::new(),
+        };
+        let mut seen: HashMap<Key, usize> = HashMap::new();
+        for (n, cell) in sweep.cells.iter().enumerate() {
+            let title = || cell.title();
+            let mut items = Vec::new();
+            for job in jobs_of(cell).with_context(title)? {
+                if stage_position(job.stage())? > last {
+                    break;
+                }
+                let key = job.key()?;
+                let at = match seen.get(&key) {
+                    Some(&at) => at,
+                    None => {
+                        let needs = job.needs();
+                        plan.items.push(Item {
+                            needs: needs
+                                .iter()
+                                .filter_map(|key| seen.get(key).copied())
+                                .collect(),
+                            state: State::Missing,
+                            text: job_text(&cell.spec, job.stage())?,
+                            cells: Vec::new(),
+                            key: key.clone(),
+                            job: job.clone(),
+                        });
+                        plan.items.len() - 1
+                    }
+                };
+                seen.insert(key, at);
+                let item = &mut plan.items[at];
+                item.cells.push(n);
+                if job.wanted().count > item.job.wanted().count {
+                    item.text = job_text(&cell.spec, job.stage())?;
+                    item.job = job;
+                }
+                items.push(at);
+            }
+            plan.of_cell.push(items);
+        }
+        plan.refresh(store);
+        Ok(plan)
+    }
+
+    /// Looks again where every job stands.
+    pub fn refresh(&mut self, store: &Store) {
+        for item in &mut self.items {
+            item.state = store.state(item.job.stage(), &item.key, &item.job.wanted());
+        }
+    }
+
+    /// Positions of the items that are not stored.
+    pub fn to_run(&self) -> Vec<usize> {
+        let open = |&n: &usize| !self.items[n].state.stored();
+        (0..self.items.len()).filter(open).collect()
+    }
+
+    /// The cell that stands for an item in messages.
+    pub fn first_cell(&self, item: usize) -> &Cell {
+        &self.cells[self.items[item].cells[0]]
+    }
+
+    /// Positions of the items of `stage` and of what follows from them.
+    pub fn from_stage(&self, stage: &str) -> Result<Vec<usize>> {
+        let first = stage_position(stage)?;
+        let follows = |item: &Item| stage_position(item.job.stage()).is_ok_and(|at| at >= first);
+        let all = 0..self.items.len();
+        Ok(all.filter(|&n| follows(&self.items[n])).collect())
+    }
+}
+
+/// Where a stage stands among the stages.
+pub fn stage_position(name: &str) -> Result<usize> {
+    match STAGES.iter().position(|stage| *stage == name) {
+        Some(at) => Ok(at),
+        None => bail!(
+            "there is no stage `{name}`; the stages are {}",
+            STAGES.join(", ")
+        ),
+    }
+}
+
+/// The cell cut down to what `stage` reads: an experiment file that makes this one result again.
+fn job_text(spec: &Experiment, stage: &str) -> Result<String> {
+    let at = stage_position(stage)?;
+    let mut spec = spec.clone();
+    if at < 1 {
+        (spec.guidance, spec.sample) = (None, None);
+    }
+    if at < 2 {
+        spec.eval = None;
+    }
+    toml::to_string(&spec).context("writing job.toml")
+}

@@ -1,0 +1,135 @@
+//! Finished cells as rows, in grid order: where each stands in the grid, its scores, and what they were made from.
+
+use crate::io::disk::read_json;
+use crate::run::manifest::Manifest;
+use crate::run::plan::Plan;
+use crate::run::store::{State, Store};
+use anyhow::Result;
+use std::path::{Path, PathBuf};
+
+pub use crate::metrics::score::Score;
+
+/// The scores in the folder of a metrics result.
+pub fn scores(folder: &Path) -> Result<Vec<Score>> {
+    read_json(&folder.join("scores.json"))
+}
+
+/// One cell, as tables and charts see it.
+#[derive(Clone, Debug)]
+pub struct Row {
+    pub cell: usize,
+    /// Every axis and every list of a zip, by full dotted key.
+    pub at: Vec<(String, toml::Value)>,
+    /// Those keys of `at` that label the cell.
+    pub axes: Vec<String>,
+    /// Empty until the cell is scored.
+    pub scores: Vec<Score>,
+    /// Why the cell is not finished: `failed`, `not run`, `sample 3000/50000`.
+    pub missing: Option<String>,
+    /// The folder with the cell's `images-*.npz`.
+    pub samples: Option<PathBuf>,
+    /// Stage and full key of every job.
+    pub keys: Vec<(String, String)>,
+    /// What was read and where it was made: a name and a text.
+    pub provenance: Vec<(String, String)>,
+}
+
+pub fn rows(plan: &Plan, store: &Store) -> Vec<Row> {
+    (0..plan.cells.len())
+        .map(|cell| row(plan, store, cell))
+        .collect()
+}
+
+/// The warnings of every stored result of the plan, each once.
+pub fn warnings(plan: &Plan) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for item in &plan.items {
+        if let State::Stored(manifest) = &item.state {
+            let fresh = manifest
+                .warnings
+                .iter()
+                .filter(|line| !lines.contains(line));
+            let fresh: Vec<String> = fresh.cloned().collect();
+            lines.extend(fresh);
+        }
+    }
+    lines
+}
+
+fn row(plan: &Plan, store: &Store, n: usize) -> Row {
+    let cell = &plan.cells[n];
+    let mut row = Row {
+        cell: cell.index,
+        at: cell.at.clone(),
+        axes: cell.axes.clone(),
+        scores: Vec::new(),
+        missing: None,
+        samples: None,
+        keys: Vec::new(),
+        provenance: Vec::new(),
+    };
+    for &at in &plan.of_cell[n] {
+        let item = &plan.items[at];
+        let stage = item.job.stage();
+        row.keys
+            .push((stage.to_string(), item.key.full().to_string()));
+        let State::Stored(manifest) = &item.state else {
+            let missing = || missing(stage, &item.state);
+            row.missing.get_or_insert_with(missing);
+            continue;
+        };
+        let folder = store.folder(stage, &item.key);
+        for (name, text) in provenance(manifest) {
+            if !row.provenance.iter().any(|(known, _)| *known == name) {
+                row.provenance.push((name, text));
+            }
+        }
+        match stage {
+            "sample" => row.samples = Some(folder),
+            "metrics" => match scores(&folder) {
+                Ok(scores) => row.scores = scores,
+                Err(error) => row.missing = Some(format!("{error:#}")),
+            },
+            _ => {}
+        }
+    }
+    row
+}
+
+/// A state in the few words that stand in a table.
+fn missing(stage: &str, state: &State) -> String {
+    match state {
+        State::Failed(_) => "failed".to_string(),
+        State::Running(_, Some(mark)) | State::Partial(Some(mark)) => {
+            format!("{stage} {}/{}", mark.done, mark.total)
+        }
+        State::Running(_, None) => format!("{stage} running"),
+        State::Partial(None) | State::Missing | State::Stored(_) => "not run".to_string(),
+    }
+}
+
+fn provenance(manifest: &Manifest) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for input in &manifest.inputs {
+        let text = format!("sha256 {}", input.sha256);
+        found.push((input.path.display().to_string(), text));
+    }
+    let git = manifest.git.as_ref().map_or(String::new(), |git| {
+        let dirty = if git.dirty { ", with changes" } else { "" };
+        format!(
+            ", commit {}{dirty}",
+            &git.commit[..git.commit.len().min(12)]
+        )
+    });
+    let made = format!(
+        "key {}, {} on {} in {:.1} s from {}, runner {}{git}",
+        manifest.key,
+        manifest.device,
+        manifest.host,
+        manifest.seconds,
+        manifest.started,
+        manifest.runner,
+    );
+    found.push((manifest.stage.clone(), made));
+    found
+}

@@ -1,0 +1,232 @@
+//! The store: one folder a result, named by its key. Whatever kills a run, the next one goes on from what is there.
+
+use crate::io::disk::{read_json, write_atomic, write_json};
+use crate::run::claim::{self, Claim, Holder, MARK, Mark};
+use crate::run::manifest::{MANIFEST, Manifest};
+use crate::spec::key::Key;
+use crate::stages::job::Wanted;
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+pub const JOB: &str = "job.toml";
+pub const LOG: &str = "log.txt";
+pub const FAILURE: &str = "failure.json";
+
+/// The files of an entry that are about the result, not the result.
+pub const OWN: [&str; 5] = [JOB, LOG, FAILURE, MARK, MANIFEST];
+
+/// Why the last try of a job ended without a result.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The error, with its hints.
+    pub error: String,
+    pub device: String,
+    pub host: String,
+    /// RFC 3339, UTC.
+    pub at: String,
+    pub seconds: f64,
+}
+
+/// Where a result stands.
+#[derive(Clone, Debug, PartialEq)]
+pub enum State {
+    Stored(Box<Manifest>),
+    /// Somebody is making it now.
+    Running(Holder, Option<Mark>),
+    Failed(Failure),
+    /// Begun and left, with what is made so far.
+    Partial(Option<Mark>),
+    Missing,
+}
+
+impl State {
+    pub fn stored(&self) -> bool {
+        matches!(self, State::Stored(_))
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Store {
+    root: PathBuf,
+}
+
+impl Store {
+    /// A store in `root`, which need not exist until something is written.
+    pub fn new(root: &Path) -> Store {
+        Store {
+            root: root.to_path_buf(),
+        }
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Refuses a store that cannot be written, before any work.
+    pub fn prepare(&self) -> Result<()> {
+        let probe = self.root.join(format!(".probe-{}", std::process::id()));
+        let written = fs::create_dir_all(&self.root).and_then(|()| fs::write(&probe, b"x"));
+        let _ = fs::remove_file(&probe);
+        written.with_context(|| format!("the store `{}` cannot be written", self.root.display()))
+    }
+
+    /// The folder of a result.
+    pub fn folder(&self, stage: &str, key: &Key) -> PathBuf {
+        self.root.join(stage).join(key.short())
+    }
+
+    pub fn state(&self, stage: &str, key: &Key, wanted: &Wanted) -> State {
+        let folder = self.folder(stage, key);
+        if !folder.is_dir() {
+            return State::Missing;
+        }
+        if let Some(manifest) = self.manifest(stage, key)
+            && manifest.count >= wanted.count
+            && wanted.copies.iter().all(|path| path.exists())
+            && manifest.holds(&folder)
+        {
+            return State::Stored(Box::new(manifest));
+        }
+        let mark = read_json(&folder.join(MARK)).ok();
+        if let Some(holder) = claim::holder(&folder) {
+            return State::Running(holder, mark);
+        }
+        match read_json(&folder.join(FAILURE)) {
+            Ok(failure) => State::Failed(failure),
+            Err(_) => State::Partial(mark),
+        }
+    }
+
+    /// The manifest of `key`; None where there is none that can be read, or it is another key's.
+    pub fn manifest(&self, stage: &str, key: &Key) -> Option<Manifest> {
+        let path = self.folder(stage, key).join(MANIFEST);
+        let manifest: Manifest = read_json(&path).ok()?;
+        (manifest.key == *key).then_some(manifest)
+    }
+
+    /// Opens the entry to work in it; Err names the one who already does.
+    pub fn begin(
+        &self,
+        stage: &str,
+        key: &Key,
+        job: &str,
+        device: &str,
+    ) -> Result<std::result::Result<Scratch, Holder>> {
+        let folder = self.folder(stage, key);
+        fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+        let claim = match claim::take(&folder, device)? {
+            Ok(claim) => claim,
+            Err(holder) => return Ok(Err(holder)),
+        };
+        remove_torn(&folder)?;
+        let _ = fs::remove_file(folder.join(FAILURE));
+        write_atomic(&folder.join(JOB), |out| Ok(out.write_all(job.as_bytes())?))?;
+        Ok(Ok(Scratch { folder, claim }))
+    }
+
+    /// Forgets a result; refused while somebody makes it.
+    pub fn forget(&self, stage: &str, name: &str) -> Result<()> {
+        let folder = self.root.join(stage).join(name);
+        if !folder.exists() {
+            return Ok(());
+        }
+        if let Some(holder) = claim::holder(&folder) {
+            bail!(
+                "{} is being made by process {} on {}",
+                folder.display(),
+                holder.pid,
+                holder.host
+            );
+        }
+        // The manifest goes first: a half-removed entry must not look done.
+        let _ = fs::remove_file(folder.join(MANIFEST));
+        fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))
+    }
+
+    /// Every entry: stage, folder name, bytes.
+    pub fn entries(&self) -> Result<Vec<Entry>> {
+        let mut found = Vec::new();
+        for stage in crate::stages::job::STAGES {
+            let Ok(folders) = fs::read_dir(self.root.join(stage)) else {
+                continue;
+            };
+            for entry in folders {
+                let entry = entry.with_context(|| format!("reading {}", self.root.display()))?;
+                if entry.path().is_dir() {
+                    found.push(Entry {
+                        stage,
+                        name: entry.file_name().to_string_lossy().into_owned(),
+                        folder: entry.path(),
+                    });
+                }
+            }
+        }
+        found.sort_by(|a, b| (a.stage, &a.name).cmp(&(b.stage, &b.name)));
+        Ok(found)
+    }
+}
+
+/// A folder of the store, whatever is in it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    pub stage: &'static str,
+    pub name: String,
+    pub folder: PathBuf,
+}
+
+impl Entry {
+    pub fn bytes(&self) -> u64 {
+        let files = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        files
+            .filter_map(|file| file.metadata().ok())
+            .map(|meta| meta.len())
+            .sum()
+    }
+
+    pub fn manifest(&self) -> Option<Manifest> {
+        read_json(&self.folder.join(MANIFEST)).ok()
+    }
+
+    /// The resolved inputs of the job, as text.
+    pub fn job(&self) -> Option<String> {
+        fs::read_to_string(self.folder.join(JOB)).ok()
+    }
+}
+
+/// Files that a killed run left half-written; whole ones never carry these names.
+fn remove_torn(folder: &Path) -> Result<()> {
+    for entry in fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))? {
+        let path = entry?.path();
+        let torn = path
+            .extension()
+            .is_some_and(|ext| ext == "part" || ext == "tmp");
+        if torn {
+            let _ = fs::remove_file(&path);
+        }
+    }
+    Ok(())
+}
+
+/// An entry that is being worked in, by us.
+pub struct Scratch {
+    pub folder: PathBuf,
+    pub claim: Claim,
+}
+
+impl Scratch {
+    /// Makes the result count as done.
+    pub fn commit(self, manifest: &Manifest) -> Result<()> {
+        write_json(&self.folder.join(MANIFEST), manifest)?;
+        let folder = self.folder.clone();
+        drop(self);
+        let _ = fs::remove_file(folder.join(MARK));
+        Ok(())
+    }
+
+    /// Keeps the error beside what was made so far.
+    pub fn fail(self, failure: &Failure) -> Result<()> {
+        write_json(&self.folder.join(FAILURE), failure)
+    }
+}

@@ -1,0 +1,115 @@
+//! Why a job must run: what moved since the nearest stored result of its stage.
+
+use crate::run::plan::{Item, Plan};
+use crate::run::store::{Entry, State, Store};
+use crate::spec::overlay::{leaves, show};
+use anyhow::Result;
+use std::collections::BTreeMap;
+
+type Leaves = BTreeMap<String, toml::Value>;
+
+/// One reason per item of the plan; empty where the result is stored.
+pub fn reasons(plan: &Plan, store: &Store) -> Result<Vec<String>> {
+    let entries = store.entries()?;
+    let known: Vec<(&Entry, Leaves)> = entries
+        .iter()
+        .filter(|entry| entry.manifest().is_some())
+        .filter_map(|entry| Some((entry, inputs(&entry.job()?))))
+        .collect();
+    let of = |n: usize| reason(plan, &plan.items[n], &known);
+    Ok((0..plan.items.len()).map(of).collect())
+}
+
+fn reason(plan: &Plan, item: &Item, known: &[(&Entry, Leaves)]) -> String {
+    match &item.state {
+        State::Stored(_) => return String::new(),
+        State::Running(holder, _) => {
+            return format!("running on {} (process {})", holder.host, holder.pid);
+        }
+        State::Failed(failure) => return format!("failed: {}", first_line(&failure.error)),
+        State::Partial(Some(mark)) => {
+            return format!("{} of {} {} are there", mark.done, mark.total, mark.unit);
+        }
+        State::Partial(None) => return "begun, not finished".to_string(),
+        State::Missing => {}
+    }
+    let open = |&&n: &&usize| !plan.items[n].state.stored();
+    if let Some(&need) = item.needs.iter().find(open) {
+        return format!("follows {}", plan.items[need].job.stage());
+    }
+    let mine = inputs(&item.text);
+    let same_stage = known
+        .iter()
+        .filter(|(entry, _)| entry.stage == item.job.stage());
+    let nearest = same_stage
+        .map(|(entry, theirs)| (moved(theirs, &mine), entry))
+        .min_by_key(|(moved, _)| moved.len());
+    match nearest {
+        None => "nothing stored yet".to_string(),
+        Some((moved, _)) if moved.len() > 3 => "nothing like it stored".to_string(),
+        Some((moved, _)) if !moved.is_empty() => moved.join(", "),
+        Some((_, entry)) => same_text(item, entry),
+    }
+}
+
+/// The text is the same: then the stage's VERSION, or the bytes of a file it names, moved.
+fn same_text(item: &Item, entry: &Entry) -> String {
+    let Some(manifest) = entry.manifest() else {
+        return String::new();
+    };
+    if manifest.version != item.job.version() {
+        let (old, new) = (manifest.version, item.job.version());
+        return format!("{} VERSION: {old} -> {new}", item.job.stage());
+    }
+    let inputs = item.job.inputs();
+    let changed = inputs.iter().find(|now| {
+        let mut then = manifest.inputs.iter();
+        then.all(|then| then.sha256 != now.digest)
+    });
+    match changed {
+        Some(file) => format!("{} has other contents", file.path.display()),
+        None => "what it reads has changed".to_string(),
+    }
+}
+
+/// A job's inputs, without the name and without what cannot change the result.
+fn inputs(text: &str) -> Leaves {
+    let table: toml::Table = toml::from_str(text).unwrap_or_default();
+    let idle = [
+        "name",
+        "sample.batch",
+        "sample.part",
+        "train.checkpoint_every",
+        "train.export",
+    ];
+    let all = leaves(&table, "").into_iter();
+    all.filter(|(key, _)| !idle.contains(&key.as_str()))
+        .collect()
+}
+
+/// `sample.steps: 25 -> 50`, `eval.metrics: + is`.
+fn moved(old: &Leaves, new: &Leaves) -> Vec<String> {
+    let mut keys: Vec<&String> = old.keys().chain(new.keys()).collect();
+    keys.sort();
+    keys.dedup();
+    keys.into_iter()
+        .filter(|key| old.get(*key) != new.get(*key))
+        .map(|key| match (old.get(key), new.get(key)) {
+            (Some(toml::Value::Array(old)), Some(toml::Value::Array(new))) => {
+                let gone = old.iter().filter(|v| !new.contains(v));
+                let come = new.iter().filter(|v| !old.contains(v));
+                let gone = gone.map(|v| format!("- {}", show(v)));
+                let all: Vec<String> = come.map(|v| format!("+ {}", show(v))).chain(gone).collect();
+                format!("{key}: {}", all.join(" "))
+            }
+            (Some(old), Some(new)) => format!("{key}: {} -> {}", show(old), show(new)),
+            (None, Some(new)) => format!("{key}: + {}", show(new)),
+            (Some(old), None) => format!("{key}: - {}", show(old)),
+            (None, None) => String::new(),
+        })
+        .collect()
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}

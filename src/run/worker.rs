@@ -1,0 +1,181 @@
+//! One job on one device: claim its entry, run its stage there, then commit the result or keep the error.
+
+use crate::run::claim::{Holder, host};
+use crate::run::device::Named;
+use crate::run::manifest::{Input, Manifest, files, git};
+use crate::run::plan::{Item, Plan};
+use crate::run::store::{Failure, OWN, Scratch, State, Store};
+use crate::spec::key::digest_file;
+use crate::stages::bench::{Bench, Progress, Stopped};
+use crate::stages::job::Job;
+use anyhow::{Context, Error, Result, anyhow, ensure};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+/// What runs a job on its bench: `stages::run`, or a test's own.
+pub type Run<'a> = dyn Fn(&Job, &Bench) -> Result<()> + Sync + 'a;
+
+/// How a try ended.
+#[derive(Debug)]
+pub enum Outcome {
+    Done,
+    /// Somebody else had made it meanwhile.
+    There,
+    /// Somebody else is making it.
+    Held(Holder),
+    /// We were asked to stop; what is made so far is kept.
+    Stopped,
+    Failed(Error),
+}
+
+/// Everything a worker needs beside the job.
+pub struct Shop<'a> {
+    pub plan: &'a Plan,
+    pub store: &'a Store,
+    pub run: &'a Run<'a>,
+    pub stop: &'a AtomicBool,
+}
+
+impl Shop<'_> {
+    /// Tries item `n` on `device`. Err means that the store itself cannot be written.
+    pub fn work(
+        &self,
+        n: usize,
+        device: &Named,
+        tell: &(dyn Fn(Progress) + Sync),
+    ) -> Result<Outcome> {
+        let item = &self.plan.items[n];
+        let (stage, started) = (item.job.stage(), Instant::now());
+        let begun = self.store.begin(stage, &item.key, &item.text, &device.name);
+        let scratch = match begun? {
+            Ok(scratch) => scratch,
+            Err(holder) => return Ok(Outcome::Held(holder)),
+        };
+        let wanted = item.job.wanted();
+        if self.store.state(stage, &item.key, &wanted).stored() {
+            return Ok(Outcome::There);
+        }
+        let at = jiff::Timestamp::now();
+        let made = self.make(item, device, &scratch, tell);
+        let seconds = started.elapsed().as_secs_f64();
+        match made {
+            Ok(warnings) => {
+                let manifest = Manifest {
+                    key: item.key.clone(),
+                    stage: stage.to_string(),
+                    version: item.job.version(),
+                    count: wanted.count,
+                    runner: env!("CARGO_PKG_VERSION").to_string(),
+                    git: git(),
+                    device: device.name.clone(),
+                    host: host(),
+                    started: at.to_string(),
+                    seconds,
+                    inputs: inputs(item),
+                    needs: item.job.needs(),
+                    files: files(&scratch.folder, &OWN)?,
+                    warnings,
+                };
+                scratch.commit(&manifest)?;
+                Ok(Outcome::Done)
+            }
+            Err(error) if error.is::<Stopped>() => Ok(Outcome::Stopped),
+            Err(error) => {
+                let failure = Failure {
+                    error: format!("{error:#}"),
+                    device: device.name.clone(),
+                    host: host(),
+                    at: jiff::Timestamp::now().to_string(),
+                    seconds,
+                };
+                scratch.fail(&failure)?;
+                Ok(Outcome::Failed(error))
+            }
+        }
+    }
+
+    /// Runs the stage; its warnings.
+    fn make(
+        &self,
+        item: &Item,
+        device: &Named,
+        scratch: &Scratch,
+        tell: &(dyn Fn(Progress) + Sync),
+    ) -> Result<Vec<String>> {
+        for need in &item.needs {
+            let need = &self.plan.items[*need];
+            let state = (self.store).state(need.job.stage(), &need.key, &need.job.wanted());
+            ensure!(
+                matches!(state, State::Stored(_)),
+                "the {} result {} that this job reads is gone from the store",
+                need.job.stage(),
+                need.key
+            );
+        }
+        for file in item.job.inputs() {
+            ensure!(
+                digest_file(&file.path)? == file.digest,
+                "{} has changed since the sweep began\nhint: run the same command again",
+                file.path.display()
+            );
+        }
+        let input = |key: &crate::spec::key::Key| {
+            let made = self.plan.items.iter().find(|item| item.key == *key);
+            let stage = made.map_or("", |item| item.job.stage());
+            self.store.folder(stage, key)
+        };
+        let told = |progress: Progress| {
+            scratch.claim.mark(&progress);
+            tell(progress);
+        };
+        let device = device.device.clone();
+        let bench = Bench::new(device, &scratch.folder, &input, &told, self.stop)?;
+        let ran = catch_unwind(AssertUnwindSafe(|| (self.run)(&item.job, &bench)));
+        let ran = ran.unwrap_or_else(|panic| Err(described(&panic)));
+        match &ran {
+            Ok(()) => bench.log("done"),
+            Err(error) => bench.log(&format!("error: {error:#}")),
+        }
+        ran.map(|()| bench.warnings())
+    }
+}
+
+/// A panic is a fault of ours; it fails its job and no other.
+fn described(panic: &Box<dyn std::any::Any + Send>) -> Error {
+    let text = panic.downcast_ref::<String>().cloned();
+    let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| text.to_string()));
+    anyhow!("internal error: {}", text.unwrap_or_default())
+}
+
+fn inputs(item: &Item) -> Vec<Input> {
+    let files = item.job.inputs().into_iter();
+    files
+        .map(|file| Input {
+            path: file.path,
+            sha256: file.digest,
+        })
+        .collect()
+}
+
+/// The disk is full or the store is read-only: then no other job can succeed either.
+pub fn is_fatal(error: &Error) -> bool {
+    use std::io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    let kinds = error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    let mut kinds = kinds.map(std::io::Error::kind);
+    kinds.any(|kind| matches!(kind, StorageFull | ReadOnlyFilesystem | QuotaExceeded))
+}
+
+/// The error of a sweep that the store ended.
+pub fn fatal(error: Error, store: &Store) -> Error {
+    Err::<(), _>(error)
+        .with_context(|| {
+            format!(
+                "the store `{}` cannot be written; what is made so far is kept",
+                store.root().display()
+            )
+        })
+        .unwrap_err()
+}
