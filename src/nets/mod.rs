@@ -1,1 +1,10 @@
 //! Weights and tensors to tensors; knows no diffusion and opens no file.
+
+pub mod attention;
+pub mod classifier;
+pub mod features;
+pub mod inventory;
+pub mod layers;
+pub mod resblock;
+pub mod trunk;
+pub mod unet;

@@ -1,0 +1,131 @@
+//! The feature net of worlds that Inception does not know: a small residual net over images of one size.
+
+use crate::kernels::resample::avg_pool2;
+use crate::nets::layers::{Conv2d, GroupNorm, Linear, Start};
+use crate::nets::unet::enlarge;
+use crate::spec::arch::FeatureArch;
+use candle_core::{Result, Tensor, bail};
+use candle_nn::VarBuilder;
+
+/// Grid of the spatial features, and of the last stage.
+const GRID: usize = 4;
+
+/// What the net sees in n images.
+pub struct Features {
+    /// [n, pool]: what Fréchet distance, precision and recall are measured in.
+    pub pool: Tensor,
+    /// [n, 16 * spatial].
+    pub spatial: Tensor,
+    /// [n, classes].
+    pub logits: Tensor,
+    /// [n, attributes].
+    pub attributes: Tensor,
+}
+
+/// norm → SiLU → 3x3 twice, beside a 1x1 where the width changes.
+struct Block {
+    norm1: GroupNorm,
+    conv1: Conv2d,
+    norm2: GroupNorm,
+    conv2: Conv2d,
+    skip: Option<Conv2d>,
+}
+
+impl Block {
+    fn new(cin: usize, cout: usize, vb: VarBuilder) -> Result<Self> {
+        let skip = match cin == cout {
+            true => None,
+            false => Some(Conv2d::new(cin, cout, 1, 1, Start::Torch, vb.pp("skip"))?),
+        };
+        Ok(Self {
+            norm1: GroupNorm::new(cin, vb.pp("norm1"))?,
+            conv1: Conv2d::new(cin, cout, 3, 1, Start::Torch, vb.pp("conv1"))?,
+            norm2: GroupNorm::new(cout, vb.pp("norm2"))?,
+            conv2: Conv2d::new(cout, cout, 3, 1, Start::Zero, vb.pp("conv2"))?,
+            skip,
+        })
+    }
+
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let h = self.conv1.forward(&self.norm1.silu(x)?)?;
+        let h = self.conv2.forward(&self.norm2.silu(&h)?)?;
+        match &self.skip {
+            Some(skip) => skip.forward(x)? + h,
+            None => x + h,
+        }
+    }
+}
+
+pub struct FeatureNet {
+    resolution: usize,
+    stem: Conv2d,
+    blocks: Vec<Block>,
+    norm: GroupNorm,
+    to_spatial: Conv2d,
+    to_pool: Linear,
+    to_class: Linear,
+    to_attributes: Linear,
+}
+
+impl FeatureNet {
+    pub fn new(arch: &FeatureArch, vb: VarBuilder) -> Result<Self> {
+        let stages = (arch.resolution / GRID).checked_ilog2().unwrap_or(0) as usize;
+        if stages == 0 || GRID << stages != arch.resolution {
+            bail!("a feature net's resolution is {GRID} times a power of two, not {}", arch.resolution);
+        }
+        let widths: Vec<usize> = (0..stages).map(|s| arch.channels << s.min(2)).collect();
+        let stem = Conv2d::new(3, widths[0], 3, 2, Start::Torch, vb.pp("stem"))?;
+        let mut blocks = Vec::new();
+        let mut channels = widths[0];
+        for (stage, &width) in widths.iter().enumerate() {
+            blocks.push(Block::new(channels, width, vb.pp(format!("blocks.{stage}")))?);
+            channels = width;
+        }
+        Ok(Self {
+            resolution: arch.resolution,
+            stem,
+            blocks,
+            norm: GroupNorm::new(channels, vb.pp("norm"))?,
+            to_spatial: Conv2d::new(channels, arch.spatial, 1, 1, Start::Torch, vb.pp("spatial"))?,
+            to_pool: Linear::new(channels, arch.pool, Start::Torch, vb.pp("pool"))?,
+            to_class: Linear::new(arch.pool + GRID * GRID * arch.spatial, arch.classes, Start::Torch, vb.pp("class"))?,
+            to_attributes: Linear::new(
+                arch.pool + GRID * GRID * arch.spatial,
+                arch.attributes,
+                Start::Torch,
+                vb.pp("attributes"),
+            )?,
+        })
+    }
+
+    /// x [n, 3, side, side] in [-1, 1], of any side.
+    pub fn forward(&self, x: &Tensor) -> Result<Features> {
+        let mut h = self.stem.forward(&self.resize(x)?)?;
+        for (i, block) in self.blocks.iter().enumerate() {
+            if i > 0 {
+                h = avg_pool2(&h)?;
+            }
+            h = block.forward(&h)?;
+        }
+        let h = self.norm.silu(&h)?;
+        let spatial = self.to_spatial.forward(&h)?.flatten_from(1)?;
+        let pool = self.to_pool.forward(&h.flatten_from(2)?.mean(2)?)?.silu()?;
+        // The class and the attributes are told from both, so that both learn to see.
+        let both = Tensor::cat(&[&pool, &spatial.silu()?], 1)?;
+        let (logits, attributes) = (self.to_class.forward(&both)?, self.to_attributes.forward(&both)?);
+        Ok(Features { pool, spatial, logits, attributes })
+    }
+
+    /// Bilinear for smaller images, the mean of whole blocks for larger ones: neither aliases.
+    fn resize(&self, x: &Tensor) -> Result<Tensor> {
+        let (_, _, h, w) = x.dims4()?;
+        let side = self.resolution;
+        match (h, w) {
+            _ if h != w => bail!("feature nets take square images, not {h} by {w}"),
+            _ if h == side => Ok(x.clone()),
+            _ if h < side => enlarge(x, side, side),
+            _ if h.is_multiple_of(side) => x.avg_pool2d(h / side),
+            _ => bail!("images of {h} pixels are no multiple of the feature net's {side}"),
+        }
+    }
+}

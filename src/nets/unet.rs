@@ -1,0 +1,141 @@
+//! The ADM UNet, and the super-resolution net, which is the same net shown a small image beside the noise.
+
+use crate::nets::layers::{Conv2d, Dropout, GroupNorm, Start};
+use crate::nets::resblock::Resample;
+use crate::nets::trunk::{Builder, Encoder, Layer, TimeEmbedding, run};
+use crate::spec::arch::UnetArch;
+use candle_core::{DType, Result, Tensor, bail};
+use candle_nn::{Init, VarBuilder};
+
+pub struct Unet {
+    time_embed: TimeEmbedding,
+    /// [classes, 4M].
+    label_emb: Option<Tensor>,
+    encoder: Encoder,
+    output_blocks: Vec<Vec<Layer>>,
+    norm: GroupNorm,
+    head: Conv2d,
+    in_channels: usize,
+}
+
+impl Unet {
+    pub fn new(arch: &UnetArch, vb: VarBuilder) -> Result<Self> {
+        Self::with_stem(arch, arch.trunk.in_channels, vb)
+    }
+
+    fn with_stem(arch: &UnetArch, in_channels: usize, vb: VarBuilder) -> Result<Self> {
+        let trunk = &arch.trunk;
+        let time_embed = TimeEmbedding::new(trunk.channels, vb.clone())?;
+        let label_emb = match arch.classes {
+            None => None,
+            Some(classes) => {
+                let init = Init::Randn { mean: 0.0, stdev: 1.0 };
+                Some(vb.get_with_hints((classes, 4 * trunk.channels), "label_emb.weight", init)?)
+            }
+        };
+        let encoder = Encoder::new(&Builder { trunk, heads: trunk.heads }, in_channels, vb.clone())?;
+        let up = Builder { trunk, heads: arch.heads_up.unwrap_or(trunk.heads) };
+        let (output_blocks, channels) = decoder(&up, &encoder, vb.pp("output_blocks"))?;
+        let out_channels = if arch.learn_sigma { 2 * trunk.in_channels } else { trunk.in_channels };
+        Ok(Self {
+            time_embed,
+            label_emb,
+            encoder,
+            output_blocks,
+            norm: GroupNorm::new(channels, vb.pp("out.0"))?,
+            head: Conv2d::new(channels, out_channels, 3, 1, Start::Zero, vb.pp("out.2"))?,
+            in_channels,
+        })
+    }
+
+    /// Does the net need labels?
+    pub fn conditional(&self) -> bool {
+        self.label_emb.is_some()
+    }
+
+    /// x [n, c, h, w], t [n] f32 on the original clock, y [n] u32 for a class-conditional net
+    /// → the noise (or x0), and with a learned variance its part, [n, c or 2c, h, w].
+    pub fn forward(&self, x: &Tensor, t: &Tensor, y: Option<&Tensor>, dropout: Option<&Dropout>) -> Result<Tensor> {
+        let (_, c, h, w) = x.dims4()?;
+        let factor = self.encoder.factor;
+        if c != self.in_channels || !h.is_multiple_of(factor) || !w.is_multiple_of(factor) {
+            bail!(
+                "the net takes [n, {}, h, w] with sides divisible by {factor}, not {:?}",
+                self.in_channels,
+                x.dims()
+            )
+        }
+        let emb = self.time_embed.forward(t)?;
+        let emb = match (&self.label_emb, y) {
+            (Some(table), Some(y)) => (emb + table.embedding(y)?)?,
+            (None, None) => emb,
+            (Some(_), None) => bail!("a class-conditional net was given no labels"),
+            (None, Some(_)) => bail!("an unconditional net was given labels"),
+        };
+        // Every block applies SiLU to the embedding first: once is enough.
+        let emb = emb.silu()?;
+        let (mut skips, mut h) = self.encoder.forward(x, &emb, dropout)?;
+        for block in &self.output_blocks {
+            let Some(skip) = skips.pop() else { bail!("more output blocks than skips") };
+            h = run(block, &Tensor::cat(&[&h, &skip], 1)?, &emb, dropout)?;
+        }
+        self.head.forward(&self.norm.silu(&h.to_dtype(x.dtype())?)?)
+    }
+}
+
+/// `output_blocks` and their last width.
+fn decoder(builder: &Builder, encoder: &Encoder, vb: VarBuilder) -> Result<(Vec<Vec<Layer>>, usize)> {
+    let mut skips = encoder.widths.clone();
+    let (mut channels, mut factor) = (encoder.channels(), encoder.factor);
+    let mut blocks = Vec::new();
+    for level in (0..builder.trunk.channel_mult.len()).rev() {
+        for i in 0..=builder.trunk.res_blocks {
+            let vb = vb.pp(blocks.len());
+            let skip = skips.pop().unwrap_or(0);
+            let width = builder.width(level);
+            let mut block = vec![builder.res(channels + skip, width, Resample::Keep, vb.pp("0"))?];
+            channels = width;
+            if builder.attends(factor) {
+                block.push(builder.attention(channels, vb.pp(block.len()))?);
+            }
+            if level > 0 && i == builder.trunk.res_blocks {
+                block.push(builder.up(channels, vb.pp(block.len()))?);
+                factor /= 2;
+            }
+            blocks.push(block);
+        }
+    }
+    Ok((blocks, channels))
+}
+
+pub struct SuperRes {
+    unet: Unet,
+}
+
+impl SuperRes {
+    pub fn new(arch: &UnetArch, vb: VarBuilder) -> Result<Self> {
+        Ok(Self { unet: Unet::with_stem(arch, 2 * arch.trunk.in_channels, vb)? })
+    }
+
+    pub fn conditional(&self) -> bool {
+        self.unet.conditional()
+    }
+
+    /// As `Unet::forward`, with `low` [n, c, s, s] in [-1, 1] enlarged to x's size and put behind it.
+    pub fn forward(
+        &self,
+        x: &Tensor,
+        t: &Tensor,
+        low: &Tensor,
+        y: Option<&Tensor>,
+        dropout: Option<&Dropout>,
+    ) -> Result<Tensor> {
+        let large = enlarge(low, x.dim(2)?, x.dim(3)?)?;
+        self.unet.forward(&Tensor::cat(&[x, &large], 1)?, t, y, dropout)
+    }
+}
+
+/// Bilinear, half-pixel centres, edges repeated (torch's interpolate, align_corners = false). No gradient.
+pub fn enlarge(low: &Tensor, h: usize, w: usize) -> Result<Tensor> {
+    low.detach().to_dtype(DType::F32)?.upsample_bilinear2d(h, w, false)?.to_dtype(low.dtype())
+}
