@@ -95,7 +95,7 @@ fn list(place: &str, key: &str, value: toml::Value) -> Result<Vec<toml::Value>> 
     );
     let root = key.split('.').next().unwrap_or(key);
     ensure!(
-        !matches!(root, "name" | "grid" | "zip" | "chart"),
+        !matches!(root, "name" | "grid" | "zip" | "chart" | "report"),
         "{place} `{key}` cannot be an axis"
     );
     Ok(values)

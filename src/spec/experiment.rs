@@ -24,6 +24,8 @@ pub struct Experiment {
     pub zip: Vec<toml::Table>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub chart: Vec<Chart>,
+    #[serde(default, skip_serializing_if = "ReportOptions::is_empty")]
+    pub report: ReportOptions,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -302,6 +304,20 @@ pub struct Chart {
     /// The axis that makes the lines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
+}
+
+/// `[report]`: what the report shows beyond the table of scores.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ReportOptions {
+    /// A second table: differences from the first row of each reference.
+    pub deltas: bool,
+}
+
+impl ReportOptions {
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 fn ema() -> f64 {
