@@ -1,0 +1,143 @@
+//! Rows to the series of a chart: lines over an axis, averaged over what the chart does not show.
+
+use crate::report::names;
+use crate::report::row::{Row, Score};
+use crate::report::sheet::compare;
+
+#[derive(Clone, Debug)]
+pub struct Point {
+    /// Index among the axis values.
+    pub x: usize,
+    pub value: f64,
+    pub low: f64,
+    pub high: f64,
+}
+
+#[derive(Clone, Debug)]
+pub struct Series {
+    /// `scale 1`.
+    pub name: String,
+    /// In axis order; absent where nothing was measured.
+    pub points: Vec<Point>,
+}
+
+pub struct Lines {
+    /// The distinct values of the x axis, in order.
+    pub values: Vec<toml::Value>,
+    pub series: Vec<Series>,
+    /// `steps = 25, 50`: what each point is the mean over.
+    pub averaged: Option<String>,
+    /// Cells without a score.
+    pub missing: usize,
+}
+
+/// `x` and `by` are full keys of the cells' axes.
+pub fn lines(rows: &[Row], x: &str, by: Option<&str>, metric: &str) -> Lines {
+    let values = distinct(rows, x);
+    let groups = match by {
+        Some(by) => distinct(rows, by).into_iter().map(Some).collect(),
+        None => vec![None],
+    };
+    let mut most = 1;
+    let series = groups.iter().map(|group| {
+        let here = |r: &&Row| match (by, group) {
+            (Some(by), Some(group)) => names::at(r, by) == Some(group),
+            _ => true,
+        };
+        let mut points = Vec::new();
+        for (i, value) in values.iter().enumerate() {
+            let there = rows.iter().filter(here);
+            let there = there.filter(|r| names::at(r, x) == Some(value));
+            let scores: Vec<&Score> = there.filter_map(|r| names::score(r, metric)).collect();
+            most = most.max(scores.len());
+            points.extend(mean(i, &scores));
+        }
+        Series {
+            name: match (by, group) {
+                (Some(by), Some(group)) => label(rows, by, group),
+                _ => String::new(),
+            },
+            points,
+        }
+    });
+    Lines {
+        series: series.collect(),
+        values,
+        averaged: Some(others(rows, &[Some(x), by])).filter(|text| most > 1 && !text.is_empty()),
+        missing: rows
+            .iter()
+            .filter(|r| names::score(r, metric).is_none())
+            .count(),
+    }
+}
+
+/// The mean of independent scores; their half intervals add as squares.
+fn mean(x: usize, scores: &[&Score]) -> Option<Point> {
+    if scores.is_empty() {
+        return None;
+    }
+    let n = scores.len() as f64;
+    let value = scores.iter().map(|s| s.value).sum::<f64>() / n;
+    let side = |pick: fn(&Score) -> f64| {
+        let squares = scores.iter().map(|s| (pick(s) - s.value).powi(2));
+        squares.sum::<f64>().sqrt() / n
+    };
+    let known = scores
+        .iter()
+        .all(|s| s.low.is_finite() && s.high.is_finite());
+    let (down, up) = match known {
+        true => (side(|s| s.low), side(|s| s.high)),
+        false => (0.0, 0.0),
+    };
+    Some(Point {
+        x,
+        value,
+        low: value - down,
+        high: value + up,
+    })
+}
+
+/// The distinct values of an axis in order: numbers by size, others as they come.
+pub fn distinct(rows: &[Row], key: &str) -> Vec<toml::Value> {
+    let mut values: Vec<toml::Value> = Vec::new();
+    for value in rows.iter().filter_map(|r| names::at(r, key)) {
+        if !values.contains(value) {
+            values.push(value.clone());
+        }
+    }
+    if values.iter().all(|v| names::number(v).is_some()) {
+        values.sort_by(|a, b| compare(Some(a), Some(b)));
+    }
+    values
+}
+
+/// The axes that label cells and take more than one value, by full key.
+pub fn varying(rows: &[Row]) -> Vec<String> {
+    let axes = crate::report::sheet::axes(rows);
+    let varies = |key: &String| distinct(rows, key).len() > 1;
+    axes.into_iter().filter(varies).collect()
+}
+
+/// `scale 1`: the axis by its short name, and the value.
+pub fn label(rows: &[Row], key: &str, value: &toml::Value) -> String {
+    format!("{} {}", short(rows, key), names::value(value))
+}
+
+/// An axis's short name among the axes that label cells.
+pub fn short(rows: &[Row], key: &str) -> String {
+    let axes = crate::report::sheet::axes(rows);
+    let at = axes.iter().position(|a| a == key);
+    let last = || key.rsplit('.').next().unwrap_or(key).to_string();
+    at.map_or_else(last, |i| names::short(&axes, &[])[i].clone())
+}
+
+/// The varying axes but the shown ones, with their values.
+fn others(rows: &[Row], shown: &[Option<&str>]) -> String {
+    let hidden = varying(rows);
+    let hidden = hidden.iter().filter(|k| !shown.contains(&Some(k.as_str())));
+    let text = hidden.map(|key| {
+        let values: Vec<String> = distinct(rows, key).iter().map(names::value).collect();
+        format!("{} = {}", short(rows, key), values.join(", "))
+    });
+    text.collect::<Vec<_>>().join("; ")
+}
