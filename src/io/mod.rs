@@ -2,5 +2,8 @@
 
 pub mod checkpoint;
 pub mod disk;
+pub mod image;
+mod npy;
+pub mod npz;
 mod safetensors;
 mod stored;
