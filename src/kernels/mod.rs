@@ -1,5 +1,6 @@
 //! CPU kernels as candle custom operations with gradients; candle's plain composition is their test oracle.
 
+pub mod alloc;
 pub mod attention;
 mod attention_loops;
 pub mod conv;

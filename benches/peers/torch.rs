@@ -1,0 +1,72 @@
+//! The PyTorch process that a benchmark takes turns with.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+pub struct Peer {
+    child: Child,
+    requests: ChildStdin,
+    answers: BufReader<ChildStdout>,
+    /// what it says it is
+    pub name: String,
+}
+
+impl Peer {
+    /// Starts `torch_ops.py` with that many threads; the error says in a word why there is none.
+    pub fn start(threads: usize) -> Result<Peer, String> {
+        let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".into());
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peers/torch_ops.py");
+        let mut child = Command::new(&python)
+            .args([script, &threads.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|e| format!("{python}: {e}"))?;
+        let (Some(requests), Some(answers)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(format!("{python}: no pipes"));
+        };
+        let mut peer = Peer {
+            child,
+            requests,
+            answers: BufReader::new(answers),
+            name: String::new(),
+        };
+        match peer.line() {
+            Some(name) => {
+                peer.name = name;
+                Ok(peer)
+            }
+            None => Err(format!("{python} has no torch")),
+        }
+    }
+
+    fn line(&mut self) -> Option<String> {
+        let mut line = String::new();
+        match self.answers.read_line(&mut line) {
+            Ok(n) if n > 0 => Some(line.trim().to_string()),
+            _ => None,
+        }
+    }
+
+    /// The median milliseconds of `repeat` calls.
+    pub fn measure(&mut self, op: &str, shape: &[usize], grad: bool, repeat: usize) -> Option<f64> {
+        let request = serde_json::json!({
+            "op": op,
+            "shape": shape,
+            "backward": grad,
+            "repeat": repeat,
+        });
+        writeln!(self.requests, "{request}").ok()?;
+        self.requests.flush().ok()?;
+        self.line()?.parse().ok()
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        // Its own child: nobody else waits for it.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
