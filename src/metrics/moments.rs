@@ -1,0 +1,184 @@
+//! Mean and covariance of feature rows in f64, gathered in parts that merge exactly.
+
+use crate::metrics::linalg::add_gram;
+use anyhow::{Result, bail, ensure};
+use faer::{Mat, MatRef};
+use rayon::prelude::*;
+
+/// Rows that are centred and multiplied at once.
+const PANEL: usize = 256;
+/// Parts gathered side by side; a constant, so that the sums round the same on any machine.
+const PARTS: usize = 8;
+
+/// Mean `[d]` and covariance `[d, d]` (row-major, divided by n - 1) of `n` feature rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Moments {
+    pub n: usize,
+    pub mean: Vec<f64>,
+    pub cov: Vec<f64>,
+}
+
+impl Moments {
+    /// Moments of `rows` `[n, d]`, n >= 2, bit-identical for any number of threads.
+    pub fn of(rows: &[f32], d: usize) -> Result<Moments> {
+        Part::of(rows, d)?.finish()
+    }
+
+    /// Moments read from elsewhere, such as a reference file: `cov` must be `[d, d]` and all finite.
+    pub fn given(n: usize, mean: Vec<f64>, cov: Vec<f64>) -> Result<Moments> {
+        let d = mean.len();
+        ensure!(
+            d > 0 && cov.len() == d * d,
+            "a mean of {d} values needs a covariance of {d}x{d}, found {} values",
+            cov.len()
+        );
+        ensure!(
+            mean.iter().chain(&cov).all(|v| v.is_finite()),
+            "the moments hold values that are not finite"
+        );
+        Ok(Moments { n, mean, cov })
+    }
+
+    /// Features of a row.
+    pub fn dim(&self) -> usize {
+        self.mean.len()
+    }
+
+    /// The covariance as a matrix (symmetric, so row-major and column-major agree).
+    pub fn matrix(&self) -> MatRef<'_, f64> {
+        let d = self.dim();
+        MatRef::from_column_major_slice(&self.cov, d, d)
+    }
+}
+
+/// The count, mean and scatter (sum of outer products about the mean) of some rows.
+///
+/// Parts of one set merge to what the whole set gives, up to rounding; the scatter about the
+/// mean is kept instead of the raw second moment, because subtracting n·mean·meanᵀ at the end
+/// loses digits where the mean is large against the spread.
+#[derive(Clone, Debug)]
+pub struct Part {
+    n: usize,
+    mean: Vec<f64>,
+    /// `[d, d]`, lower triangle.
+    scatter: Mat<f64>,
+}
+
+impl Part {
+    /// The part of no rows.
+    pub fn empty(d: usize) -> Part {
+        Part {
+            n: 0,
+            mean: vec![0.0; d],
+            scatter: Mat::zeros(d, d),
+        }
+    }
+
+    /// The part of `rows` `[n, d]`.
+    pub fn of(rows: &[f32], d: usize) -> Result<Part> {
+        check_rows(rows, d)?;
+        let n = rows.len() / d;
+        let per_part = n.div_ceil(PARTS).next_multiple_of(PANEL).max(PANEL);
+        let parts: Vec<Part> = rows
+            .par_chunks(per_part * d)
+            .map(|rows| {
+                let mut part = Part::empty(d);
+                for panel in rows.chunks(PANEL * d) {
+                    part.push_panel(panel);
+                }
+                part
+            })
+            .collect();
+        let mut whole = Part::empty(d);
+        for part in &parts {
+            whole.merge(part);
+        }
+        Ok(whole)
+    }
+
+    fn push_panel(&mut self, rows: &[f32]) {
+        let d = self.mean.len();
+        let n = rows.len() / d;
+        let mut mean = vec![0.0; d];
+        for row in rows.chunks_exact(d) {
+            for (m, &v) in mean.iter_mut().zip(row) {
+                *m += f64::from(v);
+            }
+        }
+        for m in &mut mean {
+            *m /= n as f64;
+        }
+        let centred = Mat::from_fn(d, n, |j, i| f64::from(rows[i * d + j]) - mean[j]);
+        add_gram(self.scatter.as_mut(), centred.as_ref());
+        self.shift(n, &mean);
+    }
+
+    /// Takes `other`'s rows in; both must have rows of one length.
+    pub fn merge(&mut self, other: &Part) {
+        if other.n == 0 {
+            return;
+        }
+        self.scatter += &other.scatter;
+        self.shift(other.n, &other.mean);
+    }
+
+    /// Moves the mean to take in `n` rows of mean `mean` whose own scatter is added already.
+    fn shift(&mut self, n: usize, mean: &[f64]) {
+        let d = self.mean.len();
+        let (a, b) = (self.n as f64, n as f64);
+        let gap: Vec<f64> = mean.iter().zip(&self.mean).map(|(m, s)| m - s).collect();
+        if self.n > 0 {
+            let weight = a * b / (a + b);
+            for j in 0..d {
+                let g = gap[j] * weight;
+                for i in j..d {
+                    self.scatter[(i, j)] += gap[i] * g;
+                }
+            }
+        }
+        for (s, g) in self.mean.iter_mut().zip(&gap) {
+            *s += g * (b / (a + b));
+        }
+        self.n += n;
+    }
+
+    /// Mean and covariance of all rows taken in; at least two are needed.
+    pub fn finish(&self) -> Result<Moments> {
+        if self.n < 2 {
+            bail!("a covariance needs at least 2 rows, found {}", self.n);
+        }
+        let d = self.mean.len();
+        let scale = 1.0 / (self.n - 1) as f64;
+        let mut cov = vec![0.0; d * d];
+        for j in 0..d {
+            for i in j..d {
+                let v = self.scatter[(i, j)] * scale;
+                cov[i * d + j] = v;
+                cov[j * d + i] = v;
+            }
+        }
+        Ok(Moments {
+            n: self.n,
+            mean: self.mean.clone(),
+            cov,
+        })
+    }
+}
+
+/// Refuses rows that are not `[n, d]` or hold NaN or infinities.
+pub(crate) fn check_rows(rows: &[f32], d: usize) -> Result<()> {
+    ensure!(
+        d > 0 && rows.len().is_multiple_of(d),
+        "{} values are no whole number of rows of {d} features",
+        rows.len()
+    );
+    if let Some(at) = rows.iter().position(|v| !v.is_finite()) {
+        bail!(
+            "feature {} of row {} is {}, not a finite number\nhint: a network that diverged gives such features",
+            at % d,
+            at / d,
+            rows[at]
+        );
+    }
+    Ok(())
+}
