@@ -131,8 +131,9 @@ impl Part {
             let weight = a * b / (a + b);
             for j in 0..d {
                 let g = gap[j] * weight;
-                for i in j..d {
-                    self.scatter[(i, j)] += gap[i] * g;
+                let below = self.scatter.as_mut().col_mut(j).subrows_mut(j, d - j);
+                for (v, gap) in below.iter_mut().zip(&gap[j..]) {
+                    *v += gap * g;
                 }
             }
         }
