@@ -1,3 +1,6 @@
 //! Where training and reference images come from: the shapes world, folders and archives.
 
 pub mod shapes;
+
+pub mod classes;
+pub mod source;

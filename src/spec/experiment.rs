@@ -160,6 +160,9 @@ pub struct Train {
     /// Steps after which the EMA weights are kept for good, beside the last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keep: Vec<u64>,
+    /// Super-resolution nets: pixels a side of the small image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub low_resolution: Option<usize>,
     /// Where the final EMA weights are copied, as f16, when training is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub export: Option<PathBuf>,

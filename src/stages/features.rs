@@ -1,12 +1,98 @@
-//! The features stage.
+//! Images to features: each stored part of images becomes a part of features.
 
-use crate::stages::bench::Bench;
+use crate::io::npz::{self, Array, Npz};
+use crate::stages::bench::{Bench, Progress, Stopped};
+use crate::stages::extract::{Extractor, Rows};
 use crate::stages::job::FeaturesJob;
-use anyhow::{Result, bail};
+use crate::stages::parts::{self, Part};
+use anyhow::{Context, Result, ensure};
+use std::ops::Range;
 
-pub fn run(_job: &FeaturesJob, bench: &Bench) -> Result<()> {
-    bail!(
-        "the features stage is not built yet ({})",
-        bench.out.display()
+/// Describes what is missing of images 0..count into `features-AAAAAA-BBBBBB.npz`.
+pub fn run(job: &FeaturesJob, bench: &Bench) -> Result<()> {
+    let images = parts::present(&bench.input(&job.samples), "images")?;
+    let images = parts::covering(&images, job.count as u64)?;
+    let done = parts::present(&bench.out, "features")?;
+    let extractor = Extractor::open(&job.weights.path, &bench.device)?;
+    let mut made = 0;
+    for (part, take) in images {
+        if bench.stopped() {
+            return Err(Stopped.into());
+        }
+        let range = part.range.start + take.start as u64..part.range.start + take.end as u64;
+        let n = range.end - range.start;
+        if parts::missing(&done, range.end, u64::MAX)
+            .iter()
+            .any(|gap| gap.end > range.start)
+        {
+            describe(&extractor, &part, &take, &range, job, bench, made)?;
+            bench.log(&format!(
+                "features of images {}..{} of {}",
+                range.start, range.end, job.count
+            ));
+        }
+        made += n;
+    }
+    Ok(())
+}
+
+fn describe(
+    extractor: &Extractor,
+    part: &Part,
+    take: &Range<usize>,
+    range: &Range<u64>,
+    job: &FeaturesJob,
+    bench: &Bench,
+    made: u64,
+) -> Result<()> {
+    let mut file = Npz::open(&part.path)?;
+    let reading = || format!("reading {}", part.path.display());
+    let images = file.u8("arr_0").with_context(reading)?;
+    let labels = file.i64("arr_1").with_context(reading)?;
+    let [n, side, width, 3] = images.shape[..] else {
+        anyhow::bail!(
+            "{} holds images of shape {:?}, not [n, side, side, 3]",
+            part.path.display(),
+            images.shape
+        )
+    };
+    ensure!(
+        side == width && n >= take.end && labels.data.len() == n,
+        "{} holds {n} images of {side} by {width} and {} labels",
+        part.path.display(),
+        labels.data.len()
+    );
+    let each = side * side * 3;
+    let mut rows = Rows::default();
+    let mut seen = made;
+    let mut tick = |batch: usize| {
+        seen += batch as u64;
+        bench.tell(Progress {
+            done: seen,
+            total: job.count as u64,
+            unit: "images",
+            note: String::new(),
+        });
+    };
+    extractor.extract(
+        &images.data[take.start * each..take.end * each],
+        side,
+        &mut rows,
+        &mut tick,
+    )?;
+    let n = take.len();
+    let wide = |values: Vec<f32>| Array::f32(&[n, values.len() / n], values);
+    npz::write(
+        &parts::path(&bench.out, "features", range),
+        &[
+            ("pool", wide(rows.pool)),
+            ("spatial", wide(rows.spatial)),
+            ("logits", wide(rows.logits)),
+            (
+                "labels",
+                Array::i64(&[n], labels.data[take.clone()].to_vec()),
+            ),
+            ("resolution", Array::i64(&[], vec![side as i64])),
+        ],
     )
 }

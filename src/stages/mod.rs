@@ -1,12 +1,22 @@
 //! The one floor where nets meet diffusion and files meet tensors. No stage imports another: they speak through files named by key.
 
 pub mod bench;
+pub mod extract;
 pub mod features;
+pub mod feed;
 pub mod job;
+pub mod journal;
 pub mod keys;
+pub mod learner;
+pub mod meta;
 pub mod metrics;
+pub mod optim;
+pub mod parts;
+pub mod progress;
+pub mod reference;
 pub mod sample;
 pub mod train;
+pub mod weights;
 
 /// Makes what `job` names, in `bench.out`; continues what an earlier run left there.
 pub fn run(job: &job::Job, bench: &bench::Bench) -> anyhow::Result<()> {

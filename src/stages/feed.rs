@@ -1,0 +1,240 @@
+//! Training batches: which image comes when, mirrored or cropped how, prepared ahead of the net by a thread of its own.
+
+use crate::data::shapes::{self, Scene, Stream};
+use crate::data::source::{Augment, Source};
+use crate::spec::experiment::Train;
+use anyhow::{Context, Result, ensure};
+use candle_core::{Device, Tensor};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use rayon::prelude::*;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
+
+/// Batches prepared ahead: enough to hide a slow disk, little enough to forget.
+const AHEAD: usize = 3;
+
+/// One training batch, in host memory.
+pub struct Batch {
+    /// Position of the first image in the run's endless sequence of draws; noise is keyed by it.
+    pub first_draw: u64,
+    /// f32 [n, 3, resolution, resolution] in [-1, 1].
+    pub pixels: Vec<f32>,
+    pub resolution: usize,
+    /// [n], or empty for data without classes.
+    pub labels: Vec<u32>,
+    /// f32 [n, attributes], or empty.
+    pub attributes: Vec<f32>,
+}
+
+impl Batch {
+    pub fn len(&self) -> usize {
+        self.pixels.len() / (3 * self.resolution * self.resolution)
+    }
+
+    /// f32 [n, 3, resolution, resolution].
+    pub fn images(&self, device: &Device) -> candle_core::Result<Tensor> {
+        let side = self.resolution;
+        Tensor::from_slice(&self.pixels, (self.len(), 3, side, side), device)
+    }
+
+    /// u32 [n], or nothing for data without classes.
+    pub fn labels(&self, device: &Device) -> candle_core::Result<Option<Tensor>> {
+        if self.labels.is_empty() {
+            return Ok(None);
+        }
+        Tensor::from_slice(&self.labels, self.labels.len(), device).map(Some)
+    }
+}
+
+/// What the batches are made of.
+pub struct Feed {
+    sources: Vec<Source>,
+    resolutions: Vec<usize>,
+    train: Train,
+    attributes: bool,
+    order: Order,
+}
+
+impl Feed {
+    /// Batches of `train.data` at each of `resolutions` in turn; with the scenes' attributes when asked (shapes only).
+    pub fn open(
+        train: &Train,
+        stream: Stream,
+        resolutions: &[usize],
+        attributes: bool,
+    ) -> Result<Self> {
+        let sources = resolutions
+            .iter()
+            .map(|&side| Source::open(&train.data, stream, side))
+            .collect::<Result<Vec<_>>>()
+            .with_context(|| format!("train.data = {:?}", train.data))?;
+        ensure!(
+            !attributes || train.data == "shapes",
+            "attributes are known of shapes only, not of {:?}",
+            train.data
+        );
+        let order = Order {
+            seed: train.seed,
+            len: sources[0].len(),
+            shuffled: None,
+        };
+        Ok(Self {
+            sources,
+            resolutions: resolutions.to_vec(),
+            train: train.clone(),
+            attributes,
+            order,
+        })
+    }
+
+    pub fn classes(&self) -> Vec<String> {
+        self.sources[0].classes().to_vec()
+    }
+
+    /// The batch of update `step`: a pure function of the file and the step.
+    pub fn batch(&mut self, step: u64) -> Result<Batch> {
+        let turn = step as usize % self.sources.len();
+        let (source, side) = (&self.sources[turn], self.resolutions[turn]);
+        let n = self.train.batch;
+        let first_draw = step * n as u64;
+        let indices: Vec<u64> = (0..n as u64)
+            .map(|j| self.order.index(first_draw + j))
+            .collect();
+        let mut pixels = vec![0f32; n * 3 * side * side];
+        let labels = pixels
+            .par_chunks_mut(3 * side * side)
+            .zip(&indices)
+            .enumerate()
+            .map(|(j, (out, &index))| {
+                let example = source.get(index, self.augment(first_draw + j as u64))?;
+                planes(&example.pixels, out);
+                Ok(example.label)
+            })
+            .collect::<Result<Vec<Option<u32>>>>()?;
+        let attributes = if self.attributes {
+            scene_attributes(&indices)
+        } else {
+            Vec::new()
+        };
+        let labels = labels
+            .into_iter()
+            .collect::<Option<Vec<u32>>>()
+            .unwrap_or_default();
+        Ok(Batch {
+            first_draw,
+            pixels,
+            resolution: side,
+            labels,
+            attributes,
+        })
+    }
+
+    /// Runs `batch` for `steps` on a thread of its own, a few batches ahead.
+    pub fn start(mut self, steps: std::ops::Range<u64>) -> Receiver<Result<Batch>> {
+        let (send, receive) = sync_channel(AHEAD);
+        thread::spawn(move || {
+            for step in steps {
+                let batch = self.batch(step);
+                let failed = batch.is_err();
+                if send.send(batch).is_err() || failed {
+                    return;
+                }
+            }
+        });
+        receive
+    }
+
+    fn augment(&self, draw: u64) -> Augment {
+        let mut rng = stream(self.train.seed, "augment", draw);
+        Augment {
+            flip: self.train.flip && rng.next_u32() & 1 == 1,
+            crop: self.train.random_crop.then(|| rng.next_u64()),
+        }
+    }
+}
+
+/// u8 [h, w, 3] → f32 [3, h, w] in [-1, 1] (ADM: u8 / 127.5 - 1).
+pub fn planes(pixels: &[u8], out: &mut [f32]) {
+    let area = out.len() / 3;
+    for (p, rgb) in pixels.chunks_exact(3).enumerate() {
+        for c in 0..3 {
+            out[c * area + p] = rgb[c] as f32 / 127.5 - 1.0;
+        }
+    }
+}
+
+fn scene_attributes(indices: &[u64]) -> Vec<f32> {
+    let mut all = Vec::with_capacity(indices.len() * shapes::ATTRIBUTES);
+    for &index in indices {
+        all.extend_from_slice(&Scene::of(Stream::Train, index).attributes());
+    }
+    all
+}
+
+/// A stream of random numbers for draw `draw`, apart from every other purpose of the same seed.
+fn stream(seed: u64, purpose: &str, draw: u64) -> ChaCha8Rng {
+    let mut key = [0u8; 32];
+    key[..8].copy_from_slice(&seed.to_le_bytes());
+    for (k, b) in key[8..].iter_mut().zip(purpose.bytes()) {
+        *k = b;
+    }
+    let mut rng = ChaCha8Rng::from_seed(key);
+    rng.set_stream(draw);
+    rng
+}
+
+/// Which image the n-th draw takes: in order for endless data, else epochs of shuffled passes.
+struct Order {
+    seed: u64,
+    len: Option<u64>,
+    shuffled: Option<(u64, Vec<u32>)>,
+}
+
+impl Order {
+    fn index(&mut self, draw: u64) -> u64 {
+        let Some(len) = self.len else { return draw };
+        let epoch = draw / len;
+        if self.shuffled.as_ref().is_none_or(|(e, _)| *e != epoch) {
+            self.shuffled = Some((epoch, shuffle(self.seed, epoch, len as u32)));
+        }
+        self.shuffled
+            .as_ref()
+            .map_or(0, |(_, order)| order[(draw % len) as usize] as u64)
+    }
+}
+
+/// Fisher–Yates over 0..len with the epoch's own stream.
+fn shuffle(seed: u64, epoch: u64, len: u32) -> Vec<u32> {
+    let mut rng = stream(seed, "epoch", epoch);
+    let mut order: Vec<u32> = (0..len).collect();
+    for i in (1..order.len()).rev() {
+        // The modulo's bias is below 2^-32 for any data set that fits in u32.
+        order.swap(i, (rng.next_u64() % (i as u64 + 1)) as usize);
+    }
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_epoch_shows_every_image_once_and_the_next_in_another_order() {
+        let mut order = Order {
+            seed: 3,
+            len: Some(100),
+            shuffled: None,
+        };
+        let first: Vec<u64> = (0..100).map(|d| order.index(d)).collect();
+        let second: Vec<u64> = (100..200).map(|d| order.index(d)).collect();
+        let sorted = |mut v: Vec<u64>| {
+            v.sort_unstable();
+            v
+        };
+        assert_eq!(sorted(first.clone()), (0..100).collect::<Vec<u64>>());
+        assert_eq!(sorted(second.clone()), (0..100).collect::<Vec<u64>>());
+        assert_ne!(first, second);
+        assert_eq!(order.index(7), first[7]);
+    }
+}

@@ -1,0 +1,311 @@
+//! What each kind of net learns from a batch: denoising, upsampling, classifying noisy images, describing clean ones.
+
+use crate::diffusion::at::At;
+use crate::diffusion::loss::{Loss, Noised, training_losses};
+use crate::diffusion::noise::{Noise, START};
+use crate::diffusion::posterior::Output;
+use crate::diffusion::schedule::Schedule;
+use crate::diffusion::timesteps::{Draw, Timesteps};
+use crate::nets::classifier::Classifier;
+use crate::nets::features::FeatureNet;
+use crate::nets::layers::Dropout;
+use crate::nets::unet::{SuperRes, Unet};
+use crate::spec::arch::{Arch, Process};
+use crate::spec::experiment::Train;
+use crate::stages::feed::Batch;
+use crate::stages::journal::Term;
+use anyhow::{Context, Result, ensure};
+use candle_core::{D, DType, Device, Tensor};
+use candle_nn::VarBuilder;
+
+/// Weight of the attributes' squared error beside the class's cross-entropy in the feature net's loss.
+const ATTRIBUTES: f64 = 2.0;
+
+enum Net {
+    Unet(Unet, Output),
+    SuperRes(SuperRes, Output, usize),
+    Classifier(Classifier),
+    Features(FeatureNet),
+}
+
+/// A net with its objective.
+pub struct Learner {
+    net: Net,
+    /// None for nets of clean images.
+    schedule: Option<Schedule>,
+    pub timesteps: Timesteps,
+    train: Train,
+    device: Device,
+}
+
+/// A batch's loss, a scalar with gradients, and what the log keeps of it.
+pub struct Outcome {
+    pub loss: Tensor,
+    pub terms: Vec<Term>,
+}
+
+impl Learner {
+    /// `low` is the side of a super-resolution net's input.
+    pub fn new(
+        arch: &Arch,
+        process: Option<&Process>,
+        train: &Train,
+        low: Option<usize>,
+        vb: VarBuilder,
+    ) -> Result<Self> {
+        let schedule = process.map(|p| Schedule::new(p, "")).transpose()?;
+        let need = || process.context("a net that sees noisy images needs a diffusion process");
+        let net = match arch {
+            Arch::Unet(a) => Net::Unet(
+                Unet::new(a, vb.clone())?,
+                Output::of(need()?, a.learn_sigma),
+            ),
+            Arch::SuperRes(a) => {
+                let low = low.context(
+                    "a super-resolution net needs the size it starts from\nhint: set `train.low_resolution = 16`",
+                )?;
+                let side = a.trunk.resolution;
+                ensure!(
+                    low > 0 && side % low == 0 && low < side,
+                    "train.low_resolution = {low} must divide the model's {side} pixels"
+                );
+                Net::SuperRes(
+                    SuperRes::new(a, vb.clone())?,
+                    Output::of(need()?, a.learn_sigma),
+                    low,
+                )
+            }
+            Arch::Classifier(a) => Net::Classifier(Classifier::new(a, vb.clone())?),
+            Arch::Features(a) => Net::Features(FeatureNet::new(a, vb.clone())?),
+        };
+        let steps = schedule.as_ref().map_or(1, Schedule::len);
+        let timesteps = Timesteps::new(train.schedule_sampler, steps);
+        Ok(Self {
+            net,
+            schedule,
+            timesteps,
+            train: train.clone(),
+            device: vb.device().clone(),
+        })
+    }
+
+    /// The names that the log will carry.
+    pub fn columns(&self) -> &'static [&'static str] {
+        match self.net {
+            Net::Unet(..) | Net::SuperRes(..) => &["loss", "mse", "vb"],
+            Net::Classifier(_) => &["loss", "accuracy", "validation_loss", "validation_accuracy"],
+            Net::Features(_) => &[
+                "loss",
+                "accuracy",
+                "attributes",
+                "validation_loss",
+                "validation_accuracy",
+            ],
+        }
+    }
+
+    /// Values by timestep quartile make sense.
+    pub fn has_quartiles(&self) -> bool {
+        self.schedule.is_some()
+    }
+
+    /// One training batch at update `step`.
+    pub fn outcome(&mut self, batch: &Batch, step: u64) -> Result<Outcome> {
+        match &self.net {
+            Net::Unet(..) | Net::SuperRes(..) => self.denoise(batch, step),
+            Net::Classifier(_) => self.classify(batch, step),
+            Net::Features(_) => self.describe(batch),
+        }
+    }
+
+    /// Loss and accuracy on images the net does not learn from; nothing for denoisers.
+    pub fn validate(&mut self, batch: &Batch, step: u64) -> Result<Vec<Term>> {
+        if matches!(self.net, Net::Unet(..) | Net::SuperRes(..)) {
+            return Ok(Vec::new());
+        }
+        let outcome = self.outcome(batch, step)?;
+        let renamed = outcome
+            .terms
+            .into_iter()
+            .filter_map(|term| match term.name {
+                "loss" => Some(Term {
+                    name: "validation_loss",
+                    ..term
+                }),
+                "accuracy" => Some(Term {
+                    name: "validation_accuracy",
+                    ..term
+                }),
+                _ => None,
+            });
+        Ok(renamed.collect())
+    }
+
+    fn noise(&self, batch: &Batch) -> candle_core::Result<Tensor> {
+        let draws: Vec<u64> = (batch.first_draw..).take(batch.len()).collect();
+        let side = batch.resolution;
+        Noise::apart(self.train.seed, "train").tensor(&draws, START, (3, side, side), &self.device)
+    }
+
+    fn denoise(&mut self, batch: &Batch, step: u64) -> Result<Outcome> {
+        let schedule = self
+            .schedule
+            .as_ref()
+            .context("a denoiser has a schedule")?;
+        let Draw { places, weights } = self.timesteps.draw(self.train.seed, step, batch.len());
+        let (x0, noise) = (batch.images(&self.device)?, self.noise(batch)?);
+        let noised = Noised::new(schedule, &x0, &noise, &places)?;
+        let t = schedule.clock(At::Each(&places), batch.len(), &self.device)?;
+        let dropout = Dropout::new(self.train.dropout, self.train.seed, step);
+        let y = batch.labels(&self.device)?;
+        let (answer, output) = match &self.net {
+            Net::SuperRes(net, output, low) => {
+                let factor = batch.resolution / low;
+                // Area interpolation, as ADM makes its training pairs.
+                let small = x0.avg_pool2d(factor)?;
+                (
+                    net.forward(
+                        &noised.x,
+                        &t,
+                        &small,
+                        y.as_ref().filter(|_| net.conditional()),
+                        Some(&dropout),
+                    )?,
+                    *output,
+                )
+            }
+            Net::Unet(net, output) => (
+                net.forward(
+                    &noised.x,
+                    &t,
+                    y.as_ref().filter(|_| net.conditional()),
+                    Some(&dropout),
+                )?,
+                *output,
+            ),
+            _ => unreachable!("only denoisers come here"),
+        };
+        let losses = training_losses(Loss::RescaledMse, schedule, output, &noised, &answer)?;
+        let weights = Tensor::from_vec(weights, batch.len(), &self.device)?;
+        let loss = (&losses.loss * weights)?.mean_all()?;
+        let quartiles: Vec<usize> = places.iter().map(|p| 4 * p / schedule.len()).collect();
+        let values = losses.loss.to_vec1::<f32>()?;
+        self.timesteps.update(
+            &places,
+            &values.iter().map(|&v| v as f64).collect::<Vec<_>>(),
+        );
+        let mut terms = vec![Term {
+            name: "loss",
+            values,
+            quartiles: quartiles.clone(),
+        }];
+        for (name, part) in [("mse", &losses.mse), ("vb", &losses.vb)] {
+            if let Some(part) = part {
+                terms.push(Term {
+                    name,
+                    values: part.to_vec1()?,
+                    quartiles: quartiles.clone(),
+                });
+            }
+        }
+        Ok(Outcome { loss, terms })
+    }
+
+    /// ADM's classifier_train: diffuse to a drawn step, then cross-entropy; importance weights are not used.
+    fn classify(&mut self, batch: &Batch, step: u64) -> Result<Outcome> {
+        let schedule = self
+            .schedule
+            .as_ref()
+            .context("a noisy classifier has a schedule")?;
+        let Net::Classifier(net) = &self.net else {
+            unreachable!("only classifiers come here")
+        };
+        let x0 = batch.images(&self.device)?;
+        let places = match self.train.noised {
+            true => {
+                self.timesteps
+                    .draw(self.train.seed, step, batch.len())
+                    .places
+            }
+            false => vec![0; batch.len()],
+        };
+        let x = match self.train.noised {
+            true => schedule.diffuse(&x0, &self.noise(batch)?, At::Each(&places))?,
+            false => x0,
+        };
+        let t = schedule.clock(At::Each(&places), batch.len(), &self.device)?;
+        let log_probs = net.log_probs(&x, &t)?;
+        let quartiles: Vec<usize> = places.iter().map(|p| 4 * p / schedule.len()).collect();
+        let (loss, values, accuracy) = cross_entropy(&log_probs, batch, &self.device)?;
+        let terms = vec![
+            Term {
+                name: "loss",
+                values,
+                quartiles: quartiles.clone(),
+            },
+            Term {
+                name: "accuracy",
+                values: accuracy,
+                quartiles,
+            },
+        ];
+        Ok(Outcome { loss, terms })
+    }
+
+    fn describe(&mut self, batch: &Batch) -> Result<Outcome> {
+        let Net::Features(net) = &self.net else {
+            unreachable!("only feature nets come here")
+        };
+        let features = net.forward(&batch.images(&self.device)?)?;
+        let log_probs = candle_nn::ops::log_softmax(&features.logits, D::Minus1)?;
+        let (mut loss, values, accuracy) = cross_entropy(&log_probs, batch, &self.device)?;
+        let mut terms = vec![
+            Term {
+                name: "loss",
+                values,
+                quartiles: Vec::new(),
+            },
+            Term {
+                name: "accuracy",
+                values: accuracy,
+                quartiles: Vec::new(),
+            },
+        ];
+        if !batch.attributes.is_empty() {
+            let shape = features.attributes.shape();
+            ensure!(
+                shape.elem_count() == batch.attributes.len(),
+                "the net tells {} attributes, the scenes have {}",
+                features.attributes.dim(1)?,
+                batch.attributes.len() / batch.len()
+            );
+            let target = Tensor::from_slice(&batch.attributes, shape, &self.device)?;
+            let errors = (&features.attributes - target)?.sqr()?.mean(D::Minus1)?;
+            terms.push(Term {
+                name: "attributes",
+                values: errors.to_vec1()?,
+                quartiles: Vec::new(),
+            });
+            loss = (loss + (errors.mean_all()? * ATTRIBUTES)?)?;
+        }
+        Ok(Outcome { loss, terms })
+    }
+}
+
+/// log_probs [n, k] → the mean loss, each image's loss, and 1 where the best class is the label's.
+fn cross_entropy(
+    log_probs: &Tensor,
+    batch: &Batch,
+    device: &Device,
+) -> Result<(Tensor, Vec<f32>, Vec<f32>)> {
+    let labels = batch.labels(device)?.context(
+        "this data has no classes to learn\nhint: put the images into one folder a class, or name them CLASS_rest.png",
+    )?;
+    let losses = log_probs
+        .gather(&labels.unsqueeze(1)?, 1)?
+        .squeeze(1)?
+        .neg()?;
+    let best = log_probs.argmax(D::Minus1)?;
+    let accuracy = best.eq(&labels)?.to_dtype(DType::F32)?.to_vec1()?;
+    Ok((losses.mean_all()?, losses.to_vec1()?, accuracy))
+}

@@ -1,0 +1,130 @@
+//! The parts of a stored batch, `KIND-AAAAAA-BBBBBB.npz` for images A..B: what is missing is the complement.
+
+use anyhow::{Context, Result, bail};
+use std::fs;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// A part that is there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part {
+    pub range: Range<u64>,
+    pub path: PathBuf,
+}
+
+/// The path of the part `range` of `kind` (`images`, `features`).
+pub fn path(folder: &Path, kind: &str, range: &Range<u64>) -> PathBuf {
+    folder.join(format!("{kind}-{:06}-{:06}.npz", range.start, range.end))
+}
+
+/// The parts in `folder`, first image first; names that are no part's are passed over.
+pub fn present(folder: &Path, kind: &str) -> Result<Vec<Part>> {
+    let mut parts = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))? {
+        let path = entry?.path();
+        let name = path
+            .file_name()
+            .and_then(|n| n.to_str())
+            .unwrap_or_default();
+        if let Some(range) = range_of(name, kind) {
+            parts.push(Part { range, path });
+        }
+    }
+    parts.sort_by_key(|p| (p.range.start, p.range.end));
+    Ok(parts)
+}
+
+/// What of 0..count no part covers, in pieces of at most `size`.
+pub fn missing(parts: &[Part], count: u64, size: u64) -> Vec<Range<u64>> {
+    let mut gaps = Vec::new();
+    let mut at = 0;
+    let ends = parts.iter().map(|p| p.range.clone()).chain([count..count]);
+    for range in ends {
+        while at < range.start.min(count) {
+            // Pieces end on multiples of the size, so that a longer batch goes on where a shorter one ended.
+            let end = ((at / size + 1) * size).min(range.start).min(count);
+            gaps.push(at..end);
+            at = end;
+        }
+        at = at.max(range.end);
+    }
+    gaps
+}
+
+/// The parts that make up 0..count, in order, each with the images to take from it.
+pub fn covering(parts: &[Part], count: u64) -> Result<Vec<(Part, Range<usize>)>> {
+    let mut chosen = Vec::new();
+    let mut at = 0;
+    for part in parts {
+        if part.range.start > at || at >= count {
+            break;
+        }
+        if part.range.end > at {
+            let from = (at - part.range.start) as usize;
+            let to = (part.range.end.min(count) - part.range.start) as usize;
+            chosen.push((part.clone(), from..to));
+            at = part.range.end;
+        }
+    }
+    if at < count {
+        bail!("the stored parts end at image {at} of {count}");
+    }
+    Ok(chosen)
+}
+
+fn range_of(name: &str, kind: &str) -> Option<Range<u64>> {
+    let (start, end) = name
+        .strip_prefix(kind)?
+        .strip_prefix('-')?
+        .strip_suffix(".npz")?
+        .split_once('-')?;
+    let (start, end) = (start.parse().ok()?, end.parse().ok()?);
+    (start < end).then_some(start..end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(range: Range<u64>) -> Part {
+        Part {
+            path: path(Path::new(""), "images", &range),
+            range,
+        }
+    }
+
+    #[test]
+    fn a_raised_count_makes_only_the_missing_images() {
+        let parts = [part(0..100), part(100..150)];
+        assert_eq!(missing(&parts, 150, 100), vec![]);
+        assert_eq!(
+            missing(&parts, 320, 100),
+            vec![150..200, 200..300, 300..320]
+        );
+        assert_eq!(missing(&[], 5, 2), vec![0..2, 2..4, 4..5]);
+        assert_eq!(missing(&[part(3..5)], 6, 10), vec![0..3, 5..6]);
+    }
+
+    #[test]
+    fn a_lowered_count_takes_the_first_images() {
+        let parts = [part(0..100), part(50..150)];
+        let chosen = covering(&parts, 120).unwrap();
+        assert_eq!(chosen[0].1, 0..100);
+        assert_eq!(chosen[1].1, 50..70);
+        assert!(covering(&parts, 151).is_err());
+        assert!(covering(&[part(1..5)], 3).is_err());
+    }
+
+    #[test]
+    fn only_names_of_parts_are_parts() {
+        assert_eq!(range_of("images-000000-000100.npz", "images"), Some(0..100));
+        for name in [
+            "images-000100-000100.npz",
+            "images-1-2.npz.tmp",
+            "features-000000-000100.npz",
+            "images-a-b.npz",
+        ] {
+            assert_eq!(range_of(name, "images"), None, "{name}");
+        }
+    }
+}
