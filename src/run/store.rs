@@ -199,10 +199,10 @@ impl Entry {
 fn remove_torn(folder: &Path) -> Result<()> {
     for entry in fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))? {
         let path = entry?.path();
-        let torn = path
-            .extension()
-            .is_some_and(|ext| ext == "part" || ext == "tmp");
-        if torn {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        // Another process may be writing its claim just now.
+        let claim = name.starts_with(".claim");
+        if !claim && (name.ends_with(".part") || name.ends_with(".tmp")) {
             let _ = fs::remove_file(&path);
         }
     }
