@@ -6,11 +6,14 @@ use runner::cli::{self, terminal};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    runner::kernels::alloc::keep_pages();
     let Cli { store, command } = Cli::parse();
     let ended = match &command {
         Command::Plan(args) => cli::plan::run(args, &store),
         Command::Sweep(args) => cli::sweep::run(args, &store),
         Command::Status(args) => cli::status::run(args, &store),
+        Command::Report(args) => cli::report::run(args, &store),
+        Command::Inspect(args) => cli::inspect::run(args, &store),
         Command::Clean(args) => cli::clean::run(args, &store),
     };
     match ended {

@@ -50,6 +50,10 @@ pub enum Command {
     Sweep(SweepArgs),
     /// Show where a sweep stands, or what one cell did
     Status(StatusArgs),
+    /// Write tables, charts and sample grids
+    Report(ReportArgs),
+    /// Show what a checkpoint, npz or key holds
+    Inspect(InspectArgs),
     /// Free stored results that no experiment needs
     Clean(CleanArgs),
 }

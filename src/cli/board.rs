@@ -1,5 +1,6 @@
 //! The sweep as people watch it: one live line a device on a terminal, plain lines, one a minute, elsewhere.
 
+use crate::cli::pace::Paces;
 use crate::cli::terminal::{Paint, duration, number, paint, parts, say, thousands};
 use crate::run::local::Event;
 use crate::run::plan::Plan;
@@ -17,6 +18,7 @@ const PLAIN_EVERY: Duration = Duration::from_secs(60);
 pub struct Board<'a> {
     plan: &'a Plan,
     store: &'a Store,
+    devices: usize,
     live: Option<MultiProgress>,
     inner: Mutex<Inner>,
 }
@@ -27,6 +29,9 @@ struct Inner {
     tally: Tally,
     foot: Option<ProgressBar>,
     held: Vec<usize>,
+    /// Items not yet done, failed or skipped.
+    open: Vec<usize>,
+    paces: Paces,
 }
 
 #[derive(Default)]
@@ -39,6 +44,7 @@ struct Tally {
 
 /// What one device is at.
 struct Lane {
+    item: usize,
     bar: Option<ProgressBar>,
     started: Instant,
     /// When and where this run's first progress was told: what went before is an earlier run's.
@@ -47,11 +53,14 @@ struct Lane {
 }
 
 impl<'a> Board<'a> {
-    pub fn new(plan: &'a Plan, store: &'a Store) -> Board<'a> {
+    pub fn new(plan: &'a Plan, store: &'a Store, devices: usize) -> Board<'a> {
         let live = std::io::stderr().is_terminal().then(MultiProgress::new);
-        let waiting = plan.to_run().len();
-        let mut inner = Inner::default();
-        inner.tally.waiting = waiting;
+        let mut inner = Inner {
+            open: plan.to_run(),
+            paces: Paces::of(plan),
+            ..Inner::default()
+        };
+        inner.tally.waiting = inner.open.len();
         if let Some(live) = &live {
             let foot = live.add(bar());
             foot.enable_steady_tick(Duration::from_secs(1));
@@ -60,6 +69,7 @@ impl<'a> Board<'a> {
         Board {
             plan,
             store,
+            devices,
             live,
             inner: Mutex::new(inner),
         }
@@ -87,6 +97,8 @@ impl<'a> Board<'a> {
             } => {
                 close_lane(&mut inner, device);
                 inner.tally.done += 1;
+                inner.open.retain(|&open| open != item);
+                inner.paces.add(self.plan, item, seconds);
                 let scores = self.scores(item);
                 let text = format!("{:>12}{scores}", duration(seconds));
                 self.say(&self.line(&paint("done   ", Paint::Green), item, text.trim_end()));
@@ -99,11 +111,13 @@ impl<'a> Board<'a> {
             } => {
                 close_lane(&mut inner, device);
                 inner.tally.failed += 1;
+                inner.open.retain(|&open| open != item);
                 let text = format!("{:>12}", duration(seconds));
                 self.say(&self.line(&paint("failed ", Paint::Red), item, &text));
                 self.explain(item, error);
             }
             Event::Skipped { item } => {
+                inner.open.retain(|&open| open != item);
                 inner.tally.waiting = inner.tally.waiting.saturating_sub(1);
                 let text = "not tried: what it reads has failed";
                 self.say(&self.line("skipped", item, text));
@@ -170,6 +184,7 @@ impl<'a> Board<'a> {
             bar.set_message(self.line(&format!("{device:<7}"), item, ""));
         }
         let lane = Lane {
+            item,
             bar,
             started: now,
             first: None,
@@ -235,10 +250,27 @@ impl<'a> Board<'a> {
                 running,
                 waiting,
             } = inner.tally;
-            foot.set_message(format!(
-                "{done} done, {failed} failed, {running} running, {waiting} waiting"
-            ));
+            let counts =
+                format!("{done} done, {failed} failed, {running} running, {waiting} waiting");
+            let left = self.left(inner).map(duration);
+            let left = left.map_or(String::new(), |left| format!("   about {left} left"));
+            foot.set_message(format!("  {counts}{left}"));
         }
+    }
+
+    /// Seconds until all is done, once everything open has been measured.
+    fn left(&self, inner: &Inner) -> Option<f64> {
+        let expected = inner
+            .open
+            .iter()
+            .map(|&n| inner.paces.expected(self.plan, n));
+        let all: f64 = expected.sum::<Option<f64>>()?;
+        let open = |lane: &&Lane| inner.open.contains(&lane.item);
+        let running = inner.lanes.values().filter(open);
+        let spent: f64 = running
+            .map(|lane| lane.started.elapsed().as_secs_f64())
+            .sum();
+        (all > 0.0).then(|| (all - spent).max(0.0) / self.devices as f64)
     }
 }
 

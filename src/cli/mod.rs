@@ -3,8 +3,11 @@
 pub mod args;
 pub mod board;
 pub mod clean;
+pub mod inspect;
 pub mod open;
+pub mod pace;
 pub mod plan;
+pub mod report;
 pub mod status;
 pub mod sweep;
 pub mod terminal;

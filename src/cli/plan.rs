@@ -2,6 +2,7 @@
 
 use crate::cli::args::PlanArgs;
 use crate::cli::open::{Opened, open};
+use crate::cli::pace::Paces;
 use crate::cli::terminal::{bytes, duration, out, short, table};
 use crate::run::plan::Plan;
 use crate::run::store::State;
@@ -90,32 +91,12 @@ fn cost(plan: &Plan, open: &[usize]) -> String {
     let work: f64 = open.iter().map(|&n| plan.items[n].job.cost().0).sum();
     let unit = plan.items[open[0]].job.cost().1;
     let counted = format!("{} {unit}", short(work));
-    let times: Option<Vec<f64>> = open.iter().map(|&n| expected(plan, n)).collect();
+    let paces = Paces::of(plan);
+    let times: Option<Vec<f64>> = open.iter().map(|&n| paces.expected(plan, n)).collect();
     match times {
         Some(times) => format!("{counted}, about {}", duration(times.iter().sum())),
         None => counted,
     }
-}
-
-/// Seconds that item `n` should take, by stored results of its stage, of the same model where there is one.
-pub fn expected(plan: &Plan, n: usize) -> Option<f64> {
-    let item = &plan.items[n];
-    let model = |n: usize| &plan.first_cell(n).spec.model;
-    let measured: Vec<(bool, f64)> = (0..plan.items.len())
-        .filter(|&other| plan.items[other].job.stage() == item.job.stage())
-        .filter_map(|other| match &plan.items[other].state {
-            State::Stored(manifest) => {
-                let pace = manifest.seconds / plan.items[other].job.cost().0;
-                Some((model(other) == model(n), pace))
-            }
-            _ => None,
-        })
-        .collect();
-    let alike = measured.iter().any(|(same, _)| *same);
-    let paces = measured.iter().filter(|(same, _)| *same == alike);
-    let paces: Vec<f64> = paces.map(|(_, pace)| *pace).collect();
-    let mean = paces.iter().sum::<f64>() / paces.len() as f64;
-    mean.is_finite().then_some(mean * item.job.cost().0)
 }
 
 fn disk(opened: &Opened) -> String {

@@ -40,8 +40,7 @@ pub fn run(args: &StatusArgs, store: &Path) -> Result<u8> {
     }
 }
 
-/// The table of cells, and how many are done.
-pub fn all_cells(opened: &Opened) -> String {
+fn all_cells(opened: &Opened) -> String {
     let plan = &opened.plan;
     let rows = rows(plan, &opened.store);
     let stages: Vec<&str> = STAGES
@@ -231,7 +230,10 @@ fn ago(at: &str) -> String {
         return at.to_string();
     };
     let seconds = jiff::Timestamp::now().duration_since(then).as_secs_f64();
-    format!("{} ago", duration(seconds.max(0.0)))
+    match seconds < 10.0 {
+        true => "just now".to_string(),
+        false => format!("{} ago", duration(seconds)),
+    }
 }
 
 fn log_tail(path: &Path) -> Vec<String> {

@@ -3,7 +3,7 @@
 use crate::cli::args::SweepArgs;
 use crate::cli::board::Board;
 use crate::cli::open::{Opened, open};
-use crate::cli::status;
+use crate::cli::report;
 use crate::cli::terminal;
 use crate::cli::terminal::{out, say};
 use crate::run::device::{Named, devices};
@@ -49,7 +49,7 @@ pub fn run(args: &SweepArgs, store: &Path) -> Result<u8> {
     if args.json {
         print_json(&opened)?;
     }
-    out(&status::all_cells(&opened))?;
+    report::after_sweep(&opened, args.until.is_none(), args.json)?;
     Ok(match summary.failed.is_empty() && summary.left.is_empty() {
         true => 0,
         false => tell_failures(&opened, &summary, &args.choice.file),
@@ -69,7 +69,7 @@ fn run_missing(opened: &Opened, devices: &[Named], fail_fast: bool) -> Result<Su
         "{name}: {open} of {all} jobs to run on {}\n",
         on.join(", ")
     ));
-    let board = Board::new(&opened.plan, &opened.store);
+    let board = Board::new(&opened.plan, &opened.store, devices.len());
     let options = Options {
         fail_fast,
         stop: &STOP,

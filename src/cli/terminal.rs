@@ -30,6 +30,22 @@ pub fn colour() -> bool {
     std::io::stderr().is_terminal() && !refused && !dumb
 }
 
+/// The columns of the terminal that stdout is; room enough where it is none.
+pub fn width() -> usize {
+    // SAFETY: the call writes a `winsize` into the one that it is given, or fails.
+    let columns = unsafe {
+        let mut size: libc::winsize = std::mem::zeroed();
+        match libc::ioctl(libc::STDOUT_FILENO, libc::TIOCGWINSZ, &mut size) {
+            0 => size.ws_col,
+            _ => 0,
+        }
+    };
+    match columns {
+        0 => 200,
+        columns => columns.into(),
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Paint {
     Green,

@@ -1,7 +1,7 @@
 //! Which jobs a sweep has: each once, in the order in which they run, with where each stands.
 
 use crate::run::store::{State, Store};
-use crate::spec::experiment::Experiment;
+use crate::spec::experiment::{Experiment, ReportOptions};
 use crate::spec::grid::{Cell, Sweep};
 use crate::spec::key::Key;
 use crate::stages::job::{Job, STAGES, jobs_of};
@@ -127,6 +127,7 @@ pub fn stage_position(name: &str) -> Result<usize> {
 fn job_text(spec: &Experiment, stage: &str) -> Result<String> {
     let at = stage_position(stage)?;
     let mut spec = spec.clone();
+    spec.report = ReportOptions::default();
     if at < 1 {
         (spec.guidance, spec.sample) = (None, None);
     }

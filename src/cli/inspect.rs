@@ -1,0 +1,178 @@
+//! `runner inspect`: what is inside a checkpoint, an npz or a stored result.
+
+use crate::cli::args::InspectArgs;
+use crate::cli::terminal::{bytes, duration, out, short, table};
+use crate::io::checkpoint::Checkpoint;
+use crate::io::npz::Npz;
+use crate::run::store::{Entry, Store};
+use crate::spec::arch::{Arch, Card};
+use crate::spec::key::digest_file;
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::json;
+use std::path::Path;
+
+pub fn run(args: &InspectArgs, store: &Path) -> Result<u8> {
+    let path = Path::new(&args.what);
+    let is_npz = path.extension().is_some_and(|ext| ext == "npz");
+    match path.is_file() {
+        true if is_npz => npz(path, args.json)?,
+        true => checkpoint(path, args.json)?,
+        false => result(&args.what, store, args.json)?,
+    }
+    Ok(0)
+}
+
+/// `[64, 3, 3, 3]`; a scalar is `[]`.
+fn shown(shape: &[usize]) -> String {
+    format!("{shape:?}")
+}
+
+fn checkpoint(path: &Path, as_json: bool) -> Result<()> {
+    let file = Checkpoint::open(path)?;
+    let shape = |name: &str| file.shapes().get(name).cloned().unwrap_or_default();
+    let kind = |name: &str| file.kind(name).unwrap_or("?");
+    if as_json {
+        for name in file.names() {
+            let line = json!({"name": name, "type": kind(name), "shape": shape(name)});
+            out(&line.to_string())?;
+        }
+        return Ok(());
+    }
+    let parameters: usize = file
+        .shapes()
+        .values()
+        .map(|s| s.iter().product::<usize>())
+        .sum();
+    let size = std::fs::metadata(path)?.len();
+    out(&format!(
+        "{}: {} tensors, {} parameters, {}, sha256 {}",
+        path.display(),
+        file.shapes().len(),
+        short(parameters as f64),
+        bytes(size),
+        digest_file(path)?
+    ))?;
+    if let Some(text) = file.metadata().get("runner") {
+        let card: Card = serde_json::from_str(text)
+            .with_context(|| format!("reading the card in {}", path.display()))?;
+        out(&format!("  {}", described(&card)))?;
+    }
+    out("")?;
+    let mut rows = vec![["tensor", "type", "shape"].map(String::from).to_vec()];
+    for name in file.names() {
+        rows.push(vec![
+            name.to_string(),
+            kind(name).to_string(),
+            shown(&shape(name)),
+        ]);
+    }
+    out(&table(&rows, &[]))
+}
+
+/// `unet at 32 pixels, 10 classes (circle, ...), trained for 40,000 steps`.
+fn described(card: &Card) -> String {
+    let (kind, resolution) = match &card.arch {
+        Arch::Unet(net) => ("unet", net.trunk.resolution),
+        Arch::SuperRes(net) => ("super-resolution unet", net.trunk.resolution),
+        Arch::Classifier(net) => ("classifier", net.trunk.resolution),
+        Arch::Features(net) => ("feature net", net.resolution),
+    };
+    let classes = match card.classes.len() {
+        0 => String::new(),
+        n => format!(", {n} classes ({})", card.classes.join(", ")),
+    };
+    let process = card.process.as_ref().map_or(String::new(), |process| {
+        let schedule = format!("{:?}", process.schedule).to_lowercase();
+        format!(", {schedule} schedule of {} steps", process.timesteps)
+    });
+    let steps = short(card.steps as f64);
+    format!("{kind} at {resolution} pixels{classes}{process}, trained for {steps} steps")
+}
+
+fn npz(path: &Path, as_json: bool) -> Result<()> {
+    let mut file = Npz::open(path)?;
+    let mut rows = vec![["array", "type", "shape"].map(String::from).to_vec()];
+    for name in file.names() {
+        let header = file.header(&name)?;
+        let (kind, shape) = (header.dtype(), header.shape);
+        if as_json {
+            out(&json!({"name": name, "type": kind, "shape": shape}).to_string())?;
+        }
+        rows.push(vec![name, kind, shown(&shape)]);
+    }
+    if as_json {
+        return Ok(());
+    }
+    let size = bytes(std::fs::metadata(path)?.len());
+    let digest = digest_file(path)?;
+    out(&format!("{}: {size}, sha256 {digest}", path.display()))?;
+    if file.has("meta") {
+        let meta = file.u8("meta")?.data;
+        out(&format!("  {}", String::from_utf8_lossy(&meta)))?;
+    }
+    out("")?;
+    out(&table(&rows, &[]))
+}
+
+/// A stored result by the first digits of its key.
+fn result(what: &str, store: &Path, as_json: bool) -> Result<()> {
+    let hex = what.chars().all(|c| c.is_ascii_hexdigit());
+    ensure!(
+        hex && what.len() >= 4,
+        "`{what}` is neither a file nor the first digits of a key"
+    );
+    let store = Store::new(store);
+    let wanted = &what[..what.len().min(16)];
+    let all = store.entries()?.into_iter();
+    let found: Vec<Entry> = all.filter(|entry| entry.name.starts_with(wanted)).collect();
+    let entry = match found.as_slice() {
+        [entry] => entry,
+        [] => bail!(
+            "no result in {} has a key that starts with {what}",
+            store.root().display()
+        ),
+        many => {
+            let names: Vec<String> = many
+                .iter()
+                .map(|e| format!("{}/{}", e.stage, e.name))
+                .collect();
+            bail!("{what} stands for {}; give more digits", names.join(", "))
+        }
+    };
+    let Some(manifest) = entry.manifest() else {
+        bail!(
+            "{} is not finished: it has no manifest",
+            entry.folder.display()
+        )
+    };
+    if as_json {
+        return out(&serde_json::to_string(&manifest)?);
+    }
+    out(&format!(
+        "{}: {} result {}, made on {} {} in {} from {}",
+        entry.folder.display(),
+        entry.stage,
+        manifest.key.full(),
+        manifest.host,
+        manifest.device,
+        duration(manifest.seconds),
+        manifest.started
+    ))?;
+    for line in entry.job().unwrap_or_default().trim_end().lines() {
+        out(format!("  {line}").trim_end())?;
+    }
+    out("")?;
+    let mut rows = vec![["file", "size", "sha256"].map(String::from).to_vec()];
+    for (name, stored) in &manifest.files {
+        rows.push(vec![
+            name.clone(),
+            bytes(stored.bytes),
+            stored.sha256[..16].to_string(),
+        ]);
+    }
+    out(&table(&rows, &[false, true, false]))?;
+    for warning in &manifest.warnings {
+        out(&format!("  warning: {warning}"))?;
+    }
+    Ok(())
+}
