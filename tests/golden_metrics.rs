@@ -5,6 +5,9 @@ use candle_core::Tensor;
 use faer::Mat;
 use golden_files::{Case, cases, close, noise, values};
 use runner::metrics::frechet::{Reference, frechet};
+use runner::metrics::inception_score::{Probabilities, Splits, inception_score};
+use runner::metrics::kernel::mmd2;
+use runner::metrics::manifold::{Border, Manifold, coverage, density, precision, recall};
 use runner::metrics::moments::Moments;
 use std::collections::HashMap;
 
@@ -149,4 +152,85 @@ fn thin_rounding(a: &Moments, b: &Moments) -> f64 {
         *values.unwrap().last().unwrap()
     };
     2.0 * (zeros / 2.0) * (f64::EPSILON * largest(a) * largest(b)).sqrt()
+}
+
+#[test]
+fn precision_recall_density_and_coverage_agree_with_the_counts_of_the_references() {
+    for case in cases("eval", "metrics") {
+        let sets = Sets::of(&case);
+        let manifolds = |k| {
+            let of = |rows: &[f32]| Manifold::of(rows, sets.d, k).unwrap();
+            (of(&sets.real), of(&sets.generated))
+        };
+        // The reference averages in f32, so the last of its digits differ; a count never may.
+        let (real, generated) = manifolds(3);
+        let ours = precision(&real, &generated).unwrap().value;
+        let theirs = number(&case, "precision_k3_le");
+        check(&case, "precision", ours, theirs, 1e-7);
+        let ours = recall(&real, &generated).unwrap().value;
+        check(&case, "recall", ours, number(&case, "recall_k3_le"), 1e-7);
+
+        let (real, generated) = manifolds(5);
+        let stored = |field: &str| case.value["prdc_k5_strict"][field].as_f64().unwrap();
+        let share =
+            |hits: Vec<bool>| hits.iter().filter(|&&h| h).count() as f64 / hits.len() as f64;
+        let ours = share(real.covers(generated.points(), Border::Outside).unwrap());
+        check(&case, "strict precision", ours, stored("precision"), 1e-9);
+        let ours = share(generated.covers(real.points(), Border::Outside).unwrap());
+        check(&case, "strict recall", ours, stored("recall"), 1e-9);
+        let ours = density(&real, &generated, 100, 0).unwrap().0;
+        check(&case, "density", ours, stored("density"), 1e-9);
+        let ours = coverage(&real, &generated).unwrap().value;
+        check(&case, "coverage", ours, stored("coverage"), 1e-9);
+    }
+}
+
+#[test]
+fn kernel_distances_agree_on_the_first_rows() {
+    for case in cases("eval", "metrics") {
+        let sets = Sets::of(&case);
+        let m = case.value["kid_m"].as_u64().unwrap() as usize * sets.d;
+        let ours = mmd2(&sets.generated[..m], &sets.real[..m], sets.d).unwrap();
+        let theirs = number(&case, "kid_unbiased_first_m");
+        check(&case, "kernel distance", ours, theirs, 1e-9);
+    }
+}
+
+#[test]
+fn inception_scores_agree_under_both_rules_of_splits() {
+    for case in cases("eval", "inception_score") {
+        let sizes = numbers(case.text("recipe"));
+        let [.., n, k, _f64] = sizes[..] else {
+            panic!("a recipe without sizes: {}", case.text("recipe"))
+        };
+        let logits: Vec<f64> = noise(&case.salt, "is/logits", &[n, k])
+            .into_iter()
+            .map(|v| 2.0 * f64::from(v))
+            .collect();
+        let probabilities = Probabilities::of_logits_f64(&logits, k).unwrap();
+        for (field, stored) in case.value.as_object().unwrap() {
+            let of = |splits| inception_score(&probabilities, splits).unwrap();
+            match numbers(field)[..] {
+                [size] if field.starts_with("adm_split_") => {
+                    let ours = of(Splits::Of(size)).mean;
+                    check(&case, field, ours, stored.as_f64().unwrap(), 1e-9);
+                }
+                [splits, seed] if field.starts_with("torch_fidelity_") => {
+                    let ours = of(Splits::ShuffledInto(splits, seed as u32));
+                    let number = |name: &str| stored[name].as_f64().unwrap();
+                    let mean = number("inception_score_mean");
+                    check(&case, field, ours.mean, mean, 1e-9);
+                    check(&case, field, ours.std, number("inception_score_std"), 1e-9);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The whole numbers in a text, in order.
+fn numbers(text: &str) -> Vec<usize> {
+    text.split(|c: char| !c.is_ascii_digit())
+        .filter_map(|digits| digits.parse().ok())
+        .collect()
 }
