@@ -52,6 +52,8 @@ pub enum Command {
     Status(StatusArgs),
     /// Write tables, charts and sample grids
     Report(ReportArgs),
+    /// Compute reference statistics of a dataset
+    Reference(ReferenceArgs),
     /// Show what a checkpoint, npz or key holds
     Inspect(InspectArgs),
     /// Free stored results that no experiment needs

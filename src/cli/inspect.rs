@@ -7,6 +7,7 @@ use crate::io::npz::Npz;
 use crate::run::store::{Entry, Store};
 use crate::spec::arch::{Arch, Card};
 use crate::spec::key::digest_file;
+use crate::stages::weights::{card, fitting_preset};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::json;
 use std::path::Path;
@@ -52,10 +53,12 @@ fn checkpoint(path: &Path, as_json: bool) -> Result<()> {
         bytes(size),
         digest_file(path)?
     ))?;
-    if let Some(text) = file.metadata().get("runner") {
-        let card: Card = serde_json::from_str(text)
-            .with_context(|| format!("reading the card in {}", path.display()))?;
+    if let Some(card) = card(&file).with_context(|| format!("reading {}", path.display()))? {
         out(&format!("  {}", described(&card)))?;
+    }
+    match fitting_preset(file.shapes()) {
+        Some(preset) => out(&format!("  fits preset `{preset}`"))?,
+        None => out("  fits no preset")?,
     }
     out("")?;
     let mut rows = vec![["tensor", "type", "shape"].map(String::from).to_vec()];

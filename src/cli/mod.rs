@@ -7,6 +7,7 @@ pub mod inspect;
 pub mod open;
 pub mod pace;
 pub mod plan;
+pub mod reference;
 pub mod report;
 pub mod status;
 pub mod sweep;

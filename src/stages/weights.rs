@@ -82,7 +82,8 @@ fn misfit(
     Ok(None)
 }
 
-fn fitting_preset(shapes: &BTreeMap<String, Vec<usize>>) -> Option<&'static str> {
+/// The preset whose every tensor is there in its shape, and no other.
+pub fn fitting_preset(shapes: &BTreeMap<String, Vec<usize>>) -> Option<&'static str> {
     presets::NAMES.iter().copied().find(|name| {
         let arch = presets::arch(name).map(|(arch, _)| arch);
         arch.is_some_and(|arch| {
