@@ -2,6 +2,7 @@
 
 use crate::kernels::exp::exp;
 use crate::kernels::isa::{Isa, per_isa};
+use crate::kernels::lanes::Lanes;
 use crate::kernels::tile::{COLS, Kernel, Run, Tile, kernel, tiles};
 use crate::kernels::transpose::transpose_all;
 
@@ -44,39 +45,49 @@ per_isa! {
 }
 
 #[inline(always)]
-fn exponentials_body<const FMA: bool>(s: &mut [[f32; COLS]]) -> [f32; COLS] {
-    let mut most = [f32::NEG_INFINITY; COLS];
-    for row in s.iter() {
-        for i in 0..COLS {
-            most[i] = if row[i] > most[i] { row[i] } else { most[i] };
+unsafe fn exponentials_body<V: Lanes>(s: &mut [[f32; COLS]]) -> [f32; COLS] {
+    let mut over = [0f32; COLS];
+    for half in [0, 16] {
+        // SAFETY: rows have two halves of sixteen, and the caller vouches for the instructions.
+        unsafe {
+            let mut most = V::splat(f32::NEG_INFINITY);
+            for row in s.iter() {
+                most = most.max(V::load(row[half..].as_ptr()));
+            }
+            let mut sum = V::splat(0.0);
+            for row in s.iter_mut() {
+                let p = row[half..].as_mut_ptr();
+                let e = exp(V::load(p).sub(most));
+                e.store(p);
+                sum = sum.add(e);
+            }
+            V::splat(1.0).div(sum).store(over[half..].as_mut_ptr());
         }
     }
-    let mut sum = [0f32; COLS];
-    for row in s.iter_mut() {
-        for i in 0..COLS {
-            row[i] = exp::<FMA>(row[i] - most[i]);
-            sum[i] += row[i];
-        }
-    }
-    sum.map(|v| 1.0 / v)
+    over
 }
 
 #[inline(always)]
-fn score_grads_body<const FMA: bool>(
+unsafe fn score_grads_body<V: Lanes>(
     p: &mut [[f32; COLS]],
     scale: &[f32; COLS],
     dp: &mut [[f32; COLS]],
 ) {
-    let mut mean = [0f32; COLS];
-    for (p, dp) in p.iter_mut().zip(dp.iter()) {
-        for i in 0..COLS {
-            p[i] *= scale[i];
-            mean[i] += p[i] * dp[i];
-        }
-    }
-    for (p, dp) in p.iter().zip(dp.iter_mut()) {
-        for i in 0..COLS {
-            dp[i] = p[i] * (dp[i] - mean[i]);
+    for half in [0, 16] {
+        // SAFETY: rows have two halves of sixteen, and the caller vouches for the instructions.
+        unsafe {
+            let (scale, mut mean) = (V::load(scale[half..].as_ptr()), V::splat(0.0));
+            for (p, dp) in p.iter_mut().zip(dp.iter()) {
+                let p = p[half..].as_mut_ptr();
+                let share = V::load(p).mul(scale);
+                share.store(p);
+                mean = share.fma(V::load(dp[half..].as_ptr()), mean);
+            }
+            for (p, dp) in p.iter().zip(dp.iter_mut()) {
+                let dp = dp[half..].as_mut_ptr();
+                let share = V::load(p[half..].as_ptr());
+                share.mul(V::load(dp).sub(mean)).store(dp);
+            }
         }
     }
 }

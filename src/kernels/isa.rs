@@ -36,20 +36,21 @@ impl Isa {
 }
 
 /// `fn name(isa, arguments)` that runs the `#[inline(always)]` body compiled for that instruction set.
-/// The body's const parameter says whether fused multiply-add is one instruction there.
+/// The body is an unsafe function over a type of `Lanes`, safe to call where the machine has that type's instructions.
 macro_rules! per_isa {
     ($(#[$doc:meta])* $vis:vis fn $name:ident($($arg:ident: $type:ty),* $(,)?) $(-> $out:ty)? = $body:ident) => {
         $(#[$doc])*
         $vis fn $name(isa: $crate::kernels::isa::Isa, $($arg: $type),*) $(-> $out)? {
             #[cfg(target_arch = "x86_64")]
             {
+                // SAFETY of both: the functions have the features that the bodies need.
                 #[target_feature(enable = "avx512f,avx2,fma")]
                 fn wide($($arg: $type),*) $(-> $out)? {
-                    $body::<true>($($arg),*)
+                    unsafe { $body::<std::arch::x86_64::__m512>($($arg),*) }
                 }
                 #[target_feature(enable = "avx2,fma")]
                 fn half($($arg: $type),*) $(-> $out)? {
-                    $body::<true>($($arg),*)
+                    unsafe { $body::<[std::arch::x86_64::__m256; 2]>($($arg),*) }
                 }
                 // SAFETY: these values of `Isa` are only made where the machine has the features.
                 match isa {
@@ -59,7 +60,8 @@ macro_rules! per_isa {
                 }
             }
             let _ = isa;
-            $body::<false>($($arg),*)
+            // SAFETY: arrays need no instructions of their own.
+            unsafe { $body::<[f32; 16]>($($arg),*) }
         }
     };
 }

@@ -7,6 +7,7 @@ pub mod conv;
 mod exp;
 mod flush;
 pub mod isa;
+mod lanes;
 pub mod linear;
 mod matrix;
 pub mod norm;

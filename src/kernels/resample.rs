@@ -1,7 +1,6 @@
 //! Twice as large by repetition, and half as large by means, with gradients that add up where a tensor is used twice.
 
 use crate::kernels::flush::Flush;
-use crate::kernels::isa::{Isa, per_isa};
 use crate::kernels::scratch::unfilled;
 use crate::kernels::view::{View, ours, slice, tensor};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
@@ -29,17 +28,8 @@ pub fn avg_pool2(x: &Tensor) -> Result<Tensor> {
 struct Upsample2;
 struct AvgPool2;
 
-per_isa! {
-    /// Sums of 2 x 2 pixels of a plane of rows `w` long, times `factor`.
-    fn gather(large: &[f32], w: usize, factor: f32, small: &mut [f32]) = gather_body
-}
-per_isa! {
-    /// Each pixel of `small` times `factor` to 2 x 2 pixels of a plane of rows `w` long; zeros where there is none.
-    fn spread(small: &[f32], w: usize, factor: f32, large: &mut [f32]) = spread_body
-}
-
-#[inline(always)]
-fn gather_body<const FMA: bool>(large: &[f32], w: usize, factor: f32, small: &mut [f32]) {
+/// Sums of 2 x 2 pixels of a plane of rows `w` long, times `factor`.
+fn gather(large: &[f32], w: usize, factor: f32, small: &mut [f32]) {
     for (rows, out) in large.chunks_exact(2 * w).zip(small.chunks_exact_mut(w / 2)) {
         let (upper, lower) = rows.split_at(w);
         let pairs = upper
@@ -53,8 +43,8 @@ fn gather_body<const FMA: bool>(large: &[f32], w: usize, factor: f32, small: &mu
     }
 }
 
-#[inline(always)]
-fn spread_body<const FMA: bool>(small: &[f32], w: usize, factor: f32, large: &mut [f32]) {
+/// Each pixel of `small` times `factor` to 2 x 2 pixels of a plane of rows `w` long; zeros where there is none.
+fn spread(small: &[f32], w: usize, factor: f32, large: &mut [f32]) {
     let pairs = large.len() / (2 * w);
     for (rows, values) in large.chunks_exact_mut(2 * w).zip(small.chunks_exact(w / 2)) {
         let (upper, lower) = rows.split_at_mut(w);
@@ -76,7 +66,7 @@ fn shrink(x: &[f32], (h, w): (usize, usize), factor: f32) -> Vec<f32> {
         .zip(x.par_chunks(large))
         .for_each(|(y, x)| {
             let _flush = Flush::start();
-            gather(Isa::best(), x, w, factor, y);
+            gather(x, w, factor, y);
         });
     y
 }
@@ -89,7 +79,7 @@ fn grow(x: &[f32], (h, w): (usize, usize), factor: f32) -> Vec<f32> {
         .zip(x.par_chunks(small))
         .for_each(|(y, x)| {
             let _flush = Flush::start();
-            spread(Isa::best(), x, w, factor, y);
+            spread(x, w, factor, y);
         });
     y
 }

@@ -100,13 +100,13 @@ pub fn forward(spec: Spec, x: Images, weights: Weights, out: Output) {
 /// One panel as `[cin / 16][ky][kx][channel][32]` (16 wide where 16 or fewer outputs are left).
 fn pack_weights(isa: Isa, spec: Spec, weights: Weights, p: usize, panel: &mut [Line]) {
     let (taps, halves) = (spec.taps(), panel.len() / (spec.cin * spec.taps()));
-    let mut lines = vec![ZERO; taps];
-    for i in 0..spec.cin {
-        let (first, within) = (i / 16 * 16, i % 16);
-        let channels = (spec.cin - first).min(16);
-        for half in 0..halves {
-            let o = p * COLS + half * 16;
-            weights.lines(isa, o, (spec.cout - o).min(16), i, &mut lines);
+    let mut lines = vec![ZERO; spec.cin * taps];
+    for half in 0..halves {
+        let o = p * COLS + half * 16;
+        weights.lines(isa, o, (spec.cout - o).min(16), taps, &mut lines);
+        for (i, lines) in lines.chunks_exact(taps).enumerate() {
+            let (first, within) = (i / 16 * 16, i % 16);
+            let channels = (spec.cin - first).min(16);
             for (t, line) in lines.iter().enumerate() {
                 panel[(first * taps + t * channels + within) * halves + half] = *line;
             }

@@ -1,62 +1,12 @@
 //! The tile transforms of Winograd F(2x2, 3x3), sixteen channels at a time (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks").
 
-use crate::kernels::isa::Isa;
+use crate::kernels::isa::{Isa, per_isa};
+use crate::kernels::lanes::Lanes;
 use crate::kernels::scratch::Line;
 use crate::kernels::tile::COLS;
 
 /// Frequencies of a tile.
 pub const F: usize = 16;
-
-/// Sixteen floats and the few operations that the transforms need.
-trait Vector: Copy {
-    unsafe fn load(p: *const f32) -> Self;
-    unsafe fn store(self, p: *mut f32);
-    unsafe fn add(self, o: Self) -> Self;
-    unsafe fn sub(self, o: Self) -> Self;
-}
-
-impl Vector for [f32; 16] {
-    #[inline(always)]
-    unsafe fn load(p: *const f32) -> Self {
-        unsafe { *(p as *const Self) }
-    }
-    #[inline(always)]
-    unsafe fn store(self, p: *mut f32) {
-        unsafe { *(p as *mut Self) = self }
-    }
-    #[inline(always)]
-    unsafe fn add(self, o: Self) -> Self {
-        std::array::from_fn(|i| self[i] + o[i])
-    }
-    #[inline(always)]
-    unsafe fn sub(self, o: Self) -> Self {
-        std::array::from_fn(|i| self[i] - o[i])
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-mod wide {
-    use std::arch::x86_64::*;
-
-    impl super::Vector for __m512 {
-        #[inline(always)]
-        unsafe fn load(p: *const f32) -> Self {
-            unsafe { _mm512_loadu_ps(p) }
-        }
-        #[inline(always)]
-        unsafe fn store(self, p: *mut f32) {
-            unsafe { _mm512_storeu_ps(p, self) }
-        }
-        #[inline(always)]
-        unsafe fn add(self, o: Self) -> Self {
-            unsafe { _mm512_add_ps(self, o) }
-        }
-        #[inline(always)]
-        unsafe fn sub(self, o: Self) -> Self {
-            unsafe { _mm512_sub_ps(self, o) }
-        }
-    }
-}
 
 /// One input tile: `x` at its corner (`row` floats a row, 16 a pixel), `v` at frequency 0 of the result, `step` floats
 /// from one frequency to the next.
@@ -67,7 +17,7 @@ pub type Output =
 
 /// B^T d
 #[inline(always)]
-unsafe fn bt<V: Vector>(d: [V; 4]) -> [V; 4] {
+unsafe fn bt<V: Lanes>(d: [V; 4]) -> [V; 4] {
     unsafe {
         [
             d[0].sub(d[2]),
@@ -80,13 +30,13 @@ unsafe fn bt<V: Vector>(d: [V; 4]) -> [V; 4] {
 
 /// A^T m
 #[inline(always)]
-unsafe fn at<V: Vector>(m: [V; 4]) -> [V; 2] {
+unsafe fn at<V: Lanes>(m: [V; 4]) -> [V; 2] {
     unsafe { [m[0].add(m[1].add(m[2])), m[1].sub(m[2]).sub(m[3])] }
 }
 
 /// Four vectors, `step` floats apart.
 #[inline(always)]
-unsafe fn four<V: Vector>(p: *const f32, step: usize) -> [V; 4] {
+unsafe fn four<V: Lanes>(p: *const f32, step: usize) -> [V; 4] {
     unsafe {
         [
             V::load(p),
@@ -99,7 +49,7 @@ unsafe fn four<V: Vector>(p: *const f32, step: usize) -> [V; 4] {
 
 /// V = B^T d B
 #[inline(always)]
-unsafe fn input<V: Vector>(x: *const f32, row: usize, v: *mut f32, step: usize) {
+unsafe fn input<V: Lanes>(x: *const f32, row: usize, v: *mut f32, step: usize) {
     // SAFETY: the caller vouches for the pointers.
     unsafe {
         let t = [
@@ -120,7 +70,7 @@ unsafe fn input<V: Vector>(x: *const f32, row: usize, v: *mut f32, step: usize) 
 
 /// Y = A^T m A
 #[inline(always)]
-unsafe fn output<V: Vector>(
+unsafe fn output<V: Lanes>(
     m: *const f32,
     step: usize,
     y: *mut f32,
@@ -150,7 +100,7 @@ unsafe fn output<V: Vector>(
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use super::{input, output};
-    use std::arch::x86_64::__m512;
+    use std::arch::x86_64::{__m256, __m512};
 
     #[target_feature(enable = "avx512f")]
     pub unsafe fn input512(x: *const f32, row: usize, v: *mut f32, step: usize) {
@@ -162,11 +112,11 @@ mod x86 {
     }
     #[target_feature(enable = "avx2,fma")]
     pub unsafe fn input256(x: *const f32, row: usize, v: *mut f32, step: usize) {
-        unsafe { input::<[f32; 16]>(x, row, v, step) }
+        unsafe { input::<[__m256; 2]>(x, row, v, step) }
     }
     #[target_feature(enable = "avx2,fma")]
     pub unsafe fn output256(m: *const f32, s: usize, y: *mut f32, row: usize, r: usize, c: usize) {
-        unsafe { output::<[f32; 16]>(m, s, y, row, r, c) }
+        unsafe { output::<[__m256; 2]>(m, s, y, row, r, c) }
     }
 }
 
@@ -181,26 +131,42 @@ pub fn transforms(isa: Isa) -> (Input, Output) {
     }
 }
 
-/// U = G g G^T of sixteen output channels: nine taps to sixteen frequencies.
-pub fn weight(taps: &[Line]) -> [Line; F] {
-    let g = |k: [[f32; 16]; 3]| -> [[f32; 16]; 4] {
-        let plus: [f32; 16] = std::array::from_fn(|i| 0.5 * (k[0][i] + k[2][i] + k[1][i]));
-        let minus: [f32; 16] = std::array::from_fn(|i| 0.5 * (k[0][i] + k[2][i] - k[1][i]));
-        [k[0], plus, minus, k[2]]
-    };
-    let mut t = [[[0f32; 16]; 3]; 4];
-    for x in 0..3 {
-        let column = g([taps[x].0, taps[3 + x].0, taps[6 + x].0]);
-        for r in 0..4 {
-            t[r][x] = column[r];
+/// G g
+#[inline(always)]
+unsafe fn g<V: Lanes>(k: [V; 3]) -> [V; 4] {
+    unsafe {
+        let (half, ends) = (V::splat(0.5), k[0].add(k[2]));
+        [
+            k[0],
+            ends.add(k[1]).mul(half),
+            ends.sub(k[1]).mul(half),
+            k[2],
+        ]
+    }
+}
+
+per_isa! {
+    /// U = G g G^T: nine taps of each input channel, sixteen output channels a line, to sixteen frequencies. Channel `i`
+    /// of frequency `f` goes to line `(f * channels + i) * step` of `u`.
+    pub fn weights(taps: &[Line], channels: usize, step: usize, u: &mut [Line]) = weights_body
+}
+
+#[inline(always)]
+unsafe fn weights_body<V: Lanes>(taps: &[Line], channels: usize, step: usize, u: &mut [Line]) {
+    for (i, taps) in taps.chunks_exact(9).enumerate() {
+        // SAFETY: lines hold sixteen floats.
+        unsafe {
+            let at = |t: usize| V::load(taps[t].0.as_ptr());
+            let t0 = g([at(0), at(3), at(6)]);
+            let t1 = g([at(1), at(4), at(7)]);
+            let t2 = g([at(2), at(5), at(8)]);
+            for r in 0..4 {
+                let row = g([t0[r], t1[r], t2[r]]);
+                for (c, value) in row.into_iter().enumerate() {
+                    let line = &mut u[((r * 4 + c) * channels + i) * step];
+                    value.store(line.0.as_mut_ptr());
+                }
+            }
         }
     }
-    let mut u = [Line([0.0; 16]); F];
-    for r in 0..4 {
-        let row = g(t[r]);
-        for c in 0..4 {
-            u[r * 4 + c] = Line(row[c]);
-        }
-    }
-    u
 }

@@ -2,8 +2,8 @@
 
 use super::layout::Spec;
 use crate::kernels::isa::Isa;
-use crate::kernels::scratch::{Line, ZERO};
-use crate::kernels::transpose::{Block, transpose};
+use crate::kernels::scratch::Line;
+use crate::kernels::transpose::transpose_all;
 
 /// Weights `[cout, cin, kh, kw]` seen through strides.
 #[derive(Clone, Copy)]
@@ -38,29 +38,27 @@ impl<'a> Weights<'a> {
         }
     }
 
-    /// One line per tap: output channels `o..o + n` (n at most 16, zeros after them) of input channel `i`.
-    pub fn lines(&self, isa: Isa, o: usize, n: usize, i: usize, taps: &mut [Line]) {
-        let start = o * self.out_step + i * self.in_step;
-        assert!(start + (n - 1) * self.out_step + taps.len() <= self.data.len());
-        for t in (0..taps.len()).step_by(16) {
-            let mut turned = [ZERO; 16];
-            let cols = (taps.len() - t).min(16);
-            let block = Block {
-                src: self.data[start + t..].as_ptr(),
-                src_step: self.out_step,
-                rows: n,
-                cols,
-                dst: turned.as_mut_ptr() as *mut f32,
-                dst_step: 16,
-                full: true,
-                bias: std::ptr::null(),
-            };
-            // SAFETY: the range was checked above, and the block has at most 16 x 16 floats.
-            unsafe { transpose(isa, &block) };
-            taps[t..t + cols].copy_from_slice(&turned[..cols]);
+    /// Lines `[input channel][tap]` of output channels `o..o + n` (n at most 16, zeros after them), as many as `lines`.
+    pub fn lines(&self, isa: Isa, o: usize, n: usize, taps: usize, lines: &mut [Line]) {
+        let channels = lines.len() / taps;
+        let last = (o + n - 1) * self.out_step + (channels - 1) * self.in_step + taps;
+        assert!(last <= self.data.len());
+        let src = self.data[o * self.out_step..].as_ptr();
+        let dst = lines.as_mut_ptr() as *mut f32;
+        // Taps of neighbouring channels are neighbours when plain: one matrix.
+        let (blocks, cols) = match self.in_step == taps {
+            true => (1, channels * taps),
+            false => (channels, taps),
+        };
+        for i in 0..blocks {
+            // SAFETY: the range was checked above, and lines are written for `cols` columns only.
+            unsafe {
+                let src = (src.add(i * self.in_step), self.out_step);
+                transpose_all(isa, src, (n, cols), (dst.add(i * taps * 16), 16), true);
+            }
         }
         if self.turned {
-            taps.reverse();
+            lines.chunks_exact_mut(taps).for_each(<[Line]>::reverse);
         }
     }
 }

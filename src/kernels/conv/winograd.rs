@@ -4,7 +4,7 @@
 
 use super::layout::{Geometry, Images, Spec};
 use super::store::Output;
-use super::transforms::{self, F, transforms, weight};
+use super::transforms::{self, F, transforms};
 use super::weights::Weights;
 use crate::kernels::flush::Flush;
 use crate::kernels::scratch::{Line, ZERO, with_scratch};
@@ -111,15 +111,12 @@ pub fn forward(spec: Spec, x: Images, weights: Weights, out: Output) {
 /// One panel as `[frequency][channel][32]` (16 wide where 16 or fewer outputs are left).
 fn pack_weights(out: &Output, spec: Spec, weights: Weights, p: usize, panel: &mut [Line]) {
     let halves = panel.len() / (spec.cin * F);
-    let mut taps = [ZERO; 9];
-    for i in 0..spec.cin {
-        for half in 0..halves {
-            let o = p * COLS + half * 16;
-            weights.lines(out.isa, o, (spec.cout - o).min(16), i, &mut taps);
-            for (f, line) in weight(&taps).iter().enumerate() {
-                panel[(f * spec.cin + i) * halves + half] = *line;
-            }
-        }
+    let mut lines = vec![ZERO; spec.cin * 9];
+    for half in 0..halves {
+        let o = p * COLS + half * 16;
+        weights.lines(out.isa, o, (spec.cout - o).min(16), 9, &mut lines);
+        let u = &mut panel[half..];
+        transforms::weights(out.isa, &lines, spec.cin, halves, u);
     }
 }
 
