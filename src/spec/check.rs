@@ -119,8 +119,6 @@ fn check_model(model: &Model) -> Result<()> {
         ("in_channels", in_channels),
         ("channels", channels),
         ("res_blocks", res_blocks),
-        ("heads", heads),
-        ("channels_per_head", channels_per_head),
         ("heads_up", heads_up),
     ] {
         at_least(&format!("model.arch.{key}"), value.unwrap_or(1), 1)?;
@@ -131,9 +129,11 @@ fn check_model(model: &Model) -> Result<()> {
             "model.arch.channel_mult = {mult:?} needs one number above 0 a level"
         );
     }
+    // 0 leaves the split to the other key, so that lists of both can move together.
+    let set = |value: &Option<usize>| value.is_some_and(|v| v > 0);
     ensure!(
-        heads.is_none() || channels_per_head.is_none(),
-        "model.arch sets both heads and channels_per_head; one follows from the other"
+        !set(heads) || !set(channels_per_head),
+        "model.arch sets both heads and channels_per_head; one follows from the other\nhint: set the other to 0"
     );
     at_least(
         "model.process.timesteps",

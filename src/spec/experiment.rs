@@ -66,7 +66,7 @@ pub struct ArchChanges {
     #[serde(skip_serializing_if = "Option::is_none")] pub res_blocks: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")] pub channel_mult: Option<Vec<f64>>,
     #[serde(skip_serializing_if = "Option::is_none")] pub attention: Option<Vec<usize>>,
-    /// Setting `heads` clears the preset's `channels_per_head`, and the other way round.
+    /// Setting `heads` clears the preset's `channels_per_head`, and the other way round; 0 leaves the split to the other.
     #[serde(skip_serializing_if = "Option::is_none")] pub heads: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")] pub channels_per_head: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")] pub heads_up: Option<usize>,

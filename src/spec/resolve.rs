@@ -108,11 +108,11 @@ fn change_trunk(trunk: &mut Trunk, changes: &ArchChanges) {
     put(&mut trunk.res_blocks, changes.res_blocks);
     put(&mut trunk.channel_mult, changes.channel_mult.clone());
     put(&mut trunk.attention, changes.attention.clone());
-    if let Some(heads) = changes.heads {
+    if let Some(heads) = changes.heads.filter(|heads| *heads > 0) {
         (trunk.heads, trunk.channels_per_head) = (heads, None);
     }
-    if changes.channels_per_head.is_some() {
-        trunk.channels_per_head = changes.channels_per_head;
+    if let Some(per_head) = changes.channels_per_head.filter(|per| *per > 0) {
+        trunk.channels_per_head = Some(per_head);
     }
     put(&mut trunk.qkv_order, changes.qkv_order);
     put(&mut trunk.adagn, changes.adagn);
