@@ -32,7 +32,7 @@ pub fn run(args: &ReportArgs, store: &Path) -> Result<u8> {
     Ok(0)
 }
 
-/// The end of a sweep: nothing where nothing was to be scored.
+/// The end of a sweep: the report, or where the results lie when nothing was to be scored.
 pub fn after_sweep(opened: &Opened, whole: bool, quiet: bool) -> Result<()> {
     let scored = opened
         .sweep
@@ -40,6 +40,7 @@ pub fn after_sweep(opened: &Opened, whole: bool, quiet: bool) -> Result<()> {
         .iter()
         .any(|cell| cell.spec.eval.is_some());
     if !scored || !whole {
+        tell_results(opened);
         return Ok(());
     }
     let folder = default_folder(opened);
@@ -75,6 +76,25 @@ fn make(
         warnings.iter().for_each(|line| warning(line));
     }
     write(&report, folder, formats).with_context(|| format!("writing {}", folder.display()))
+}
+
+/// The folder of every cell's last result, each once.
+fn tell_results(opened: &Opened) {
+    let plan = &opened.plan;
+    let mut last: Vec<usize> = plan
+        .of_cell
+        .iter()
+        .filter_map(|of| of.last().copied())
+        .collect();
+    last.sort();
+    last.dedup();
+    for n in last {
+        let item = &plan.items[n];
+        if item.state.stored() {
+            let folder = opened.store.folder(item.job.stage(), &item.key);
+            say(&format!("{}: {}", item.job.stage(), folder.display()));
+        }
+    }
 }
 
 /// `wrote reports/x/index.html`, files of one name and one folder on a line.
