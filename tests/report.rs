@@ -5,9 +5,9 @@ mod report_fixture;
 use polars::prelude::{ParquetReader, SerReader};
 use report_fixture::{EXPERIMENT, parse, rows};
 use runner::report::input::Report;
-use runner::report::row::{Row, Score};
 use runner::report::write::{Format, write};
 use runner::report::{chart, deltas, findings, frame, sheet, tables, text};
+use runner::run::results::{Row, Score};
 use runner::spec::grid::Sweep;
 use std::path::Path;
 
@@ -354,6 +354,10 @@ fn findings_take_their_direction_from_the_numbers() {
     assert!(summary(&rows).contains("Recall falls from steps 25 to steps 50 (-0.250)."));
     rows[1].scores[1].value = 0.75;
     (rows[1].scores[1].low, rows[1].scores[1].high) = (0.7, 0.8);
+    assert!(summary(&rows).contains("Recall rises from"));
+    for row in &mut rows[..2] {
+        (row.scores[1].low, row.scores[1].high) = (f64::NAN, f64::NAN);
+    }
     assert!(summary(&rows).contains("Recall rises from"));
 }
 

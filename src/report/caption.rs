@@ -2,8 +2,8 @@
 
 use crate::report::input::Report;
 use crate::report::names;
-use crate::report::row::Row;
 use crate::report::sheet::Sheet;
+use crate::run::results::Row;
 use crate::spec::experiment::{Eval, Metric};
 use std::path::{Path, PathBuf};
 
@@ -123,7 +123,9 @@ fn path(report: &Report, row: &Row, key: &str, of: fn(&Eval) -> &PathBuf) -> Str
 
 /// The first eight letters of the sha256 that the row's provenance tells of a file.
 fn digest(row: &Row, path: &str) -> Option<String> {
-    let (_, value) = row.provenance.iter().find(|(name, _)| name == path)?;
+    // What was read may be told by its whole path.
+    let named = |name: &str| !path.is_empty() && Path::new(name).ends_with(path);
+    let (_, value) = row.provenance.iter().find(|(name, _)| named(name))?;
     is_digest(value).then(|| bare(value).chars().take(8).collect())
 }
 

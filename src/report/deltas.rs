@@ -1,8 +1,8 @@
 //! The table of differences against the first row, as ablation tables in the literature show it.
 
 use crate::report::names;
-use crate::report::row::Row;
 use crate::report::sheet::{Entry, Line, Sheet};
+use crate::run::results::Row;
 
 /// Stands over the table.
 pub const TITLE: &str = "Differences from the first row of each reference";

@@ -2,8 +2,8 @@
 
 use crate::report::input::Report;
 use crate::report::points::{self, distinct};
-use crate::report::row::{Row, Score};
 use crate::report::{names, sheet};
+use crate::run::results::{Row, Score};
 
 /// Sentences over all cells, then the same told group by group.
 pub struct Findings {
@@ -218,7 +218,7 @@ impl Teller<'_> {
         }
         let nearer = pairs
             .iter()
-            .filter(|(own, gaussian)| own.high < gaussian.value);
+            .filter(|(own, gaussian)| bounds(own).1 < gaussian.value);
         Some(format!(
             "Unguided samples are nearer to the reference in {} than images drawn from a Gaussian fitted to its pixels in {} of {} {}.",
             names::metric("fd", self.world),
@@ -257,12 +257,22 @@ fn unguided<'a>(sweep: &Sweep<'a>) -> Option<(&'a Score, &'a Score)> {
 
 /// Clear where the intervals do not touch.
 fn trend(from: &Score, to: &Score) -> Trend {
-    if to.low > from.high {
+    let (from_low, from_high) = bounds(from);
+    let (to_low, to_high) = bounds(to);
+    if to_low > from_high {
         Trend::Rises
-    } else if to.high < from.low {
+    } else if to_high < from_low {
         Trend::Falls
     } else {
         Trend::Unclear
+    }
+}
+
+/// The interval; the value itself where there is none.
+fn bounds(score: &Score) -> (f64, f64) {
+    match score.low.is_finite() && score.high.is_finite() {
+        true => (score.low, score.high),
+        false => (score.value, score.value),
     }
 }
 

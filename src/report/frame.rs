@@ -1,7 +1,7 @@
 //! Rows to a polars frame: one row a cell, columns = axes, then each metric with its interval and count.
 
 use crate::report::names;
-use crate::report::row::Row;
+use crate::run::results::Row;
 use anyhow::Result;
 use polars::prelude::{Column, DataFrame};
 
@@ -73,7 +73,7 @@ fn axis(name: &str, values: &[Option<&toml::Value>]) -> Column {
 }
 
 fn scores(rows: &[Row], metric: &str) -> [Column; 4] {
-    let of = |pick: fn(&crate::report::row::Score) -> f64| -> Vec<Option<f64>> {
+    let of = |pick: fn(&crate::run::results::Score) -> f64| -> Vec<Option<f64>> {
         rows.iter()
             .map(|r| names::score(r, metric).map(pick).filter(|v| v.is_finite()))
             .collect()

@@ -1,6 +1,6 @@
 //! What a report is made of.
 
-use crate::report::row::Row;
+use crate::run::results::Row;
 use crate::spec::experiment::{Eval, Experiment, Sample};
 use crate::spec::grid::Sweep;
 

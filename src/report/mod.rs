@@ -14,7 +14,6 @@ pub mod page;
 pub mod palette;
 pub mod picture;
 pub mod points;
-pub mod row;
 pub mod scatter;
 pub mod sheet;
 pub mod tables;

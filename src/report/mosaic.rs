@@ -3,8 +3,8 @@
 use crate::report::input::Report;
 use crate::report::picture::{Anchor, Picture};
 use crate::report::points::{self, distinct};
-use crate::report::row::Row;
 use crate::report::{canvas, names, palette, sheet};
+use crate::run::results::Row;
 use anyhow::Result;
 
 /// Columns of every grid: with balanced labels over ten classes, a column a class.

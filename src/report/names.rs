@@ -1,6 +1,6 @@
 //! What axes, metrics and values are called where people read them.
 
-use crate::report::row::{Row, Score};
+use crate::run::results::{Row, Score};
 
 /// Which end of a metric is the good one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! Rows to the series of a chart: lines over an axis, averaged over what the chart does not show.
 
 use crate::report::names;
-use crate::report::row::{Row, Score};
 use crate::report::sheet::compare;
+use crate::run::results::{Row, Score};
 
 #[derive(Clone, Debug)]
 pub struct Point {

@@ -6,8 +6,8 @@ use crate::report::names;
 use crate::report::palette;
 use crate::report::picture::{Anchor, At, Picture};
 use crate::report::points::{self, distinct};
-use crate::report::row::{Row, Score};
 use crate::report::ticks::Scale;
+use crate::run::results::{Row, Score};
 
 /// Two metrics as in the experiment file, and as people read them.
 pub struct Pair<'a> {

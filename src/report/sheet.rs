@@ -2,7 +2,7 @@
 
 use crate::report::input::Report;
 use crate::report::names::{self, Better};
-use crate::report::row::Row;
+use crate::run::results::Row;
 use anyhow::{Result, bail};
 use std::cmp::Ordering;
 

@@ -1,6 +1,6 @@
 //! Twelve invented rows: three resolutions, four scales, one cell missing on demand.
 
-use runner::report::row::{Row, Score};
+use runner::run::results::{Row, Score};
 use runner::spec::grid::{Sweep, sweep};
 
 pub const EXPERIMENT: &str = r#"

@@ -1,3 +1,0 @@
-//! A finished cell, as the run room hands it over.
-
-pub use crate::run::results::{Row, Score};
