@@ -4,7 +4,7 @@ use crate::io::disk;
 use crate::report::input::Report;
 use crate::report::page::{self, Parts};
 use crate::report::sheet::Sheet;
-use crate::report::{caption, chart, deltas, frame, mosaic, names, sheet, tables};
+use crate::report::{caption, chart, deltas, frame, mosaic, names, samples, sheet, tables};
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -104,7 +104,7 @@ fn files(report: &Report, formats: &[Format]) -> Result<Vec<(String, Vec<u8>)>> 
         false => Vec::new(),
     };
     let mosaics = match drawn {
-        true => mosaic::mosaics(report, &[])?,
+        true => mosaic::mosaics(report, &samples::all(report.rows)?)?,
         false => Vec::new(),
     };
     let mut files: Vec<(String, Vec<u8>)> = Vec::new();
