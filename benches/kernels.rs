@@ -1,19 +1,14 @@
 //! Our kernels beside PyTorch on the same CPU: `cargo bench --bench kernels`. Both sides take turns, so that a busy
 //! machine slows both. `PYTHON` names an interpreter with `benches/peers/requirements.txt`; without one, ours alone.
 
-mod peers {
-    pub mod torch;
-}
+mod peers;
 
 use candle_core::{Device, Result, Tensor, Var};
-use peers::torch::Peer;
+use peers::turns::Turns;
 use runner::kernels::{
     attention::attention, conv::conv2d, linear::linear, norm::group_norm, resample,
 };
-use std::time::Instant;
-
-const ROUNDS: usize = 5;
-const REPEAT: usize = 5;
+use serde_json::json;
 
 /// An operation by its name at the peer, its sizes, and whether gradients are taken too.
 type Row = (&'static str, &'static [usize], bool);
@@ -90,72 +85,26 @@ fn operation(&(op, shape, grad): &Row) -> Result<Run> {
     })
 }
 
-/// Milliseconds of one call, gradients included where the row asks for them; the median of `REPEAT`.
-fn measure(run: &Run, grad: bool) -> Result<f64> {
-    let mut times = Vec::new();
-    for _ in 0..REPEAT + 1 {
-        let start = Instant::now();
-        let y = run()?;
-        if grad {
-            y.sum_all()?.backward()?;
-        }
-        times.push(start.elapsed().as_secs_f64() * 1e3);
-    }
-    Ok(median(&mut times[1..]))
-}
-
-fn median(times: &mut [f64]) -> f64 {
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
-}
-
-fn best(times: &mut [f64]) -> f64 {
-    times.iter().copied().fold(f64::INFINITY, f64::min)
-}
-
 fn main() -> Result<()> {
     runner::kernels::alloc::keep_pages();
     let only = std::env::args().skip(1).find(|a| !a.starts_with("--"));
-    let threads = rayon::current_num_threads();
-    let mut peer = Peer::start(threads);
-    match &peer {
-        Ok(p) => println!("{threads} threads, beside {}", p.name),
-        Err(why) => println!("{threads} threads, ours alone: {why}"),
-    }
-    println!(
-        "{:<40} {:>9} {:>9} {:>6}",
-        "", "ours ms", "torch ms", "ratio"
-    );
-    for row in ROWS
-        .iter()
-        .filter(|r| only.as_ref().is_none_or(|o| r.0.contains(o)))
-    {
+    let mut turns = Turns::start(5);
+    for row in ROWS {
+        let &(op, shape, grad) = row;
+        if only.as_ref().is_some_and(|o| !op.contains(o)) {
+            continue;
+        }
         let run = operation(row)?;
-        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-        for _ in 0..ROUNDS {
-            ours.push(measure(&run, row.2)?);
-            if let Ok(peer) = &mut peer {
-                theirs.extend(peer.measure(row.0, row.1, row.2, REPEAT));
+        let mut call = || {
+            let y = run()?;
+            if grad {
+                y.sum_all()?.backward()?;
             }
-        }
-        let name = format!(
-            "{} {:?}{}",
-            row.0,
-            row.1,
-            if row.2 { " + gradient" } else { "" }
-        );
-        print!("{name:<40}");
-        for pick in [median, best] {
-            let ours = pick(&mut ours);
-            match theirs.is_empty() {
-                true => print!(" {ours:>9.2}"),
-                false => {
-                    let theirs = pick(&mut theirs);
-                    print!(" {ours:>9.2} {theirs:>9.2} {:>6.2}", theirs / ours);
-                }
-            }
-        }
-        println!();
+            Ok(())
+        };
+        let name = format!("{op} {shape:?}{}", if grad { " + gradient" } else { "" });
+        let request = json!({ "op": op, "shape": shape, "backward": grad });
+        turns.row(&name, request, &mut call)?;
     }
     Ok(())
 }

@@ -49,14 +49,8 @@ impl Peer {
         }
     }
 
-    /// The median milliseconds of `repeat` calls.
-    pub fn measure(&mut self, op: &str, shape: &[usize], grad: bool, repeat: usize) -> Option<f64> {
-        let request = serde_json::json!({
-            "op": op,
-            "shape": shape,
-            "backward": grad,
-            "repeat": repeat,
-        });
+    /// The median milliseconds of as many calls as the request's `repeat` says.
+    pub fn measure(&mut self, request: &serde_json::Value) -> Option<f64> {
         writeln!(self.requests, "{request}").ok()?;
         self.requests.flush().ok()?;
         self.line()?.parse().ok()

@@ -3,6 +3,7 @@
 mod direct;
 mod layout;
 pub mod op;
+mod pointwise;
 mod store;
 mod transforms;
 mod weight_grad;

@@ -2,6 +2,7 @@
 
 use super::direct;
 use super::layout::{Images, Spec};
+use super::pointwise;
 use super::weight_grad::weight_grad;
 use super::weights::Weights;
 use super::winograd;
@@ -114,7 +115,9 @@ impl Conv2d {
         let (oh, ow) = spec.out(x.h, x.w);
         let mut y = unfilled(x.n * spec.cout * oh * ow);
         let out = direct::output(self.isa, &mut y, spec.cout, oh * ow, bias);
-        if winograd::pays(&spec, oh, ow) {
+        if pointwise::fits(&spec) {
+            pointwise::forward(spec, x, weights, out);
+        } else if winograd::pays(&spec, oh, ow) {
             winograd::forward(spec, x, weights, out);
         } else {
             direct::forward(spec, x, weights, out);
@@ -145,6 +148,10 @@ impl Conv2d {
             n,
             h,
             w: wd,
+        };
+        let images = match pointwise::fits(&spec) {
+            true => pointwise::fold(images),
+            false => images,
         };
         let mut dw = unfilled(w.elem_count());
         weight_grad(self.isa, spec, images, &dy, &mut dw);

@@ -61,4 +61,22 @@ impl<'a> Weights<'a> {
             lines.chunks_exact_mut(taps).for_each(<[Line]>::reverse);
         }
     }
+
+    /// The matrix `[cin][cout]` of a convolution of one tap: the weights as they lie, or transposed into `buffer`.
+    ///
+    /// # Safety
+    /// `buffer` has room for it.
+    pub unsafe fn matrix(&self, isa: Isa, spec: &Spec, buffer: *mut f32) -> *const f32 {
+        assert_eq!(self.data.len(), spec.cin * spec.cout);
+        let src = self.data.as_ptr();
+        if self.out_step == 1 {
+            return src;
+        }
+        // SAFETY: both sides hold cout x cin floats.
+        unsafe {
+            let (sizes, dst) = ((spec.cout, spec.cin), (buffer, spec.cout));
+            transpose_all(isa, (src, spec.cin), sizes, dst, false);
+        }
+        buffer
+    }
 }

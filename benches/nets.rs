@@ -1,0 +1,133 @@
+//! Whole nets beside PyTorch on the same CPU: `cargo bench --bench nets`. A UNet's forward pass, a guided DDPM step, and a
+//! training step, of the nets that ship here. `PYTHON` names an interpreter with `benches/peers/requirements.txt`.
+
+mod peers;
+
+use candle_core::{Device, Result, Tensor};
+use candle_nn::VarBuilder;
+use peers::turns::Turns;
+use runner::diffusion::guidance::class_gradient;
+use runner::nets::{classifier::Classifier, inventory, unet::Unet};
+use runner::spec::arch::{Arch, ClassifierArch, UnetArch};
+use runner::spec::experiment::Train;
+use runner::spec::presets;
+use runner::stages::optim::AdamW;
+use serde_json::json;
+
+/// Images, t and labels of a batch of `n`.
+fn images(n: usize, arch: &UnetArch) -> Result<(Tensor, Tensor, Tensor)> {
+    let (d, side) = (&Device::Cpu, arch.trunk.resolution);
+    let x = Tensor::randn(0f32, 1f32, (n, arch.trunk.in_channels, side, side), d)?;
+    let classes = arch.classes.unwrap_or(1) as u32;
+    let labels = (0..n as u32).map(|i| i % classes).collect::<Vec<_>>();
+    Ok((
+        x,
+        Tensor::full(500f32, n, d)?,
+        Tensor::from_vec(labels, n, d)?,
+    ))
+}
+
+/// Weights for timing: none is zero, so that no gradient is.
+fn weights(arch: &Arch) -> Result<Vec<(String, Tensor)>> {
+    let fill = |(name, w): (String, Tensor)| {
+        let noise = Tensor::randn(0f32, 0.02f32, w.shape(), &Device::Cpu)?;
+        Ok((name, (w + noise)?))
+    };
+    inventory::initial(arch, 0)?.into_iter().map(fill).collect()
+}
+
+fn fixed(arch: &Arch) -> Result<VarBuilder<'static>> {
+    let tensors = weights(arch)?.into_iter().collect();
+    Ok(VarBuilder::from_tensors(
+        tensors,
+        candle_core::DType::F32,
+        &Device::Cpu,
+    ))
+}
+
+/// Mean and log-variance parts of the net's answer.
+fn parts(answer: &Tensor) -> Result<(Tensor, Tensor)> {
+    let half = answer.dim(1)? / 2;
+    Ok((answer.narrow(1, 0, half)?, answer.narrow(1, half, half)?))
+}
+
+fn forward(turns: &mut Turns, n: usize, name: &str, arch: &UnetArch) -> Result<()> {
+    let net = Unet::new(arch, fixed(&Arch::Unet(arch.clone()))?)?;
+    let (x, t, y) = images(n, arch)?;
+    let request = json!({ "op": "forward", "arguments": [n, arch] });
+    turns.row(&format!("{name}: {n} images forward"), request, &mut || {
+        net.forward(&x, &t, Some(&y), None).map(drop)
+    })
+}
+
+fn guided(
+    turns: &mut Turns,
+    n: usize,
+    name: &str,
+    arch: &UnetArch,
+    judge: &ClassifierArch,
+) -> Result<()> {
+    let net = Unet::new(arch, fixed(&Arch::Unet(arch.clone()))?)?;
+    let classifier = Classifier::new(judge, fixed(&Arch::Classifier(judge.clone()))?)?;
+    let (x, t, y) = images(n, arch)?;
+    let request = json!({ "op": "guided", "arguments": [n, arch, judge] });
+    turns.row(
+        &format!("{name}: {n} images, a guided step"),
+        request,
+        &mut || {
+            let (eps, v) = parts(&net.forward(&x, &t, Some(&y), None)?)?;
+            let log_probs = |x: &Tensor, t: &Tensor| classifier.log_probs(x, t);
+            let pull = class_gradient(&log_probs, &y, &x, &t)?;
+            let log_variance = v.affine(0.05, -3.95)?;
+            let mean = (x.affine(1.01, 0.0)? - eps.affine(0.02, 0.0)?)?;
+            let mean = (mean + (log_variance.exp()? * pull)?)?;
+            let noise = Tensor::randn(0f32, 1f32, x.shape(), &Device::Cpu)?;
+            (mean + ((log_variance * 0.5)?.exp()? * noise)?).map(drop)
+        },
+    )
+}
+
+fn train(turns: &mut Turns, n: usize, name: &str, arch: &UnetArch, spec: &Train) -> Result<()> {
+    let refuse = |e: anyhow::Error| candle_core::Error::Msg(e.to_string());
+    let mut optimizer = AdamW::new(weights(&Arch::Unet(arch.clone()))?, spec).map_err(refuse)?;
+    let vb = VarBuilder::from_tensors(optimizer.tensors(), candle_core::DType::F32, &Device::Cpu);
+    let net = Unet::new(arch, vb)?;
+    let (x, t, y) = images(n, arch)?;
+    let noise = Tensor::randn(0f32, 1f32, x.shape(), &Device::Cpu)?;
+    let request = json!({ "op": "train", "arguments": [n, arch] });
+    turns.row(
+        &format!("{name}: {n} images, a training step"),
+        request,
+        &mut || {
+            let (eps, v) = parts(&net.forward(&x, &t, Some(&y), None)?)?;
+            let loss = ((eps - &noise)?.sqr()?.mean_all()? + v.sqr()?.mean_all()?)?;
+            optimizer.update(&loss.backward()?, 1e-4).map_err(refuse)
+        },
+    )
+}
+
+fn main() -> Result<()> {
+    runner::kernels::alloc::keep_pages();
+    let only = std::env::args().skip(1).find(|a| !a.starts_with("--"));
+    let spec: Train = serde_json::from_value(json!({
+        "data": "shapes", "steps": 1, "batch": 1, "learning_rate": 1e-4
+    }))
+    .map_err(candle_core::Error::wrap)?;
+    let mut turns = Turns::start(2);
+    for (side, n) in [(16, 32), (32, 16), (64, 8)] {
+        let name = format!("shapes{side}");
+        if only.as_ref().is_some_and(|o| !name.contains(o)) {
+            continue;
+        }
+        let judge = presets::arch(&format!("{name}-classifier"));
+        let (Some((Arch::Unet(arch), _)), Some((Arch::Classifier(judge), _))) =
+            (presets::arch(&name), judge)
+        else {
+            candle_core::bail!("no preset {name}");
+        };
+        forward(&mut turns, n, &name, &arch)?;
+        guided(&mut turns, n, &name, &arch, &judge)?;
+        train(&mut turns, n, &name, &arch, &spec)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,80 @@
+//! Two sides taking turns, so that a busy machine slows both, and the lines that say how long each took.
+
+use super::torch::Peer;
+use candle_core::Result;
+use serde_json::Value;
+use std::time::Instant;
+
+/// Turns a side takes; each is one call to warm up and `repeat` timed ones.
+const ROUNDS: usize = 5;
+
+/// A machine's two sides; the second may be missing.
+pub struct Turns {
+    peer: std::result::Result<Peer, String>,
+    repeat: usize,
+}
+
+impl Turns {
+    /// Starts PyTorch and prints the head of the table.
+    pub fn start(repeat: usize) -> Turns {
+        let threads = rayon::current_num_threads();
+        let peer = Peer::start(threads);
+        match &peer {
+            Ok(p) => println!("{threads} threads, beside {}", p.name),
+            Err(why) => println!("{threads} threads, ours alone: {why}"),
+        }
+        let head = "median ms: ours, torch, ratio; best ms: ours, torch, ratio";
+        println!("{:<40} {head}", "");
+        Turns { peer, repeat }
+    }
+
+    /// Times `run` beside the peer's answer to `request`, and prints a line.
+    pub fn row(
+        &mut self,
+        name: &str,
+        mut request: Value,
+        run: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<()> {
+        request["repeat"] = self.repeat.into();
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            ours.push(self.turn(run)?);
+            if let Ok(peer) = &mut self.peer {
+                theirs.extend(peer.measure(&request));
+            }
+        }
+        print!("{name:<40}");
+        for pick in [median, best] {
+            let ours = pick(&mut ours);
+            match theirs.is_empty() {
+                true => print!(" {ours:>9.2}"),
+                false => {
+                    let theirs = pick(&mut theirs);
+                    print!(" {ours:>9.2} {theirs:>9.2} {:>6.2}", theirs / ours);
+                }
+            }
+        }
+        println!();
+        Ok(())
+    }
+
+    /// The median milliseconds of one turn.
+    fn turn(&self, run: &mut dyn FnMut() -> Result<()>) -> Result<f64> {
+        let mut times = Vec::new();
+        for _ in 0..self.repeat + 1 {
+            let start = Instant::now();
+            run()?;
+            times.push(start.elapsed().as_secs_f64() * 1e3);
+        }
+        Ok(median(&mut times[1..]))
+    }
+}
+
+fn median(times: &mut [f64]) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
+}
+
+fn best(times: &mut [f64]) -> f64 {
+    times.iter().copied().fold(f64::INFINITY, f64::min)
+}
