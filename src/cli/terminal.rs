@@ -1,5 +1,6 @@
 //! How words and numbers meet the screen: stdout is data, stderr is talk, and a closed pipe is no error.
 
+use crate::run::fault::links;
 use anyhow::{Error, Result};
 use std::io::{ErrorKind, IsTerminal, Write};
 
@@ -70,20 +71,18 @@ pub fn paint(word: &str, paint: Paint) -> String {
 
 /// An error's text and its hints apart: a hint may stand in any link of the chain.
 pub fn parts(error: &Error) -> (String, Vec<String>) {
-    let (mut links, mut hints) = (Vec::new(), Vec::new());
-    for cause in error.chain() {
-        let text = cause.to_string();
+    let (mut texts, mut hints) = (Vec::new(), Vec::new());
+    for link in links(error) {
         let mut lines = Vec::new();
-        for line in text.lines() {
+        for line in link.lines() {
             match line.strip_prefix("hint: ") {
                 Some(hint) => hints.push(hint.to_string()),
                 None => lines.push(line),
             }
         }
-        links.push(lines.join("\n"));
+        texts.push(lines.join("\n"));
     }
-    links.dedup();
-    (links.join(": "), hints)
+    (texts.join(": "), hints)
 }
 
 /// `error: ...`, a blank line, `hint: ...`.

@@ -2,6 +2,7 @@
 
 use crate::run::claim::{Holder, host};
 use crate::run::device::Named;
+use crate::run::fault::message;
 use crate::run::manifest::{Input, Manifest, files, git};
 use crate::run::plan::{Item, Plan};
 use crate::run::store::{Failure, OWN, Scratch, State, Store};
@@ -83,7 +84,7 @@ impl Shop<'_> {
             Err(error) if error.is::<Stopped>() => Ok(Outcome::Stopped),
             Err(error) => {
                 let failure = Failure {
-                    error: format!("{error:#}"),
+                    error: message(&error),
                     device: device.name.clone(),
                     host: host(),
                     at: jiff::Timestamp::now().to_string(),
@@ -135,7 +136,7 @@ impl Shop<'_> {
         let ran = ran.unwrap_or_else(|panic| Err(described(&panic)));
         match &ran {
             Ok(()) => bench.log("done"),
-            Err(error) => bench.log(&format!("error: {error:#}")),
+            Err(error) => bench.log(&format!("error: {}", message(error))),
         }
         ran.map(|()| bench.warnings())
     }

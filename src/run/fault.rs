@@ -1,0 +1,34 @@
+//! An error as people should read it: its links in one text, without the backtraces that candle prints into its own.
+
+use anyhow::Error;
+
+/// `reading a.pt: no such file`, hints on lines of their own.
+pub fn message(error: &Error) -> String {
+    links(error).join(": ")
+}
+
+/// The text of each link of the chain, outermost first; a link that repeats the one before it is left out.
+pub fn links(error: &Error) -> Vec<String> {
+    let mut links: Vec<String> = error.chain().map(|link| plain(&link.to_string())).collect();
+    links.dedup();
+    links
+}
+
+fn plain(text: &str) -> String {
+    let frame = |line: &&str| line.starts_with("  ") && line.trim_start().starts_with("0: ");
+    let lines: Vec<&str> = text.lines().take_while(|line| !frame(line)).collect();
+    lines.join("\n").trim_end().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::{Context, anyhow};
+
+    #[test]
+    fn a_backtrace_inside_an_error_is_left_out() {
+        let error = anyhow!("shape mismatch\n   0: candle_core::error::Error::bt\n   1: main");
+        let error = Err::<(), _>(error).context("step 3").unwrap_err();
+        assert_eq!(message(&error), "step 3: shape mismatch");
+    }
+}
