@@ -1,9 +1,138 @@
-//! bridge
-use anyhow::{Context, Result};
-pub fn index(names: &[String], name: &str) -> Result<u32> {
-    names
+//! Class names to labels, and from file paths to class names.
+
+use anyhow::{Result, bail, ensure};
+use std::collections::BTreeSet;
+
+/// Suggestions that an unknown name gets.
+const NEAREST: usize = 3;
+
+/// The label of `asked` among `names`: the exact name, one of its comma-separated synonyms, any of these in other
+/// letter case, or the label itself as a number.
+pub fn index(names: &[String], asked: &str) -> Result<u32> {
+    ensure!(
+        !names.is_empty(),
+        "class {asked:?} is asked by name, but the checkpoint knows no names\nhint: ask for its number"
+    );
+    let found = names
         .iter()
-        .position(|n| n == name)
-        .map(|i| i as u32)
-        .context("unknown class")
+        .position(|name| name == asked)
+        .or_else(|| {
+            names
+                .iter()
+                .position(|name| synonyms(name).any(|s| s == asked))
+        })
+        .or_else(|| {
+            let lower = asked.to_lowercase();
+            names.iter().position(|name| {
+                name.to_lowercase() == lower || synonyms(name).any(|s| s.to_lowercase() == lower)
+            })
+        })
+        .or_else(|| asked.parse().ok().filter(|&i: &usize| i < names.len()));
+    match found {
+        Some(index) => Ok(index as u32),
+        None => bail!(
+            "class {asked:?} is not among the {} classes\nhint: the nearest are {}",
+            names.len(),
+            nearest(names, asked).join(", ")
+        ),
+    }
+}
+
+fn synonyms(name: &str) -> impl Iterator<Item = &str> {
+    name.split(',').map(str::trim)
+}
+
+fn nearest(names: &[String], asked: &str) -> Vec<String> {
+    let lower: Vec<char> = asked.to_lowercase().chars().take(100).collect();
+    let far = |name: &str| edits(&lower, &name.to_lowercase().chars().collect::<Vec<_>>());
+    let mut ranked: Vec<(usize, usize)> = names
+        .iter()
+        .enumerate()
+        .map(|(i, name)| (synonyms(name).map(far).min().unwrap_or(usize::MAX), i))
+        .collect();
+    ranked.sort();
+    let first = ranked.iter().take(NEAREST);
+    first
+        .map(|&(_, i)| format!("{:?} ({i})", names[i]))
+        .collect()
+}
+
+/// Insertions, deletions and replacements between two words (Levenshtein).
+fn edits(a: &[char], b: &[char]) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut corner = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let replaced = corner + (x != y) as usize;
+            corner = row[j + 1];
+            row[j + 1] = replaced.min(corner + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+/// Class names and the label of every path (with `/` between its parts). Pictures in two or more folders belong to the
+/// folder they are in; else to their file name up to the first `_`, where all names have one (ADM's rule); else to
+/// nothing. Sorted names are numbered from 0.
+pub fn of_paths(paths: &[String]) -> (Vec<String>, Option<Vec<u32>>) {
+    let folders: Option<Vec<&str>> = paths.iter().map(|path| folder(path)).collect();
+    let folders = folders.filter(|all| all.iter().any(|f| *f != all[0]));
+    let Some(owners) = folders.or_else(|| paths.iter().map(|path| prefix(path)).collect()) else {
+        return (Vec::new(), None);
+    };
+    let names: Vec<&str> = owners
+        .iter()
+        .copied()
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect();
+    let labels = owners
+        .iter()
+        .map(|owner| names.partition_point(|name| name < owner) as u32)
+        .collect();
+    (names.iter().map(|n| n.to_string()).collect(), Some(labels))
+}
+
+fn folder(path: &str) -> Option<&str> {
+    let (folder, _) = path.rsplit_once('/')?;
+    Some(folder.rsplit_once('/').map_or(folder, |(_, last)| last)).filter(|f| !f.is_empty())
+}
+
+fn prefix(path: &str) -> Option<&str> {
+    let file = path.rsplit_once('/').map_or(path, |(_, file)| file);
+    file.split_once('_').map(|(prefix, _)| prefix)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(list: &[&str]) -> Vec<String> {
+        list.iter().map(|s| s.to_string()).collect()
+    }
+
+    #[test]
+    fn names_synonyms_cases_and_numbers_are_found() {
+        let known = names(&["circle", "Heart", "tench, Tinca tinca"]);
+        for (asked, label) in [("Heart", 1), ("heart", 1), ("tinca tinca", 2), ("0", 0)] {
+            assert_eq!(index(&known, asked).unwrap(), label);
+        }
+        let text = index(&known, "hart").unwrap_err().to_string();
+        assert!(
+            text.contains("hint: the nearest are \"Heart\" (1)"),
+            "{text}"
+        );
+        assert!(index(&known, "3").is_err());
+        assert!(index(&[], "heart").is_err());
+    }
+
+    #[test]
+    fn folders_win_over_prefixes_and_both_are_numbered_sorted() {
+        let (classes, labels) = of_paths(&names(&["train/b/x_1.png", "train/a/y_2.png"]));
+        assert_eq!((classes, labels), (names(&["a", "b"]), Some(vec![1, 0])));
+        let (classes, labels) = of_paths(&names(&["all/n2_1.png", "all/n1_1.png"]));
+        assert_eq!((classes, labels), (names(&["n1", "n2"]), Some(vec![1, 0])));
+        assert_eq!(of_paths(&names(&["1.png", "2_3.png"])), (vec![], None));
+    }
 }

@@ -1,0 +1,211 @@
+//! Pictures in a folder, a tar or a zip: listed once in sorted order, then read one by one from any thread.
+
+use crate::io::image::{self, Rgb8};
+use anyhow::{Context, Result, bail, ensure};
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use walkdir::WalkDir;
+use zip::ZipArchive;
+
+/// Endings that pictures have; what else lies about (texts, lists) is passed over.
+const ENDINGS: [&str; 6] = [".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"];
+/// A picture file larger than this is refused, not read.
+const LIMIT: u64 = 512 << 20;
+/// Unreadable files that one error names.
+const NAMED: usize = 5;
+
+/// A file whose clones read independently of each other.
+#[derive(Clone)]
+struct Shared {
+    file: Arc<File>,
+    at: u64,
+    length: u64,
+}
+
+impl Shared {
+    fn new(file: File) -> io::Result<Shared> {
+        let length = file.metadata()?.len();
+        let file = Arc::new(file);
+        Ok(Shared {
+            file,
+            at: 0,
+            length,
+        })
+    }
+}
+
+impl Read for Shared {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let n = self.file.read_at(into, self.at)?;
+        self.at += n as u64;
+        Ok(n)
+    }
+}
+
+impl Seek for Shared {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let at = match to {
+            SeekFrom::Start(at) => Some(at),
+            SeekFrom::End(by) => self.length.checked_add_signed(by),
+            SeekFrom::Current(by) => self.at.checked_add_signed(by),
+        };
+        self.at = at.ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.at)
+    }
+}
+
+/// Where the bytes of picture i are.
+enum Place {
+    Folder(PathBuf),
+    /// Offset and length of each.
+    Tar(Arc<File>, Vec<(u64, u64)>),
+    /// Entry number of each.
+    Zip(Box<ZipArchive<Shared>>, Vec<usize>),
+}
+
+/// A listed collection of picture files.
+pub(super) struct Archive {
+    /// Paths within the collection, `/` between parts, sorted.
+    pub paths: Vec<String>,
+    place: Place,
+    origin: PathBuf,
+}
+
+/// Whether a path in a collection names a picture; hidden files do not (macOS archives have `._` twins).
+pub(super) fn is_picture(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let lower = name.to_ascii_lowercase();
+    !name.starts_with('.') && ENDINGS.iter().any(|ending| lower.ends_with(ending))
+}
+
+impl Archive {
+    pub fn folder(root: &Path) -> Result<Archive> {
+        let mut paths = Vec::new();
+        for entry in WalkDir::new(root).follow_links(true) {
+            let entry = entry.context("listing the folder")?;
+            let inside = entry.path().strip_prefix(root)?.to_string_lossy();
+            if entry.file_type().is_file() && is_picture(&inside) {
+                paths.push(inside.into_owned());
+            }
+        }
+        paths.sort();
+        Archive::checked(root, paths, Place::Folder(root.to_path_buf()))
+    }
+
+    pub fn tar(path: &Path, file: File) -> Result<Archive> {
+        let mut found: Vec<(String, (u64, u64))> = Vec::new();
+        let shared = Shared::new(file)?;
+        let mut archive = tar::Archive::new(shared.clone());
+        let broken = "the tar archive is broken\nhint: it may be truncated";
+        for entry in archive.entries_with_seek().context(broken)? {
+            let entry = entry.context(broken)?;
+            let inside = entry.path().context(broken)?;
+            let inside = inside
+                .to_string_lossy()
+                .trim_start_matches("./")
+                .to_string();
+            if !entry.header().entry_type().is_file() || !is_picture(&inside) {
+                continue;
+            }
+            let (start, size) = (entry.raw_file_position(), entry.size());
+            ensure!(
+                start
+                    .checked_add(size)
+                    .is_some_and(|end| end <= shared.length),
+                "{inside} reaches beyond the end of the archive\nhint: it may be truncated"
+            );
+            found.push((inside, (start, size)));
+        }
+        found.sort();
+        let (paths, places) = found.into_iter().unzip();
+        Archive::checked(path, paths, Place::Tar(shared.file, places))
+    }
+
+    pub fn zip(path: &Path, file: File) -> Result<Archive> {
+        let archive = ZipArchive::new(Shared::new(file)?)
+            .context("the zip archive is broken\nhint: it may be truncated")?;
+        let mut found: Vec<(String, usize)> = Vec::new();
+        for (i, name) in archive.file_names().enumerate() {
+            let name = name?.into_owned();
+            if is_picture(&name) {
+                found.push((name, i));
+            }
+        }
+        found.sort();
+        let (paths, places) = found.into_iter().unzip();
+        Archive::checked(path, paths, Place::Zip(Box::new(archive), places))
+    }
+
+    /// Looks at the first bytes of every file, so that all that cannot be read is told at once.
+    fn checked(origin: &Path, paths: Vec<String>, place: Place) -> Result<Archive> {
+        let archive = Archive {
+            paths,
+            place,
+            origin: origin.to_path_buf(),
+        };
+        ensure!(!archive.paths.is_empty(), "it holds no pictures");
+        let bad: Vec<usize> = (0..archive.paths.len())
+            .filter(|&i| !archive.head(i).is_ok_and(|head| image::recognise(&head)))
+            .collect();
+        if !bad.is_empty() {
+            let named: Vec<&str> = bad
+                .iter()
+                .take(NAMED)
+                .map(|&i| &*archive.paths[i])
+                .collect();
+            let more = match bad.len() - named.len() {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            bail!(
+                "{} of {} files are no pictures that are read: {}{more}\nhint: PNG, JPEG, WebP and BMP are read",
+                bad.len(),
+                archive.paths.len(),
+                named.join(", ")
+            );
+        }
+        Ok(archive)
+    }
+
+    /// Picture i, decoded.
+    pub fn read(&self, i: usize) -> Result<Rgb8> {
+        let reading = || format!("reading {} of {}", self.paths[i], self.origin.display());
+        let bytes = self.bytes(i, LIMIT).with_context(reading)?;
+        ensure!(
+            bytes.len() as u64 <= LIMIT,
+            "{} is too large",
+            self.paths[i]
+        );
+        image::decode(&bytes).with_context(reading)
+    }
+
+    fn head(&self, i: usize) -> Result<Vec<u8>> {
+        self.bytes(i, 16)
+    }
+
+    /// The first `limit` bytes of file i (one more tells that there are more, where `limit` is `LIMIT`).
+    fn bytes(&self, i: usize, limit: u64) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        match &self.place {
+            Place::Folder(root) => {
+                let file = File::open(root.join(&self.paths[i]))?;
+                file.take(limit + 1).read_to_end(&mut bytes)?;
+            }
+            Place::Tar(file, places) => {
+                let (start, size) = places[i];
+                bytes = vec![0; size.min(limit + 1) as usize];
+                file.read_exact_at(&mut bytes, start)?;
+            }
+            Place::Zip(archive, places) => {
+                // A clone shares the table of contents and has a place of its own in the file.
+                let mut archive = archive.clone();
+                let entry = archive.by_index(places[i])?;
+                entry.take(limit + 1).read_to_end(&mut bytes)?;
+            }
+        }
+        Ok(bytes)
+    }
+}
