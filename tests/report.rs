@@ -337,6 +337,26 @@ fn differences_are_told_from_the_first_row() {
 }
 
 #[test]
+fn zipped_lists_tell_cells_apart_where_the_first_does_not() {
+    let zip =
+        "[[zip]]\nsample.steps = [25, 50, 50]\nsample.sampler = [\"ddpm\", \"ddpm\", \"ddim\"]\n";
+    let sweep = parse(&SMALL.replace("[grid]\nsample.steps = [25, 50, 100]\n", zip));
+    let (_, mut rows) = small();
+    for (row, cell) in rows.iter_mut().zip(&sweep.cells) {
+        (row.at, row.axes) = (cell.at.clone(), cell.axes.clone());
+    }
+    let report = report(&sweep, &rows);
+    let sheet = sheet::sheet(&report).unwrap();
+    assert_eq!(sheet.axes, ["steps", "sampler"]);
+    assert_eq!(sheet.lines[2].at, ["50", "ddim"]);
+    let told = findings::findings(&report).summary.join(" ");
+    assert!(
+        told.contains("FD (shapes) is lowest at steps 50, sampler ddpm: 2.50 [2.25, 2.75]."),
+        "{told}"
+    );
+}
+
+#[test]
 fn findings_take_their_direction_from_the_numbers() {
     let (sweep, mut rows) = small();
     let summary = |rows: &[Row]| findings::findings(&report(&sweep, rows)).summary.join(" ");

@@ -1,8 +1,8 @@
 //! What the numbers say, in sentences whose direction comes from the numbers and their intervals.
 
 use crate::report::input::Report;
-use crate::report::points::{self, distinct};
-use crate::report::{names, sheet};
+use crate::report::names::Better;
+use crate::report::{names, points, sheet};
 use crate::run::results::{Row, Score};
 
 /// Sentences over all cells, then the same told group by group.
@@ -32,9 +32,9 @@ struct Sweep<'a> {
 }
 
 pub fn findings(report: &Report) -> Findings {
-    let Some(axis) = swept(report.rows) else {
+    let Some(axis) = points::swept(report.rows) else {
         return Findings {
-            summary: Vec::new(),
+            summary: extremes(report),
             groups: Vec::new(),
         };
     };
@@ -61,28 +61,34 @@ pub fn findings(report: &Report) -> Findings {
     }
 }
 
-/// The guidance scale where it varies, else the last axis of numbers that does.
-fn swept(rows: &[Row]) -> Option<String> {
-    let varying = points::varying(rows);
-    let numeric = |key: &&String| {
-        let values = distinct(rows, key);
-        values.iter().all(|v| names::number(v).is_some())
-    };
-    let scale = varying.iter().find(|k| *k == "guidance.scale");
-    scale.or(varying.iter().rev().find(numeric)).cloned()
+/// Where cells are no full grid: the best cell by each metric.
+fn extremes(report: &Report) -> Vec<String> {
+    let rows = report.rows;
+    let told = sheet::metrics(report).into_iter().filter_map(|metric| {
+        let better = metric.better?;
+        let scored = rows
+            .iter()
+            .filter_map(|r| Some((r, names::score(r, &metric.key)?)));
+        let ordered = |a: &Told, b: &Told| a.1.value.total_cmp(&b.1.value);
+        let (word, best) = match better {
+            Better::Lower => ("lowest", scored.min_by(ordered)),
+            Better::Higher => ("highest", scored.max_by(ordered)),
+        };
+        let (row, score) = best?;
+        let place = points::place(rows, row, None);
+        let label = capital(&metric.label);
+        Some(match place.is_empty() {
+            true => format!("{label} is {}.", told(score)),
+            false => format!("{label} is {word} at {place}: {}.", told(score)),
+        })
+    });
+    told.collect()
 }
 
 fn sweeps<'a>(rows: &'a [Row], axis: &str) -> Vec<Sweep<'a>> {
-    let keys: Vec<String> = points::varying(rows)
-        .into_iter()
-        .filter(|k| k != axis)
-        .collect();
     let mut sweeps: Vec<Sweep> = Vec::new();
     for row in rows {
-        let parts = keys
-            .iter()
-            .filter_map(|k| Some(points::label(rows, k, names::at(row, k)?)));
-        let name = parts.collect::<Vec<_>>().join(", ");
+        let name = points::place(rows, row, Some(axis));
         match sweeps.iter_mut().find(|s| s.name == name) {
             Some(sweep) => sweep.rows.push(row),
             None => sweeps.push(Sweep {

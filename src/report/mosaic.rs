@@ -58,18 +58,16 @@ fn grid(images: &Images) -> Result<Vec<u8>> {
 }
 
 /// One overview for each combination of the axes but the swept one: a row a value of it, a column an image index.
+/// Where cells are no full grid, one overview with a row a cell.
 fn overviews(rows: &[Row], images: &[(&Row, Images)]) -> Result<Vec<Mosaic>> {
-    let varying = points::varying(rows);
-    let scale = varying.iter().find(|k| *k == "guidance.scale");
-    let Some(axis) = scale.or(varying.last()) else {
-        return Ok(Vec::new());
+    let axis = points::swept(rows);
+    let name = |row: &Row| match &axis {
+        Some(axis) => points::place(rows, row, Some(axis)),
+        None => String::new(),
     };
-    let keys: Vec<&String> = varying.iter().filter(|k| *k != axis).collect();
-    let name = |row: &Row| {
-        let parts = keys
-            .iter()
-            .filter_map(|k| Some(points::label(rows, k, names::at(row, k)?)));
-        parts.collect::<Vec<_>>().join(", ")
+    let label = |row: &Row| match &axis {
+        Some(axis) => names::at(row, axis).map(|v| points::label(rows, axis, v)),
+        None => Some(points::place(rows, row, None)),
     };
     let mut groups: Vec<String> = Vec::new();
     for (row, _) in images {
@@ -77,13 +75,18 @@ fn overviews(rows: &[Row], images: &[(&Row, Images)]) -> Result<Vec<Mosaic>> {
             groups.push(name(row));
         }
     }
-    let order = distinct(rows, axis);
-    let place = |row: &Row| order.iter().position(|v| Some(v) == names::at(row, axis));
-    let same = match axis.starts_with("guidance.") {
+    let order = axis.as_ref().map(|axis| distinct(rows, axis));
+    let place = |row: &Row| {
+        let value = names::at(row, axis.as_ref()?)?;
+        order.as_ref()?.iter().position(|v| v == value)
+    };
+    let same = match axis.as_deref() == Some("guidance.scale") {
         true => " (the same noise and class)",
         false => "",
     };
-    let short = points::short(rows, axis);
+    let down = axis
+        .as_ref()
+        .map_or_else(|| "cells".to_string(), |axis| points::short(rows, axis));
     let mut mosaics = Vec::new();
     for group in groups {
         let mut own: Vec<&(&Row, Images)> =
@@ -93,14 +96,8 @@ fn overviews(rows: &[Row], images: &[(&Row, Images)]) -> Result<Vec<Mosaic>> {
         if own.len() < 2 || own.iter().any(|(_, i)| size(i) != size(&own[0].1)) {
             continue;
         }
-        let labels: Vec<String> = own
-            .iter()
-            .map(|(r, _)| {
-                names::at(r, axis)
-                    .map(|v| points::label(rows, axis, v))
-                    .unwrap_or_default()
-            })
-            .collect();
+        let labels = own.iter().map(|(row, _)| label(row).unwrap_or_default());
+        let labels: Vec<String> = labels.collect();
         let of = if group.is_empty() {
             String::new()
         } else {
@@ -108,7 +105,7 @@ fn overviews(rows: &[Row], images: &[(&Row, Images)]) -> Result<Vec<Mosaic>> {
         };
         mosaics.push(Mosaic {
             name: names::slug(&format!("overview-{group}")),
-            title: format!("{of}one image index a column{same}, {short} downward"),
+            title: format!("{of}one image index a column{same}, {down} downward"),
             overview: true,
             png: overview(&own, &labels)?,
         });

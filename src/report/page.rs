@@ -94,13 +94,25 @@ fn statement(report: &Report) -> String {
             .collect();
         format!("{} [{}]", points::short(rows, &key), values.join(", "))
     });
-    let axes = axes.collect::<Vec<_>>().join(" × ");
+    // What is zipped moves together: not every combination is there.
+    let crossed = points::swept(rows).is_some();
+    let axes = axes
+        .collect::<Vec<_>>()
+        .join(if crossed { " × " } else { " with " });
     let mut text = match (rows.len(), axes.is_empty()) {
         (1, _) => "One cell".to_string(),
         (n, true) => format!("{n} cells"),
         (n, false) => format!("{n} cells: {axes}"),
     };
     text.push_str(". ");
+    if let Some(train) = report.spec().and_then(|s| s.train.as_ref())
+        && !caption::swept(report, "train.steps")
+    {
+        text.push_str(&format!(
+            "The net was trained for {} steps. ",
+            names::thousands(train.steps as usize)
+        ));
+    }
     text.push_str(&drawn(report));
     if let Some(eval) = report.eval() {
         let metrics = sheet::metrics(report).into_iter().map(|m| m.label);

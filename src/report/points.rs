@@ -118,6 +118,29 @@ pub fn varying(rows: &[Row]) -> Vec<String> {
     axes.into_iter().filter(varies).collect()
 }
 
+/// The axis whose effect is told: guidance scale where it varies, else the last axis of numbers, else the last.
+/// None where cells do not hold every value of it for each combination of the others.
+pub fn swept(rows: &[Row]) -> Option<String> {
+    let varying = varying(rows);
+    let numeric = |key: &&String| {
+        let values = distinct(rows, key);
+        values.iter().all(|v| names::number(v).is_some())
+    };
+    let scale = varying.iter().find(|k| *k == "guidance.scale");
+    let axis = scale.or(varying.iter().rev().find(numeric));
+    let axis = axis.or(varying.last())?;
+    let all: usize = varying.iter().map(|k| distinct(rows, k).len()).product();
+    (all == rows.len()).then(|| axis.clone())
+}
+
+/// `resolution 16, steps 25`: where a cell stands on every varying axis but one.
+pub fn place(rows: &[Row], row: &Row, but: Option<&str>) -> String {
+    let keys = varying(rows).into_iter();
+    let keys = keys.filter(|k| Some(k.as_str()) != but);
+    let parts = keys.filter_map(|k| Some(label(rows, &k, names::at(row, &k)?)));
+    parts.collect::<Vec<_>>().join(", ")
+}
+
 /// `scale 1`: the axis by its short name, and the value.
 pub fn label(rows: &[Row], key: &str, value: &toml::Value) -> String {
     format!("{} {}", short(rows, key), names::value(value))

@@ -81,9 +81,36 @@ pub fn sheet(report: &Report) -> Result<Sheet> {
     })
 }
 
-/// The full keys of the axes that label a cell, in file order.
+/// The full keys that tell the cells apart, in file order: their axes, and of what is zipped with these as much as
+/// is needed.
 pub fn axes(rows: &[Row]) -> Vec<String> {
-    rows.first().map(|r| r.axes.clone()).unwrap_or_default()
+    let Some(first) = rows.first() else {
+        return Vec::new();
+    };
+    let kinds = |keys: &[String]| {
+        let mut seen: Vec<Vec<Option<&toml::Value>>> = Vec::new();
+        for row in rows {
+            let at: Vec<_> = keys.iter().map(|k| names::at(row, k)).collect();
+            if !seen.contains(&at) {
+                seen.push(at);
+            }
+        }
+        seen.len()
+    };
+    let mut keys = first.axes.clone();
+    for (key, _) in &first.at {
+        if keys.contains(key) {
+            continue;
+        }
+        let mut more = keys.clone();
+        more.push(key.clone());
+        if kinds(&more) > kinds(&keys) {
+            keys = more;
+        }
+    }
+    let place = |key: &String| first.at.iter().position(|(k, _)| k == key);
+    keys.sort_by_key(place);
+    keys
 }
 
 /// What the experiment asked for, then what else the rows carry but the baselines.
