@@ -298,6 +298,22 @@ fn the_best_is_found_among_cells_that_share_a_reference() {
 }
 
 #[test]
+fn one_cell_alone_is_no_best_and_counts_its_own_images() {
+    let sweep = parse(&EXPERIMENT.replace("[0, 1, 5, 10]", "[0]"));
+    let mut rows = rows(&sweep);
+    for row in &mut rows {
+        row.scores.last_mut().unwrap().count = 5000;
+    }
+    let report = report(&sweep, &rows);
+    let sheet = sheet::sheet(&report).unwrap();
+    let entries = sheet.lines.iter().flat_map(|l| l.entries.iter().flatten());
+    assert!(entries.into_iter().all(|e| !e.best));
+    assert!(text::caption(&report, &sheet).contains("n = 10,000 a cell;"));
+    let svg = chart::figures(&report).unwrap()[1].svg().unwrap();
+    assert!(svg.contains("intervals: 95 % bootstrap over images"));
+}
+
+#[test]
 fn rows_are_sorted_from_the_good_end_with_missing_ones_last() {
     let (sweep, rows) = small();
     let mut sorted = report(&sweep, &rows);

@@ -73,7 +73,10 @@ pub fn legend(report: &Report, mark: &str) -> Option<String> {
 
 /// The number of images a cell was scored on, as a range where cells differ.
 fn count(report: &Report) -> Option<String> {
-    let counts = || report.rows.iter().flat_map(|r| &r.scores).map(|s| s.count);
+    let scores = || report.rows.iter().flat_map(|r| &r.scores);
+    // A baseline has images of its own.
+    let own = || scores().filter(|s| !s.metric.starts_with("gaussian"));
+    let counts = || own().map(|s| s.count);
     let asked = report.sample().map(|s| s.count);
     let low = counts().min().or(asked)?;
     let high = counts().max().or(asked)?;

@@ -64,6 +64,9 @@ pub fn findings(report: &Report) -> Findings {
 /// Where cells are no full grid: the best cell by each metric.
 fn extremes(report: &Report) -> Vec<String> {
     let rows = report.rows;
+    if rows.len() < 2 {
+        return Vec::new();
+    }
     let told = sheet::metrics(report).into_iter().filter_map(|metric| {
         let better = metric.better?;
         let scored = rows
@@ -77,10 +80,7 @@ fn extremes(report: &Report) -> Vec<String> {
         let (row, score) = best?;
         let place = points::place(rows, row, None);
         let label = capital(&metric.label);
-        Some(match place.is_empty() {
-            true => format!("{label} is {}.", told(score)),
-            false => format!("{label} is {word} at {place}: {}.", told(score)),
-        })
+        Some(format!("{label} is {word} at {place}: {}.", told(score)))
     });
     told.collect()
 }

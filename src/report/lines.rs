@@ -63,6 +63,10 @@ pub fn draw(lines: &Lines, words: &Words) -> Picture {
     let looks = palette::looks(lines.series.len());
     for (series, look) in lines.series.iter().zip(&looks) {
         for run in runs(&series.points) {
+            if let [p] = run {
+                bar(&mut picture, place(p, p.low), place(p, p.high), look);
+                continue;
+            }
             let upper = run.iter().map(|p| place(p, p.high));
             let lower = run.iter().rev().map(|p| place(p, p.low));
             picture.fill(upper.chain(lower).collect(), look.colour, 0.16);
@@ -104,6 +108,18 @@ fn position(lines: &Lines, point: &Point) -> f64 {
     }
 }
 
+/// The interval of a point without neighbours, for which there is no band.
+fn bar(picture: &mut Picture, low: At, high: At, look: &Look) {
+    if low.1 - high.1 < 0.5 {
+        return;
+    }
+    picture.line(&[low, high], look.colour, 1.4);
+    for end in [low, high] {
+        let cap = [(end.0 - 5.0, end.1), (end.0 + 5.0, end.1)];
+        picture.line(&cap, look.colour, 1.4);
+    }
+}
+
 /// Neighbouring points; a value that is missing parts the line.
 fn runs(points: &[Point]) -> Vec<&[Point]> {
     points.chunk_by(|a, b| a.x + 1 == b.x).collect()
@@ -117,7 +133,7 @@ fn notes(lines: &Lines) -> Vec<String> {
     }
     let mut last = Vec::new();
     if points().any(|p| p.low < p.high) {
-        last.push("bands: 95 % bootstrap intervals over images".to_string());
+        last.push("intervals: 95 % bootstrap over images".to_string());
     }
     if lines.missing > 0 {
         last.push(format!("{} cells missing", lines.missing));

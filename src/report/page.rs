@@ -138,10 +138,10 @@ fn drawn(report: &Report) -> String {
     let fixed = |key: &str| !caption::swept(report, key);
     let mut text = match fixed("sample.count") {
         true => format!(
-            "In each, {} images were asked for",
+            "{} images a cell were asked for",
             names::thousands(sample.count)
         ),
-        false => "In each, images were drawn".to_string(),
+        false => "Images were asked for".to_string(),
     };
     if fixed("sample.sampler") {
         text.push_str(&format!(

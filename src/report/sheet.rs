@@ -161,7 +161,9 @@ fn entries(rows: &[&Row], groups: &[usize], metric: &Metric) -> Vec<Option<Entry
     let best = |group: usize| {
         let values = scores.iter().zip(groups);
         let values = values.filter(|(_, g)| **g == group);
-        let values = values.filter_map(|(s, _)| s.map(|s| s.value));
+        let values: Vec<f64> = values.filter_map(|(s, _)| s.map(|s| s.value)).collect();
+        // One alone is not the best of anything.
+        let values = values.iter().copied().filter(|_| values.len() > 1);
         match metric.better? {
             Better::Lower => values.reduce(f64::min),
             Better::Higher => values.reduce(f64::max),
