@@ -2,7 +2,7 @@
 
 use crate::kernels::resample::avg_pool2;
 use crate::nets::layers::{Conv2d, GroupNorm, Linear, Start};
-use crate::nets::unet::enlarge;
+use crate::nets::resize::{Filter, resize};
 use crate::spec::arch::FeatureArch;
 use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
@@ -71,14 +71,30 @@ impl FeatureNet {
     pub fn new(arch: &FeatureArch, vb: VarBuilder) -> Result<Self> {
         let stages = (arch.resolution / GRID).checked_ilog2().unwrap_or(0) as usize;
         if stages == 0 || GRID << stages != arch.resolution {
-            bail!("a feature net's resolution is {GRID} times a power of two, not {}", arch.resolution);
+            bail!(
+                "a feature net's resolution is {GRID} times a power of two, not {}",
+                arch.resolution
+            );
+        }
+        for (name, size) in [
+            ("pool", arch.pool),
+            ("spatial", arch.spatial),
+            ("classes", arch.classes),
+        ] {
+            if size == 0 {
+                bail!("{name} = 0; a feature net needs at least 1");
+            }
         }
         let widths: Vec<usize> = (0..stages).map(|s| arch.channels << s.min(2)).collect();
         let stem = Conv2d::new(3, widths[0], 3, 2, Start::Torch, vb.pp("stem"))?;
         let mut blocks = Vec::new();
         let mut channels = widths[0];
         for (stage, &width) in widths.iter().enumerate() {
-            blocks.push(Block::new(channels, width, vb.pp(format!("blocks.{stage}")))?);
+            blocks.push(Block::new(
+                channels,
+                width,
+                vb.pp(format!("blocks.{stage}")),
+            )?);
             channels = width;
         }
         Ok(Self {
@@ -88,7 +104,12 @@ impl FeatureNet {
             norm: GroupNorm::new(channels, vb.pp("norm"))?,
             to_spatial: Conv2d::new(channels, arch.spatial, 1, 1, Start::Torch, vb.pp("spatial"))?,
             to_pool: Linear::new(channels, arch.pool, Start::Torch, vb.pp("pool"))?,
-            to_class: Linear::new(arch.pool + GRID * GRID * arch.spatial, arch.classes, Start::Torch, vb.pp("class"))?,
+            to_class: Linear::new(
+                arch.pool + GRID * GRID * arch.spatial,
+                arch.classes,
+                Start::Torch,
+                vb.pp("class"),
+            )?,
             to_attributes: Linear::new(
                 arch.pool + GRID * GRID * arch.spatial,
                 arch.attributes,
@@ -112,20 +133,29 @@ impl FeatureNet {
         let pool = self.to_pool.forward(&h.flatten_from(2)?.mean(2)?)?.silu()?;
         // The class and the attributes are told from both, so that both learn to see.
         let both = Tensor::cat(&[&pool, &spatial.silu()?], 1)?;
-        let (logits, attributes) = (self.to_class.forward(&both)?, self.to_attributes.forward(&both)?);
-        Ok(Features { pool, spatial, logits, attributes })
+        let (logits, attributes) = (
+            self.to_class.forward(&both)?,
+            self.to_attributes.forward(&both)?,
+        );
+        Ok(Features {
+            pool,
+            spatial,
+            logits,
+            attributes,
+        })
     }
 
-    /// Bilinear for smaller images, the mean of whole blocks for larger ones: neither aliases.
+    /// Bilinear for smaller images, the mean over areas for larger ones: neither aliases.
     fn resize(&self, x: &Tensor) -> Result<Tensor> {
-        let (_, _, h, w) = x.dims4()?;
-        let side = self.resolution;
-        match (h, w) {
-            _ if h != w => bail!("feature nets take square images, not {h} by {w}"),
-            _ if h == side => Ok(x.clone()),
-            _ if h < side => enlarge(x, side, side),
-            _ if h.is_multiple_of(side) => x.avg_pool2d(h / side),
-            _ => bail!("images of {h} pixels are no multiple of the feature net's {side}"),
+        let (_, c, h, w) = x.dims4()?;
+        if c != 3 || h != w {
+            bail!("feature nets take square images of 3 channels, not {c} of {h} by {w}");
         }
+        let filter = if h > self.resolution {
+            Filter::Area
+        } else {
+            Filter::Bilinear
+        };
+        resize(&x.detach(), self.resolution, self.resolution, filter)
     }
 }

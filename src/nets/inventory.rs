@@ -25,9 +25,22 @@ pub struct Entry {
 struct Recorder(Arc<Mutex<Vec<Entry>>>);
 
 impl SimpleBackend for Recorder {
-    fn get(&self, shape: Shape, name: &str, init: Init, dtype: DType, device: &Device) -> Result<Tensor> {
-        let entry = Entry { name: name.to_string(), shape: shape.dims().to_vec(), init };
-        let Ok(mut entries) = self.0.lock() else { bail!("the inventory is poisoned") };
+    fn get(
+        &self,
+        shape: Shape,
+        name: &str,
+        init: Init,
+        dtype: DType,
+        device: &Device,
+    ) -> Result<Tensor> {
+        let entry = Entry {
+            name: name.to_string(),
+            shape: shape.dims().to_vec(),
+            init,
+        };
+        let Ok(mut entries) = self.0.lock() else {
+            bail!("the inventory is poisoned")
+        };
         entries.push(entry);
         Tensor::zeros((), dtype, device)?.broadcast_as(shape)
     }
@@ -51,18 +64,25 @@ pub fn tensors(arch: &Arch) -> Result<Vec<Entry>> {
         Arch::Classifier(arch) => drop(Classifier::new(arch, vb)?),
         Arch::Features(arch) => drop(FeatureNet::new(arch, vb)?),
     }
-    let Ok(entries) = entries.lock() else { bail!("the inventory is poisoned") };
+    let Ok(entries) = entries.lock() else {
+        bail!("the inventory is poisoned")
+    };
     Ok(entries.clone())
 }
 
 /// Fresh weights: each tensor from its own stream of (seed, name), so that they are the same anywhere.
 pub fn initial(arch: &Arch, seed: u64) -> Result<Vec<(String, Tensor)>> {
-    tensors(arch)?.into_iter().map(|entry| Ok((entry.name.clone(), fresh(&entry, seed)?))).collect()
+    tensors(arch)?
+        .into_iter()
+        .map(|entry| Ok((entry.name.clone(), fresh(&entry, seed)?)))
+        .collect()
 }
 
 fn fresh(entry: &Entry, seed: u64) -> Result<Tensor> {
     // FNV-1a of the name picks the stream.
-    let stream = entry.name.bytes().fold(0xcbf29ce484222325u64, |h, b| (h ^ b as u64).wrapping_mul(0x100000001b3));
+    let stream = entry.name.bytes().fold(0xcbf29ce484222325u64, |h, b| {
+        (h ^ b as u64).wrapping_mul(0x100000001b3)
+    });
     let mut key = [0u8; 32];
     key[..8].copy_from_slice(&seed.to_le_bytes());
     key[8..15].copy_from_slice(b"weights");
@@ -72,7 +92,9 @@ fn fresh(entry: &Entry, seed: u64) -> Result<Tensor> {
     let n = entry.shape.iter().product::<usize>();
     let values: Vec<f32> = match entry.init {
         Init::Const(value) => vec![value as f32; n],
-        Init::Uniform { lo, up } => (0..n).map(|_| (lo + (up - lo) * uniform()) as f32).collect(),
+        Init::Uniform { lo, up } => (0..n)
+            .map(|_| (lo + (up - lo) * uniform()) as f32)
+            .collect(),
         Init::Randn { mean, stdev } => (0..n)
             .map(|_| {
                 let radius = (-2.0 * (1.0 - uniform()).ln()).sqrt();

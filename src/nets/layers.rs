@@ -23,7 +23,10 @@ impl Start {
             Start::Zero => Init::Const(0.0),
             Start::Torch => {
                 let bound = 1.0 / (fan_in as f64).sqrt();
-                Init::Uniform { lo: -bound, up: bound }
+                Init::Uniform {
+                    lo: -bound,
+                    up: bound,
+                }
             }
         }
     }
@@ -39,11 +42,23 @@ pub struct Conv2d {
 
 impl Conv2d {
     /// Kernel of 1 or 3 (or any odd k), padded so that stride 1 keeps the size.
-    pub fn new(cin: usize, cout: usize, k: usize, stride: usize, start: Start, vb: VarBuilder) -> Result<Self> {
+    pub fn new(
+        cin: usize,
+        cout: usize,
+        k: usize,
+        stride: usize,
+        start: Start,
+        vb: VarBuilder,
+    ) -> Result<Self> {
         let fan_in = cin * k * k;
         let weight = vb.get_with_hints((cout, cin, k, k), "weight", start.init(fan_in))?;
         let bias = vb.get_with_hints(cout, "bias", start.init(fan_in))?;
-        Ok(Self { weight, bias, stride, padding: k / 2 })
+        Ok(Self {
+            weight,
+            bias,
+            stride,
+            padding: k / 2,
+        })
     }
 
     /// x [n, in, h, w] → [n, out, h', w'].
@@ -102,7 +117,9 @@ pub struct GroupNorm {
 impl GroupNorm {
     pub fn new(channels: usize, vb: VarBuilder) -> Result<Self> {
         if !channels.is_multiple_of(GROUPS) {
-            bail!("group normalisation needs channels in {GROUPS} groups, and {channels} do not divide")
+            bail!(
+                "group normalisation needs channels in {GROUPS} groups, and {channels} do not divide"
+            )
         }
         let weight = vb.get_with_hints(channels, "weight", Init::Const(1.0))?;
         let bias = vb.get_with_hints(channels, "bias", Init::Const(0.0))?;
@@ -121,17 +138,28 @@ impl GroupNorm {
 
     /// SiLU of GN(x) * (1 + scale) + shift, scale and shift [n, c] (AdaGN).
     pub fn adaptive_silu(&self, x: &Tensor, scale: &Tensor, shift: &Tensor) -> Result<Tensor> {
-        norm::group_norm(x, GROUPS, &self.weight, &self.bias, Some((scale, shift)), true)
+        norm::group_norm(
+            x,
+            GROUPS,
+            &self.weight,
+            &self.bias,
+            Some((scale, shift)),
+            true,
+        )
     }
 }
 
 /// Sinusoids of t [n] f32 (may be fractional) → [n, dim]: cosines first, periods up to 10,000.
 pub fn timestep_embedding(t: &Tensor, dim: usize) -> Result<Tensor> {
     let half = dim / 2;
-    let frequencies: Vec<f32> =
-        (0..half).map(|k| (-(10000f32.ln()) * k as f32 / half as f32).exp()).collect();
+    let frequencies: Vec<f32> = (0..half)
+        .map(|k| (-(10000f32.ln()) * k as f32 / half as f32).exp())
+        .collect();
     let frequencies = Tensor::from_vec(frequencies, (1, half), t.device())?;
-    let angles = t.to_dtype(DType::F32)?.unsqueeze(1)?.broadcast_mul(&frequencies)?;
+    let angles = t
+        .to_dtype(DType::F32)?
+        .unsqueeze(1)?
+        .broadcast_mul(&frequencies)?;
     let waves = Tensor::cat(&[angles.cos()?, angles.sin()?], 1)?;
     match dim % 2 {
         0 => Ok(waves),
@@ -149,7 +177,12 @@ pub struct Dropout {
 
 impl Dropout {
     pub fn new(p: f64, seed: u64, step: u64) -> Self {
-        Self { p, seed, step, layer: Cell::new(0) }
+        Self {
+            p,
+            seed,
+            step,
+            layer: Cell::new(0),
+        }
     }
 
     /// Zeroes a share p of x and scales the rest by 1 / (1 - p); layers are told apart by the order of the calls.
@@ -167,8 +200,16 @@ impl Dropout {
         let keep = (1.0 / (1.0 - self.p)) as f32;
         let limit = (self.p * 4294967296.0) as u64;
         let mask: Vec<f32> = (0..x.elem_count())
-            .map(|_| if u64::from(rng.next_u32()) < limit { 0.0 } else { keep })
+            .map(|_| {
+                if u64::from(rng.next_u32()) < limit {
+                    0.0
+                } else {
+                    keep
+                }
+            })
             .collect();
-        x * Tensor::from_vec(mask, x.shape(), &Device::Cpu)?.to_device(x.device())?.to_dtype(x.dtype())?
+        x * Tensor::from_vec(mask, x.shape(), &Device::Cpu)?
+            .to_device(x.device())?
+            .to_dtype(x.dtype())?
     }
 }

@@ -6,5 +6,6 @@ pub mod features;
 pub mod inventory;
 pub mod layers;
 pub mod resblock;
+pub mod resize;
 pub mod trunk;
 pub mod unet;

@@ -38,21 +38,34 @@ pub struct ResBlock {
 
 impl ResBlock {
     /// cin → cout channels, with an embedding of four times the base width.
-    pub fn new(trunk: &Trunk, cin: usize, cout: usize, resample: Resample, vb: VarBuilder) -> Result<Self> {
+    pub fn new(
+        trunk: &Trunk,
+        cin: usize,
+        cout: usize,
+        resample: Resample,
+        vb: VarBuilder,
+    ) -> Result<Self> {
         let emb_width = if trunk.adagn { 2 * cout } else { cout };
-        let skip = match cin == cout {
-            true => None,
-            false => Some(Conv2d::new(cin, cout, 1, 1, Start::Torch, vb.pp("skip_connection"))?),
-        };
         let (norm_in, conv_in) = (vb.pp("in_layers.0"), vb.pp("in_layers.2"));
         let (norm_out, conv_out) = (vb.pp("out_layers.0"), vb.pp("out_layers.3"));
         Ok(Self {
             norm_in: GroupNorm::new(cin, norm_in)?,
             conv_in: Conv2d::new(cin, cout, 3, 1, Start::Torch, conv_in)?,
-            emb: Linear::new(4 * trunk.channels, emb_width, Start::Torch, vb.pp("emb_layers.1"))?,
+            emb: Linear::new(
+                4 * trunk.channels,
+                emb_width,
+                Start::Torch,
+                vb.pp("emb_layers.1"),
+            )?,
             norm_out: GroupNorm::new(cout, norm_out)?,
             conv_out: Conv2d::new(cout, cout, 3, 1, Start::Zero, conv_out)?,
-            skip,
+            skip: match cin == cout {
+                true => None,
+                false => {
+                    let vb = vb.pp("skip_connection");
+                    Some(Conv2d::new(cin, cout, 1, 1, Start::Torch, vb)?)
+                }
+            },
             resample,
             adagn: trunk.adagn,
             rescale: trunk.rescale_residual,
@@ -70,7 +83,8 @@ impl ResBlock {
             let (scale, shift) = (e.narrow(1, 0, half)?, e.narrow(1, half, half)?);
             self.norm_out.adaptive_silu(&h, &scale, &shift)?
         } else {
-            self.norm_out.silu(&h.broadcast_add(&e.unsqueeze(D::Minus1)?.unsqueeze(D::Minus1)?)?)?
+            self.norm_out
+                .silu(&h.broadcast_add(&e.unsqueeze(D::Minus1)?.unsqueeze(D::Minus1)?)?)?
         };
         let h = match dropout {
             Some(dropout) => dropout.forward(&h)?,

@@ -37,7 +37,9 @@ impl Layer {
 
 /// Runs the layers of one block in order.
 pub fn run(block: &[Layer], x: &Tensor, emb: &Tensor, dropout: Option<&Dropout>) -> Result<Tensor> {
-    block.iter().try_fold(x.clone(), |x, layer| layer.forward(&x, emb, dropout))
+    block
+        .iter()
+        .try_fold(x.clone(), |x, layer| layer.forward(&x, emb, dropout))
 }
 
 /// The embedding of t: `time_embed`.
@@ -59,7 +61,12 @@ impl TimeEmbedding {
 
     /// t [n] → [n, 4M].
     pub fn forward(&self, t: &Tensor) -> Result<Tensor> {
-        self.second.forward(&self.first.forward(&timestep_embedding(t, self.width)?)?.silu()?)
+        self.second.forward(
+            &self
+                .first
+                .forward(&timestep_embedding(t, self.width)?)?
+                .silu()?,
+        )
     }
 }
 
@@ -72,8 +79,9 @@ pub struct Builder<'a> {
 impl Builder<'_> {
     /// Does a level at this factor of halving carry attention?
     pub fn attends(&self, factor: usize) -> bool {
-        // ADM's flag is in pixels and becomes a factor by whole division.
-        self.trunk.attention.iter().any(|&pixels| pixels > 0 && self.trunk.resolution / pixels == factor)
+        self.trunk
+            .attention
+            .contains(&(self.trunk.resolution / factor))
     }
 
     pub fn width(&self, level: usize) -> usize {
@@ -82,11 +90,24 @@ impl Builder<'_> {
 
     pub fn attention(&self, channels: usize, vb: VarBuilder) -> Result<Layer> {
         let heads = heads(channels, self.heads, self.trunk.channels_per_head)?;
-        Ok(Layer::Attention(AttentionBlock::new(channels, heads, self.trunk.qkv_order, vb)?))
+        Ok(Layer::Attention(AttentionBlock::new(
+            channels,
+            heads,
+            self.trunk.qkv_order,
+            vb,
+        )?))
     }
 
-    pub fn res(&self, cin: usize, cout: usize, resample: Resample, vb: VarBuilder) -> Result<Layer> {
-        Ok(Layer::Res(ResBlock::new(self.trunk, cin, cout, resample, vb)?))
+    pub fn res(
+        &self,
+        cin: usize,
+        cout: usize,
+        resample: Resample,
+        vb: VarBuilder,
+    ) -> Result<Layer> {
+        Ok(Layer::Res(ResBlock::new(
+            self.trunk, cin, cout, resample, vb,
+        )?))
     }
 
     fn down(&self, channels: usize, vb: VarBuilder) -> Result<Layer> {
@@ -94,7 +115,14 @@ impl Builder<'_> {
             return self.res(channels, channels, Resample::Down, vb);
         }
         let conv = match self.trunk.conv_resample {
-            true => Some(Conv2d::new(channels, channels, 3, 2, Start::Torch, vb.pp("op"))?),
+            true => Some(Conv2d::new(
+                channels,
+                channels,
+                3,
+                2,
+                Start::Torch,
+                vb.pp("op"),
+            )?),
             false => None,
         };
         Ok(Layer::Down(conv))
@@ -105,7 +133,14 @@ impl Builder<'_> {
             return self.res(channels, channels, Resample::Up, vb);
         }
         let conv = match self.trunk.conv_resample {
-            true => Some(Conv2d::new(channels, channels, 3, 1, Start::Torch, vb.pp("conv"))?),
+            true => Some(Conv2d::new(
+                channels,
+                channels,
+                3,
+                1,
+                Start::Torch,
+                vb.pp("conv"),
+            )?),
             false => None,
         };
         Ok(Layer::Up(conv))
@@ -120,6 +155,7 @@ pub struct Encoder {
     pub widths: Vec<usize>,
     /// Factor of halving at the bottom.
     pub factor: usize,
+    in_channels: usize,
 }
 
 impl Encoder {
@@ -157,7 +193,13 @@ impl Encoder {
             builder.attention(channels, vb.pp("1"))?,
             builder.res(channels, channels, Resample::Keep, vb.pp("2"))?,
         ];
-        Ok(Self { input_blocks, middle_block, widths, factor })
+        Ok(Self {
+            input_blocks,
+            middle_block,
+            widths,
+            factor,
+            in_channels,
+        })
     }
 
     /// Width of the middle.
@@ -165,8 +207,32 @@ impl Encoder {
         self.widths[self.widths.len() - 1]
     }
 
+    /// The number of images in x [n, c, h, w], once they and t [n] fit the net.
+    pub fn check(&self, x: &Tensor, t: &Tensor) -> Result<usize> {
+        let ((n, c, h, w), factor) = (x.dims4()?, self.factor);
+        if c != self.in_channels || h * w == 0 || h % factor != 0 || w % factor != 0 {
+            bail!(
+                "the net takes [n, {}, h, w] with sides divisible by {factor}, not {:?}",
+                self.in_channels,
+                x.dims()
+            )
+        }
+        if t.dims() != [n] {
+            bail!(
+                "{n} images need {n} timesteps, and those are {:?}",
+                t.dims()
+            )
+        }
+        Ok(n)
+    }
+
     /// x [n, c, h, w], emb [n, 4M] through SiLU → the output of every input block, and the middle's.
-    pub fn forward(&self, x: &Tensor, emb: &Tensor, dropout: Option<&Dropout>) -> Result<(Vec<Tensor>, Tensor)> {
+    pub fn forward(
+        &self,
+        x: &Tensor,
+        emb: &Tensor,
+        dropout: Option<&Dropout>,
+    ) -> Result<(Vec<Tensor>, Tensor)> {
         let mut outputs = Vec::with_capacity(self.input_blocks.len());
         let mut h = x.clone();
         for block in &self.input_blocks {
@@ -183,15 +249,41 @@ fn check(trunk: &Trunk) -> Result<()> {
     if trunk.channel_mult.is_empty() {
         bail!("channel_mult = []; at least one level is needed");
     }
+    for (name, value) in [
+        ("in_channels", trunk.in_channels),
+        ("res_blocks", trunk.res_blocks),
+    ] {
+        if !(1..=1024).contains(&value) {
+            bail!("{name} = {value} is outside 1..=1024");
+        }
+    }
     for &mult in &trunk.channel_mult {
         let width = mult * trunk.channels as f64;
-        if !(width >= GROUPS as f64 && width <= 65536.0) || !(width as usize).is_multiple_of(GROUPS) {
-            bail!("channels = {} times {mult} is {width}; every level needs a multiple of {GROUPS}", trunk.channels);
+        if !(width >= GROUPS as f64 && width <= 65536.0) || !(width as usize).is_multiple_of(GROUPS)
+        {
+            bail!(
+                "channels = {} times {mult} is {width}; every level needs a multiple of {GROUPS}",
+                trunk.channels
+            );
         }
     }
     let halvings = trunk.channel_mult.len() - 1;
     if halvings > 16 || trunk.resolution == 0 || !trunk.resolution.is_multiple_of(1 << halvings) {
-        bail!("resolution = {} cannot be halved {halvings} times, as {} levels need", trunk.resolution, halvings + 1);
+        bail!(
+            "resolution = {} cannot be halved {halvings} times, as {} levels need",
+            trunk.resolution,
+            halvings + 1
+        );
+    }
+    // A grid above or below the net's has no effect, as in the release; one between two levels is a mistake.
+    for &pixels in &trunk.attention {
+        let halved = (0..usize::BITS).any(|k| trunk.resolution >> k == pixels);
+        if pixels == 0 || pixels < trunk.resolution && !halved {
+            bail!(
+                "attention = {pixels} pixels lies on no level; halving {} pixels leads past it",
+                trunk.resolution
+            );
+        }
     }
     Ok(())
 }

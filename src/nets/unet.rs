@@ -2,6 +2,7 @@
 
 use crate::nets::layers::{Conv2d, Dropout, GroupNorm, Start};
 use crate::nets::resblock::Resample;
+use crate::nets::resize::{Filter, resize};
 use crate::nets::trunk::{Builder, Encoder, Layer, TimeEmbedding, run};
 use crate::spec::arch::UnetArch;
 use candle_core::{DType, Result, Tensor, bail};
@@ -15,7 +16,6 @@ pub struct Unet {
     output_blocks: Vec<Vec<Layer>>,
     norm: GroupNorm,
     head: Conv2d,
-    in_channels: usize,
 }
 
 impl Unet {
@@ -28,15 +28,33 @@ impl Unet {
         let time_embed = TimeEmbedding::new(trunk.channels, vb.clone())?;
         let label_emb = match arch.classes {
             None => None,
+            Some(0) => bail!("classes = 0; a class-conditional net needs at least 1"),
             Some(classes) => {
-                let init = Init::Randn { mean: 0.0, stdev: 1.0 };
+                let init = Init::Randn {
+                    mean: 0.0,
+                    stdev: 1.0,
+                };
                 Some(vb.get_with_hints((classes, 4 * trunk.channels), "label_emb.weight", init)?)
             }
         };
-        let encoder = Encoder::new(&Builder { trunk, heads: trunk.heads }, in_channels, vb.clone())?;
-        let up = Builder { trunk, heads: arch.heads_up.unwrap_or(trunk.heads) };
+        let encoder = Encoder::new(
+            &Builder {
+                trunk,
+                heads: trunk.heads,
+            },
+            in_channels,
+            vb.clone(),
+        )?;
+        let up = Builder {
+            trunk,
+            heads: arch.heads_up.unwrap_or(trunk.heads),
+        };
         let (output_blocks, channels) = decoder(&up, &encoder, vb.pp("output_blocks"))?;
-        let out_channels = if arch.learn_sigma { 2 * trunk.in_channels } else { trunk.in_channels };
+        let out_channels = if arch.learn_sigma {
+            2 * trunk.in_channels
+        } else {
+            trunk.in_channels
+        };
         Ok(Self {
             time_embed,
             label_emb,
@@ -44,7 +62,6 @@ impl Unet {
             output_blocks,
             norm: GroupNorm::new(channels, vb.pp("out.0"))?,
             head: Conv2d::new(channels, out_channels, 3, 1, Start::Zero, vb.pp("out.2"))?,
-            in_channels,
         })
     }
 
@@ -55,36 +72,58 @@ impl Unet {
 
     /// x [n, c, h, w], t [n] f32 on the original clock, y [n] u32 for a class-conditional net
     /// → the noise (or x0), and with a learned variance its part, [n, c or 2c, h, w].
-    pub fn forward(&self, x: &Tensor, t: &Tensor, y: Option<&Tensor>, dropout: Option<&Dropout>) -> Result<Tensor> {
-        let (_, c, h, w) = x.dims4()?;
-        let factor = self.encoder.factor;
-        if c != self.in_channels || !h.is_multiple_of(factor) || !w.is_multiple_of(factor) {
-            bail!(
-                "the net takes [n, {}, h, w] with sides divisible by {factor}, not {:?}",
-                self.in_channels,
-                x.dims()
-            )
-        }
+    pub fn forward(
+        &self,
+        x: &Tensor,
+        t: &Tensor,
+        y: Option<&Tensor>,
+        dropout: Option<&Dropout>,
+    ) -> Result<Tensor> {
+        let n = self.encoder.check(x, t)?;
         let emb = self.time_embed.forward(t)?;
         let emb = match (&self.label_emb, y) {
-            (Some(table), Some(y)) => (emb + table.embedding(y)?)?,
+            (Some(table), Some(y)) => (emb + table.embedding(&labels(y, n, table.dim(0)?)?)?)?,
             (None, None) => emb,
-            (Some(_), None) => bail!("a class-conditional net was given no labels"),
+            (Some(_), None) => bail!(
+                "a class-conditional net was given no labels\nhint: there is no null class; ask for classes"
+            ),
             (None, Some(_)) => bail!("an unconditional net was given labels"),
         };
         // Every block applies SiLU to the embedding first: once is enough.
         let emb = emb.silu()?;
         let (mut skips, mut h) = self.encoder.forward(x, &emb, dropout)?;
         for block in &self.output_blocks {
-            let Some(skip) = skips.pop() else { bail!("more output blocks than skips") };
+            let Some(skip) = skips.pop() else {
+                bail!("more output blocks than skips")
+            };
             h = run(block, &Tensor::cat(&[&h, &skip], 1)?, &emb, dropout)?;
         }
         self.head.forward(&self.norm.silu(&h.to_dtype(x.dtype())?)?)
     }
 }
 
+/// y as u32, once it is n labels below the number of classes.
+fn labels(y: &Tensor, n: usize, classes: usize) -> Result<Tensor> {
+    let y = y.to_dtype(DType::U32)?;
+    if y.dims() != [n] {
+        bail!("{n} images need {n} labels, and those are {:?}", y.dims());
+    }
+    match y
+        .to_vec1::<u32>()?
+        .iter()
+        .find(|&&label| label as usize >= classes)
+    {
+        Some(label) => bail!("label {label} is outside 0..={}", classes - 1),
+        None => Ok(y),
+    }
+}
+
 /// `output_blocks` and their last width.
-fn decoder(builder: &Builder, encoder: &Encoder, vb: VarBuilder) -> Result<(Vec<Vec<Layer>>, usize)> {
+fn decoder(
+    builder: &Builder,
+    encoder: &Encoder,
+    vb: VarBuilder,
+) -> Result<(Vec<Vec<Layer>>, usize)> {
     let mut skips = encoder.widths.clone();
     let (mut channels, mut factor) = (encoder.channels(), encoder.factor);
     let mut blocks = Vec::new();
@@ -93,7 +132,8 @@ fn decoder(builder: &Builder, encoder: &Encoder, vb: VarBuilder) -> Result<(Vec<
             let vb = vb.pp(blocks.len());
             let skip = skips.pop().unwrap_or(0);
             let width = builder.width(level);
-            let mut block = vec![builder.res(channels + skip, width, Resample::Keep, vb.pp("0"))?];
+            let mut block =
+                vec![builder.res(channels + skip, width, Resample::Keep, vb.pp("0"))?];
             channels = width;
             if builder.attends(factor) {
                 block.push(builder.attention(channels, vb.pp(block.len()))?);
@@ -114,7 +154,9 @@ pub struct SuperRes {
 
 impl SuperRes {
     pub fn new(arch: &UnetArch, vb: VarBuilder) -> Result<Self> {
-        Ok(Self { unet: Unet::with_stem(arch, 2 * arch.trunk.in_channels, vb)? })
+        Ok(Self {
+            unet: Unet::with_stem(arch, 2 * arch.trunk.in_channels, vb)?,
+        })
     }
 
     pub fn conditional(&self) -> bool {
@@ -130,12 +172,15 @@ impl SuperRes {
         y: Option<&Tensor>,
         dropout: Option<&Dropout>,
     ) -> Result<Tensor> {
-        let large = enlarge(low, x.dim(2)?, x.dim(3)?)?;
-        self.unet.forward(&Tensor::cat(&[x, &large], 1)?, t, y, dropout)
+        let (n, c, h, w) = x.dims4()?;
+        if (low.dim(0)?, low.dim(1)?) != (n, c) {
+            bail!(
+                "{n} images of {c} channels need as many small ones, and those are {:?}",
+                low.dims()
+            );
+        }
+        let large = resize(&low.detach(), h, w, Filter::Bilinear)?;
+        self.unet
+            .forward(&Tensor::cat(&[x, &large], 1)?, t, y, dropout)
     }
-}
-
-/// Bilinear, half-pixel centres, edges repeated (torch's interpolate, align_corners = false). No gradient.
-pub fn enlarge(low: &Tensor, h: usize, w: usize) -> Result<Tensor> {
-    low.detach().to_dtype(DType::F32)?.upsample_bilinear2d(h, w, false)?.to_dtype(low.dtype())
 }

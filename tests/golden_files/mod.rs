@@ -1,6 +1,8 @@
 //! The golden files and the rule that makes their weights (tests/golden/README.md).
 #![allow(dead_code)] // every test binary uses its own part
 
+pub mod nets;
+
 use candle_core::{Device, Tensor};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -81,6 +83,14 @@ pub fn shapes(map: &Value) -> Vec<(String, Vec<usize>)> {
             .collect()
     };
     map.iter().map(|(k, v)| (k.clone(), shape(v))).collect()
+}
+
+/// Passes when both lists hold the same names and shapes in the same order; else says where they part.
+pub fn same_shapes(of: &str, ours: &[(String, Vec<usize>)], theirs: &[(String, Vec<usize>)]) {
+    for (i, (a, b)) in ours.iter().zip(theirs).enumerate() {
+        assert_eq!(a, b, "tensor {i} of {of}");
+    }
+    assert_eq!(ours.len(), theirs.len(), "tensors of {of}");
 }
 
 /// s in [-1, 1) for every element of the tensor called `salt + key`.
