@@ -80,6 +80,7 @@ impl FeatureNet {
             ("pool", arch.pool),
             ("spatial", arch.spatial),
             ("classes", arch.classes),
+            ("attributes", arch.attributes),
         ] {
             if size == 0 {
                 bail!("{name} = 0; a feature net needs at least 1");
