@@ -1,13 +1,23 @@
 //! `runner`: train, sample, score and report diffusion models from one experiment file. The rooms, ground floor first.
 
 pub mod spec;
+
 pub mod io;
+
 pub mod data;
+
 pub mod metrics;
+
 pub mod kernels;
+
 pub mod nets;
+
 pub mod diffusion;
+
 pub mod stages;
+
 pub mod run;
+
 pub mod report;
+
 pub mod cli;

@@ -259,7 +259,7 @@ fn check(trunk: &Trunk) -> Result<()> {
     }
     for &mult in &trunk.channel_mult {
         let width = mult * trunk.channels as f64;
-        if !(width >= GROUPS as f64 && width <= 65536.0) || !(width as usize).is_multiple_of(GROUPS)
+        if !(width >= GROUPS as f64 && width <= 65536.0 && (width as usize).is_multiple_of(GROUPS))
         {
             bail!(
                 "channels = {} times {mult} is {width}; every level needs a multiple of {GROUPS}",

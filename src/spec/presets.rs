@@ -44,11 +44,17 @@ pub fn arch(name: &str) -> Option<(Arch, Process)> {
             (trunk.heads, trunk.channels_per_head) = (4, None);
             (unet(trunk, Some(1000)), linear)
         }
-        "imagenet256" => (unet(released(256, 256, 2, multipliers(256)), Some(1000)), linear),
+        "imagenet256" => (
+            unet(released(256, 256, 2, multipliers(256)), Some(1000)),
+            linear,
+        ),
         "imagenet256-uncond" | "lsun-bedroom" | "lsun-cat" | "lsun-horse" => {
             (unet(released(256, 256, 2, multipliers(256)), None), linear)
         }
-        "imagenet512" => (unet(released(512, 256, 2, multipliers(512)), Some(1000)), linear),
+        "imagenet512" => (
+            unet(released(512, 256, 2, multipliers(512)), Some(1000)),
+            linear,
+        ),
         "imagenet64-to-256" => {
             let mut trunk = released(256, 192, 2, multipliers(256));
             (trunk.heads, trunk.channels_per_head) = (4, None);
@@ -60,16 +66,34 @@ pub fn arch(name: &str) -> Option<(Arch, Process)> {
             trunk.attention = vec![32, 16];
             (upsampler(trunk), linear)
         }
-        "imagenet64-classifier" => (classifier(released(64, 128, 4, multipliers(64)), 1000), cosine),
-        "imagenet128-classifier" => (classifier(released(128, 128, 2, multipliers(128)), 1000), linear),
-        "imagenet256-classifier" => (classifier(released(256, 128, 2, multipliers(256)), 1000), linear),
-        "imagenet512-classifier" => (classifier(released(512, 128, 2, multipliers(512)), 1000), linear),
+        "imagenet64-classifier" => (
+            classifier(released(64, 128, 4, multipliers(64)), 1000),
+            cosine,
+        ),
+        "imagenet128-classifier" => (
+            classifier(released(128, 128, 2, multipliers(128)), 1000),
+            linear,
+        ),
+        "imagenet256-classifier" => (
+            classifier(released(256, 128, 2, multipliers(256)), 1000),
+            linear,
+        ),
+        "imagenet512-classifier" => (
+            classifier(released(512, 128, 2, multipliers(512)), 1000),
+            linear,
+        ),
         "shapes16" => (unet(shapes(16, &[1.0, 2.0, 3.0]), Some(10)), cosine),
         "shapes32" => (unet(shapes(32, &[1.0, 1.0, 2.0, 3.0]), Some(10)), cosine),
-        "shapes64" => (unet(shapes(64, &[1.0, 1.0, 1.0, 2.0, 3.0]), Some(10)), cosine),
+        "shapes64" => (
+            unet(shapes(64, &[1.0, 1.0, 1.0, 2.0, 3.0]), Some(10)),
+            cosine,
+        ),
         "shapes16-classifier" => (classifier(shapes(16, &[1.0, 2.0, 2.0]), 10), cosine),
         "shapes32-classifier" => (classifier(shapes(32, &[1.0, 1.0, 2.0, 2.0]), 10), cosine),
-        "shapes64-classifier" => (classifier(shapes(64, &[1.0, 1.0, 1.0, 2.0, 2.0]), 10), cosine),
+        "shapes64-classifier" => (
+            classifier(shapes(64, &[1.0, 1.0, 1.0, 2.0, 2.0]), 10),
+            cosine,
+        ),
         "shapes-features" => (
             Arch::Features(FeatureArch {
                 resolution: 64,
@@ -96,7 +120,12 @@ pub fn multipliers(resolution: usize) -> &'static [f64] {
 }
 
 fn process(schedule: NoiseSchedule) -> Process {
-    Process { schedule, timesteps: 1000, rescale_timesteps: false, predict_x0: false }
+    Process {
+        schedule,
+        timesteps: 1000,
+        rescale_timesteps: false,
+        predict_x0: false,
+    }
 }
 
 /// AdaGN, BigGAN up and down, attention at 32, 16 and 8 pixels, 64 channels a head.
@@ -129,14 +158,28 @@ fn shapes(resolution: usize, channel_mult: &[f64]) -> Trunk {
 }
 
 fn unet(trunk: Trunk, classes: Option<usize>) -> Arch {
-    Arch::Unet(UnetArch { trunk, heads_up: None, classes, learn_sigma: true })
+    Arch::Unet(UnetArch {
+        trunk,
+        heads_up: None,
+        classes,
+        learn_sigma: true,
+    })
 }
 
 fn upsampler(trunk: Trunk) -> Arch {
-    Arch::SuperRes(UnetArch { trunk, heads_up: None, classes: Some(1000), learn_sigma: true })
+    Arch::SuperRes(UnetArch {
+        trunk,
+        heads_up: None,
+        classes: Some(1000),
+        learn_sigma: true,
+    })
 }
 
 fn classifier(mut trunk: Trunk, classes: usize) -> Arch {
     trunk.qkv_order = QkvOrder::Legacy;
-    Arch::Classifier(ClassifierArch { trunk, classes, pool: Pool::Attention })
+    Arch::Classifier(ClassifierArch {
+        trunk,
+        classes,
+        pool: Pool::Attention,
+    })
 }

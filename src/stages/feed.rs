@@ -28,14 +28,15 @@ pub struct Batch {
 }
 
 impl Batch {
-    pub fn len(&self) -> usize {
+    /// Images in the batch.
+    pub fn count(&self) -> usize {
         self.pixels.len() / (3 * self.resolution * self.resolution)
     }
 
     /// f32 [n, 3, resolution, resolution].
     pub fn images(&self, device: &Device) -> candle_core::Result<Tensor> {
         let side = self.resolution;
-        Tensor::from_slice(&self.pixels, (self.len(), 3, side, side), device)
+        Tensor::from_slice(&self.pixels, (self.count(), 3, side, side), device)
     }
 
     /// u32 [n], or nothing for data without classes.

@@ -142,7 +142,7 @@ impl Learner {
     }
 
     fn noise(&self, batch: &Batch) -> candle_core::Result<Tensor> {
-        let draws: Vec<u64> = (batch.first_draw..).take(batch.len()).collect();
+        let draws: Vec<u64> = (batch.first_draw..).take(batch.count()).collect();
         let side = batch.resolution;
         Noise::apart(self.train.seed, "train").tensor(&draws, START, (3, side, side), &self.device)
     }
@@ -152,10 +152,10 @@ impl Learner {
             .schedule
             .as_ref()
             .context("a denoiser has a schedule")?;
-        let Draw { places, weights } = self.timesteps.draw(self.train.seed, step, batch.len());
+        let Draw { places, weights } = self.timesteps.draw(self.train.seed, step, batch.count());
         let (x0, noise) = (batch.images(&self.device)?, self.noise(batch)?);
         let noised = Noised::new(schedule, &x0, &noise, &places)?;
-        let t = schedule.clock(At::Each(&places), batch.len(), &self.device)?;
+        let t = schedule.clock(At::Each(&places), batch.count(), &self.device)?;
         let dropout = Dropout::new(self.train.dropout, self.train.seed, step);
         let y = batch.labels(&self.device)?;
         let (answer, output) = match &self.net {
@@ -186,7 +186,7 @@ impl Learner {
             _ => unreachable!("only denoisers come here"),
         };
         let losses = training_losses(Loss::RescaledMse, schedule, output, &noised, &answer)?;
-        let weights = Tensor::from_vec(weights, batch.len(), &self.device)?;
+        let weights = Tensor::from_vec(weights, batch.count(), &self.device)?;
         let loss = (&losses.loss * weights)?.mean_all()?;
         let quartiles: Vec<usize> = places.iter().map(|p| 4 * p / schedule.len()).collect();
         let values = losses.loss.to_vec1::<f32>()?;
@@ -224,16 +224,16 @@ impl Learner {
         let places = match self.train.noised {
             true => {
                 self.timesteps
-                    .draw(self.train.seed, step, batch.len())
+                    .draw(self.train.seed, step, batch.count())
                     .places
             }
-            false => vec![0; batch.len()],
+            false => vec![0; batch.count()],
         };
         let x = match self.train.noised {
             true => schedule.diffuse(&x0, &self.noise(batch)?, At::Each(&places))?,
             false => x0,
         };
-        let t = schedule.clock(At::Each(&places), batch.len(), &self.device)?;
+        let t = schedule.clock(At::Each(&places), batch.count(), &self.device)?;
         let log_probs = net.log_probs(&x, &t)?;
         let quartiles: Vec<usize> = places.iter().map(|p| 4 * p / schedule.len()).collect();
         let (loss, values, accuracy) = cross_entropy(&log_probs, batch, &self.device)?;
@@ -277,7 +277,7 @@ impl Learner {
                 shape.elem_count() == batch.attributes.len(),
                 "the net tells {} attributes, the scenes have {}",
                 features.attributes.dim(1)?,
-                batch.attributes.len() / batch.len()
+                batch.attributes.len() / batch.count()
             );
             let target = Tensor::from_slice(&batch.attributes, shape, &self.device)?;
             let errors = (&features.attributes - target)?.sqr()?.mean(D::Minus1)?;

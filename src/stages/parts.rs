@@ -38,7 +38,10 @@ pub fn present(folder: &Path, kind: &str) -> Result<Vec<Part>> {
 pub fn missing(parts: &[Part], count: u64, size: u64) -> Vec<Range<u64>> {
     let mut gaps = Vec::new();
     let mut at = 0;
-    let ends = parts.iter().map(|p| p.range.clone()).chain([count..count]);
+    let ends = parts
+        .iter()
+        .map(|p| p.range.clone())
+        .chain(std::iter::once(count..count));
     for range in ends {
         while at < range.start.min(count) {
             // Pieces end on multiples of the size, so that a longer batch goes on where a shorter one ended.
