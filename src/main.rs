@@ -6,6 +6,7 @@ use runner::cli::{self, terminal};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    runner::kernels::threads::leave_to_rayon();
     runner::kernels::alloc::keep_pages();
     let Cli { store, command } = Cli::parse();
     let ended = match &command {

@@ -14,6 +14,7 @@ pub mod norm;
 mod norm_loops;
 pub mod resample;
 mod scratch;
+pub mod threads;
 mod tile;
 mod transpose;
 mod view;
