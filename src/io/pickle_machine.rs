@@ -67,7 +67,7 @@ impl<'a> Machine<'a> {
                 self.pop()?;
             }
             b'1' => {
-                self.to_mark()?;
+                self.pop_marked()?;
             }
             b'2' => self.stack.push(self.top()?),
             b'q' => self.remember(1)?,
@@ -175,7 +175,7 @@ impl<'a> Machine<'a> {
     }
 
     /// The values above the last mark, which is taken away.
-    fn to_mark(&mut self) -> Result<Vec<Id>> {
+    fn pop_marked(&mut self) -> Result<Vec<Id>> {
         let mark = self.marks.pop().context("a mark is missing")?;
         ensure!(mark <= self.stack.len(), "a mark lies above the stack");
         Ok(self.stack.split_off(mark))
@@ -250,11 +250,11 @@ impl<'a> Machine<'a> {
                 }
                 Node::Tuple(items)
             }
-            b't' => Node::Tuple(self.to_mark()?),
+            b't' => Node::Tuple(self.pop_marked()?),
             b']' => Node::List(Vec::new()),
-            b'l' => Node::List(self.to_mark()?),
+            b'l' => Node::List(self.pop_marked()?),
             b'}' => Node::Dict(Vec::new()),
-            _ => Node::Dict(pairs(self.to_mark()?)?),
+            _ => Node::Dict(pairs(self.pop_marked()?)?),
         };
         self.push(node);
         Ok(())
@@ -268,7 +268,7 @@ impl<'a> Machine<'a> {
                 let (value, key) = (self.pop()?, self.pop()?);
                 vec![key, value]
             }
-            _ => self.to_mark()?,
+            _ => self.pop_marked()?,
         };
         let into = self.top()?;
         match (&mut self.nodes[into.0 as usize], op) {
