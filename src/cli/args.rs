@@ -169,7 +169,7 @@ Examples:
   runner reference shapes --resolution 32 --count 10000 \\
       --weights experiments/shapes/features.safetensors --out reference_stats/shapes32.npz")]
 pub struct ReferenceArgs {
-    /// `shapes`, or an image folder, tar, zip or npz
+    /// `shapes`, or an image folder, tar, zip, npz or npy
     #[arg(value_name = "DATA")]
     pub data: String,
     /// Pixels a side
@@ -193,12 +193,16 @@ pub struct ReferenceArgs {
 #[command(after_long_help = "\
 Examples:
   runner inspect checkpoints/64x64_diffusion.pt
+  runner inspect training_state.pt --key ema
   runner inspect reference_stats/shapes32.npz
   runner inspect e8d67cc9")]
 pub struct InspectArgs {
-    /// A .pt, .safetensors or .npz file, or the first digits of a stored key
+    /// A .pt, .pth, .safetensors, .pb, .npz or .pkl file, or the first digits of a stored key
     #[arg(value_name = "WHAT")]
     pub what: String,
+    /// The dictionary within a torch file or a pickle, such as `ema`; `a.b` is `b` in `a`
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<String>,
     /// One JSON object a tensor, array or file on stdout
     #[arg(long)]
     pub json: bool,

@@ -1,9 +1,10 @@
-//! `runner inspect`: what is inside a checkpoint, an npz or a stored result.
+//! `runner inspect`: what is inside a checkpoint, a file of statistics, an npz or a stored result.
 
 use crate::cli::args::InspectArgs;
 use crate::cli::terminal::{bytes, duration, out, short, table};
 use crate::io::checkpoint::Checkpoint;
 use crate::io::npz::Npz;
+use crate::io::statistics::Statistics;
 use crate::run::store::{Entry, Store};
 use crate::spec::arch::{Arch, Card};
 use crate::spec::key::digest_file;
@@ -14,11 +15,23 @@ use std::path::Path;
 
 pub fn run(args: &InspectArgs, store: &Path) -> Result<u8> {
     let path = Path::new(&args.what);
-    let is_npz = path.extension().is_some_and(|ext| ext == "npz");
-    match path.is_file() {
-        true if is_npz => npz(path, args.json)?,
-        true => checkpoint(path, args.json)?,
-        false => result(&args.what, store, args.json)?,
+    let key = args.key.as_deref();
+    let ends_in = |ending: &str| path.extension().is_some_and(|ext| ext == ending);
+    if !path.is_file() {
+        result(&args.what, store, args.json)?;
+    } else if ends_in("npz") {
+        ensure!(key.is_none(), "an npz holds arrays by name, without keys");
+        npz(path, args.json)?;
+    } else {
+        match Checkpoint::open_key(path, key) {
+            Ok(file) => checkpoint(&file, args.json)?,
+            // Pickles and torch files hold statistics as often as weights.
+            Err(no_checkpoint) => match Statistics::read_key(path, key) {
+                Ok(found) => statistics(path, &found, args.json)?,
+                Err(no_statistics) if ends_in("pkl") => return Err(no_statistics),
+                Err(_) => return Err(no_checkpoint),
+            },
+        }
     }
     Ok(0)
 }
@@ -28,8 +41,8 @@ fn shown(shape: &[usize]) -> String {
     format!("{shape:?}")
 }
 
-fn checkpoint(path: &Path, as_json: bool) -> Result<()> {
-    let file = Checkpoint::open(path)?;
+fn checkpoint(file: &Checkpoint, as_json: bool) -> Result<()> {
+    let path = file.path();
     let shape = |name: &str| file.shapes().get(name).cloned().unwrap_or_default();
     let kind = |name: &str| file.kind(name).unwrap_or("?");
     if as_json {
@@ -46,14 +59,15 @@ fn checkpoint(path: &Path, as_json: bool) -> Result<()> {
         .sum();
     let size = std::fs::metadata(path)?.len();
     out(&format!(
-        "{}: {} tensors, {} parameters, {}, sha256 {}",
+        "{}: {}, {} tensors, {} parameters, {}, sha256 {}",
         path.display(),
+        file.container(),
         file.shapes().len(),
         short(parameters as f64),
         bytes(size),
         digest_file(path)?
     ))?;
-    if let Some(card) = card(&file).with_context(|| format!("reading {}", path.display()))? {
+    if let Some(card) = card(file).with_context(|| format!("reading {}", path.display()))? {
         out(&format!("  {}", described(&card)))?;
     }
     match fitting_preset(file.shapes()) {
@@ -90,6 +104,35 @@ fn described(card: &Card) -> String {
     });
     let steps = short(card.steps as f64);
     format!("{kind} at {resolution} pixels{classes}{process}, trained for {steps} steps")
+}
+
+fn statistics(path: &Path, found: &Statistics, as_json: bool) -> Result<()> {
+    let d = found.mu.len();
+    let arrays = [("mu", vec![d]), ("sigma", vec![d, d])];
+    if as_json {
+        for (name, shape) in arrays {
+            out(&json!({"name": name, "type": "float64", "shape": shape}).to_string())?;
+        }
+        return Ok(());
+    }
+    let size = bytes(std::fs::metadata(path)?.len());
+    let key = found.key.as_ref();
+    let key = key.map_or(String::new(), |key| format!(", key `{key}`"));
+    let count = found
+        .count
+        .map(|n| format!(", of {} images", short(n as f64)));
+    out(&format!(
+        "{}: statistics of {d} features{key}{}, {size}, sha256 {}",
+        path.display(),
+        count.unwrap_or_default(),
+        digest_file(path)?
+    ))?;
+    out("")?;
+    let mut rows = vec![["array", "type", "shape"].map(String::from).to_vec()];
+    for (name, shape) in arrays {
+        rows.push(vec![name.to_string(), "float64".to_string(), shown(&shape)]);
+    }
+    out(&table(&rows, &[]))
 }
 
 fn npz(path: &Path, as_json: bool) -> Result<()> {

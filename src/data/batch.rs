@@ -1,59 +1,48 @@
-//! Pictures in an npz batch (`arr_0` [n, h, w, 3] bytes, `arr_1` [n] labels), read row by row where they lie unpacked.
+//! Pictures in an npz batch (`arr_0` [n, h, w, 3] bytes, `arr_1` [n] labels) or an npy file, read row by row.
 
 use crate::io::image::Rgb8;
 use crate::io::npz::Npz;
-use anyhow::{Context, Result, ensure};
-use std::fs::File;
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
-
-enum Pixels {
-    Memory(Vec<u8>),
-    /// The file and the offset of the first byte.
-    File(File, u64),
-}
+use crate::io::rows::Rows;
+use anyhow::{Result, ensure};
+use std::path::Path;
 
 /// An open batch.
 pub(super) struct Batch {
-    path: PathBuf,
     n: usize,
     h: usize,
     w: usize,
-    pixels: Pixels,
+    rows: Rows,
     labels: Option<Vec<u32>>,
 }
 
 impl Batch {
-    pub fn open(path: &Path) -> Result<Batch> {
+    /// Opens `arr_0` and, where it is there, `arr_1` of an npz archive.
+    pub fn npz(path: &Path) -> Result<Batch> {
+        let mut batch = Batch::of(Rows::npz(path, "arr_0")?)?;
         let mut npz = Npz::open(path)?;
-        let header = npz.header("arr_0")?;
-        let [n, h, w, 3] = header.shape[..] else {
-            anyhow::bail!(
-                "`arr_0` is {:?}, pictures are [n, height, width, 3]",
-                header.shape
-            );
+        if npz.has("arr_1") {
+            batch.labels = Some(labels(npz.i64("arr_1")?.data, batch.n)?);
+        }
+        Ok(batch)
+    }
+
+    /// Opens an npy file.
+    pub fn npy(path: &Path) -> Result<Batch> {
+        Batch::of(Rows::npy(path)?)
+    }
+
+    fn of(rows: Rows) -> Result<Batch> {
+        let shape = rows.shape();
+        let [n, h, w, 3] = shape[..] else {
+            anyhow::bail!("the array is {shape:?}, pictures are [n, height, width, 3]");
         };
-        ensure!(
-            header.dtype() == "uint8",
-            "`arr_0` holds {}, pictures are uint8",
-            header.dtype()
-        );
-        ensure!(n > 0 && h > 0 && w > 0, "`arr_0` is empty");
-        let pixels = match npz.place("arr_0")? {
-            Some(offset) => Pixels::File(File::open(path)?, offset),
-            None => Pixels::Memory(npz.u8("arr_0")?.data),
-        };
-        let labels = match npz.has("arr_1") {
-            true => Some(labels(npz.i64("arr_1")?.data, n)?),
-            false => None,
-        };
+        ensure!(n > 0 && h > 0 && w > 0, "the array is empty");
         Ok(Batch {
-            path: path.to_path_buf(),
             n,
             h,
             w,
-            pixels,
-            labels,
+            rows,
+            labels: None,
         })
     }
 
@@ -74,20 +63,10 @@ impl Batch {
     }
 
     pub fn read(&self, i: usize) -> Result<Rgb8> {
-        let size = self.h * self.w * 3;
-        let data = match &self.pixels {
-            Pixels::Memory(all) => all[i * size..(i + 1) * size].to_vec(),
-            Pixels::File(file, offset) => {
-                let mut bytes = vec![0; size];
-                file.read_exact_at(&mut bytes, offset + (i * size) as u64)
-                    .with_context(|| format!("reading picture {i} of {}", self.path.display()))?;
-                bytes
-            }
-        };
         Ok(Rgb8 {
             w: self.w,
             h: self.h,
-            data,
+            data: self.rows.read(i)?,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! One face for every kind of training and reference data: the shapes world, folders, tar, zip and npz of pictures.
+//! One face for every kind of training and reference data: the shapes world, folders, tar, zip, npz and npy of pictures.
 
 use crate::data::archive::{Archive, is_picture};
 use crate::data::batch::Batch;
@@ -40,7 +40,7 @@ pub struct Source {
 }
 
 impl Source {
-    /// Opens `spec`: the word `shapes`, or a folder, tar, zip or npz told apart by content. `stream` picks the family
+    /// Opens `spec`: the word `shapes`, or a folder, tar, zip, npz or npy told apart by content. `stream` picks the family
     /// of shapes and means nothing to files. Pictures come out at `side` by `side`.
     pub fn open(spec: &str, stream: Stream, side: usize) -> Result<Source> {
         ensure!(
@@ -131,11 +131,15 @@ fn open(path: &Path) -> Result<(Kind, Vec<String>)> {
     if path.is_dir() {
         return Ok(labelled(Archive::folder(path)?));
     }
-    let file = File::open(path).context("`shapes`, a folder, a tar, a zip or an npz is needed")?;
+    let file =
+        File::open(path).context("`shapes`, a folder, a tar, a zip, an npz or an npy is needed")?;
     let mut head = Vec::new();
     (&file).take(512).read_to_end(&mut head)?;
     if head.starts_with(b"PK\x03\x04") {
         return open_zip(path);
+    }
+    if head.starts_with(b"\x93NUMPY") {
+        return Ok((Kind::Batch(Batch::npy(path)?), Vec::new()));
     }
     if head.starts_with(b"\x1f\x8b") {
         bail!("it is gzipped, which cannot be read at random\nhint: unpack it with `gunzip`");
@@ -143,7 +147,7 @@ fn open(path: &Path) -> Result<(Kind, Vec<String>)> {
     if head.len() > 262 && &head[257..262] == b"ustar" {
         return Ok(labelled(Archive::tar(path, File::open(path)?)?));
     }
-    bail!("it is no data that is read: a folder, a tar, a zip or an npz of pictures is")
+    bail!("it is no data that is read: a folder, a tar, a zip, an npz or an npy of pictures is")
 }
 
 /// A zip is an npz when it holds npy arrays and no pictures.
@@ -156,7 +160,7 @@ fn open_zip(path: &Path) -> Result<(Kind, Vec<String>)> {
         .collect();
     let pictures = names.iter().any(|name| is_picture(name));
     if !pictures && names.iter().any(|name| name.ends_with(".npy")) {
-        let batch = Batch::open(path)?;
+        let batch = Batch::npz(path)?;
         let classes = batch.classes();
         return Ok((Kind::Batch(batch), classes));
     }

@@ -1,8 +1,9 @@
 //! Checkpoints told apart by their content and opened lazily: names, shapes and metadata first, tensors when asked for.
 
 use crate::io::disk::write_atomic;
-use crate::io::safetensors;
+use crate::io::pickle::Pickle;
 use crate::io::stored::{Kind, Stored};
+use crate::io::{graphdef, safetensors, state_dict, torch};
 use anyhow::{Context, Result, bail, ensure};
 use candle_core::{DType, Device, Shape, Tensor};
 use candle_nn::VarBuilder;
@@ -23,6 +24,7 @@ pub struct Checkpoint(Arc<Inner>);
 struct Inner {
     path: PathBuf,
     file: File,
+    container: &'static str,
     tensors: Vec<Stored>,
     places: HashMap<String, usize>,
     shapes: BTreeMap<String, Vec<usize>>,
@@ -30,10 +32,21 @@ struct Inner {
 }
 
 impl Checkpoint {
-    /// Reads the table of contents of a safetensors file; every tensor is checked to lie in the file.
+    /// Reads the table of contents of a safetensors file, a torch file (zip, legacy or TorchScript) or a TensorFlow
+    /// graph's constants; every tensor is checked to lie in the file, and nothing that the file holds is run.
     pub fn open(path: &Path) -> Result<Checkpoint> {
-        let inner = open(path).with_context(|| format!("reading {}", path.display()))?;
+        Checkpoint::open_key(path, None)
+    }
+
+    /// As `open`, of the dictionary that `key` names within a torch file: `ema`, or `a.b` for `b` in `a`.
+    pub fn open_key(path: &Path, key: Option<&str>) -> Result<Checkpoint> {
+        let inner = open(path, key).with_context(|| format!("reading {}", path.display()))?;
         Ok(Checkpoint(Arc::new(inner)))
+    }
+
+    /// `safetensors`, `torch zip`, `torch legacy`, `TorchScript` or `TensorFlow graph`.
+    pub fn container(&self) -> &'static str {
+        self.0.container
     }
 
     /// Names in the order of the file.
@@ -51,7 +64,7 @@ impl Checkpoint {
         self.stored(name).map(|t| t.kind.name())
     }
 
-    /// Text that the writer left; empty for torch files.
+    /// Text that the writer left; safetensors files alone have any.
     pub fn metadata(&self) -> &BTreeMap<String, String> {
         &self.0.metadata
     }
@@ -66,7 +79,7 @@ impl Checkpoint {
         let stored = self
             .stored(name)
             .with_context(|| format!("{path} has no tensor `{name}`"))?;
-        let values = stored
+        let values: Vec<f32> = stored
             .read(&self.0.file)
             .with_context(|| format!("reading {path}"))?;
         Ok(Tensor::from_vec(values, stored.shape.as_slice(), device)?)
@@ -90,13 +103,13 @@ impl Checkpoint {
     }
 }
 
-fn open(path: &Path) -> Result<Inner> {
+fn open(path: &Path, key: Option<&str>) -> Result<Inner> {
     let file = File::open(path)?;
     ensure!(file.metadata()?.is_file(), "it is not a file");
     let mut head = [0u8; 16];
     let length = file.metadata()?.len().min(16) as usize;
     file.read_exact_at(&mut head[..length], 0)?;
-    let (tensors, metadata) = contents(&file, &head[..length])?;
+    let (container, tensors, metadata) = contents(&file, &head[..length], key)?;
     let mut places = HashMap::new();
     for (i, tensor) in tensors.iter().enumerate() {
         ensure!(
@@ -112,6 +125,7 @@ fn open(path: &Path) -> Result<Inner> {
     Ok(Inner {
         path: path.to_path_buf(),
         file,
+        container,
         tensors,
         places,
         shapes,
@@ -119,15 +133,31 @@ fn open(path: &Path) -> Result<Inner> {
     })
 }
 
+type Contents = (&'static str, Vec<Stored>, BTreeMap<String, String>);
+
 /// What the file holds, by the container that its first bytes show.
-fn contents(file: &File, head: &[u8]) -> Result<(Vec<Stored>, BTreeMap<String, String>)> {
-    if head.starts_with(b"PK\x03\x04") || head.starts_with(b"\x80\x02") {
-        bail!("torch files are not read\nhint: convert it to safetensors");
+fn contents(file: &File, head: &[u8], key: Option<&str>) -> Result<Contents> {
+    if let Some(mut opened) = torch::open(file, head)? {
+        let pickle = Pickle::read(&opened.source)?;
+        let tensors = state_dict::tensors(&pickle, key, &mut opened.place)?;
+        return Ok((opened.container, tensors, BTreeMap::new()));
+    }
+    if let Some(key) = key {
+        bail!("key `{key}` is asked, and only torch files have keys");
     }
     if safetensors::recognise(head) {
-        return safetensors::read(file);
+        let (tensors, metadata) = safetensors::read(file)?;
+        return Ok(("safetensors", tensors, metadata));
     }
-    bail!("it is no checkpoint: safetensors and torch files are read")
+    if graphdef::recognise(head) {
+        return Ok(("TensorFlow graph", graphdef::read(file)?, BTreeMap::new()));
+    }
+    if head.first() == Some(&0x80) {
+        bail!(
+            "it is a bare pickle, which is no checkpoint\nhint: weights come as .pt, .pth, .safetensors or .pb"
+        );
+    }
+    bail!("it is no checkpoint: safetensors, torch files and TensorFlow graphs are read")
 }
 
 impl SimpleBackend for Checkpoint {

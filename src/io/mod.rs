@@ -2,8 +2,19 @@
 
 pub mod checkpoint;
 pub mod disk;
+mod graphdef;
 pub mod image;
+mod inflate;
 mod npy;
 pub mod npz;
+mod pickle;
+mod pickle_machine;
+mod pickled_array;
+pub mod rows;
 mod safetensors;
+mod state_dict;
+pub mod statistics;
 mod stored;
+mod torch;
+mod torch_legacy;
+mod torch_zip;

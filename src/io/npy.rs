@@ -118,7 +118,7 @@ fn parse(text: &str) -> Result<Header> {
     let (Some(descr), Some(fortran_order), Some(shape)) = (descr, order, shape) else {
         bail!("descr, fortran_order and shape are not all there");
     };
-    header(descr, fortran_order, shape)
+    described(descr, fortran_order, shape)
 }
 
 fn quoted(text: &str) -> Option<(&str, &str)> {
@@ -133,15 +133,15 @@ fn flag(text: &str) -> Option<(bool, &str)> {
 
 fn dimensions(text: &str) -> Result<Vec<usize>> {
     let parts = text.split(',').map(|t| t.trim().trim_end_matches('L'));
-    let shape = parts
+    parts
         .filter(|t| !t.is_empty())
         .map(|t| t.parse().with_context(|| format!("{t:?} is no dimension")))
-        .collect::<Result<Vec<usize>>>()?;
-    ensure!(shape.len() <= 32, "it has {} dimensions", shape.len());
-    Ok(shape)
+        .collect()
 }
 
-fn header(descr: &str, fortran_order: bool, shape: Vec<usize>) -> Result<Header> {
+/// The header of an array of type `descr`, such as `<f8`.
+pub fn described(descr: &str, fortran_order: bool, shape: Vec<usize>) -> Result<Header> {
+    ensure!(shape.len() <= 32, "it has {} dimensions", shape.len());
     let mut letters = descr.chars();
     let (order, class) = (letters.next().unwrap_or(' '), letters.next().unwrap_or(' '));
     ensure!(

@@ -10,7 +10,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 /// Deflate cannot shrink further than this; a file that claims more is a bomb.
-const MOST_DEFLATED: u64 = 1032;
+pub(super) const MOST_DEFLATED: u64 = 1032;
 
 /// Numbers in row-major order.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,6 +51,13 @@ impl Array {
             data,
         }
     }
+}
+
+/// The bytes of an entry in the file, as they are packed.
+pub(super) struct Run {
+    pub start: u64,
+    pub end: u64,
+    pub method: CompressionMethod,
 }
 
 /// An open archive.
@@ -116,29 +123,29 @@ impl Npz {
     /// Mean [d] and covariance [d, d] under these names (`mu` and `sigma`, `mu_s` and `sigma_s`), as f64.
     pub fn moments(&mut self, mean: &str, cov: &str) -> Result<(Vec<f64>, Vec<f64>)> {
         let (mu, sigma) = (self.f64(mean)?, self.f64(cov)?);
-        let d = mu.data.len();
-        ensure!(
-            mu.shape == [d] && d > 0 && sigma.shape == [d, d],
-            "{}: `{mean}` is {:?} and `{cov}` {:?}, moments are [d] and [d, d]",
-            self.path.display(),
-            mu.shape,
-            sigma.shape
-        );
-        Ok((mu.data, sigma.data))
+        moments(mean, cov, mu, sigma).with_context(|| format!("reading {}", self.path.display()))
     }
 
-    /// Where the bytes of a stored (not deflated), row-major u8 array begin in the file; none for any other.
-    pub(crate) fn place(&mut self, name: &str) -> Result<Option<u64>> {
-        let length = self.header(name)?;
-        if length.fortran_order || length.size != 1 {
-            return Ok(None);
+    /// Where an array's entry lies in the file, within its bounds.
+    pub(super) fn run(&mut self, name: &str) -> Result<Run> {
+        let what = || format!("reading array `{name}` of {}", self.path.display());
+        let length = std::fs::metadata(&self.path).with_context(what)?.len();
+        let index = self.archive.index_for_name(&format!("{name}.npy"));
+        let index = index.context("it is not there").with_context(what)?;
+        let entry = self.archive.by_index_raw(index)?;
+        let place = entry.data_start().filter(|_| !entry.encrypted());
+        let end = place.and_then(|start| start.checked_add(entry.compressed_size()));
+        match (place, end) {
+            (Some(start), Some(end)) if end <= length => Ok(Run {
+                start,
+                end,
+                method: entry.compression(),
+            }),
+            _ => bail!(
+                "array `{name}` of {} reaches beyond the end\nhint: the file may be truncated",
+                self.path.display()
+            ),
         }
-        let entry = self.archive.by_name(&format!("{name}.npy"))?;
-        let stored = entry.compression() == CompressionMethod::Stored;
-        Ok(entry
-            .data_start()
-            .filter(|_| stored)
-            .map(|start| start + length.length as u64))
     }
 
     fn finite(&self, name: &str, finite: bool) -> Result<()> {
@@ -201,6 +208,49 @@ impl Npz {
         };
         read().context(what)
     }
+}
+
+/// How far a covariance may be from symmetric, as a part of its largest value; sums in f32 are far closer.
+const ASYMMETRY: f64 = 1e-4;
+
+/// Checks that these are a mean [d] and a covariance [d, d] of finite numbers, symmetric and with no variance below 0.
+pub(super) fn moments(
+    mean: &str,
+    cov: &str,
+    mu: Array<Vec<f64>>,
+    sigma: Array<Vec<f64>>,
+) -> Result<(Vec<f64>, Vec<f64>)> {
+    let d = mu.data.len();
+    ensure!(
+        mu.shape == [d] && d > 0 && sigma.shape == [d, d],
+        "`{mean}` is {:?} and `{cov}` {:?}, moments are [d] and [d, d]",
+        mu.shape,
+        sigma.shape
+    );
+    for (name, values) in [(mean, &mu.data), (cov, &sigma.data)] {
+        ensure!(
+            values.iter().all(|v| v.is_finite()),
+            "`{name}` holds NaN or infinity"
+        );
+    }
+    let at = |i: usize, j: usize| sigma.data[i * d + j];
+    let allowed = ASYMMETRY * sigma.data.iter().fold(0f64, |most, v| most.max(v.abs()));
+    for i in 0..d {
+        ensure!(
+            at(i, i) >= -allowed,
+            "`{cov}` has the variance {} at {i}, variances are 0 and up",
+            at(i, i)
+        );
+        for j in 0..i {
+            ensure!(
+                (at(i, j) - at(j, i)).abs() <= allowed,
+                "`{cov}` is not symmetric: {} at [{i}, {j}] and {} at [{j}, {i}]",
+                at(i, j),
+                at(j, i)
+            );
+        }
+    }
+    Ok((mu.data, sigma.data))
 }
 
 /// Writes the arrays uncompressed as `NAME.npy` each, atomically; the same arrays give the same bytes.

@@ -1,4 +1,4 @@
-//! A tensor as it lies in a file: where, of what type, in which order; and its way to f32.
+//! A tensor as it lies in a file: where, of what type, in which order; and its way to numbers.
 
 use anyhow::{Context, Result, bail, ensure};
 use half::{bf16, f16};
@@ -57,32 +57,65 @@ impl Kind {
             .find(|kind| kind.name() == name)
     }
 
-    /// Little-endian elements → f32.
-    fn to_f32(self, bytes: &[u8]) -> Vec<f32> {
+    /// Appends little-endian elements.
+    fn append<T: Real>(self, bytes: &[u8], to: &mut Vec<T>) {
         match self {
-            Kind::F64 => each(bytes, |b| f64::from_le_bytes(b) as f32),
-            Kind::F32 => each(bytes, f32::from_le_bytes),
-            Kind::F16 => each(bytes, |b| f16::from_le_bytes(b).to_f32()),
-            Kind::BF16 => each(bytes, |b| bf16::from_le_bytes(b).to_f32()),
-            Kind::I64 => each(bytes, |b| i64::from_le_bytes(b) as f32),
-            Kind::I32 => each(bytes, |b| i32::from_le_bytes(b) as f32),
-            Kind::I16 => each(bytes, |b| i16::from_le_bytes(b) as f32),
-            Kind::I8 => each(bytes, |b: [u8; 1]| b[0] as i8 as f32),
-            Kind::U32 => each(bytes, |b| u32::from_le_bytes(b) as f32),
-            Kind::U8 => each(bytes, |b: [u8; 1]| b[0] as f32),
-            Kind::Bool => each(bytes, |b: [u8; 1]| (b[0] != 0) as u8 as f32),
+            Kind::F64 => each(bytes, to, |b| T::of_f64(f64::from_le_bytes(b))),
+            Kind::F32 => each(bytes, to, |b| T::of_f32(f32::from_le_bytes(b))),
+            Kind::F16 => each(bytes, to, |b| T::of_f32(f16::from_le_bytes(b).to_f32())),
+            Kind::BF16 => each(bytes, to, |b| T::of_f32(bf16::from_le_bytes(b).to_f32())),
+            Kind::I64 => each(bytes, to, |b| T::of_i64(i64::from_le_bytes(b))),
+            Kind::I32 => each(bytes, to, |b| T::of_i64(i32::from_le_bytes(b).into())),
+            Kind::I16 => each(bytes, to, |b| T::of_i64(i16::from_le_bytes(b).into())),
+            Kind::I8 => each(bytes, to, |b: [u8; 1]| T::of_i64((b[0] as i8).into())),
+            Kind::U32 => each(bytes, to, |b| T::of_i64(u32::from_le_bytes(b).into())),
+            Kind::U8 => each(bytes, to, |b: [u8; 1]| T::of_i64(b[0].into())),
+            Kind::Bool => each(bytes, to, |b: [u8; 1]| T::of_i64((b[0] != 0).into())),
         }
     }
 }
 
-fn each<const N: usize>(bytes: &[u8], convert: impl Fn([u8; N]) -> f32) -> Vec<f32> {
-    bytes
-        .as_chunks::<N>()
-        .0
-        .iter()
-        .map(|&b| convert(b))
-        .collect()
+fn each<T, const N: usize>(bytes: &[u8], to: &mut Vec<T>, convert: impl Fn([u8; N]) -> T) {
+    to.extend(bytes.as_chunks::<N>().0.iter().map(|&b| convert(b)));
 }
+
+/// What stored numbers are read as: f32 for weights, f64 for statistics; each conversion rounds once.
+pub trait Real: Copy {
+    fn of_f64(value: f64) -> Self;
+    fn of_f32(value: f32) -> Self;
+    fn of_i64(value: i64) -> Self;
+}
+
+impl Real for f32 {
+    fn of_f64(value: f64) -> f32 {
+        value as f32
+    }
+
+    fn of_f32(value: f32) -> f32 {
+        value
+    }
+
+    fn of_i64(value: i64) -> f32 {
+        value as f32
+    }
+}
+
+impl Real for f64 {
+    fn of_f64(value: f64) -> f64 {
+        value
+    }
+
+    fn of_f32(value: f32) -> f64 {
+        value.into()
+    }
+
+    fn of_i64(value: i64) -> f64 {
+        value as f64
+    }
+}
+
+/// Bytes of a tensor that are held beside its values.
+const BLOCK: usize = 1 << 18;
 
 /// One tensor in a file.
 #[derive(Clone, Debug)]
@@ -115,6 +148,13 @@ impl Stored {
         let count = self
             .count()
             .with_context(|| format!("tensor `{name}` of shape {:?} is too large", self.shape))?;
+        let repeats = |(&d, &s): (&usize, &usize)| d > 1 && s == 0;
+        ensure!(
+            count == 0 || !self.shape.iter().zip(&self.strides).any(repeats),
+            "tensor `{name}` of shape {:?} and strides {:?} repeats its elements\nhint: save it with `.clone()`",
+            self.shape,
+            self.strides
+        );
         let bytes = (count as u64).checked_mul(self.kind.size() as u64);
         let extent = match count {
             0 => Some(0),
@@ -143,25 +183,33 @@ impl Stored {
         Some(bytes as u64)
     }
 
-    /// The values in row-major order, as f32.
-    pub fn read(&self, file: &File) -> Result<Vec<f32>> {
+    /// The values in row-major order. Beside them a block of the file is held, or the reach of a view with gaps.
+    pub fn read<T: Real>(&self, file: &File) -> Result<Vec<T>> {
         let reading = || format!("reading tensor `{}`", self.name);
         let count = self.count().with_context(reading)?;
         if count == 0 {
             return Ok(Vec::new());
         }
-        let extent = self.extent().with_context(reading)?;
-        let mut bytes = vec![0u8; extent as usize];
-        file.read_exact_at(&mut bytes, self.offset)
-            .with_context(reading)?;
-        let values = self.kind.to_f32(&bytes);
-        if self.strides == row_major(&self.shape) {
-            return Ok(values);
+        let extent = self.extent().with_context(reading)? as usize;
+        let dense = self.strides == row_major(&self.shape);
+        let mut block = vec![0u8; if dense { extent.min(BLOCK) } else { extent }];
+        let mut values = Vec::with_capacity(extent / self.kind.size());
+        let mut at = 0;
+        while at < extent {
+            let part = block.len().min(extent - at);
+            file.read_exact_at(&mut block[..part], self.offset + at as u64)
+                .with_context(reading)?;
+            self.kind.append(&block[..part], &mut values);
+            at += part;
         }
-        Ok(self.gather(&values, count))
+        drop(block);
+        match dense {
+            true => Ok(values),
+            false => Ok(self.gather(&values, count)),
+        }
     }
 
-    fn gather(&self, values: &[f32], count: usize) -> Vec<f32> {
+    fn gather<T: Real>(&self, values: &[T], count: usize) -> Vec<T> {
         let mut place = vec![0usize; self.shape.len()];
         let mut at = 0;
         let mut out = Vec::with_capacity(count);

@@ -127,7 +127,7 @@ pub enum Anneal {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Train {
-    /// `shapes`, or the path of an image folder, tar, zip or npz.
+    /// `shapes`, or the path of an image folder, tar, zip, npz or npy.
     pub data: String,
     pub steps: u64,
     pub batch: usize,

@@ -1,0 +1,4 @@
+//! Safetensors.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| runner_fuzz::checkpoint(bytes));

@@ -1,0 +1,330 @@
+//! Weights in the containers of other programs: torch's zip and legacy files, TorchScript and TensorFlow graphs.
+
+mod golden_files;
+mod pickles;
+
+use candle_core::Device;
+use golden_files::{golden, values};
+use pickles::*;
+use runner::io::checkpoint::Checkpoint;
+use runner::io::npz::Npz;
+use std::fs;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+fn stranger(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/strangers_files")
+        .join(name)
+}
+
+fn text<T>(result: anyhow::Result<T>) -> String {
+    format!("{:#}", result.err().expect("an error"))
+}
+
+/// Every tensor of `file`, by name, against the golden safetensors file of the same state.
+fn is_the_golden_state(file: &Checkpoint) {
+    let wanted = Checkpoint::open(&golden("checkpoints/state.safetensors")).unwrap();
+    assert_eq!(file.shapes(), wanted.shapes());
+    for name in wanted.names() {
+        assert_eq!(file.kind(name), wanted.kind(name), "{name}");
+        let (a, b) = (value(file, name), value(&wanted, name));
+        assert_eq!(a, b, "{name}");
+    }
+}
+
+fn value(file: &Checkpoint, name: &str) -> Vec<f64> {
+    values(&file.tensor(name, &Device::Cpu).unwrap())
+}
+
+#[test]
+fn both_torch_containers_hold_the_golden_state() {
+    for (name, container) in [
+        ("state_zip.pt", "torch zip"),
+        ("state_legacy.pt", "torch legacy"),
+    ] {
+        let file = Checkpoint::open(&golden("checkpoints").join(name)).unwrap();
+        assert_eq!(file.container(), container);
+        assert!(file.metadata().is_empty());
+        is_the_golden_state(&file);
+    }
+}
+
+#[test]
+fn a_nested_file_asks_for_its_key() {
+    let path = golden("checkpoints/nested_zip.pt");
+    let why = text(Checkpoint::open(&path));
+    assert!(
+        why.contains("it holds dictionaries of tensors: keys = state_dict (12 tensors)"),
+        "{why}"
+    );
+    assert!(why.ends_with("\nhint: pass `--key state_dict`"), "{why}");
+    is_the_golden_state(&Checkpoint::open_key(&path, Some("state_dict")).unwrap());
+    let why = text(Checkpoint::open_key(&path, Some("ema")));
+    assert!(
+        why.contains("it has no `ema`: keys = state_dict (12 tensors)"),
+        "{why}"
+    );
+    let why = text(Checkpoint::open_key(&path, Some("state_dict.half")));
+    assert!(why.contains("`state_dict.half` is a tensor"), "{why}");
+    let plain = golden("checkpoints/state.safetensors");
+    let why = text(Checkpoint::open_key(&plain, Some("ema")));
+    assert!(why.contains("only torch files have keys"), "{why}");
+}
+
+#[test]
+fn training_states_are_read_by_dotted_keys_whatever_lies_beside() {
+    for name in ["module_zip.pt", "module_legacy.pt"] {
+        let path = stranger(name);
+        let why = text(Checkpoint::open(&path));
+        assert!(
+            why.contains("keys = ema (7 tensors), opt (1 tensors), epoch, args"),
+            "{why}"
+        );
+        assert!(why.ends_with("--key ema`"), "{why}");
+        let ema = Checkpoint::open_key(&path, Some("ema")).unwrap();
+        assert_eq!(ema.shapes()["0.weight"], [2, 2]);
+        assert_eq!(ema.kind("1.num_batches_tracked"), Some("I64"));
+        assert_eq!(value(&ema, "1.num_batches_tracked"), [0.0]);
+        let why = text(Checkpoint::open_key(&path, Some("opt")));
+        assert!(why.ends_with("--key opt.state`"), "{why}");
+        let state = Checkpoint::open_key(&path, Some("opt.state.0")).unwrap();
+        assert_eq!(value(&state, "exp_avg"), [1.0, 1.0]);
+        let why = text(Checkpoint::open_key(&path, Some("epoch")));
+        assert!(why.contains("it holds no tensors"), "{why}");
+    }
+}
+
+#[test]
+fn later_types_parameters_and_shared_storages_are_read() {
+    let file = Checkpoint::open(&stranger("types.pt")).unwrap();
+    assert_eq!(file.kind("u32"), Some("U32"));
+    assert_eq!(value(&file, "i16"), [-3.0]);
+    assert_eq!(value(&file, "i8"), [-3.0]);
+    assert_eq!(value(&file, "parameter"), [1.0, 1.0]);
+    assert_eq!(value(&file, "first"), [0.0, 1.0, 2.0, 3.0]);
+    assert_eq!(value(&file, "last"), [2.0, 3.0, 4.0, 5.0]);
+    assert!(!file.shapes().contains_key("big"));
+    let why = text(Checkpoint::open(&stranger("expanded.pt")));
+    assert!(
+        why.contains("`grown` of shape [3] and strides [0] repeats its elements\nhint: "),
+        "{why}"
+    );
+}
+
+#[test]
+fn a_scripted_net_is_its_buffers_by_path() {
+    let file = Checkpoint::open(&stranger("scripted.pt")).unwrap();
+    assert_eq!(file.container(), "TorchScript");
+    let mut wanted = Npz::open(&stranger("scripted.npz")).unwrap();
+    let mut names = wanted.names();
+    names.sort();
+    assert!(names.contains(&"layers.conv.weight".to_string()));
+    assert_eq!(file.shapes().keys().cloned().collect::<Vec<_>>(), names);
+    for name in names {
+        assert_eq!(
+            value(&file, &name),
+            wanted.f64(&name).unwrap().data,
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn hostile_files_are_refused_by_name_and_run_nothing() {
+    for name in ["hostile_zip.pt", "hostile_legacy.pt"] {
+        let why = text(Checkpoint::open(&golden("checkpoints").join(name)));
+        assert!(
+            why.contains(name) && why.contains("it names `posix.system`"),
+            "{why}"
+        );
+        assert!(why.contains("nothing of it was run\nhint: "), "{why}");
+    }
+    assert!(!Path::new("/tmp/evil_ran").exists());
+}
+
+#[test]
+fn truncated_files_say_so() {
+    for name in ["truncated_zip.pt", "truncated_legacy.pt"] {
+        let why = text(Checkpoint::open(&golden("checkpoints").join(name)));
+        assert!(why.contains(name), "{why}");
+        assert!(why.contains("\nhint: the file may be truncated"), "{why}");
+    }
+}
+
+#[test]
+fn no_cut_and_no_flip_makes_a_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bad.pt");
+    for name in ["state_zip.pt", "state_legacy.pt"] {
+        let whole = fs::read(golden("checkpoints").join(name)).unwrap();
+        for at in 0..whole.len() {
+            fs::write(&path, &whole[..at]).unwrap();
+            assert!(Checkpoint::open(&path).is_err(), "{name} cut at {at}");
+            let mut bytes = whole.clone();
+            bytes[at] ^= 0x41;
+            fs::write(&path, &bytes).unwrap();
+            if let Ok(file) = Checkpoint::open(&path) {
+                let _ = file.tensors(&Device::Cpu);
+            }
+        }
+    }
+}
+
+#[test]
+fn archives_and_pickles_that_are_no_checkpoints_say_what_they_are() {
+    let why = text(Checkpoint::open(&golden("checkpoints/adm_samples.npz")));
+    assert!(
+        why.contains("it is an npz archive of arrays, not a checkpoint"),
+        "{why}"
+    );
+    let why = text(Checkpoint::open(&stranger("edm2_protocol4.pkl")));
+    assert!(why.contains("it is a bare pickle"), "{why}");
+    let why = text(Checkpoint::open(&stranger("fidelity_numpy.pt")));
+    assert!(
+        why.contains("it holds no tensors: keys = mu, sigma"),
+        "{why}"
+    );
+}
+
+#[test]
+fn packed_storages_are_refused() {
+    use std::io::Write;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("packed.pt");
+    let object = object(&dict(&[(
+        "a",
+        tensor("FloatStorage", "0", 8, 0, &[8], &[1]),
+    )]));
+    let mut zip = zip::ZipWriter::new(fs::File::create(&path).unwrap());
+    let deflated = zip::write::SimpleFileOptions::default();
+    for (name, bytes) in [("x/data.pkl", &object[..]), ("x/data/0", &[0; 32])] {
+        zip.start_file(
+            name,
+            deflated.compression_method(zip::CompressionMethod::Deflated),
+        )
+        .unwrap();
+        zip.write_all(bytes).unwrap();
+    }
+    zip.finish().unwrap();
+    let why = text(Checkpoint::open(&path));
+    assert!(
+        why.contains("x/data/0 is packed, which tensors are not\nhint: "),
+        "{why}"
+    );
+}
+
+#[test]
+fn a_file_of_gigabytes_is_opened_by_its_contents_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("large.pt");
+    let count = 3 << 28;
+    let of = |offset, shape: &[i64]| tensor("FloatStorage", "k", count, offset, shape, &[1]);
+    let all = dict(&[("all", of(0, &[count])), ("end", of(count - 2, &[2]))]);
+    let mut bytes = legacy(&all, &["k"]);
+    bytes.extend(count.to_le_bytes());
+    let length = bytes.len() as u64 + 4 * count as u64;
+    fs::write(&path, &bytes).unwrap();
+    let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.set_len(length).unwrap();
+    file.write_all_at(&2.5f32.to_le_bytes(), length - 4)
+        .unwrap();
+    let file = Checkpoint::open(&path).unwrap();
+    assert_eq!(file.shapes()["all"], [count as usize]);
+    assert_eq!(value(&file, "end"), [0.0, 2.5]);
+}
+
+/// A protocol buffer's field of bytes.
+fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
+    let mut out = vec![number << 3 | 2];
+    let mut length = bytes.len();
+    while length >= 0x80 {
+        out.push(length as u8 | 0x80);
+        length >>= 7;
+    }
+    out.push(length as u8);
+    out.extend(bytes);
+    out
+}
+
+fn constant(name: &str, kind: u8, shape: &[u8], values: &[u8]) -> Vec<u8> {
+    let dims: Vec<u8> = shape.iter().flat_map(|&d| field(2, &[8, d])).collect();
+    let tensor = [&[8, kind][..], &field(2, &dims), values].concat();
+    let attribute = [field(1, b"value"), field(2, &field(8, &tensor))].concat();
+    let dtype = [field(1, b"dtype"), field(2, &[48, kind])].concat();
+    let parts = [
+        field(1, name.as_bytes()),
+        field(2, b"Const"),
+        field(5, &dtype),
+        field(5, &attribute),
+    ];
+    field(1, &parts.concat())
+}
+
+#[test]
+fn a_graph_is_its_float_constants() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("graph.pb");
+    let floats =
+        |values: &[f32]| -> Vec<u8> { values.iter().flat_map(|v| v.to_le_bytes()).collect() };
+    let single = [&[0x2d][..], &floats(&[0.25])].concat();
+    let node = field(1, &[field(1, b"x"), field(2, b"Placeholder")].concat());
+    let graph = [
+        node.clone(),
+        constant(
+            "conv/weights",
+            1,
+            &[2, 3],
+            &field(4, &floats(&[1., 2., 3., 4., 5., 6.])),
+        ),
+        constant("conv/beta", 1, &[2], &field(5, &floats(&[7., 8.]))),
+        constant("conv/gamma", 1, &[3], &single),
+        constant("axis", 3, &[1], &field(4, &[1, 0, 0, 0])),
+        constant("eps", 1, &[], &single),
+        constant("none", 1, &[0], &[]),
+        field(4, &[]),
+    ]
+    .concat();
+    fs::write(&path, &graph).unwrap();
+    let file = Checkpoint::open(&path).unwrap();
+    assert_eq!(file.container(), "TensorFlow graph");
+    let names: Vec<&str> = file.names().collect();
+    assert_eq!(
+        names,
+        ["conv/weights", "conv/beta", "conv/gamma", "eps", "none"]
+    );
+    assert_eq!(file.shapes()["conv/weights"], [2, 3]);
+    assert_eq!(value(&file, "conv/weights"), [1., 2., 3., 4., 5., 6.]);
+    assert_eq!(value(&file, "conv/beta"), [7., 8.]);
+    assert_eq!(value(&file, "conv/gamma"), [0.25; 3]);
+    assert_eq!(value(&file, "eps"), [0.25]);
+    assert!(value(&file, "none").is_empty());
+    for at in 0..graph.len() {
+        fs::write(&path, &graph[..at]).unwrap();
+        let _ = Checkpoint::open(&path).map(|f| f.tensors(&Device::Cpu));
+        let mut bytes = graph.clone();
+        bytes[at] ^= 0xff;
+        fs::write(&path, &bytes).unwrap();
+        let _ = Checkpoint::open(&path).map(|f| f.tensors(&Device::Cpu));
+    }
+    let broken = [
+        (
+            constant("w", 1, &[9], &field(4, &[0; 8])),
+            "constant `w`: shape [9] takes 9 values",
+        ),
+        (node, "without float constants"),
+        (
+            graph[..graph.len() - 9].to_vec(),
+            "hint: the file may be truncated",
+        ),
+        (
+            vec![0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f],
+            "reaches beyond its message",
+        ),
+    ];
+    for (bytes, expected) in broken {
+        fs::write(&path, bytes).unwrap();
+        let why = text(Checkpoint::open(&path));
+        assert!(why.contains(expected), "{why}");
+    }
+}
