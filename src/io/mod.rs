@@ -3,7 +3,8 @@
 pub mod checkpoint;
 pub mod disk;
 pub mod image;
-mod npy;
+mod jpeg;
+pub mod npy;
 pub mod npz;
 mod safetensors;
 mod stored;
