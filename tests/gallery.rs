@@ -299,5 +299,6 @@ fn arrays_that_are_no_pictures_say_what_they_hold() {
     let bytes: Vec<u8> = [f32::NAN, 1.0, 2.0, f32::INFINITY].iter().flat_map(|v| v.to_le_bytes()).collect();
     let why = write("(4, 1)", "<f4", &bytes);
     assert!(why.contains("2 of its 4 images") && why.contains("[0]"), "{why}");
-    assert!(write("(9999999999, 9999, 9999, 3)", "<f4", &[]).contains("truncated"));
+    assert!(write("(99999, 9999, 9999, 3)", "<f4", &[]).contains("truncated"));
+    assert!(write("(9999999999, 9999, 9999, 3)", "<f4", &[]).contains("too large"));
 }
