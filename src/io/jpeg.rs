@@ -11,11 +11,21 @@ const SCAN_LIMIT: usize = 200;
 /// Decodes a JPEG to RGB: accurate integer DCT, triangle-filtered chroma, no orientation applied. CMYK is inverted and
 /// mixed as Pillow does it (Adobe's convention). A file that ends early or is broken inside is an error, as in Pillow.
 pub(super) fn decode(bytes: &[u8]) -> Result<Rgb8> {
+    ensure!(
+        is_whole(bytes),
+        "the JPEG ends early\nhint: it may be truncated"
+    );
     // The decoder is fuzzed, but hostile files are many: whatever it trips over is an error of this file.
     match catch_unwind(AssertUnwindSafe(|| decode_within_limits(bytes))) {
         Ok(image) => image,
         Err(_) => bail!("the JPEG is broken: its decoder gave up"),
     }
+}
+
+/// Whether the end marker follows the last scan; a thumbnail's lies before the first.
+fn is_whole(bytes: &[u8]) -> bool {
+    let end = bytes.windows(2).rposition(|pair| pair == b"\xff\xd9");
+    end.is_some_and(|end| !bytes[end..].windows(2).any(|pair| pair == b"\xff\xda"))
 }
 
 fn decode_within_limits(bytes: &[u8]) -> Result<Rgb8> {
