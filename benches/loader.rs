@@ -80,7 +80,7 @@ fn median(values: &mut [f64]) -> f64 {
 /// What one image costs a thread, step by step.
 fn steps(folder: &str) -> Result<()> {
     let gallery = Gallery::open(&[folder])?;
-    let mut timed = |name: &str, run: &mut dyn FnMut() -> Result<()>| {
+    let timed = |name: &str, run: &mut dyn FnMut() -> Result<()>| {
         let mut times = Vec::new();
         for _ in 0..30 {
             let start = Instant::now();

@@ -16,7 +16,10 @@ fn names_parse_print_and_serialise_alike() {
         assert_eq!(name, rules.preprocessing.name());
     }
     let why = "fid".parse::<Preset>().unwrap_err();
-    assert!(why.contains("\"fid\"") && why.contains("`pytorch-fid`"), "{why}");
+    assert!(
+        why.contains("\"fid\"") && why.contains("`pytorch-fid`"),
+        "{why}"
+    );
 }
 
 #[test]
@@ -26,7 +29,10 @@ fn every_quantity_has_its_rule_and_every_rule_its_quantity() {
         let has = |q| rules.published(q).is_some();
         assert!(has(Quantity::Fid), "{preset}");
         assert_eq!(rules.frechet.ddof, 1, "{preset}");
-        assert_eq!(has(Quantity::InceptionScore), rules.inception_score.is_some());
+        assert_eq!(
+            has(Quantity::InceptionScore),
+            rules.inception_score.is_some()
+        );
         assert_eq!(has(Quantity::Kid), rules.kid.is_some(), "{preset}");
         assert_eq!(has(Quantity::Precision), rules.neighbours.is_some());
         assert_eq!(has(Quantity::Recall), rules.neighbours.is_some());
@@ -38,7 +44,10 @@ fn every_quantity_has_its_rule_and_every_rule_its_quantity() {
 
 #[test]
 fn presets_share_their_preprocessings() {
-    assert_eq!(preprocessings(&[Preset::Edm, Preset::Adm]), [Preprocessing::Tf1]);
+    assert_eq!(
+        preprocessings(&[Preset::Edm, Preset::Adm]),
+        [Preprocessing::Tf1]
+    );
     assert_eq!(preprocessings(&Preset::ALL), Preprocessing::ALL);
     assert_eq!(preprocessings(&[]), []);
 }
@@ -48,7 +57,10 @@ fn the_rules_that_differ_are_each_tools_own() {
     let adm = Preset::Adm.rules();
     assert_eq!(adm.inception_score.unwrap().splits, Splits::Every(5000));
     let balls = adm.neighbours.unwrap();
-    assert_eq!((balls.k, balls.edge, balls.distance), (3, Edge::Inside, Precision::F16));
+    assert_eq!(
+        (balls.k, balls.edge, balls.distance),
+        (3, Edge::Inside, Precision::F16)
+    );
     assert_eq!((balls.reference, balls.samples), (Some(10_000), None));
     assert_eq!(adm.published(Quantity::Sfid), Some("sFID"));
     let fidelity = Preset::TorchFidelity.rules();
@@ -60,6 +72,10 @@ fn the_rules_that_differ_are_each_tools_own() {
     let mixed: Vec<_> = mixed.collect();
     assert_eq!(
         mixed,
-        [Preset::CleanFid, Preset::CleanFidLegacyPytorch, Preset::DgmEval]
+        [
+            Preset::CleanFid,
+            Preset::CleanFidLegacyPytorch,
+            Preset::DgmEval
+        ]
     );
 }

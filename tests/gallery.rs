@@ -26,7 +26,12 @@ fn write_png(path: &Path, pixels: &[u8], w: usize, h: usize) {
 /// Seven images of 24 pixels: folders `0` and `1`, the second first in the order of writing.
 fn write_folder(root: &Path) {
     for k in (0..7u64).rev() {
-        write_png(&root.join(format!("{}/{k}.png", k / 4)), &scene(k, 24), 24, 24);
+        write_png(
+            &root.join(format!("{}/{k}.png", k / 4)),
+            &scene(k, 24),
+            24,
+            24,
+        );
     }
     fs::write(root.join("list.txt"), "not a picture").unwrap();
 }
@@ -74,10 +79,15 @@ fn several_collections_are_one_gallery_of_original_sizes() {
     let mut header = tar::Header::new_gnu();
     let bytes = encode_png(&scene(20, 30)[..30 * 21 * 3], 30, 21).unwrap();
     header.set_size(bytes.len() as u64);
-    tar.append_data(&mut header, "x/wide.png", &bytes[..]).unwrap();
+    tar.append_data(&mut header, "x/wide.png", &bytes[..])
+        .unwrap();
     tar.finish().unwrap();
     let batch = [scene(30, 8), scene(31, 8)].concat();
-    npz::write(&at("c.npz"), &[("arr_0", Array::u8(&[2, 8, 8, 3], batch.clone()))]).unwrap();
+    npz::write(
+        &at("c.npz"),
+        &[("arr_0", Array::u8(&[2, 8, 8, 3], batch.clone()))],
+    )
+    .unwrap();
     let mut npy = b"\x93NUMPY\x01\x00\x76\x00".to_vec();
     npy.extend(
         format!(
@@ -146,9 +156,18 @@ fn a_loader_that_is_left_early_ends_its_threads() {
     };
     assert_eq!(Loader::start(gallery.clone(), none).unwrap().count(), 0);
     for bad in [
-        Order { images: 0..8, ..order(&gallery, 1, 1) },
-        Order { batch: 0, ..order(&gallery, 1, 1) },
-        Order { preprocessings: vec![], ..order(&gallery, 1, 1) },
+        Order {
+            images: 0..8,
+            ..order(&gallery, 1, 1)
+        },
+        Order {
+            batch: 0,
+            ..order(&gallery, 1, 1)
+        },
+        Order {
+            preprocessings: vec![],
+            ..order(&gallery, 1, 1)
+        },
     ] {
         assert!(Loader::start(gallery.clone(), bad).is_err());
     }
@@ -169,8 +188,14 @@ fn files_that_cannot_be_read_are_all_listed_before_the_first_is_decoded() {
     assert_eq!((all.files.len(), all.of), (33, 40));
     assert_eq!(all.files[32], "plain.ppm");
     let why = format!("{why:#}");
-    assert!(why.contains("33 of 40 files") && why.contains("bad00.jpg"), "{why}");
-    assert!(why.contains("and 13 more") && why.contains("\nhint: "), "{why}");
+    assert!(
+        why.contains("33 of 40 files") && why.contains("bad00.jpg"),
+        "{why}"
+    );
+    assert!(
+        why.contains("and 13 more") && why.contains("\nhint: "),
+        "{why}"
+    );
 }
 
 #[test]
@@ -203,7 +228,10 @@ fn mixed_sizes_are_an_error_where_the_preset_resizes_batches() {
     let gallery = Arc::new(Gallery::open(&[spec(dir.path())]).unwrap());
     for batch in [1, 7] {
         let why = text(loaded(&gallery, order(&gallery, batch, 3)));
-        assert!(why.contains("0/2.png is 25 by 25") && why.contains("24 by 24"), "{why}");
+        assert!(
+            why.contains("0/2.png is 25 by 25") && why.contains("24 by 24"),
+            "{why}"
+        );
         assert!(why.contains("\nhint: "), "{why}");
     }
     let mixed = Order {
@@ -245,8 +273,14 @@ fn oddities_are_found_counted_and_named() {
     images.push((16, 4, scene(9, 8)));
     let odd = survey(images);
     let found = odd.findings(2048, &name);
-    assert_eq!(of(&found, Oddity::Copies), Some((1, vec!["6.png = 1.png".into()])));
-    assert_eq!(of(&found, Oddity::Constant), Some((1, vec!["7.png".into()])));
+    assert_eq!(
+        of(&found, Oddity::Copies),
+        Some((1, vec!["6.png = 1.png".into()]))
+    );
+    assert_eq!(
+        of(&found, Oddity::Constant),
+        Some((1, vec!["7.png".into()]))
+    );
     assert_eq!(of(&found, Oddity::Grey), Some((1, vec!["8.png".into()])));
     let sizes = vec!["9.png (4x16)".into(), "10.png (16x4)".into()];
     assert_eq!(of(&found, Oddity::Sizes), Some((2, sizes)));
@@ -255,7 +289,10 @@ fn oddities_are_found_counted_and_named() {
     assert_eq!(odd.sizes()[0], ((8, 8), 9));
     let line = found.iter().find(|f| f.oddity == Oddity::Copies).unwrap();
     let line = line.to_string();
-    assert!(line.starts_with("1 of 11 images are copies of earlier ones: 6.png = 1.png; "), "{line}");
+    assert!(
+        line.starts_with("1 of 11 images are copies of earlier ones: 6.png = 1.png; "),
+        "{line}"
+    );
     let beside = odd.findings_beside(&plain, &name);
     let known = vec!["0.png".into(), "1.png".into(), "2.png".into()];
     assert_eq!(of(&beside, Oddity::InReference), Some((7, known)));
@@ -263,9 +300,17 @@ fn oddities_are_found_counted_and_named() {
     assert_eq!(of(&beside, Oddity::Grey), None);
     let greys = survey([(8, 8, grey.clone()), (8, 8, grey)]);
     assert_eq!(of(&greys.findings(1, &name), Oddity::Grey), None);
-    assert_eq!(of(&greys.findings_beside(&plain, &name), Oddity::Grey).unwrap().0, 2);
+    assert_eq!(
+        of(&greys.findings_beside(&plain, &name), Oddity::Grey)
+            .unwrap()
+            .0,
+        2
+    );
     let dark = survey([(8, 8, (0..192).map(|v| v % 2).collect())]);
-    assert_eq!(of(&dark.findings(0, &name), Oddity::Range), Some((1, vec![])));
+    assert_eq!(
+        of(&dark.findings(0, &name), Oddity::Range),
+        Some((1, vec![]))
+    );
 }
 
 #[test]
@@ -274,11 +319,18 @@ fn arrays_that_are_no_pictures_say_what_they_hold() {
     let path = dir.path().join("floats.npz");
     let mut values: Vec<f32> = (0..2 * 48).map(|v| v as f32 / 48.0 - 1.0).collect();
     let write = |values: &[f32]| {
-        npz::write(&path, &[("arr_0", Array::f32(&[2, 4, 4, 3], values.to_vec()))]).unwrap();
+        npz::write(
+            &path,
+            &[("arr_0", Array::f32(&[2, 4, 4, 3], values.to_vec()))],
+        )
+        .unwrap();
         text(Gallery::open(&[spec(&path)]))
     };
     let why = write(&values);
-    assert!(why.contains("float32 of -1..0.97") && why.contains("x * 127.5"), "{why}");
+    assert!(
+        why.contains("float32 of -1..0.97") && why.contains("x * 127.5"),
+        "{why}"
+    );
     values.iter_mut().for_each(|v| *v = (*v + 1.0) / 2.0);
     assert!(write(&values).contains("x * 255"));
     values[50] = f32::NAN;
@@ -296,9 +348,15 @@ fn arrays_that_are_no_pictures_say_what_they_hold() {
     assert!(write("(1, 3, 8, 8)", "|u1", &[0; 192]).contains("transpose"));
     assert!(write("(1, 8, 8, 3)", "|u1", &[0; 191]).contains("truncated"));
     assert!(write("(1, 8, 8, 3)", "|i1", &[0; 192]).contains("int8"));
-    let bytes: Vec<u8> = [f32::NAN, 1.0, 2.0, f32::INFINITY].iter().flat_map(|v| v.to_le_bytes()).collect();
+    let bytes: Vec<u8> = [f32::NAN, 1.0, 2.0, f32::INFINITY]
+        .iter()
+        .flat_map(|v| v.to_le_bytes())
+        .collect();
     let why = write("(4, 1)", "<f4", &bytes);
-    assert!(why.contains("2 of its 4 images") && why.contains("[0]"), "{why}");
+    assert!(
+        why.contains("2 of its 4 images") && why.contains("[0]"),
+        "{why}"
+    );
     assert!(write("(99999, 9999, 9999, 3)", "<f4", &[]).contains("truncated"));
     assert!(write("(9999999999, 9999, 9999, 3)", "<f4", &[]).contains("too large"));
 }

@@ -35,11 +35,16 @@ impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let (count, of) = (self.files.len(), self.of);
         let named = self.files[..count.min(NAMED)].join(", ");
-        write!(f, "{count} of {of} files are no pictures that are read: {named}")?;
+        write!(
+            f,
+            "{count} of {of} files are no pictures that are read: {named}"
+        )?;
         if count > NAMED {
             write!(f, " and {} more", count - NAMED)?;
         }
-        f.write_str("\nhint: PNG, JPEG, WebP and BMP are read; convert the others or move them away")
+        f.write_str(
+            "\nhint: PNG, JPEG, WebP and BMP are read; convert the others or move them away",
+        )
     }
 }
 

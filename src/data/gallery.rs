@@ -73,11 +73,7 @@ impl Gallery {
     }
 
     fn place(&self, i: usize) -> Result<(&Part, usize)> {
-        ensure!(
-            i < self.len,
-            "image {i} is asked, there are {}",
-            self.len
-        );
+        ensure!(i < self.len, "image {i} is asked, there are {}", self.len);
         let after = self.parts.partition_point(|part| part.start <= i);
         let part = &self.parts[after - 1];
         Ok((part, i - part.start))

@@ -1,6 +1,6 @@
 //! Images to the Inception network's input, to the bit as each evaluator's own code prepares it.
 
-use crate::data::bilinear::{self, Rule};
+use crate::data::bilinear;
 use crate::data::resize::{Filter, float_planes};
 use crate::io::image::Rgb8;
 use crate::spec::rules::Preprocessing;
@@ -12,7 +12,7 @@ pub const SIDE: usize = 299;
 pub const INPUT: usize = 3 * SIDE * SIDE;
 
 /// Fills `out`, f32 [3, 299, 299] of -1..1, with `image` of any size. `Tf1` and `Clean` map 255 to 0.9921875, `Torch`
-/// to 1. An image of one size gives the same bits on every machine: no operation is fused.
+/// to 1. The same image gives the same bits on every machine: operations are fused only where the tool fuses them.
 ///
 /// - `Tf1` is torch-fidelity 0.4.0's on a CPU, which is TensorFlow 1's; the affine grid of EDM and of clean-fid's
 ///   `legacy_tensorflow` is the same but for the rounding of its coordinates.
@@ -31,12 +31,12 @@ pub fn fill(image: &Rgb8, how: Preprocessing, out: &mut [f32]) -> Result<()> {
         out.len()
     );
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2") {
-        #[target_feature(enable = "avx2")]
+    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+        #[target_feature(enable = "avx2,fma")]
         fn wide(image: &Rgb8, how: Preprocessing, out: &mut [f32]) {
             planes(image, how, out);
         }
-        // SAFETY: the machine has the feature.
+        // SAFETY: the machine has the features.
         unsafe { wide(image, how, out) };
         return Ok(());
     }
@@ -48,16 +48,14 @@ pub fn fill(image: &Rgb8, how: Preprocessing, out: &mut [f32]) -> Result<()> {
 fn planes(image: &Rgb8, how: Preprocessing, out: &mut [f32]) {
     let centred = |v: f32| (v - 128.0) / 128.0;
     match how {
-        Preprocessing::Tf1 => {
-            bilinear::planes(image, SIDE, Rule::Tf1, |byte| byte as f32, centred, out);
-        }
+        Preprocessing::Tf1 => bilinear::tensorflow(image, SIDE, centred, out),
         Preprocessing::Torch => {
             let unit = |byte: u8| byte as f32 / 255.0;
-            bilinear::planes(image, SIDE, Rule::Torch, unit, |v| 2.0 * v - 1.0, out);
+            bilinear::pytorch(image, SIDE, unit, |v| 2.0 * v - 1.0, out);
         }
         Preprocessing::TorchBytes => {
             let finish = |v: f32| 2.0 * (v.clamp(0.0, 255.0) / 255.0) - 1.0;
-            bilinear::planes(image, SIDE, Rule::Torch, |byte| byte as f32, finish, out);
+            bilinear::pytorch(image, SIDE, |byte| byte as f32, finish, out);
         }
         Preprocessing::Clean => {
             float_planes(image, SIDE, Filter::Bicubic, out);

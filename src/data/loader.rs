@@ -225,7 +225,10 @@ impl Shared {
         while let Some((slot, i)) = self.begin() {
             let made = catch_unwind(AssertUnwindSafe(|| self.make(i, &mut scratch)));
             let made = made.unwrap_or_else(|_| {
-                Err(anyhow!("reading {}: its decoder gave up", self.gallery.name(i)))
+                Err(anyhow!(
+                    "reading {}: its decoder gave up",
+                    self.gallery.name(i)
+                ))
             });
             self.put(&slot, i - slot.first, made, &scratch);
         }

@@ -41,7 +41,11 @@ impl Stack {
             if header.bytes() <= LOOKED_AT {
                 from.read_to_end(&mut bytes)?;
             }
-            return Err(no_bytes("the array", &header, &npy::elements(&header, &bytes)?));
+            return Err(no_bytes(
+                "the array",
+                &header,
+                &npy::elements(&header, &bytes)?,
+            ));
         }
         let (n, h, w) = match header.shape[..] {
             [n, h, w, 3] => (n, h, w),
@@ -102,7 +106,9 @@ pub(super) fn no_bytes(array: &str, header: &Header, values: &[f32]) -> Error {
     let high = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let (range, cure) = match (low, high) {
         _ if values.is_empty() => (String::new(), "x"),
-        _ if low < 0.0 && low >= -1.5 && high <= 1.5 => (format!(" of {low}..{high}"), "x * 127.5 + 127.5"),
+        _ if low < 0.0 && low >= -1.5 && high <= 1.5 => {
+            (format!(" of {low}..{high}"), "x * 127.5 + 127.5")
+        }
         _ if low >= 0.0 && high <= 1.0 => (format!(" of {low}..{high}"), "x * 255"),
         _ => (format!(" of {low}..{high}"), "x"),
     };

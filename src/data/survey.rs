@@ -82,16 +82,25 @@ impl fmt::Display for Finding {
         let Finding { count, of, .. } = self;
         match self.oddity {
             Oddity::Copies => write!(f, "{count} of {of} images are copies of earlier ones")?,
-            Oddity::InReference => write!(f, "{count} of {of} images are in the reference, to the bit")?,
+            Oddity::InReference => {
+                write!(f, "{count} of {of} images are in the reference, to the bit")?
+            }
             Oddity::Constant => write!(f, "{count} of {of} images are of one colour")?,
             Oddity::Grey => write!(f, "{count} of {of} images are grey")?,
             Oddity::Sizes => write!(f, "{count} of {of} images are of other sizes than the rest")?,
-            Oddity::OtherSizes => write!(f, "{count} of {of} images are of sizes that the reference lacks")?,
+            Oddity::OtherSizes => write!(
+                f,
+                "{count} of {of} images are of sizes that the reference lacks"
+            )?,
             Oddity::Few => write!(f, "there are {count} images")?,
             Oddity::Range => write!(f, "no pixel of {count} images is above 1")?,
         }
         if !self.first.is_empty() {
-            let more = if self.first.len() < *count { ", .." } else { "" };
+            let more = if self.first.len() < *count {
+                ", .."
+            } else {
+                ""
+            };
             write!(f, ": {}{more}", self.first.join(", "))?;
         }
         write!(f, "; {}", self.effect)
@@ -157,13 +166,22 @@ impl Survey {
         name: &dyn Fn(usize) -> String,
     ) -> Vec<Finding> {
         let known: HashMap<u128, ()> = reference.facts.iter().map(|f| (f.digest, ())).collect();
-        let sizes: HashMap<(u32, u32), ()> =
-            reference.sizes().into_iter().map(|(s, _)| (s, ())).collect();
+        let sizes: HashMap<(u32, u32), ()> = reference
+            .sizes()
+            .into_iter()
+            .map(|(s, _)| (s, ()))
+            .collect();
         let mut found = vec![
-            self.collect(Oddity::InReference, |f| known.contains_key(&f.digest), &|i, _| name(i)),
-            self.collect(Oddity::OtherSizes, |f| !sizes.contains_key(&(f.w, f.h)), &|i, f| {
-                format!("{} ({}x{})", name(i), f.w, f.h)
-            }),
+            self.collect(
+                Oddity::InReference,
+                |f| known.contains_key(&f.digest),
+                &|i, _| name(i),
+            ),
+            self.collect(
+                Oddity::OtherSizes,
+                |f| !sizes.contains_key(&(f.w, f.h)),
+                &|i, f| format!("{} ({}x{})", name(i), f.w, f.h),
+            ),
         ];
         if reference.coloured() && !self.coloured() {
             found.push(self.collect(Oddity::Grey, |f| f.grey, &|i, _| name(i)));

@@ -63,11 +63,17 @@ impl Preset {
     /// One line: whose numbers, of which version.
     pub fn about(self) -> &'static str {
         match self {
-            Preset::Adm => "guided-diffusion's evaluator.py at 22e0df8: FID, sFID, IS, precision and recall",
-            Preset::TorchFidelity => "torch-fidelity 0.4.0 on Inception: FID, IS, KID, precision and recall",
+            Preset::Adm => {
+                "guided-diffusion's evaluator.py at 22e0df8: FID, sFID, IS, precision and recall"
+            }
+            Preset::TorchFidelity => {
+                "torch-fidelity 0.4.0 on Inception: FID, IS, KID, precision and recall"
+            }
             Preset::PytorchFid => "pytorch-fid 0.3.0: FID",
             Preset::CleanFid => "clean-fid 0.1.35, mode clean (antialiased resize): FID, KID",
-            Preset::CleanFidLegacyTensorflow => "clean-fid 0.1.35, mode legacy_tensorflow: FID, KID",
+            Preset::CleanFidLegacyTensorflow => {
+                "clean-fid 0.1.35, mode legacy_tensorflow: FID, KID"
+            }
             Preset::CleanFidLegacyPytorch => "clean-fid 0.1.35, mode legacy_pytorch: FID, KID",
             Preset::Edm => "EDM's fid.py at 008a4e5: FID",
             Preset::DgmEval => {
@@ -81,7 +87,9 @@ impl Preset {
         match self {
             Preset::Adm => adm(),
             Preset::TorchFidelity => torch_fidelity(),
-            Preset::PytorchFid => fid_only(Preprocessing::Torch, RETRIED, &[(Quantity::Fid, "FID")]),
+            Preset::PytorchFid => {
+                fid_only(Preprocessing::Torch, RETRIED, &[(Quantity::Fid, "FID")])
+            }
             Preset::CleanFid => clean_fid(Preprocessing::Clean, true),
             Preset::CleanFidLegacyTensorflow => clean_fid(Preprocessing::Tf1, false),
             Preset::CleanFidLegacyPytorch => clean_fid(Preprocessing::TorchBytes, true),
