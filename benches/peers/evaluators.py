@@ -195,10 +195,11 @@ def main():
             gap = "" if other is None else f"{abs(other - value) / max(abs(value), 1e-300):.2e}"
             print(f"{tool:<16}{name:<34}{value:>16.9g}{'-' if other is None else f'{other:.9g}':>16}{gap:>11}")
         ratio = "" if my_seconds is None else f"{seconds / my_seconds:.2f}x"
-        print(f"{tool:<16}{'seconds':<34}{seconds:>16.1f}{'-' if my_seconds is None else f'{my_seconds:.1f}':>16}{ratio:>11}")
-    if args.out:
-        pathlib.Path(args.out).parent.mkdir(parents=True, exist_ok=True)
-        pathlib.Path(args.out).write_text(json.dumps(report, indent=1) + "\n")
+        print(f"{tool:<16}{'seconds':<34}{seconds:>16.1f}{'-' if my_seconds is None else f'{my_seconds:.1f}':>16}{ratio:>11}", flush=True)
+        # After every tool: the slow ones are not to be run again for a later one's failure.
+        if args.out:
+            pathlib.Path(args.out).parent.mkdir(parents=True, exist_ok=True)
+            pathlib.Path(args.out).write_text(json.dumps(report, indent=1) + "\n")
 
 
 if __name__ == "__main__":
