@@ -1,4 +1,4 @@
-//! The PyTorch process that a benchmark takes turns with.
+//! The Python process that a benchmark takes turns with.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -14,10 +14,16 @@ pub struct Peer {
 impl Peer {
     /// Starts `torch_ops.py` with that many threads; the error says in a word why there is none.
     pub fn start(threads: usize) -> Result<Peer, String> {
+        Peer::run("torch_ops.py", &[threads.to_string()], "torch")
+    }
+
+    /// Starts a script of this folder, which first says what it is; `needs` is what it imports.
+    pub fn run(script: &str, arguments: &[String], needs: &str) -> Result<Peer, String> {
         let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".into());
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peers/torch_ops.py");
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peers");
         let mut child = Command::new(&python)
-            .args([script, &threads.to_string()])
+            .arg(format!("{folder}/{script}"))
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -37,7 +43,7 @@ impl Peer {
                 peer.name = name;
                 Ok(peer)
             }
-            None => Err(format!("{python} has no torch")),
+            None => Err(format!("{python} has no {needs}")),
         }
     }
 
@@ -49,7 +55,8 @@ impl Peer {
         }
     }
 
-    /// The median milliseconds of as many calls as the request's `repeat` says.
+    /// The number that the script answers: for `torch_ops.py` the median milliseconds of as many calls as the request's
+    /// `repeat` says.
     pub fn measure(&mut self, request: &serde_json::Value) -> Option<f64> {
         writeln!(self.requests, "{request}").ok()?;
         self.requests.flush().ok()?;

@@ -1,7 +1,9 @@
 //! Pictures in a folder, a tar or a zip: listed once in sorted order, then read one by one from any thread.
 
 use crate::io::image::{self, Rgb8};
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
+use rayon::prelude::*;
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
@@ -10,12 +12,43 @@ use std::sync::Arc;
 use walkdir::WalkDir;
 use zip::ZipArchive;
 
-/// Endings that pictures have; what else lies about (texts, lists) is passed over.
-const ENDINGS: [&str; 6] = [".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"];
+/// Endings that pictures have, in kinds that are not read as well (GIF, TIFF, PNM), so that none is left out unsaid;
+/// what else lies about (texts, lists) is passed over.
+const ENDINGS: [&str; 10] = [
+    ".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm",
+];
 /// A picture file larger than this is refused, not read.
 const LIMIT: u64 = 512 << 20;
-/// Unreadable files that one error names.
-const NAMED: usize = 5;
+/// Unreadable files that the error's text names; the error itself has all.
+const NAMED: usize = 20;
+
+/// Files with a picture's ending that cannot be read, all of them; found before the first is decoded.
+#[derive(Debug)]
+pub struct Unreadable {
+    /// Paths in the collection, with the reason where the file itself could not be opened.
+    pub files: Vec<String>,
+    /// Files looked at.
+    pub of: usize,
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let (count, of) = (self.files.len(), self.of);
+        let named = self.files[..count.min(NAMED)].join(", ");
+        write!(
+            f,
+            "{count} of {of} files are no pictures that are read: {named}"
+        )?;
+        if count > NAMED {
+            write!(f, " and {} more", count - NAMED)?;
+        }
+        f.write_str(
+            "\nhint: PNG, JPEG, WebP and BMP are read; convert the others or move them away",
+        )
+    }
+}
+
+impl std::error::Error for Unreadable {}
 
 /// A file whose clones read independently of each other.
 #[derive(Clone)]
@@ -147,25 +180,15 @@ impl Archive {
             origin: origin.to_path_buf(),
         };
         ensure!(!archive.paths.is_empty(), "it holds no pictures");
-        let bad: Vec<usize> = (0..archive.paths.len())
-            .filter(|&i| !archive.head(i).is_ok_and(|head| image::recognise(&head)))
-            .collect();
-        if !bad.is_empty() {
-            let named: Vec<&str> = bad
-                .iter()
-                .take(NAMED)
-                .map(|&i| &*archive.paths[i])
-                .collect();
-            let more = match bad.len() - named.len() {
-                0 => String::new(),
-                more => format!(" and {more} more"),
-            };
-            bail!(
-                "{} of {} files are no pictures that are read: {}{more}\nhint: PNG, JPEG, WebP and BMP are read",
-                bad.len(),
-                archive.paths.len(),
-                named.join(", ")
-            );
+        let wrong = |i: usize| match archive.head(i) {
+            Ok(head) if image::recognise(&head) => None,
+            Ok(_) => Some(archive.paths[i].clone()),
+            Err(why) => Some(format!("{} ({why})", archive.paths[i])),
+        };
+        let of = archive.paths.len();
+        let files: Vec<String> = (0..of).into_par_iter().filter_map(wrong).collect();
+        if !files.is_empty() {
+            return Err(Unreadable { files, of }.into());
         }
         Ok(archive)
     }

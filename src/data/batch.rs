@@ -1,4 +1,4 @@
-//! Pictures in an npz batch (`arr_0` [n, h, w, 3] bytes, `arr_1` [n] labels) or an npy file, read row by row.
+//! Pictures in an npz batch (`arr_0` [n, h, w, 3] bytes, `arr_1` [n] labels), read row by row.
 
 use crate::io::image::Rgb8;
 use crate::io::npz::Npz;
@@ -24,11 +24,6 @@ impl Batch {
             batch.labels = Some(labels(npz.i64("arr_1")?.data, batch.n)?);
         }
         Ok(batch)
-    }
-
-    /// Opens an npy file.
-    pub fn npy(path: &Path) -> Result<Batch> {
-        Batch::of(Rows::npy(path)?)
     }
 
     fn of(rows: Rows) -> Result<Batch> {

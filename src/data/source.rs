@@ -1,17 +1,13 @@
 //! One face for every kind of training and reference data: the shapes world, folders, tar, zip, npz and npy of pictures.
 
-use crate::data::archive::{Archive, is_picture};
-use crate::data::batch::Batch;
 use crate::data::classes;
+use crate::data::container::Container;
 pub use crate::data::crop::Augment;
 use crate::data::crop::{self, Choices};
 use crate::data::shapes::{CLASSES, Scene, Stream};
 use crate::io::image::Rgb8;
-use anyhow::{Context, Result, bail, ensure};
-use std::fs::File;
-use std::io::Read;
+use anyhow::{Context, Result, ensure};
 use std::path::Path;
-use zip::ZipArchive;
 
 /// The largest picture side that is prepared.
 const SIDE_LIMIT: usize = 4096;
@@ -27,8 +23,8 @@ pub struct Example {
 
 enum Kind {
     Shapes(Stream),
-    Archive(Archive, Option<Vec<u32>>),
-    Batch(Batch),
+    /// Labels of the files by folder; a batch knows its own.
+    Files(Container, Option<Vec<u32>>),
 }
 
 /// An open data set; reading is by index, from any thread.
@@ -63,8 +59,7 @@ impl Source {
     pub fn len(&self) -> Option<u64> {
         match &self.kind {
             Kind::Shapes(_) => None,
-            Kind::Archive(archive, _) => Some(archive.paths.len() as u64),
-            Kind::Batch(batch) => Some(batch.len() as u64),
+            Kind::Files(files, _) => Some(files.len() as u64),
         }
     }
 
@@ -96,13 +91,12 @@ impl Source {
                     label: Some(scene.class as u32),
                 }
             }
-            Kind::Archive(archive, labels) => Example {
-                pixels: crop::prepare(archive.read(i)?, self.side, augment),
-                label: labels.as_ref().map(|labels| labels[i]),
-            },
-            Kind::Batch(batch) => Example {
-                pixels: crop::prepare(batch.read(i)?, self.side, augment),
-                label: batch.label(i),
+            Kind::Files(files, labels) => Example {
+                pixels: crop::prepare(files.read(i)?, self.side, augment),
+                label: match files {
+                    Container::Batch(batch) => batch.label(i),
+                    _ => labels.as_ref().map(|labels| labels[i]),
+                },
             },
         })
     }
@@ -126,48 +120,13 @@ fn render(scene: &Scene, side: usize, augment: Augment) -> Vec<u8> {
     pixels
 }
 
-/// Opens a folder or an archive by what it holds.
+/// Opens a folder or an archive by what it holds, and names its classes.
 fn open(path: &Path) -> Result<(Kind, Vec<String>)> {
-    if path.is_dir() {
-        return Ok(labelled(Archive::folder(path)?));
-    }
-    let file =
-        File::open(path).context("`shapes`, a folder, a tar, a zip, an npz or an npy is needed")?;
-    let mut head = Vec::new();
-    (&file).take(512).read_to_end(&mut head)?;
-    if head.starts_with(b"PK\x03\x04") {
-        return open_zip(path);
-    }
-    if head.starts_with(b"\x93NUMPY") {
-        return Ok((Kind::Batch(Batch::npy(path)?), Vec::new()));
-    }
-    if head.starts_with(b"\x1f\x8b") {
-        bail!("it is gzipped, which cannot be read at random\nhint: unpack it with `gunzip`");
-    }
-    if head.len() > 262 && &head[257..262] == b"ustar" {
-        return Ok(labelled(Archive::tar(path, File::open(path)?)?));
-    }
-    bail!("it is no data that is read: a folder, a tar, a zip, an npz or an npy of pictures is")
-}
-
-/// A zip is an npz when it holds npy arrays and no pictures.
-fn open_zip(path: &Path) -> Result<(Kind, Vec<String>)> {
-    let archive = ZipArchive::new(std::io::BufReader::new(File::open(path)?))
-        .context("the zip archive is broken\nhint: it may be truncated")?;
-    let names: Vec<String> = archive
-        .file_names()
-        .filter_map(|name| name.ok().map(String::from))
-        .collect();
-    let pictures = names.iter().any(|name| is_picture(name));
-    if !pictures && names.iter().any(|name| name.ends_with(".npy")) {
-        let batch = Batch::npz(path)?;
-        let classes = batch.classes();
-        return Ok((Kind::Batch(batch), classes));
-    }
-    Ok(labelled(Archive::zip(path, File::open(path)?)?))
-}
-
-fn labelled(archive: Archive) -> (Kind, Vec<String>) {
-    let (names, labels) = classes::of_paths(&archive.paths);
-    (Kind::Archive(archive, labels), names)
+    let files = Container::open(path)?;
+    let (classes, labels) = match &files {
+        Container::Archive(archive) => classes::of_paths(&archive.paths),
+        Container::Batch(batch) => (batch.classes(), None),
+        Container::Stack(_) => (Vec::new(), None),
+    };
+    Ok((Kind::Files(files, labels), classes))
 }

@@ -3,9 +3,11 @@
 pub mod arch;
 pub mod axes;
 pub mod check;
+pub mod evaluator;
 pub mod experiment;
 pub mod grid;
 pub mod key;
 pub mod overlay;
 pub mod presets;
 pub mod resolve;
+pub mod rules;

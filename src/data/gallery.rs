@@ -1,0 +1,87 @@
+//! The images of an evaluation, from one or several folders and archives, each of its own size, and never cropped.
+
+pub use crate::data::archive::Unreadable;
+use crate::data::container::Container;
+use crate::io::image::Rgb8;
+use anyhow::{Context, Result, ensure};
+use std::path::Path;
+
+/// An open set of images; reading is by index, from any thread.
+pub struct Gallery {
+    parts: Vec<Part>,
+    len: usize,
+}
+
+struct Part {
+    spec: String,
+    /// Images in the parts before this one.
+    start: usize,
+    container: Container,
+}
+
+impl Gallery {
+    /// Opens folders (with all below them, sorted by path), tar and zip archives, npz batches (`arr_0`) and npy stacks,
+    /// one after the other. Files whose first bytes begin no picture are an error that names them (`Unreadable` has all);
+    /// what has no picture's ending is passed over. pytorch-fid and torch-fidelity by default look into a folder but not
+    /// below it, and no evaluator reads GIFs: here both are counted, so that no image is left out unsaid.
+    pub fn open<S: AsRef<str>>(specs: &[S]) -> Result<Gallery> {
+        ensure!(
+            !specs.is_empty(),
+            "no images are named: folders, tar, zip, npz and npy files are"
+        );
+        let mut gallery = Gallery {
+            parts: Vec::new(),
+            len: 0,
+        };
+        for spec in specs {
+            let spec = spec.as_ref();
+            let container =
+                Container::open(Path::new(spec)).with_context(|| format!("reading {spec}"))?;
+            let start = gallery.len;
+            gallery.len += container.len();
+            gallery.parts.push(Part {
+                spec: spec.trim_end_matches('/').to_string(),
+                start,
+                container,
+            });
+        }
+        Ok(gallery)
+    }
+
+    /// Images; at least one.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Never: an empty collection cannot be opened.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Image `i`, decoded to RGB as Pillow's `convert("RGB")` does; an error names the file.
+    pub fn read(&self, i: usize) -> Result<Rgb8> {
+        let (part, inside) = self.place(i)?;
+        part.container.read(inside)
+    }
+
+    /// sha256 of image `i` as it is stored, undecoded.
+    pub fn digest(&self, i: usize) -> Result<[u8; 32]> {
+        let (part, inside) = self.place(i)?;
+        part.container.digest(inside)
+    }
+
+    /// Where image `i` lies: `folder/a.png`, `images.tar/a.png` or `batch.npz[7]`.
+    pub fn name(&self, i: usize) -> String {
+        match self.place(i) {
+            Ok((part, inside)) => part.container.name(&part.spec, inside),
+            Err(_) => format!("image {i}"),
+        }
+    }
+
+    fn place(&self, i: usize) -> Result<(&Part, usize)> {
+        ensure!(i < self.len, "image {i} is asked, there are {}", self.len);
+        let after = self.parts.partition_point(|part| part.start <= i);
+        let part = &self.parts[after - 1];
+        Ok((part, i - part.start))
+    }
+}

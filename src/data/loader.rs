@@ -1,0 +1,312 @@
+//! Images to ready batches: decoded, surveyed and resized on every core, a few batches ahead of whoever takes them.
+
+use crate::data::gallery::Gallery;
+use crate::data::input::{self, INPUT};
+use crate::data::survey::Facts;
+use crate::spec::rules::Preprocessing;
+use anyhow::{Context, Error, Result, anyhow, ensure};
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+
+/// Batches open at a time: one that is taken, one that is ready, and what the threads work on.
+const AHEAD: usize = 3;
+
+/// Which images to load, how.
+#[derive(Clone, Debug)]
+pub struct Order {
+    pub images: Range<usize>,
+    /// Images a batch; the last may be shorter.
+    pub batch: usize,
+    /// The input is made once for each of these, out of one decoding.
+    pub preprocessings: Vec<Preprocessing>,
+    /// Whether images may differ in size (`Rules::mixed_sizes`).
+    pub mixed_sizes: bool,
+    /// Threads that decode and resize; 0 takes one a core.
+    pub threads: usize,
+}
+
+/// A batch of images in order.
+pub struct Inputs {
+    /// Index of the first image in the gallery.
+    pub first: usize,
+    pub facts: Vec<Facts>,
+    /// f32 [n, 3, 299, 299] each, in the order's order of preprocessings.
+    pub planes: Vec<Vec<f32>>,
+}
+
+/// Batches in index order. An image that cannot be read or is of a size that does not fit ends them with an error that
+/// names it: the first such image, whatever the threads' order. Memory: three batches, and an image a thread.
+pub struct Loader {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+    size: Option<(u32, u32)>,
+    ended: bool,
+}
+
+struct Shared {
+    gallery: Arc<Gallery>,
+    order: Order,
+    state: Mutex<State>,
+    /// Told when a batch was taken.
+    room: Condvar,
+    /// Told when a batch is whole.
+    ready: Condvar,
+}
+
+struct State {
+    /// The next image to begin.
+    next: usize,
+    /// Batches begun and not taken, the earliest first.
+    open: VecDeque<Arc<Slot>>,
+    /// Batches taken.
+    taken: usize,
+    stopped: bool,
+}
+
+/// A batch in the making.
+struct Slot {
+    first: usize,
+    left: AtomicUsize,
+    body: Mutex<Body>,
+}
+
+struct Body {
+    facts: Vec<Option<Facts>>,
+    planes: Vec<Vec<f32>>,
+    /// The earliest image that failed, and why.
+    failed: Option<(usize, Error)>,
+}
+
+/// A thread that panicked has left nothing half-written that is read afterwards.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Loader {
+    /// Starts the threads.
+    pub fn start(gallery: Arc<Gallery>, order: Order) -> Result<Loader> {
+        let Range { start, end } = order.images;
+        ensure!(
+            start <= end && end <= gallery.len(),
+            "images {start}..{end} are asked, there are {}",
+            gallery.len()
+        );
+        ensure!(order.batch > 0, "batch = 0 is not at least 1");
+        ensure!(
+            !order.preprocessings.is_empty(),
+            "no preprocessing is asked"
+        );
+        let cores = || thread::available_parallelism().map_or(1, usize::from);
+        let count = match order.threads {
+            0 => cores(),
+            n => n,
+        };
+        let shared = Arc::new(Shared {
+            gallery,
+            state: Mutex::new(State {
+                next: start,
+                open: VecDeque::new(),
+                taken: 0,
+                stopped: false,
+            }),
+            order,
+            room: Condvar::new(),
+            ready: Condvar::new(),
+        });
+        let mut loader = Loader {
+            shared,
+            threads: Vec::new(),
+            size: None,
+            ended: false,
+        };
+        for k in 0..count.min(end - start) {
+            let shared = loader.shared.clone();
+            let thread = thread::Builder::new().name(format!("loader {k}"));
+            let thread = thread.spawn(move || shared.work());
+            loader
+                .threads
+                .push(thread.context("starting a loader thread")?);
+        }
+        Ok(loader)
+    }
+
+    /// The batch as it is handed out, or the error of its first image that has one.
+    fn close(&mut self, slot: &Slot) -> Result<Inputs> {
+        let mut body = lock(&slot.body);
+        let facts: Vec<Facts> = body.facts.iter().map_while(|f| *f).collect();
+        let failed = body.failed.take();
+        let fits = failed.as_ref().map_or(facts.len(), |(at, _)| *at);
+        if !self.shared.order.mixed_sizes {
+            for (j, facts) in facts.iter().enumerate().take(fits) {
+                self.check_size(slot.first + j, facts)?;
+            }
+        }
+        if let Some((_, why)) = failed {
+            return Err(why);
+        }
+        Ok(Inputs {
+            first: slot.first,
+            facts,
+            planes: std::mem::take(&mut body.planes),
+        })
+    }
+
+    fn check_size(&mut self, i: usize, facts: &Facts) -> Result<()> {
+        let found = (facts.w, facts.h);
+        let (w, h) = *self.size.get_or_insert(found);
+        let gallery = &self.shared.gallery;
+        ensure!(
+            found == (w, h),
+            "{} is {} by {}, {} is {w} by {h}: this preset resizes batches, whose images are of one size\nhint: the preset `clean-fid` resizes each image by itself",
+            gallery.name(i),
+            facts.w,
+            facts.h,
+            gallery.name(self.shared.order.images.start)
+        );
+        Ok(())
+    }
+}
+
+impl Iterator for Loader {
+    type Item = Result<Inputs>;
+
+    fn next(&mut self) -> Option<Result<Inputs>> {
+        if self.ended {
+            return None;
+        }
+        let slot = self.shared.take();
+        let inputs = slot.map(|slot| self.close(&slot));
+        self.ended = !matches!(inputs, Some(Ok(_)));
+        inputs
+    }
+}
+
+impl Drop for Loader {
+    fn drop(&mut self) {
+        lock(&self.shared.state).stopped = true;
+        self.shared.room.notify_all();
+        for thread in self.threads.drain(..) {
+            // What a thread had to tell lies in its slot.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    /// Waits for the earliest batch; none after the last.
+    fn take(&self) -> Option<Arc<Slot>> {
+        let mut state = lock(&self.state);
+        loop {
+            let first = self.order.images.start + state.taken * self.order.batch;
+            if first >= self.order.images.end {
+                return None;
+            }
+            let whole = |slot: &&Arc<Slot>| slot.left.load(Ordering::Acquire) == 0;
+            if state.open.front().filter(whole).is_some() {
+                state.taken += 1;
+                let slot = state.open.pop_front();
+                self.room.notify_all();
+                return slot;
+            }
+            state = self
+                .ready
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// One thread's life.
+    fn work(&self) {
+        let mut scratch = vec![0f32; INPUT * self.order.preprocessings.len()];
+        while let Some((slot, i)) = self.begin() {
+            let made = catch_unwind(AssertUnwindSafe(|| self.make(i, &mut scratch)));
+            let made = made.unwrap_or_else(|_| {
+                Err(anyhow!(
+                    "reading {}: its decoder gave up",
+                    self.gallery.name(i)
+                ))
+            });
+            self.put(&slot, i - slot.first, made, &scratch);
+        }
+    }
+
+    /// The next image and the batch it belongs to, when there is room for it.
+    fn begin(&self) -> Option<(Arc<Slot>, usize)> {
+        let Range { start, end } = self.order.images;
+        let mut state = lock(&self.state);
+        loop {
+            if state.stopped || state.next >= end {
+                return None;
+            }
+            let place = (state.next - start) / self.order.batch - state.taken;
+            if place < AHEAD {
+                let i = state.next;
+                state.next += 1;
+                if place == state.open.len() {
+                    state.open.push_back(Arc::new(self.slot(i)));
+                }
+                return Some((state.open[place].clone(), i));
+            }
+            state = self
+                .room
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn slot(&self, first: usize) -> Slot {
+        let n = self.order.batch.min(self.order.images.end - first);
+        let planes = || vec![0f32; n * INPUT];
+        Slot {
+            first,
+            left: AtomicUsize::new(n),
+            body: Mutex::new(Body {
+                facts: vec![None; n],
+                planes: self.order.preprocessings.iter().map(|_| planes()).collect(),
+                failed: None,
+            }),
+        }
+    }
+
+    /// Image `i` into `scratch`, one input after the other.
+    fn make(&self, i: usize, scratch: &mut [f32]) -> Result<Facts> {
+        let image = self.gallery.read(i)?;
+        for (how, out) in self
+            .order
+            .preprocessings
+            .iter()
+            .zip(scratch.chunks_exact_mut(INPUT))
+        {
+            input::fill(&image, *how, out)
+                .with_context(|| format!("resizing {}", self.gallery.name(i)))?;
+        }
+        Ok(Facts::of(&image))
+    }
+
+    fn put(&self, slot: &Slot, j: usize, made: Result<Facts>, scratch: &[f32]) {
+        let mut body = lock(&slot.body);
+        match made {
+            Ok(facts) => {
+                body.facts[j] = Some(facts);
+                for (planes, input) in body.planes.iter_mut().zip(scratch.chunks_exact(INPUT)) {
+                    planes[j * INPUT..(j + 1) * INPUT].copy_from_slice(input);
+                }
+            }
+            Err(why) => {
+                if body.failed.as_ref().is_none_or(|(at, _)| j < *at) {
+                    body.failed = Some((j, why));
+                }
+            }
+        }
+        drop(body);
+        if slot.left.fetch_sub(1, Ordering::AcqRel) == 1 {
+            // Under the lock, so that a taker that just looked is already waiting.
+            let _state = lock(&self.state);
+            self.ready.notify_all();
+        }
+    }
+}
