@@ -195,14 +195,22 @@ impl Archive {
 
     /// Picture i, decoded.
     pub fn read(&self, i: usize) -> Result<Rgb8> {
-        let reading = || format!("reading {} of {}", self.paths[i], self.origin.display());
-        let bytes = self.bytes(i, LIMIT).with_context(reading)?;
+        image::decode(&self.stored(i)?).with_context(|| self.reading(i))
+    }
+
+    /// The bytes of file i.
+    pub fn stored(&self, i: usize) -> Result<Vec<u8>> {
+        let bytes = self.bytes(i, LIMIT).with_context(|| self.reading(i))?;
         ensure!(
             bytes.len() as u64 <= LIMIT,
             "{} is too large",
             self.paths[i]
         );
-        image::decode(&bytes).with_context(reading)
+        Ok(bytes)
+    }
+
+    fn reading(&self, i: usize) -> String {
+        format!("reading {} of {}", self.paths[i], self.origin.display())
     }
 
     fn head(&self, i: usize) -> Result<Vec<u8>> {

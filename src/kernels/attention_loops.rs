@@ -3,7 +3,7 @@
 use crate::kernels::exp::exp;
 use crate::kernels::isa::{Isa, per_isa};
 use crate::kernels::lanes::Lanes;
-use crate::kernels::tile::{COLS, Kernel, Run, Tile, kernel, tiles};
+use crate::kernels::tile::{COLS, Finish, Kernel, Run, Tile, kernel, tiles};
 use crate::kernels::transpose::transpose_all;
 
 /// Channels and positions of a head.
@@ -129,6 +129,7 @@ impl Head {
                     out: p.out.add(r * p.out_step),
                     out_step: p.out_step,
                     add: p.add,
+                    finish: Finish::PLAIN,
                 };
                 kernel(&tile, &[Run { offset: 0, n: p.n }]);
             }

@@ -3,7 +3,7 @@
 use crate::kernels::flush::Flush;
 use crate::kernels::isa::Isa;
 use crate::kernels::scratch::{Ptr, with_scratch};
-use crate::kernels::tile::{COLS, ROWS, Run, Tile, kernel, tiles};
+use crate::kernels::tile::{COLS, Finish, ROWS, Run, Tile, kernel, tiles};
 use crate::kernels::transpose::transpose_all;
 use rayon::prelude::*;
 
@@ -77,6 +77,7 @@ unsafe fn panel(
                     out: sums,
                     out_step: COLS,
                     add: false,
+                    finish: Finish::PLAIN,
                 };
                 kernel(&tile, &[Run { offset: 0, n: k }]);
                 for u in 0..rows {

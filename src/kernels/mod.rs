@@ -9,6 +9,7 @@ mod flush;
 pub mod isa;
 mod lanes;
 pub mod linear;
+pub mod maps;
 mod matrix;
 pub mod norm;
 mod norm_loops;

@@ -2,7 +2,7 @@
 //!
 //! `out[u * out_step + v] (+)= sum over runs (offset, n), k < n: x[offset + k * x_step + u * XU] * w[v]`, where `w`
 //! advances by `w_step` at every k. Each sum is taken in that order whatever the tile's size, so results
-//! do not depend on how work was cut into tiles.
+//! do not depend on how work was cut into tiles. Where the tile is a layer's last word, `Finish` adds its bias and ReLU.
 
 use crate::kernels::isa::Isa;
 
@@ -16,6 +16,26 @@ pub const COLS: usize = 32;
 pub struct Run {
     pub offset: usize,
     pub n: usize,
+}
+
+/// What becomes of a tile's sums on their way out.
+#[derive(Clone, Copy)]
+pub struct Finish {
+    /// floats from a row's first sixteen columns to its other sixteen in `out`
+    pub half: usize,
+    /// what the sums start from instead of zero, one float a column; or null
+    pub bias: *const f32,
+    /// negative sums become zero
+    pub relu: bool,
+}
+
+impl Finish {
+    /// Columns side by side, nothing added, nothing cut off.
+    pub const PLAIN: Finish = Finish {
+        half: 16,
+        bias: std::ptr::null(),
+        relu: false,
+    };
 }
 
 /// One call of the micro-kernel. `x`, `w` and `out` must cover every element that the formula touches.
@@ -33,6 +53,7 @@ pub struct Tile {
     pub out_step: usize,
     /// add to what `out` holds
     pub add: bool,
+    pub finish: Finish,
 }
 
 /// # Safety
@@ -69,8 +90,12 @@ unsafe fn portable<const XU: usize>(t: &Tile, runs: &[Run]) {
         for half in 0..1 + usize::from(t.full) {
             // SAFETY: the caller vouches for the tile.
             unsafe {
-                let out = t.out.add(u * t.out_step + half * 16) as *mut [f32; 16];
-                let mut sum = if t.add { *out } else { [0f32; 16] };
+                let out = t.out.add(u * t.out_step + half * t.finish.half) as *mut [f32; 16];
+                let mut sum = match t.add {
+                    true => *out,
+                    false if t.finish.bias.is_null() => [0f32; 16],
+                    false => *(t.finish.bias.add(half * 16) as *const [f32; 16]),
+                };
                 let mut w = t.w.add(half * 16);
                 for run in runs {
                     for k in 0..run.n {
@@ -82,6 +107,9 @@ unsafe fn portable<const XU: usize>(t: &Tile, runs: &[Run]) {
                         w = w.add(t.w_step);
                     }
                 }
+                if t.finish.relu {
+                    sum = sum.map(|v| if v < 0.0 { 0.0 } else { v });
+                }
                 *out = sum;
             }
         }
@@ -90,12 +118,12 @@ unsafe fn portable<const XU: usize>(t: &Tile, runs: &[Run]) {
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{Run, Tile};
+    use super::{Finish, Run, Tile};
     use std::arch::x86_64::*;
 
     /// A tile of UR rows by NV vectors, all sums in registers.
     macro_rules! tile {
-        ($name:ident, $features:literal, $lanes:literal, $zero:ident, $load:ident, $store:ident, $splat:ident, $fma:ident) => {
+        ($name:ident, $features:literal, $lanes:literal, $zero:ident, $load:ident, $store:ident, $splat:ident, $fma:ident, $max:ident) => {
             #[inline]
             #[target_feature(enable = $features)]
             unsafe fn $name<const UR: usize, const NV: usize, const XU: usize>(
@@ -105,10 +133,21 @@ mod x86 {
                 // SAFETY: the caller vouches for the tile.
                 unsafe {
                     let mut sum = [[$zero(); NV]; UR];
+                    let out = |u: usize, v: usize| {
+                        let (half, within) = (v * $lanes / 16, v * $lanes % 16);
+                        t.out.add(u * t.out_step + half * t.finish.half + within)
+                    };
                     if t.add {
                         for u in 0..UR {
                             for v in 0..NV {
-                                sum[u][v] = $load(t.out.add(u * t.out_step + v * $lanes));
+                                sum[u][v] = $load(out(u, v));
+                            }
+                        }
+                    } else if !t.finish.bias.is_null() {
+                        for v in 0..NV {
+                            let bias = $load(t.finish.bias.add(v * $lanes));
+                            for u in 0..UR {
+                                sum[u][v] = bias;
                             }
                         }
                     }
@@ -131,9 +170,17 @@ mod x86 {
                             x = x.add(x_step);
                         }
                     }
+                    if t.finish.relu {
+                        for u in 0..UR {
+                            for v in 0..NV {
+                                // The second operand is the answer where it is no number.
+                                sum[u][v] = $max($zero(), sum[u][v]);
+                            }
+                        }
+                    }
                     for u in 0..UR {
                         for v in 0..NV {
-                            $store(t.out.add(u * t.out_step + v * $lanes), sum[u][v]);
+                            $store(out(u, v), sum[u][v]);
                         }
                     }
                 }
@@ -148,7 +195,8 @@ mod x86 {
         _mm512_loadu_ps,
         _mm512_storeu_ps,
         _mm512_set1_ps,
-        _mm512_fmadd_ps
+        _mm512_fmadd_ps,
+        _mm512_max_ps
     );
     tile!(
         tile256,
@@ -158,7 +206,8 @@ mod x86 {
         _mm256_loadu_ps,
         _mm256_storeu_ps,
         _mm256_set1_ps,
-        _mm256_fmadd_ps
+        _mm256_fmadd_ps,
+        _mm256_max_ps
     );
 
     macro_rules! pick {
@@ -198,11 +247,16 @@ mod x86 {
                 let rows = left.div_ceil(left.div_ceil(6));
                 // SAFETY: the caller vouches for the tile, and this is a part of it.
                 unsafe {
+                    let bias = match t.finish.bias.is_null() {
+                        true => t.finish.bias,
+                        false => t.finish.bias.add(16 * half),
+                    };
                     let part = Tile {
                         rows,
                         x: t.x.add(u * XU),
                         w: t.w.add(16 * half),
-                        out: t.out.add(u * t.out_step + 16 * half),
+                        out: t.out.add(u * t.out_step + t.finish.half * half),
+                        finish: Finish { bias, ..t.finish },
                         ..*t
                     };
                     pick!(tile256, 2, rows, (1 2 3 4 5 6), &part, runs);

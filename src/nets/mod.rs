@@ -3,6 +3,9 @@
 pub mod attention;
 pub mod classifier;
 pub mod features;
+pub mod inception;
+pub mod inception_blocks;
+pub mod inception_names;
 pub mod inventory;
 pub mod layers;
 pub mod resblock;

@@ -6,7 +6,7 @@ use super::weights::Weights;
 use crate::kernels::flush::Flush;
 use crate::kernels::isa::Isa;
 use crate::kernels::scratch::{Line, Ptr, ZERO, with_scratch};
-use crate::kernels::tile::{COLS, Kernel, Run, Tile, kernel, tiles};
+use crate::kernels::tile::{COLS, Finish, Kernel, Run, Tile, kernel, tiles};
 use rayon::prelude::*;
 
 /// Bytes of packed input that a task may hold: half of a second-level cache.
@@ -190,6 +190,7 @@ impl Pass<'_> {
                         out: sums.add((r * g.ow + c) * COLS),
                         out_step: COLS,
                         add: false,
+                        finish: Finish::PLAIN,
                     };
                     (self.kernel)(&tile, runs);
                 }

@@ -1,7 +1,7 @@
 //! Two-dimensional convolution on the CPU: Winograd for 3x3 of stride 1, direct for everything else, and both gradients.
 
 mod direct;
-mod layout;
+pub(crate) mod layout;
 pub mod op;
 mod pointwise;
 mod store;

@@ -5,7 +5,7 @@ use super::store::Output;
 use super::weights::Weights;
 use crate::kernels::flush::Flush;
 use crate::kernels::scratch::{Ptr, with_scratch};
-use crate::kernels::tile::{COLS, ROWS, Run, Tile, kernel, tiles};
+use crate::kernels::tile::{COLS, Finish, ROWS, Run, Tile, kernel, tiles};
 use rayon::prelude::*;
 
 /// Panels of 32 pixels that one task takes.
@@ -117,6 +117,7 @@ impl Pass<'_> {
                     out: sums,
                     out_step: COLS,
                     add: false,
+                    finish: Finish::PLAIN,
                 };
                 kernel(&tile, &[run]);
                 for u in 0..rows {

@@ -4,7 +4,7 @@ use super::layout::{Geometry, Images, Spec};
 use crate::kernels::flush::Flush;
 use crate::kernels::isa::Isa;
 use crate::kernels::scratch::{Ptr, with_scratch};
-use crate::kernels::tile::{COLS, Kernel, Run, Tile, kernel};
+use crate::kernels::tile::{COLS, Finish, Kernel, Run, Tile, kernel};
 use crate::kernels::transpose::{Block, transpose};
 use rayon::prelude::*;
 
@@ -164,6 +164,7 @@ impl Pass<'_> {
                             out: sums.add(((b * taps + tap) * 16 + c) * COLS),
                             out_step: COLS,
                             add,
+                            finish: Finish::PLAIN,
                         };
                         (self.kernel)(&tile, &runs);
                     }

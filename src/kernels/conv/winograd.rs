@@ -8,7 +8,7 @@ use super::transforms::{self, F, transforms};
 use super::weights::Weights;
 use crate::kernels::flush::Flush;
 use crate::kernels::scratch::{Line, ZERO, with_scratch};
-use crate::kernels::tile::{COLS, Kernel, Run, Tile, kernel, tiles};
+use crate::kernels::tile::{COLS, Finish, Kernel, Run, Tile, kernel, tiles};
 use rayon::prelude::*;
 
 /// Whether the transforms pay: decided by the shape alone, so that results do not depend on batch or threads.
@@ -228,6 +228,7 @@ impl Pass<'_> {
                     out: out.add(c * COLS),
                     out_step: COLS,
                     add: false,
+                    finish: Finish::PLAIN,
                 };
                 (self.kernel)(&tile, &runs);
             }

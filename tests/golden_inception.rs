@@ -1,0 +1,452 @@
+//! FID's Inception-v3 against torch-fidelity, pytorch-fid and clean-fid: every feature of every image, from three
+//! preprocessings; and the same weights under the names of all three publishers.
+
+mod golden_files;
+
+use candle_core::{DType, Device, Tensor};
+use golden_files::{Case, cases, distance, golden, values, weight_with_gain};
+use runner::nets::inception::{Features, Inception, SIDE, Taps, tensors};
+use runner::nets::inception_names::{Names, Order, Scheme, Source};
+use std::collections::HashMap;
+
+/// Of the largest value of each answer.
+const TOLERANCE: f64 = 1e-4;
+
+fn case() -> Case {
+    cases("eval", "inception").remove(0)
+}
+
+/// The case's weights by the `.pth`'s names.
+fn weights(case: &Case) -> HashMap<String, Tensor> {
+    let gain = case.value["gain"].as_f64().expect("a gain");
+    tensors()
+        .into_iter()
+        .map(|(name, shape)| {
+            let key = format!("{}{name}", case.text("prefix"));
+            let values = weight_with_gain("", &key, &shape, gain);
+            let tensor = Tensor::from_vec(values, shape, &Device::Cpu).expect("a tensor");
+            (name, tensor)
+        })
+        .collect()
+}
+
+fn net(weights: &HashMap<String, Tensor>) -> Inception {
+    let get = |name: &str| Ok(weights[name].clone());
+    Inception::new(&get, &Device::Cpu).expect("a net")
+}
+
+/// Planes of f64 in 0..=255.
+struct Picture {
+    h: usize,
+    w: usize,
+    planes: Vec<Vec<f64>>,
+}
+
+impl Picture {
+    fn open(name: &str) -> Picture {
+        let path = golden(&format!("eval/images/{name}.png"));
+        let image = image::open(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        let image = image.to_rgb8();
+        let plane = |c: usize| image.pixels().map(|p| f64::from(p.0[c])).collect();
+        Picture {
+            h: image.height() as usize,
+            w: image.width() as usize,
+            planes: (0..3).map(plane).collect(),
+        }
+    }
+
+    /// 299 x 299 pixels, each row and column a weighted sum of the rows and columns that `taps(size)` names.
+    fn resized(&self, taps: &dyn Fn(usize) -> Vec<Vec<(usize, f64)>>) -> Vec<f64> {
+        let (across, down) = (taps(self.w), taps(self.h));
+        let mut all = Vec::new();
+        for plane in &self.planes {
+            // Rounded to f32 between the directions, as all three tools do.
+            let rows: Vec<Vec<f64>> = plane
+                .chunks(self.w)
+                .map(|row| across.iter().map(|t| sum(t, |i| row[i])).collect())
+                .collect();
+            for taps in &down {
+                all.extend((0..SIDE).map(|x| sum(taps, |i| rows[i][x])));
+            }
+        }
+        all
+    }
+}
+
+fn sum(taps: &[(usize, f64)], at: impl Fn(usize) -> f64) -> f64 {
+    let total: f64 = taps.iter().map(|(i, w)| at(*i) * w).sum();
+    f64::from(total as f32)
+}
+
+/// TensorFlow 1: no half pixels.
+fn tf1(size: usize) -> Vec<Vec<(usize, f64)>> {
+    let scale = size as f32 / SIDE as f32;
+    let tap = |i: usize| {
+        let at = i as f32 * scale;
+        let low = at.floor() as usize;
+        let part = f64::from(at - at.floor());
+        vec![(low, 1.0 - part), ((low + 1).min(size - 1), part)]
+    };
+    (0..SIDE).map(tap).collect()
+}
+
+/// `F.interpolate(mode="bilinear", align_corners=False)`: half pixels, nothing against aliasing.
+fn torch(size: usize) -> Vec<Vec<(usize, f64)>> {
+    let scale = size as f32 / SIDE as f32;
+    let tap = |i: usize| {
+        let at = (scale * (i as f32 + 0.5) - 0.5).max(0.0);
+        let low = (at.floor() as usize).min(size - 1);
+        let part = f64::from(at - low as f32);
+        vec![(low, 1.0 - part), ((low + 1).min(size - 1), part)]
+    };
+    (0..SIDE).map(tap).collect()
+}
+
+/// Pillow's bicubic with a = -0.5, its support as wide as the shrinking asks for.
+fn clean(size: usize) -> Vec<Vec<(usize, f64)>> {
+    let scale = size as f64 / SIDE as f64;
+    let widen = scale.max(1.0);
+    let cubic = |x: f64| {
+        let (x, a) = (x.abs(), -0.5);
+        match x {
+            x if x < 1.0 => ((a + 2.0) * x - (a + 3.0)) * x * x + 1.0,
+            x if x < 2.0 => (((x - 5.0) * x + 8.0) * x - 4.0) * a,
+            _ => 0.0,
+        }
+    };
+    let tap = |i: usize| {
+        let centre = (i as f64 + 0.5) * scale;
+        let low = (centre - 2.0 * widen + 0.5).max(0.0) as usize;
+        let high = ((centre + 2.0 * widen + 0.5) as usize).min(size);
+        let weights: Vec<f64> = (low..high)
+            .map(|j| cubic((j as f64 - centre + 0.5) / widen))
+            .collect();
+        let total: f64 = weights.iter().sum();
+        let weight = |(k, w): (usize, &f64)| (low + k, w / total);
+        weights.iter().enumerate().map(weight).collect()
+    };
+    (0..SIDE).map(tap).collect()
+}
+
+fn input(values: Vec<f64>, normalise: impl Fn(f64) -> f64) -> Tensor {
+    let data: Vec<f32> = values.into_iter().map(|v| normalise(v) as f32).collect();
+    Tensor::from_vec(data, (1, 3, SIDE, SIDE), &Device::Cpu).expect("an image")
+}
+
+/// The image under a preprocessing: pixels of 0..=255 normalised as the tool does it.
+fn prepared(picture: &Picture, how: &str) -> Tensor {
+    match how {
+        "tf1" => input(picture.resized(&tf1), |v| (v - 128.0) / 128.0),
+        "torch" => input(picture.resized(&torch), |v| v / 255.0 * 2.0 - 1.0),
+        "clean" => input(picture.resized(&clean), |v| {
+            (v.clamp(0.0, 255.0) - 128.0) / 128.0
+        }),
+        other => panic!("no preprocessing is called {other}"),
+    }
+}
+
+fn tap<'a>(features: &'a Features, name: &str) -> &'a Tensor {
+    let tap = match name {
+        "64" => &features.pool64,
+        "192" => &features.pool192,
+        "768" => &features.pool768,
+        "2048" => &features.pool,
+        "spatial_2023" => &features.spatial,
+        "logits" => &features.logits,
+        "logits_unbiased" => &features.logits_unbiased,
+        other => panic!("no feature is called {other}"),
+    };
+    tap.as_ref().unwrap_or_else(|| panic!("no {name}"))
+}
+
+fn image_names(case: &Case) -> Vec<String> {
+    let names = case.value["images"].as_array().expect("images");
+    names
+        .iter()
+        .map(|n| n.as_str().expect("a name").to_owned())
+        .collect()
+}
+
+#[test]
+fn features_are_those_of_the_reference_programs() {
+    let case = case();
+    let (net, stored) = (net(&weights(&case)), case.arrays());
+    let mut worst: HashMap<String, f64> = HashMap::new();
+    let mut seen = 0;
+    for image in image_names(&case) {
+        let picture = Picture::open(&image);
+        for how in ["tf1", "torch", "clean"] {
+            let features = net.forward(&prepared(&picture, how), Taps::ALL).unwrap();
+            let start = format!("{image}/{how}_");
+            for (key, theirs) in stored.iter().filter(|(key, _)| key.starts_with(&start)) {
+                let name = &key[start.len()..];
+                let off = distance(&values(tap(&features, name)), &values(theirs));
+                let off = off.unwrap_or_else(|e| panic!("{key}: {e}"));
+                assert!(off <= TOLERANCE, "{key} is off by {off:.3e}");
+                let worst = worst.entry(format!("{how}_{name}")).or_default();
+                *worst = worst.max(off);
+                seen += 1;
+            }
+        }
+    }
+    let mut worst: Vec<_> = worst.into_iter().collect();
+    worst.sort_by(|a, b| a.0.cmp(&b.0));
+    worst
+        .iter()
+        .for_each(|(name, off)| println!("{name:24} {off:.1e}"));
+    let features = stored.keys().filter(|key| !key.contains("/resized_"));
+    assert_eq!(seen, features.count(), "not every stored feature was met");
+}
+
+#[test]
+fn the_inventory_is_the_reference_s_state() {
+    let case = case();
+    // Counters of training batches are no part of the net.
+    let theirs: Vec<_> = case
+        .shapes()
+        .into_iter()
+        .filter(|(name, _)| !name.ends_with("num_batches_tracked"))
+        .collect();
+    golden_files::same_shapes("inception", &tensors(), &theirs);
+}
+
+#[test]
+fn an_image_has_the_same_features_in_any_batch_and_on_any_threads() {
+    let case = case();
+    let net = net(&weights(&case));
+    let images: Vec<Tensor> = ["cifar_dog_0", "blob_64x64", "blob_48x80"]
+        .iter()
+        .map(|name| prepared(&Picture::open(name), "tf1"))
+        .collect();
+    let names = ["64", "192", "768", "2048", "spatial_2023", "logits"];
+    let bits = |features: &Features, row: usize| -> Vec<Vec<u32>> {
+        let row = |name: &&str| {
+            tap(features, name)
+                .get(row)
+                .unwrap()
+                .to_vec1::<f32>()
+                .unwrap()
+        };
+        names
+            .iter()
+            .map(|n| row(n).into_iter().map(f32::to_bits).collect())
+            .collect()
+    };
+    let mut alone: Option<Vec<_>> = None;
+    for threads in [1, 2, 3] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        pool.unwrap().install(|| {
+            let all = net
+                .forward(&Tensor::cat(&images, 0).unwrap(), Taps::ALL)
+                .unwrap();
+            let singles = images.iter().map(|image| {
+                let features = net.forward(image, Taps::ALL).unwrap();
+                bits(&features, 0)
+            });
+            let singles = alone.get_or_insert_with(|| singles.collect());
+            for (i, single) in singles.iter().enumerate() {
+                assert!(bits(&all, i) == *single, "image {i} on {threads} threads");
+            }
+        });
+    }
+}
+
+#[test]
+fn only_what_is_asked_for_is_made() {
+    let case = case();
+    let net = net(&weights(&case));
+    let x = prepared(&Picture::open("blob_64x64"), "tf1");
+    let all = net.forward(&x, Taps::ALL).unwrap();
+    let evaluator = net.forward(&x, Taps::EVALUATOR).unwrap();
+    assert!(evaluator.pool64.is_none() && evaluator.logits.is_none());
+    for name in ["2048", "spatial_2023", "logits_unbiased"] {
+        assert_eq!(
+            values(tap(&evaluator, name)),
+            values(tap(&all, name)),
+            "{name}"
+        );
+    }
+    let early = Taps {
+        spatial: true,
+        pool64: true,
+        ..Taps::NONE
+    };
+    let early = net.forward(&x, early).unwrap();
+    assert!(early.pool.is_none());
+    for name in ["64", "spatial_2023"] {
+        assert_eq!(values(tap(&early, name)), values(tap(&all, name)), "{name}");
+    }
+    let small = Tensor::zeros((1, 3, 64, 64), DType::F32, &Device::Cpu).unwrap();
+    let error = net.forward(&small, Taps::ALL).unwrap_err().to_string();
+    assert!(error.contains("3 x 299 x 299"), "{error}");
+}
+
+/// The weights as another publisher's file would hold them, its scales left out.
+fn renamed(weights: &HashMap<String, Tensor>, names: &Names) -> HashMap<String, Tensor> {
+    let mut file = HashMap::new();
+    for (name, tensor) in weights {
+        if let Some(Source::Stored { name, order }) = names.source(name) {
+            let tensor = match order {
+                Order::AsItIs => tensor.clone(),
+                Order::Kernel => tensor.permute((2, 3, 1, 0)).unwrap().contiguous().unwrap(),
+                Order::Matrix => tensor.t().unwrap().contiguous().unwrap(),
+            };
+            file.insert(name.clone(), tensor);
+        }
+    }
+    file
+}
+
+#[test]
+fn weights_under_any_publisher_s_names_give_the_same_bits() {
+    let case = case();
+    let mut weights = weights(&case);
+    // NVIDIA's file has no scales: ones, for all of them.
+    for (name, tensor) in &mut weights {
+        if name.ends_with(".bn.weight") {
+            *tensor = tensor.ones_like().unwrap();
+        }
+    }
+    let x = prepared(&Picture::open("cifar_cat_0"), "tf1");
+    let want = net(&weights).forward(&x, Taps::ALL).unwrap();
+    for (scheme, some, count) in [
+        (
+            Scheme::Torch,
+            "Mixed_7c.branch3x3dbl_3b.bn.running_var",
+            472,
+        ),
+        (
+            Scheme::Nvidia,
+            "layers.mixed_10.tower_1_mixed_conv_1.var",
+            378,
+        ),
+        (
+            Scheme::Tensorflow,
+            "mixed_10/tower_1/mixed/conv_1/batchnorm/moving_variance",
+            472,
+        ),
+    ] {
+        let all = names_of(scheme);
+        assert!(
+            all.iter().any(|name| name == some),
+            "{scheme:?} has no {some}"
+        );
+        assert_eq!(all.len(), count, "{scheme:?}");
+        let names = Names::of(all.iter().map(String::as_str)).unwrap();
+        assert_eq!(names.scheme, scheme);
+        let file = renamed(&weights, &names);
+        assert_eq!(file.len(), count, "{scheme:?}");
+        let read = |name: &str| {
+            let stored = file.get(name);
+            stored
+                .cloned()
+                .ok_or_else(|| candle_core::Error::Msg(format!("no {name}")))
+        };
+        let get = |name: &str| names.tensor(name, &read);
+        let net = Inception::new(&get, &Device::Cpu).unwrap();
+        let got = net.forward(&x, Taps::ALL).unwrap();
+        for name in ["64", "192", "768", "2048", "spatial_2023", "logits"] {
+            assert_eq!(
+                values(tap(&got, name)),
+                values(tap(&want, name)),
+                "{scheme:?} {name}"
+            );
+        }
+    }
+}
+
+/// The names of a publisher's file, written down without the code under test.
+fn names_of(scheme: Scheme) -> Vec<String> {
+    if scheme == Scheme::Torch {
+        return tensors().into_iter().map(|(name, _)| name).collect();
+    }
+    let numbered = |name: &str, n: usize| -> Vec<String> {
+        (0..n)
+            .map(|i| match i {
+                0 => name.to_string(),
+                i => format!("{name}_{i}"),
+            })
+            .collect()
+    };
+    let within = |tower: &str, n: usize| -> Vec<String> {
+        let convs = numbered("conv", n);
+        convs.into_iter().map(|c| format!("{tower}/{c}")).collect()
+    };
+    let mut paths = numbered("conv", 5);
+    for (i, block) in numbered("mixed", 11).iter().enumerate() {
+        let inner: Vec<Vec<String>> = match i {
+            0..=2 => vec![
+                vec!["conv".into()],
+                within("tower", 2),
+                within("tower_1", 3),
+                within("tower_2", 1),
+            ],
+            3 => vec![vec!["conv".into()], within("tower", 3)],
+            4..=7 => vec![
+                vec!["conv".into()],
+                within("tower", 3),
+                within("tower_1", 5),
+                within("tower_2", 1),
+            ],
+            8 => vec![within("tower", 2), within("tower_1", 4)],
+            _ => vec![
+                vec!["conv".into()],
+                within("tower", 1),
+                within("tower/mixed", 2),
+                within("tower_1", 2),
+                within("tower_1/mixed", 2),
+                within("tower_2", 1),
+            ],
+        };
+        let flat = scheme == Scheme::Nvidia && i > 8;
+        for path in inner.concat() {
+            let path = if flat { path.replace('/', "_") } else { path };
+            paths.push(format!("{block}/{path}"));
+        }
+    }
+    let (parts, head): (&[&str], [&str; 2]) = match scheme {
+        Scheme::Nvidia => (
+            &["weight", "beta", "mean", "var"],
+            ["output.weight", "output.bias"],
+        ),
+        _ => (
+            &[
+                "conv2d_params",
+                "batchnorm/beta",
+                "batchnorm/gamma",
+                "batchnorm/moving_mean",
+                "batchnorm/moving_variance",
+            ],
+            ["softmax/weights", "softmax/biases"],
+        ),
+    };
+    let mut all: Vec<String> = Vec::new();
+    for path in paths {
+        for part in parts {
+            all.push(match scheme {
+                Scheme::Nvidia => format!("layers.{}.{part}", path.replace('/', ".")),
+                _ => format!("{path}/{part}"),
+            });
+        }
+    }
+    all.extend(head.map(str::to_string));
+    all
+}
+
+#[test]
+fn files_that_are_not_inception_are_refused_by_what_they_lack() {
+    let error = Names::of(["model.weight"]).unwrap_err().to_string();
+    assert!(
+        error.contains("hint: ") && error.contains("conv/conv2d_params"),
+        "{error}"
+    );
+    let mut names = names_of(Scheme::Nvidia);
+    names.retain(|name| name != "layers.mixed_4.tower_1.conv_3.var");
+    let error = Names::of(names.iter().map(String::as_str))
+        .unwrap_err()
+        .to_string();
+    let want = "tensor `layers.mixed_4.tower_1.conv_3.var` is missing, Inception-v3 needs it as \
+                `Mixed_6b.branch7x7dbl_4.bn.running_var`";
+    // A backtrace may follow.
+    assert!(error.starts_with(want), "{error}");
+}
