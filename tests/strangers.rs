@@ -158,15 +158,19 @@ fn no_cut_and_no_flip_makes_a_panic() {
     let path = folder.path().join("bad.pt");
     for name in ["state_zip.pt", "state_legacy.pt"] {
         let whole = fs::read(golden("checkpoints").join(name)).unwrap();
-        for at in 0..whole.len() {
-            fs::write(&path, &whole[..at]).unwrap();
-            assert!(Checkpoint::open(&path).is_err(), "{name} cut at {at}");
-            let mut bytes = whole.clone();
-            bytes[at] ^= 0x41;
-            fs::write(&path, &bytes).unwrap();
+        fs::write(&path, &whole).unwrap();
+        // Changed in place: thousands of files written anew wait for the disk.
+        let bad = fs::OpenOptions::new().write(true).open(&path).unwrap();
+        for (at, byte) in whole.iter().enumerate() {
+            bad.write_all_at(&[byte ^ 0x41], at as u64).unwrap();
             if let Ok(file) = Checkpoint::open(&path) {
                 let _ = file.tensors(&Device::Cpu);
             }
+            bad.write_all_at(&[*byte], at as u64).unwrap();
+        }
+        for at in (0..whole.len()).rev() {
+            bad.set_len(at as u64).unwrap();
+            assert!(Checkpoint::open(&path).is_err(), "{name} cut at {at}");
         }
     }
 }
@@ -232,6 +236,25 @@ fn a_file_of_gigabytes_is_opened_by_its_contents_alone() {
     let file = Checkpoint::open(&path).unwrap();
     assert_eq!(file.shapes()["all"], [count as usize]);
     assert_eq!(value(&file, "end"), [0.0, 2.5]);
+}
+
+#[test]
+fn pickles_may_be_longer_than_the_first_look() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("long.pt");
+    let one = tensor("FloatStorage", "k", 2, 0, &[2], &[1]);
+    let body = dict(&[("note", unicode(&"x".repeat(3 << 20))), ("a", one)]);
+    let mut bytes = legacy(&body, &["k"]);
+    bytes.extend(2u64.to_le_bytes());
+    bytes.extend([1.5f32, -2.0].iter().flat_map(|v| v.to_le_bytes()));
+    fs::write(&path, &bytes).unwrap();
+    assert_eq!(value(&Checkpoint::open(&path).unwrap(), "a"), [1.5, -2.0]);
+    fs::write(&path, &bytes[..2 << 20]).unwrap();
+    let why = text(Checkpoint::open(&path));
+    assert!(
+        why.contains("its pickle has no end\nhint: the file may be truncated"),
+        "{why}"
+    );
 }
 
 /// A protocol buffer's field of bytes.
