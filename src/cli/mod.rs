@@ -9,6 +9,8 @@ pub mod pace;
 pub mod plan;
 pub mod reference;
 pub mod report;
+pub mod score;
+pub mod score_table;
 pub mod status;
 pub mod sweep;
 pub mod terminal;

@@ -161,6 +161,47 @@ fn fid_only(
     }
 }
 
+/// What is measured with a net that no published evaluator has: exact forms, every image on both sides, k = 3.
+/// A distance of such features is an FD, never an FID.
+pub fn own_net() -> Rules {
+    Rules {
+        preprocessing: Preprocessing::Tf1,
+        mixed_sizes: false,
+        frechet: frechet(Precision::F64, Trace::Eigenvalues),
+        inception_score: Some(InceptionScore {
+            splits: Splits::Into(1),
+            shuffle: None,
+            bias: false,
+            softmax: Precision::F64,
+        }),
+        kid: Some(Kid {
+            subsets: 100,
+            subset_size: 1000,
+            seed: None,
+            strict_size: false,
+        }),
+        neighbours: Some(Neighbours {
+            k: 3,
+            edge: Edge::Inside,
+            distance: Precision::F64,
+            reference: None,
+            samples: None,
+            random: false,
+        }),
+        infinity: None,
+        quantities: &[
+            (Quantity::Fid, "FD"),
+            (Quantity::Sfid, "sFD"),
+            (Quantity::InceptionScore, "IS"),
+            (Quantity::Kid, "KD"),
+            (Quantity::Precision, "precision"),
+            (Quantity::Recall, "recall"),
+            (Quantity::Density, "density"),
+            (Quantity::Coverage, "coverage"),
+        ],
+    }
+}
+
 /// Features stay f32, so the mean is f32; the published precision and recall are of the 10,000 images in the
 /// reference batch against all samples.
 fn adm() -> Rules {

@@ -1,9 +1,12 @@
 //! The one floor where nets meet diffusion and files meet tensors. No stage imports another: they speak through files named by key.
 
 pub mod bench;
+pub mod describe;
+pub mod described;
 pub mod extract;
 pub mod features;
 pub mod feed;
+pub mod inception;
 pub mod job;
 pub mod journal;
 pub mod keys;
@@ -13,8 +16,11 @@ pub mod metrics;
 pub mod optim;
 pub mod parts;
 pub mod progress;
+pub mod real;
 pub mod reference;
 pub mod sample;
+pub mod score;
+pub mod sides;
 pub mod train;
 pub mod weights;
 

@@ -1,0 +1,383 @@
+//! Described samples and a reference to every number that one evaluator prints, by its rules, each with its interval.
+
+use crate::metrics::adm_manifold::{PrecisionRecall, adm_precision_recall};
+use crate::metrics::draws::subset;
+use crate::metrics::extrapolate::{Extrapolation, Points, extrapolate};
+use crate::metrics::frechet::{Reference, compat};
+use crate::metrics::inception_score::{Probabilities, Splits, inception_score};
+use crate::metrics::jackknife::Jackknife;
+use crate::metrics::kernel::{KernelDistance, KidRule, kid, mmd2_interval};
+use crate::metrics::manifold::{Border, Manifold, Meeting};
+use crate::metrics::rows::Rows;
+use crate::metrics::score::Score;
+use crate::spec::rules::{Edge, InceptionScore, Kid, Neighbours, Precision, Quantity, Rules};
+use crate::spec::rules::{Splits as SplitRule, Trace};
+use crate::stages::described::{Described, Kind};
+use crate::stages::real::Real;
+use anyhow::{Context, Result, bail, ensure};
+
+/// Images that precision and recall draw, and the start of FID∞'s line, where the evaluator has no seed of its own.
+const SEED: u64 = 0;
+
+/// One number, or why there is none.
+pub struct Measured {
+    pub quantity: Quantity,
+    /// The evaluator's own name for it.
+    pub name: &'static str,
+    pub score: std::result::Result<Score, String>,
+    /// For FID and sFID: how much of the value comes from the samples being few (leave-one-out, first order in 1/n).
+    pub bias: Option<f64>,
+    /// What SciPy's path prints where it cannot print the value itself (singular covariances).
+    pub compat: Option<f64>,
+}
+
+/// The two sides, and what is already known of them: presets share what they share.
+pub struct Bout<'a> {
+    samples: &'a Described,
+    real: &'a Real,
+    /// Whether SciPy's path is followed too.
+    pub compat: bool,
+    reference: [Option<Reference>; 2],
+    distance: [Option<(Jackknife, Option<f64>)>; 2],
+    pool: Option<Vec<f32>>,
+    probabilities: Option<(Probabilities, Jackknife)>,
+}
+
+impl<'a> Bout<'a> {
+    pub fn new(samples: &'a Described, real: &'a Real, compat: bool) -> Bout<'a> {
+        Bout {
+            samples,
+            real,
+            compat,
+            reference: [None, None],
+            distance: [None, None],
+            pool: None,
+            probabilities: None,
+        }
+    }
+
+    /// Every quantity of `rules`, in their order; `tell` hears which is at work.
+    pub fn measure(&mut self, rules: &Rules, tell: &dyn Fn(&str)) -> Result<Vec<Measured>> {
+        let mut all = Vec::new();
+        let mut balls = None;
+        let mut kernel = None;
+        for &(quantity, name) in rules.quantities {
+            tell(name);
+            all.push(self.one(rules, quantity, name, &mut balls, &mut kernel)?);
+        }
+        Ok(all)
+    }
+
+    fn one(
+        &mut self,
+        rules: &Rules,
+        quantity: Quantity,
+        name: &'static str,
+        balls: &mut Option<Balls>,
+        kernel: &mut Option<(KernelDistance, (f64, f64))>,
+    ) -> Result<Measured> {
+        let n = self.samples.len();
+        let id = metric(quantity);
+        let (mut bias, mut printed) = (None, None);
+        let score = match quantity {
+            Quantity::Fid | Quantity::Sfid => {
+                let kind = match quantity {
+                    Quantity::Fid => Kind::Pool,
+                    _ => Kind::Spatial,
+                };
+                let scipy = self.compat && matches!(rules.frechet.trace, Trace::Sqrtm { .. });
+                match self.distance(kind, scipy)? {
+                    None => Err("the reference has no spatial statistics".to_string()),
+                    Some((left_out, with_eps)) => {
+                        bias = Some(left_out.bias());
+                        printed = with_eps;
+                        let interval = left_out.square_interval(0.0);
+                        Ok(Score::new(id, left_out.value(), interval, n))
+                    }
+                }
+            }
+            Quantity::FidInfinity => {
+                let line = self.infinity(rules)?;
+                Ok(Score::new(id, line.value, (line.value - 1.96 * line.error, line.value + 1.96 * line.error), n))
+            }
+            Quantity::InceptionScore | Quantity::InceptionScoreStd => {
+                let rule = rules.inception_score.context("a rule of the Inception Score")?;
+                self.inception_score(&rule, quantity)
+            }
+            Quantity::Kid | Quantity::KidStd => {
+                let rule = rules.kid.context("a rule of KID")?;
+                match self.kid(&rule, kernel)? {
+                    Err(why) => Err(why),
+                    Ok((distance, interval)) => Ok(match quantity {
+                        Quantity::Kid => Score::new(id, distance.mean, interval, n),
+                        _ => Score::bare(id, distance.std, n),
+                    }),
+                }
+            }
+            Quantity::Precision
+            | Quantity::Recall
+            | Quantity::FScore
+            | Quantity::Density
+            | Quantity::Coverage => {
+                let rule = rules.neighbours.context("a rule of neighbours")?;
+                self.ball_score(&rule, quantity, balls)?
+            }
+        };
+        Ok(Measured {
+            quantity,
+            name,
+            score,
+            bias,
+            compat: printed,
+        })
+    }
+
+    /// The Fréchet distance and what SciPy's path would print instead; None where the reference lacks the features.
+    fn distance(&mut self, kind: Kind, scipy: bool) -> Result<Option<(Jackknife, Option<f64>)>> {
+        let at = kind as usize;
+        let real = match kind {
+            Kind::Pool => Some(&self.real.pool),
+            Kind::Spatial => self.real.spatial.as_ref(),
+        };
+        let Some(real) = real else {
+            return Ok(None);
+        };
+        if self.distance[at].is_none() {
+            let moments = self.samples.moments(kind)?;
+            if self.reference[at].is_none() {
+                self.reference[at] = Some(Reference::new(real)?);
+            }
+            let reference = self.reference[at].as_ref().context("it was just made")?;
+            let left_out = reference.left_out(&moments, &mut self.samples.rows(kind)?)?;
+            let printed = match scipy {
+                true => {
+                    let both = compat(&moments, real)?;
+                    both.singular.then_some(both.with_eps)
+                }
+                false => None,
+            };
+            self.distance[at] = Some((left_out, printed));
+        }
+        Ok(self.distance[at].clone())
+    }
+
+    fn infinity(&mut self, rules: &Rules) -> Result<Extrapolation> {
+        let rule = rules.infinity.context("a rule of FID∞")?;
+        let n = self.samples.len();
+        if self.reference[0].is_none() {
+            self.reference[0] = Some(Reference::new(&self.real.pool)?);
+        }
+        let reference = self.reference[0].as_ref().context("it was just made")?;
+        let points = Points {
+            first: rule.from.min(n / 10).max(2),
+            count: rule.points,
+            seed: SEED,
+        };
+        extrapolate(reference, &mut self.samples.rows(Kind::Pool)?, points)
+    }
+
+    fn inception_score(
+        &mut self,
+        rule: &InceptionScore,
+        quantity: Quantity,
+    ) -> std::result::Result<Score, String> {
+        let measure = |bout: &mut Self| -> Result<Score> {
+            if bout.probabilities.is_none() {
+                let probabilities = Probabilities::of_rows(&mut bout.samples.logits()?)?;
+                let left_out = probabilities.left_out()?;
+                bout.probabilities = Some((probabilities, left_out));
+            }
+            let (probabilities, left_out) = bout.probabilities.as_ref().context("just made")?;
+            let found = inception_score(probabilities, splits(rule)?)?;
+            let n = bout.samples.len();
+            let id = metric(quantity);
+            Ok(match quantity {
+                Quantity::InceptionScore => {
+                    // The splits' mean moves with other images as the score of all does.
+                    let (low, high) = left_out.interval(1.0);
+                    let shift = found.mean - left_out.value();
+                    Score::new(id, found.mean, (low + shift, high + shift), n)
+                }
+                _ => Score::bare(id, found.std, n),
+            })
+        };
+        measure(self).map_err(|error| format!("{error:#}"))
+    }
+
+    fn kid(
+        &mut self,
+        rule: &Kid,
+        known: &mut Option<(KernelDistance, (f64, f64))>,
+    ) -> Result<std::result::Result<(KernelDistance, (f64, f64)), String>> {
+        let Some(real) = &self.real.features else {
+            return Ok(Err("the reference holds no images' features".to_string()));
+        };
+        if let Some(known) = known {
+            return Ok(Ok(*known));
+        }
+        let d = self.real.pool.dim();
+        let (n, m) = (self.samples.len(), real.len() / d);
+        let size = rule.subset_size;
+        if rule.strict_size && n.min(m) < size {
+            let why = format!("it draws subsets of {size} images, there are {n} samples and {m} real ones");
+            return Ok(Err(why));
+        }
+        let seed = rule.seed.unwrap_or(SEED as u32);
+        let subsets = rule.subsets;
+        let rule = match rule.strict_size {
+            true => KidRule::TorchFidelity { subsets, size, seed },
+            false => KidRule::CleanFid { subsets, size, seed },
+        };
+        self.load_pool()?;
+        let pool = self.pool.as_deref().context("it was just read")?;
+        let distance = kid(pool, real, d, rule)?;
+        let whole = mmd2_interval(pool, real, d)?;
+        let shift = distance.mean - whole.left_out.value();
+        let found = (distance, (whole.low + shift, whole.high + shift));
+        *known = Some(found);
+        Ok(Ok(found))
+    }
+
+    fn ball_score(
+        &mut self,
+        rule: &Neighbours,
+        quantity: Quantity,
+        balls: &mut Option<Balls>,
+    ) -> Result<std::result::Result<Score, String>> {
+        if balls.is_none() {
+            match self.balls(rule)? {
+                Ok(found) => *balls = Some(found),
+                Err(why) => return Ok(Err(why)),
+            }
+        }
+        let balls = balls.as_ref().context("they were just made")?;
+        balls.score(quantity).map(Ok)
+    }
+
+    /// How samples and reference lie in each other's balls, by `rule`.
+    fn balls(&mut self, rule: &Neighbours) -> Result<std::result::Result<Balls, String>> {
+        let Some(real) = &self.real.features else {
+            return Ok(Err("the reference holds no images' features".to_string()));
+        };
+        let d = self.real.pool.dim();
+        self.load_pool()?;
+        let pool = self.pool.as_deref().context("it was just read")?;
+        let (m, n) = (real.len() / d, pool.len() / d);
+        if m.min(n) <= rule.k {
+            let why = format!("balls of {} neighbours need more images than {m} and {n}", rule.k);
+            return Ok(Err(why));
+        }
+        let (real, pool) = (chosen(real, d, rule, rule.reference, n, 1), chosen(pool, d, rule, rule.samples, m, 2));
+        if rule.distance == Precision::F16 {
+            return Ok(Ok(Balls::Adm(adm_precision_recall(&real, &pool, d)?)));
+        }
+        let border = match rule.edge {
+            Edge::Inside => Border::Inside,
+            Edge::Outside => Border::Outside,
+        };
+        let real = Manifold::of(&real, d, rule.k)?;
+        Ok(Ok(Balls::Exact(real.meet(&Manifold::of(&pool, d, rule.k)?, border)?)))
+    }
+
+    fn load_pool(&mut self) -> Result<()> {
+        if self.pool.is_none() {
+            let mut rows = self.samples.rows(Kind::Pool)?;
+            let (n, d) = (rows.count(), rows.dim());
+            ensure!(
+                d == self.real.pool.dim(),
+                "the reference has {} features and the samples have {d}\nhint: both must come from one feature network",
+                self.real.pool.dim()
+            );
+            self.pool = Some(rows.read(0..n)?.into_owned());
+        }
+        Ok(())
+    }
+}
+
+/// Precision, recall and what else neighbours tell.
+enum Balls {
+    Adm(PrecisionRecall),
+    Exact(Meeting),
+}
+
+impl Balls {
+    fn score(&self, quantity: Quantity) -> Result<Score> {
+        let id = metric(quantity);
+        let (precision, recall) = match self {
+            Balls::Adm(both) => (both.precision, both.recall),
+            Balls::Exact(meeting) => (meeting.precision(), meeting.recall()),
+        };
+        let share = |share: crate::metrics::agreement::Share| {
+            Score::new(id, share.value, (share.low, share.high), share.count)
+        };
+        let left_out = |of: Jackknife| {
+            let count = of.gaps().len();
+            Score::new(id, of.value(), of.interval(0.0), count)
+        };
+        Ok(match (quantity, self) {
+            (Quantity::Precision, _) => share(precision),
+            (Quantity::Recall, _) => share(recall),
+            (Quantity::FScore, _) => {
+                let (p, r) = (precision.value, recall.value);
+                let f = if p + r > 0.0 { 2.0 * p * r / (p + r) } else { 0.0 };
+                Score::bare(id, f, precision.count)
+            }
+            (Quantity::Density, Balls::Exact(meeting)) => left_out(meeting.density()),
+            (Quantity::Coverage, Balls::Exact(meeting)) => left_out(meeting.coverage()),
+            _ => bail!("the rule has no {id}"),
+        })
+    }
+}
+
+/// The rows that the rule compares: the first, or drawn by a seed of ours where the evaluator draws without one.
+fn chosen<'r>(
+    rows: &'r [f32],
+    d: usize,
+    rule: &Neighbours,
+    most: Option<usize>,
+    others: usize,
+    stream: u64,
+) -> std::borrow::Cow<'r, [f32]> {
+    let n = rows.len() / d;
+    let count = match (most, rule.random) {
+        (None, _) => n,
+        (Some(most), false) => most.min(n),
+        (Some(most), true) => most.min(n).min(others),
+    };
+    match rule.random && count < n {
+        false => rows[..count * d].into(),
+        true => {
+            let drawn = subset(SEED, stream, n, count).into_iter();
+            let drawn: Vec<f32> = drawn.flat_map(|i| rows[i * d..(i + 1) * d].iter().copied()).collect();
+            drawn.into()
+        }
+    }
+}
+
+fn splits(rule: &InceptionScore) -> Result<Splits> {
+    Ok(match (rule.splits, rule.shuffle) {
+        (SplitRule::Every(size), None) => Splits::Of(size),
+        (SplitRule::Into(count), None) => Splits::Into(count),
+        (SplitRule::Into(count), Some(seed)) => Splits::ShuffledInto(count, seed),
+        (SplitRule::Whole(count), Some(seed)) => Splits::ShuffledTruncated(count, seed),
+        other => bail!("no evaluator splits by {other:?}"),
+    })
+}
+
+/// A quantity's name in files: `fid`, `is`, `kid-std`.
+pub fn metric(quantity: Quantity) -> &'static str {
+    match quantity {
+        Quantity::Fid => "fid",
+        Quantity::Sfid => "sfid",
+        Quantity::FidInfinity => "fid-infinity",
+        Quantity::InceptionScore => "is",
+        Quantity::InceptionScoreStd => "is-std",
+        Quantity::Kid => "kid",
+        Quantity::KidStd => "kid-std",
+        Quantity::Precision => "precision",
+        Quantity::Recall => "recall",
+        Quantity::FScore => "f-score",
+        Quantity::Density => "density",
+        Quantity::Coverage => "coverage",
+    }
+}
