@@ -9,6 +9,7 @@ import time
 import torch
 import torch.nn.functional as F
 
+from scores import SCORES
 from torch_nets import NETS
 
 
@@ -59,8 +60,9 @@ OPS = {"conv": conv, "norm": norm, "attention": attention, "linear": linear, "re
 def prepared(text):
     """What to call for a request, without its number of repetitions."""
     request = json.loads(text)
-    if request["op"] in NETS:
-        return NETS[request["op"]](*request["arguments"])
+    for others in (NETS, SCORES):
+        if request["op"] in others:
+            return others[request["op"]](*request["arguments"])
     backward = request["backward"]
     leaves, run = OPS[request["op"]](request["shape"], backward)
 

@@ -14,6 +14,7 @@ pub mod optim;
 pub mod parts;
 pub mod progress;
 pub mod reference;
+mod rows;
 pub mod sample;
 pub mod train;
 pub mod weights;
