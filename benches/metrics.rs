@@ -11,7 +11,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use runner::metrics::adm_manifold::adm_precision_recall;
 use runner::metrics::extrapolate::{Points, extrapolate};
 use runner::metrics::frechet::{Reference, frechet};
-use runner::metrics::kernel::{KidRule, kid, mmd2_left_out};
+use runner::metrics::kernel::{KidRule, kid, mmd2_interval};
 use runner::metrics::manifold::{Border, Manifold};
 use runner::metrics::moments::Moments;
 use runner::metrics::rows::Slice;
@@ -102,7 +102,7 @@ fn main() -> Result<()> {
     alone("fid with its interval", &|| {
         let mut rows = Slice::of(&x, D)?;
         let left_out = reference.left_out(&Moments::of_rows(&mut rows)?, &mut rows)?;
-        println!("{:.6} {:?}, bias {:.6}", left_out.value(), left_out.square_interval(), left_out.bias());
+        println!("{:.6} {:?}, bias {:.6}", left_out.value(), left_out.square_interval(0.0), left_out.bias());
         Ok(())
     })?;
     alone("fid of infinitely many", &|| {
@@ -111,8 +111,8 @@ fn main() -> Result<()> {
         Ok(())
     })?;
     alone("kernel distance with its interval", &|| {
-        let left_out = mmd2_left_out(&x, &y, D)?;
-        println!("{:.3e} {:?}", left_out.value(), left_out.interval(f64::NEG_INFINITY));
+        let kid = mmd2_interval(&x, &y, D)?;
+        println!("{:.3e} [{:.3e}, {:.3e}]", kid.left_out.value(), kid.low, kid.high);
         Ok(())
     })?;
     alone("precision, recall, the ADM evaluator's", &|| {

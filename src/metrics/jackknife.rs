@@ -31,6 +31,17 @@ impl Jackknife {
         Jackknife::with_interaction(value, gaps, 0.5 * variance)
     }
 
+    /// As [`Jackknife::with_pairs`], with -(n - 1)²·ΣD_i + (n - 2)²·ΣD_ij - (n - 3)²·D_ijk of
+    /// some random triples: what only three images make together is counted three times by the
+    /// jackknife and three times by the pairs' part, and so must be given back once.
+    pub fn with_triples(value: f64, gaps: Vec<f64>, pairs: &[f64], triples: &[f64]) -> Jackknife {
+        let square = triples.iter().map(|r| r * r).sum::<f64>() / triples.len().max(1) as f64;
+        let third = square / (6.0 * gaps.len() as f64);
+        let mut jackknife = Jackknife::with_pairs(value, gaps, pairs);
+        jackknife.interaction -= third;
+        jackknife
+    }
+
     /// As [`Jackknife::with_pairs`], with half the variance over all pairs.
     pub fn with_interaction(value: f64, gaps: Vec<f64>, interaction: f64) -> Jackknife {
         Jackknife {
@@ -83,14 +94,16 @@ impl Jackknife {
     }
 
     /// As [`Jackknife::interval`] for a squared distance, which spreads the more the larger it is
-    /// and further above than below: the interval is taken of its root and squared.
-    pub fn square_interval(&self) -> (f64, f64) {
-        let error = self.error();
-        if self.value <= error {
-            return self.interval(0.0);
+    /// and further above than below: the interval is taken of its root and squared. `offset` is
+    /// what was taken from the square to make its average right (0 where nothing was).
+    pub fn square_interval(&self, offset: f64) -> (f64, f64) {
+        let (square, error) = (self.value + offset, self.error());
+        if square <= error {
+            return self.interval(-offset);
         }
-        let root = self.value.sqrt();
+        let root = square.sqrt();
         let half = Z * error / (2.0 * root);
-        ((root - half).max(0.0).powi(2), (root + half).powi(2))
+        let bounds = [(root - half).max(0.0), root + half].map(|r| r * r - offset);
+        (bounds[0].min(self.value), bounds[1].max(self.value))
     }
 }

@@ -168,10 +168,38 @@ pub fn mmd2(x: &[f32], y: &[f32], d: usize) -> Result<f64> {
     Ok(Sums::of(x, y, d)?.value())
 }
 
-/// [`mmd2`] and what leaving out each row of `x` (n >= 4), and pairs of some, does to it; `y` is
-/// taken as given.
-pub fn mmd2_left_out(x: &[f32], y: &[f32], d: usize) -> Result<Jackknife> {
+/// [`mmd2`] with its 95 % interval, which takes `y` as given.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KernelInterval {
+    /// What leaving out each row of `x` does.
+    pub left_out: Jackknife,
+    pub low: f64,
+    pub high: f64,
+}
+
+/// [`mmd2`] of n >= 4 rows `x`, what leaving out each of them, and pairs of some, does to it, and
+/// its interval. The interval is that of the squared distance with each row's own kernel counted
+/// in, which cannot be below 0, moved back.
+pub fn mmd2_interval(x: &[f32], y: &[f32], d: usize) -> Result<KernelInterval> {
     let sums = Sums::of(x, y, d)?;
+    let left_out = left_out(&sums, x, d)?;
+    let own_kernels = |rows: &[f32]| -> f64 {
+        let length = |row: &[f32]| row.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>();
+        rows.chunks_exact(d).map(|row| cube(length(row) / d as f64 + 1.0)).sum()
+    };
+    let (n, m) = (sums.own.len() as f64, sums.m);
+    let (own, _, other) = sums.totals;
+    let excess = |own: f64, pairs: f64, n: f64| (own / n - pairs / (n * (n - 1.0))) / n;
+    let offset = excess(own_kernels(x), own, n) + excess(own_kernels(y), other, m);
+    let (low, high) = left_out.square_interval(offset);
+    Ok(KernelInterval {
+        left_out,
+        low,
+        high,
+    })
+}
+
+fn left_out(sums: &Sums, x: &[f32], d: usize) -> Result<Jackknife> {
     let n = sums.own.len();
     ensure!(
         n >= 4,

@@ -14,21 +14,22 @@ use crate::metrics::moments::Moments;
 use crate::metrics::rows::{Rows, blocks};
 use anyhow::{Result, ensure};
 use faer::{Mat, MatRef};
+use rayon::prelude::*;
 
-/// Rows of which pairs are left out as well.
+/// Rows of which pairs and triples are left out as well.
 const PAIRED: usize = 1000;
-/// Partners of each of them.
-const PARTNERS: usize = 8;
+/// Row i is left out with i + p and i + 2p of them, for each p here.
+const STRIDES: [usize; 2] = [1, 3];
 /// Step between nodes in ln s: the rule's error is about exp(-π²/step) = 10⁻¹².
 const STEP: f64 = 0.35;
 /// How far the nodes reach below the smallest and above the largest √λ, in ln s; beyond, the
 /// integrand is constant or falls as 1/s², and its tails are summed in closed form.
-const BELOW: f64 = 16.0;
+const BELOW: f64 = 18.0;
 const ABOVE: f64 = 12.0;
 
 impl Reference {
-    /// The distance of `rows` `[n, d]` (n >= 4, of moments `moments`) to the reference, and what
-    /// leaving out each row, and pairs of some rows, does to it.
+    /// The distance of `rows` `[n, d]` (n >= 5, of moments `moments`) to the reference, and what
+    /// leaving out each row, and pairs and triples of some rows, does to it.
     ///
     /// Rows are read once, in blocks; memory grows with d² and with n numbers, not with n·d.
     pub fn left_out(&self, moments: &Moments, rows: &mut dyn Rows) -> Result<Jackknife> {
@@ -41,8 +42,8 @@ impl Reference {
             moments.n
         );
         ensure!(
-            n >= 4,
-            "an interval of a distance needs at least 4 images, found {n}"
+            n >= 5,
+            "an interval of a distance needs at least 5 images, found {n}"
         );
         let turned = Turned::of(self, moments)?;
         let paired = subset(0, 0, n, PAIRED.min(n));
@@ -63,8 +64,9 @@ impl Reference {
             Ok(())
         })?;
         let alone: Vec<f64> = paired.iter().map(|&i| gaps[i]).collect();
-        let pairs = turned.without_two(&kept, &alone);
-        Ok(Jackknife::with_pairs(self.distance(moments)?, gaps, &pairs))
+        let (pairs, triples) = turned.without_more(&kept, &alone);
+        let value = self.distance(moments)?;
+        Ok(Jackknife::with_triples(value, gaps, &pairs, &triples))
     }
 }
 
@@ -166,42 +168,99 @@ impl Turned {
         mean + trace - 2.0 * (root_grow * self.roots + (1.0 + root_grow) * roots)
     }
 
-    /// (n - 2)·D_ij - (n - 1)·(D_i + D_j) of pairs of kept rows, D what leaving out adds.
-    fn without_two(&self, kept: &Kept, alone: &[f64]) -> Vec<f64> {
+    /// What pairs and triples of kept rows do beyond what their members do, as
+    /// [`Jackknife::with_triples`] takes it.
+    fn without_more(&self, kept: &Kept, alone: &[f64]) -> (Vec<f64>, Vec<f64>) {
         let (n, count) = (self.n, alone.len());
-        let f = 1.0 / (n - 1.0);
-        let k = 1.0 / (n - 2.0);
         let own = product(self.table.transpose(), squares(kept.u.as_ref()).as_ref());
-        let mut pairs = Vec::new();
-        for partner in 1..=PARTNERS.min(count - 1) {
-            let other = |i: usize| (i + partner) % count;
-            let mixed = Mat::from_fn(kept.u.nrows(), count, |r, i| {
-                kept.u[(r, i)] * kept.u[(r, other(i))]
+        let (mut pairs, mut triples) = (Vec::new(), Vec::new());
+        for stride in STRIDES.into_iter().filter(|s| 2 * s < count) {
+            let other = |i: usize, steps: usize| (i + steps * stride) % count;
+            let cross = [1, 2].map(|steps| {
+                let mixed = Mat::from_fn(kept.u.nrows(), count, |r, i| {
+                    kept.u[(r, i)] * kept.u[(r, other(i, steps))]
+                });
+                product(self.table.transpose(), mixed.as_ref())
             });
-            let cross = product(self.table.transpose(), mixed.as_ref());
+            let both = [1, 2].map(|steps| -> Vec<f64> {
+                let gap = |i: usize| {
+                    let j = other(i, steps);
+                    let inner = |at: usize| {
+                        let c = cross[steps - 1][(at, i)];
+                        [[own[(at, i)], c], [c, own[(at, j)]]]
+                    };
+                    self.without(kept, [i, j], inner)
+                };
+                (0..count).into_par_iter().map(gap).collect()
+            });
+            let all = |i: usize| {
+                let (j, l) = (other(i, 1), other(i, 2));
+                let inner = |at: usize| {
+                    let (a, b, c) = (own[(at, i)], own[(at, j)], own[(at, l)]);
+                    let (ab, bc, ac) = (cross[0][(at, i)], cross[0][(at, j)], cross[1][(at, i)]);
+                    [[a, ab, ac], [ab, b, bc], [ac, bc, c]]
+                };
+                self.without(kept, [i, j, l], inner)
+            };
+            let together: Vec<f64> = (0..count).into_par_iter().map(all).collect();
             for i in 0..count {
-                let j = other(i);
-                let log = |at: usize| {
-                    let (a, b, c) = (own[(at, i)], own[(at, j)], cross[(at, i)]);
-                    // det(1 - f·(1 + k·11ᵀ)·[a c; c b]) - 1
-                    let (top, low) = (k * (a + c), k * (b + c));
-                    let (p, q) = (f * (a + top), f * (b + low));
-                    let det = -p - q + p * q - f * (c + low) * f * (c + top);
-                    det.max(LEAST).ln_1p() * self.steps[at]
-                };
-                let roots: f64 = (0..self.steps.len()).map(log).sum();
-                let (x, y) = (kept.y.col(i), kept.y.col(j));
-                let sum = |g: fn(f64, f64) -> f64| -> f64 {
-                    x.iter().zip(y.iter()).map(|(a, b)| g(*a, *b)).sum()
-                };
-                let squares = sum(|a, b| a * a + b * b) + k * sum(|a, b| (a + b) * (a + b));
-                let moved = |at: usize| -(x[at] + y[at]) * k;
-                let both = self.change(2.0, f * squares, roots, moved);
-                pairs.push((n - 2.0) * both - (n - 1.0) * (alone[i] + alone[j]));
+                let (j, l) = (other(i, 1), other(i, 2));
+                let in_pairs = [both[0][i], both[0][j], both[1][i]];
+                for (two, member) in [(in_pairs[0], j), (in_pairs[2], l)] {
+                    pairs.push((n - 2.0) * two - (n - 1.0) * (alone[i] + alone[member]));
+                }
+                triples.push(
+                    (n - 2.0).powi(2) * in_pairs.iter().sum::<f64>()
+                        - (n - 1.0).powi(2) * (alone[i] + alone[j] + alone[l])
+                        - (n - 3.0).powi(2) * together[i],
+                );
             }
         }
-        pairs
+        (pairs, triples)
     }
+
+    /// What leaving out the kept rows `rows` together adds to the distance, from their inner
+    /// products Σ u·u'/(λ + s²) at each node.
+    fn without<const R: usize>(
+        &self,
+        kept: &Kept,
+        rows: [usize; R],
+        inner: impl Fn(usize) -> [[f64; R]; R],
+    ) -> f64 {
+        let (n, left) = (self.n, R as f64);
+        let (f, k) = (1.0 / (n - 1.0), 1.0 / (n - left));
+        let log = |at: usize| {
+            // det(1 - f·(1 + k·11ᵀ)·G) - 1
+            let mut g = inner(at);
+            for column in 0..R {
+                let sum: f64 = (0..R).map(|row| g[row][column]).sum();
+                (0..R).for_each(|row| g[row][column] = f * (g[row][column] + k * sum));
+            }
+            determinant_change(&g).max(LEAST).ln_1p() * self.steps[at]
+        };
+        let roots: f64 = (0..self.steps.len()).map(log).sum();
+        let sum = |at: usize| rows.iter().map(|&i| kept.y[(at, i)]).sum::<f64>();
+        let alone = |at: usize| rows.iter().map(|&i| kept.y[(at, i)].powi(2)).sum::<f64>();
+        let squares = (0..kept.y.nrows()).map(|at| alone(at) + k * sum(at).powi(2));
+        self.change(left, f * squares.sum::<f64>(), roots, |at| -k * sum(at))
+    }
+}
+
+/// det(1 - A) - 1 of a small matrix, without cancellation: minus its trace, plus its principal
+/// minors of two, minus its determinant.
+fn determinant_change<const R: usize>(a: &[[f64; R]; R]) -> f64 {
+    let minor = |i: usize, j: usize| a[i][i] * a[j][j] - a[i][j] * a[j][i];
+    let mut change = 0.0;
+    for i in 0..R {
+        change -= a[i][i];
+        change += (0..i).map(|j| minor(j, i)).sum::<f64>();
+    }
+    if R == 3 {
+        change -= a[0][0] * minor(1, 2)
+            - a[0][1] * (a[1][0] * a[2][2] - a[1][2] * a[2][0])
+            + a[0][2] * (a[1][0] * a[2][1] - a[1][1] * a[2][0]);
+    }
+    change
 }
 
 /// A determinant's change cannot reach -1 but by rounding.

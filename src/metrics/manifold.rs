@@ -102,17 +102,17 @@ impl<'a> Manifold<'a> {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Ball {
     held: usize,
-    /// Sum and largest of the numbers of the held images: they tell which, up to two.
-    sum: usize,
-    largest: usize,
+    /// The first three held images that were met; all of them, where there are no more.
+    which: [usize; 3],
     covered: bool,
 }
 
 impl Ball {
     fn take(&mut self, j: usize) {
+        if let Some(place) = self.which.get_mut(self.held) {
+            *place = j;
+        }
         self.held += 1;
-        self.sum += j;
-        self.largest = self.largest.max(j);
     }
 }
 
@@ -164,17 +164,24 @@ impl Meeting {
         let (n, m) = (self.balls.len() as f64, self.counts.len() as f64);
         let held = self.balls.iter().filter(|b| b.held > 0).count();
         let mut alone = vec![0usize; self.counts.len()];
-        let mut together: BTreeMap<(usize, usize), f64> = BTreeMap::new();
+        let mut pairs: BTreeMap<[usize; 2], f64> = BTreeMap::new();
+        let mut triples: BTreeMap<[usize; 3], f64> = BTreeMap::new();
         for ball in &self.balls {
+            let [a, b, c] = ball.which;
             match ball.held {
-                1 => alone[ball.largest] += 1,
-                2 => *together.entry((ball.sum - ball.largest, ball.largest)).or_default() += 1.0,
+                1 => alone[a] += 1,
+                2 => *pairs.entry([a.min(b), a.max(b)]).or_default() += 1.0,
+                3 => {
+                    let mut which = [a, b, c];
+                    which.sort_unstable();
+                    *triples.entry(which).or_default() += 1.0;
+                }
                 _ => {}
             }
         }
         // Leaving out i and j loses the balls that only they hold, together or alone.
         let base = |i: usize, j: usize| (alone[i] + alone[j]) as f64 / n;
-        let sum: f64 = together.iter().map(|((i, j), c)| {
+        let sum: f64 = pairs.iter().map(|([i, j], c)| {
             let plain = base(*i, *j);
             let full = plain - (m - 2.0) * c / n;
             full * full - plain * plain
@@ -184,10 +191,13 @@ impl Meeting {
             (t + a, s + a * a)
         });
         // The sum of (a_i + a_j)² over all pairs is (m - 2)·Σa² + (Σa)².
-        let pairs = m * (m - 1.0) / 2.0;
-        let mean = ((m - 1.0) * total - (m - 2.0) / n * together.values().sum::<f64>()) / pairs;
-        let square = ((m - 2.0) * squares + total * total + sum) / pairs;
+        let all = m * (m - 1.0) / 2.0;
+        let mean = ((m - 1.0) * total - (m - 2.0) / n * pairs.values().sum::<f64>()) / all;
+        let square = ((m - 2.0) * squares + total * total + sum) / all;
         let gaps = alone.iter().map(|&a| -(a as f64) / n).collect();
-        Jackknife::with_interaction(held as f64 / n, gaps, 0.5 * (square - mean * mean))
+        // Balls that three hold together: R² of a triple is about m⁴·t²/n², of m³/6 triples.
+        let third = triples.values().map(|t| t * t).sum::<f64>() / (n * n);
+        let interaction = 0.5 * (square - mean * mean) - third;
+        Jackknife::with_interaction(held as f64 / n, gaps, interaction)
     }
 }

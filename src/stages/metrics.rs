@@ -21,7 +21,7 @@ use std::path::Path;
 /// Neighbours of precision and recall ("Improved Precision and Recall", as ADM evaluates).
 const NEIGHBOURS: usize = 3;
 /// With fewer images there is nothing to take an interval from.
-const FEWEST: usize = 4;
+const FEWEST: usize = 5;
 
 /// The features of images 0..count, read when they are needed.
 struct Samples {
@@ -128,7 +128,7 @@ fn distance(name: &str, rows: &mut StoredRows, reference: &Moments) -> Result<Sc
         return Ok(Score::bare(name, reference.distance(&moments)?, moments.n));
     }
     let left_out = reference.left_out(&moments, rows)?;
-    let interval = left_out.square_interval();
+    let interval = left_out.square_interval(0.0);
     Ok(Score::new(name, left_out.value(), interval, moments.n))
 }
 
