@@ -4,11 +4,13 @@ mod golden_files;
 use candle_core::Tensor;
 use faer::Mat;
 use golden_files::{Case, cases, close, noise, values};
-use runner::metrics::frechet::{Reference, frechet};
+use runner::metrics::adm_manifold::adm_precision_recall;
+use runner::metrics::frechet::{Reference, compat, frechet};
 use runner::metrics::inception_score::{Probabilities, Splits, inception_score};
-use runner::metrics::kernel::mmd2;
-use runner::metrics::manifold::{Border, Manifold, coverage, density, precision, recall};
+use runner::metrics::kernel::{KidRule, kid, mmd2};
+use runner::metrics::manifold::{Border, Manifold};
 use runner::metrics::moments::Moments;
+use runner::metrics::rows::Slice;
 use std::collections::HashMap;
 
 /// The two sets of features of a metrics case, stored or made by its recipe.
@@ -93,17 +95,13 @@ fn moments_and_frechet_distances_agree_with_the_exact_ones() {
         }
         let [a, b] = &ours;
         let reference = Reference::new(b).unwrap();
-        let resampler = reference.resampler(&sets.generated, sets.d).unwrap();
-        let once = vec![1; resampler.rows()];
+        let mut rows = Slice::of(&sets.generated, sets.d).unwrap();
         let all = [
             ("frechet", frechet(a, b).unwrap()),
+            ("turned round", frechet(b, a).unwrap()),
             ("reference", reference.distance(a).unwrap()),
-            (
-                "resampler",
-                resampler
-                    .distance(&once, &mut resampler.workspace())
-                    .unwrap(),
-            ),
+            ("compat", compat(a, b).unwrap().exact),
+            ("left out", reference.left_out(a, &mut rows).unwrap().value()),
         ];
         let stored = number(&case, "frechet_exact");
         let thin = a.n.min(b.n) <= sets.d;
@@ -155,34 +153,98 @@ fn thin_rounding(a: &Moments, b: &Moments) -> f64 {
 }
 
 #[test]
+fn what_scipy_programs_print_is_the_exact_distance_up_to_their_rounding() {
+    for case in cases("eval", "metrics") {
+        let sets = Sets::of(&case);
+        let [a, b] = [&sets.generated, &sets.real].map(|rows| Moments::of(rows, sets.d).unwrap());
+        let both = compat(&a, &b).unwrap();
+        assert_eq!(both.singular, a.n.min(b.n) <= sets.d, "{}", case.name);
+        let theirs = number(&case, "frechet_pytorch_fid");
+        let allowed = match both.singular {
+            true => thin_rounding(&a, &b) / theirs,
+            false => 1e-9,
+        };
+        check(&case, "compat", both.exact, theirs, allowed);
+    }
+}
+
+#[test]
 fn precision_recall_density_and_coverage_agree_with_the_counts_of_the_references() {
     for case in cases("eval", "metrics") {
         let sets = Sets::of(&case);
-        let manifolds = |k| {
-            let of = |rows: &[f32]| Manifold::of(rows, sets.d, k).unwrap();
-            (of(&sets.real), of(&sets.generated))
+        let meet = |k, border| {
+            let of = |rows| Manifold::of(rows, sets.d, k).unwrap();
+            of(&sets.real).meet(&of(&sets.generated), border).unwrap()
         };
         // The reference averages in f32, so the last of its digits differ; a count never may.
-        let (real, generated) = manifolds(3);
-        let ours = precision(&real, &generated).unwrap().value;
+        let le = meet(3, Border::Inside);
         let theirs = number(&case, "precision_k3_le");
-        check(&case, "precision", ours, theirs, 1e-7);
-        let ours = recall(&real, &generated).unwrap().value;
-        check(&case, "recall", ours, number(&case, "recall_k3_le"), 1e-7);
+        check(&case, "precision", le.precision().value, theirs, 1e-7);
+        let theirs = number(&case, "recall_k3_le");
+        check(&case, "recall", le.recall().value, theirs, 1e-7);
 
-        let (real, generated) = manifolds(5);
-        let stored = |field: &str| case.value["prdc_k5_strict"][field].as_f64().unwrap();
-        let share =
-            |hits: Vec<bool>| hits.iter().filter(|&&h| h).count() as f64 / hits.len() as f64;
-        let ours = share(real.covers(generated.points(), Border::Outside).unwrap());
-        check(&case, "strict precision", ours, stored("precision"), 1e-9);
-        let ours = share(generated.covers(real.points(), Border::Outside).unwrap());
-        check(&case, "strict recall", ours, stored("recall"), 1e-9);
-        let ours = density(&real, &generated, 100, 0).unwrap().0;
-        check(&case, "density", ours, stored("density"), 1e-9);
-        let ours = coverage(&real, &generated).unwrap().value;
-        check(&case, "coverage", ours, stored("coverage"), 1e-9);
+        let strict = meet(5, Border::Outside);
+        for (name, ours) in [
+            ("precision", strict.precision().value),
+            ("recall", strict.recall().value),
+            ("density", strict.density().value()),
+            ("coverage", strict.coverage().value()),
+        ] {
+            let theirs = case.value["prdc_k5_strict"][name].as_f64().unwrap();
+            check(&case, &format!("strict {name}"), ours, theirs, 1e-9);
+        }
     }
+}
+
+/// Answers of the programs themselves on the same features; `dialects.py` beside them made them.
+#[test]
+fn each_programs_own_rule_gives_its_own_number() {
+    let stored = golden_files::json("eval/dialects.json");
+    for case in cases("eval", "metrics") {
+        let sets = Sets::of(&case);
+        let answers = &stored[&case.name];
+        let of = |field: &str| {
+            let value = answers[field].as_f64();
+            value.unwrap_or_else(|| panic!("{} has no {field}", case.name))
+        };
+        let (x, y) = (&sets.generated, &sets.real);
+        let size = of("size") as usize;
+        let rule = |clean: bool| match clean {
+            false => KidRule::TorchFidelity { subsets: 100, size, seed: 2020 },
+            true => KidRule::CleanFid { subsets: 100, size: 1000, seed: 2020 },
+        };
+        let ours = kid(x, y, sets.d, rule(false)).unwrap();
+        check(&case, "KID of torch-fidelity", ours.mean, of("kid_torch_fidelity_mean"), 1e-9);
+        check(&case, "its std", ours.std, of("kid_torch_fidelity_std"), 1e-9);
+        let ours = kid(x, y, sets.d, rule(true)).unwrap();
+        check(&case, "KID of clean-fid", ours.mean, of("kid_clean_fid"), 1e-9);
+        let adm = adm_precision_recall(y, x, sets.d).unwrap();
+        // NumPy adds its f32 sums in another order, so that a few distances round to the next f16.
+        let off = |ours: f64, theirs: f64, n: usize| ((ours - theirs) * n as f64).abs();
+        assert!(off(adm.precision.value, of("adm_precision"), x.len() / sets.d) < 2.5);
+        assert!(off(adm.recall.value, of("adm_recall"), y.len() / sets.d) < 2.5);
+    }
+    let answers = &stored["inception_score"];
+    for case in cases("eval", "inception_score") {
+        let probabilities = logits(&case);
+        let ours = inception_score(&probabilities, Splits::DGM_EVAL).unwrap();
+        let of = |field: &str| answers[field].as_f64().unwrap();
+        check(&case, "dgm-eval", ours.mean, of("dgm_eval_mean"), 1e-9);
+        check(&case, "its std", ours.std, of("dgm_eval_std"), 1e-9);
+    }
+}
+
+/// The class probabilities that an Inception Score case's recipe makes.
+fn logits(case: &Case) -> Probabilities {
+    let sizes = numbers(case.text("recipe"));
+    let [.., n, k, _f64] = sizes[..] else {
+        panic!("a recipe without sizes: {}", case.text("recipe"))
+    };
+    let logits: Vec<f64> = noise(&case.salt, "is/logits", &[n, k])
+        .into_iter()
+        .map(|v| 2.0 * f64::from(v))
+        .collect();
+    Probabilities::of_logits_f64(&logits, k).unwrap()
 }
 
 #[test]
@@ -199,15 +261,7 @@ fn kernel_distances_agree_on_the_first_rows() {
 #[test]
 fn inception_scores_agree_under_both_rules_of_splits() {
     for case in cases("eval", "inception_score") {
-        let sizes = numbers(case.text("recipe"));
-        let [.., n, k, _f64] = sizes[..] else {
-            panic!("a recipe without sizes: {}", case.text("recipe"))
-        };
-        let logits: Vec<f64> = noise(&case.salt, "is/logits", &[n, k])
-            .into_iter()
-            .map(|v| 2.0 * f64::from(v))
-            .collect();
-        let probabilities = Probabilities::of_logits_f64(&logits, k).unwrap();
+        let probabilities = logits(&case);
         for (field, stored) in case.value.as_object().unwrap() {
             let of = |splits| inception_score(&probabilities, splits).unwrap();
             match numbers(field)[..] {

@@ -32,7 +32,6 @@ features = "shapes"
 weights = "{}"
 reference = "{}"
 metrics = ["fd", "sfd", "is", "precision", "recall", "agreement"]
-resamples = 50
 [grid]
 guidance.scale = [0, 5]
 [[chart]]

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from torch_inception import INCEPTION
+from scores import SCORES
 from torch_nets import NETS
 
 
@@ -60,9 +61,9 @@ OPS = {"conv": conv, "norm": norm, "attention": attention, "linear": linear, "re
 def prepared(text):
     """What to call for a request, without its number of repetitions."""
     request = json.loads(text)
-    whole = {**NETS, **INCEPTION}
-    if request["op"] in whole:
-        return whole[request["op"]](*request["arguments"])
+    for others in (NETS, INCEPTION, SCORES):
+        if request["op"] in others:
+            return others[request["op"]](*request["arguments"])
     backward = request["backward"]
     leaves, run = OPS[request["op"]](request["shape"], backward)
 

@@ -1,6 +1,6 @@
 //! How often a classifier sees in an image the class that was asked for.
 
-use crate::metrics::bootstrap::share_interval;
+use crate::metrics::jackknife::Z;
 use anyhow::{Result, ensure};
 
 /// A share in [0, 1], its 95 % interval and the images it was measured on.
@@ -49,4 +49,22 @@ pub fn agreement(logits: &[f32], k: usize, labels: &[i64]) -> Result<Share> {
         })
         .collect();
     Ok(Share::of(&hits))
+}
+
+/// Wilson's 95 % interval of a share of `count` images of which `hits` have a property.
+///
+/// It stays honest at shares of 0 and 1, where the images' spread alone would claim no error at
+/// all.
+pub fn share_interval(hits: usize, count: usize) -> (f64, f64) {
+    if count == 0 {
+        return (0.0, 1.0);
+    }
+    let (n, p) = (count as f64, hits as f64 / count as f64);
+    let grow = 1.0 + Z * Z / n;
+    let centre = (p + Z * Z / (2.0 * n)) / grow;
+    let half = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt() / grow;
+    (
+        (centre - half).max(0.0).min(p),
+        (centre + half).min(1.0).max(p),
+    )
 }

@@ -1,174 +1,255 @@
-//! Symmetric eigenvalues and the trace of a matrix product's square root, in f64.
+//! Factors, symmetric eigenvalues and the trace of a matrix product's square root, in f64.
 //!
-//! Everything runs on the calling thread: a blocked decomposition that is shared out over
-//! threads rounds differently with their number, and then two machines would print two scores.
+//! Work is always cut into [`SHARES`] shares, however many threads there are: a blocked
+//! decomposition rounds differently with the number of its shares, and then two machines would
+//! print two scores.
 
 use anyhow::{Result, anyhow, ensure};
 use faer::diag::Diag;
 use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::cholesky::{llt, llt_pivoting};
 use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
 use faer::linalg::matmul::matmul;
 use faer::linalg::matmul::triangular::{BlockStructure, matmul as half_matmul};
 use faer::linalg::svd::{ComputeSvdVectors, svd, svd_scratch};
 use faer::{Accum, Mat, MatMut, MatRef, Par};
 
-/// Memory for eigenvalues of matrices of one size, kept between calls.
-pub struct Workspace {
-    size: usize,
-    memory: MemBuffer,
+/// Shares that large matrices are cut into.
+const SHARES: usize = 2;
+/// Matrices of fewer rows stay on the calling thread.
+const SMALL: usize = 256;
+/// Rounding of an eigenvalue, in machine epsilons of the largest.
+const EIGENVALUE_ROUNDING: f64 = 8.0;
+/// The part of a scale that rounding may move a sum of roots before a costlier way is taken.
+const ROUNDING_ALLOWED: f64 = 1e-10;
+
+/// How a matrix of `n` rows is worked on; it depends on nothing else.
+fn par(n: usize) -> Par {
+    match n < SMALL {
+        true => Par::Seq,
+        false => Par::rayon(SHARES),
+    }
 }
 
-impl Workspace {
-    pub fn new(size: usize) -> Workspace {
-        let need = self_adjoint_evd_scratch::<f64>(
-            size,
-            ComputeEigenvectors::No,
-            Par::Seq,
-            Default::default(),
-        );
-        Workspace {
-            size,
-            memory: MemBuffer::new(need),
-        }
-    }
-
-    /// Eigenvalues, rising, of the symmetric matrix in the lower triangle of `a`.
-    pub fn eigenvalues(&mut self, a: MatRef<'_, f64>) -> Result<Vec<f64>> {
-        let n = a.nrows();
-        if n > self.size {
-            *self = Workspace::new(n);
-        }
-        let mut values = Diag::<f64>::zeros(n);
-        self_adjoint_evd(
-            a,
-            values.as_mut(),
-            None,
-            Par::Seq,
-            MemStack::new(&mut self.memory),
-            Default::default(),
-        )
-        .map_err(|_| anyhow!("the eigenvalues of a {n}x{n} matrix did not converge"))?;
-        Ok(values.column_vector().iter().copied().collect())
-    }
+/// Eigenvalues, rising, of the symmetric matrix in the lower triangle of `a`.
+pub fn eigenvalues(a: MatRef<'_, f64>) -> Result<Vec<f64>> {
+    evd(a, None)
 }
 
 /// Eigenvalues (rising) and eigenvectors (columns) of the symmetric matrix in the lower
 /// triangle of `a`.
 pub fn eigh(a: MatRef<'_, f64>) -> Result<(Vec<f64>, Mat<f64>)> {
-    let n = a.nrows();
-    let need =
-        self_adjoint_evd_scratch::<f64>(n, ComputeEigenvectors::Yes, Par::Seq, Default::default());
+    let mut vectors = Mat::<f64>::zeros(a.nrows(), a.nrows());
+    let values = evd(a, Some(vectors.as_mut()))?;
+    Ok((values, vectors))
+}
+
+fn evd(a: MatRef<'_, f64>, vectors: Option<MatMut<'_, f64>>) -> Result<Vec<f64>> {
+    let (n, par) = (a.nrows(), par(a.nrows()));
+    let wanted = match vectors {
+        Some(_) => ComputeEigenvectors::Yes,
+        None => ComputeEigenvectors::No,
+    };
+    let need = self_adjoint_evd_scratch::<f64>(n, wanted, par, Default::default());
+    let mut memory = MemBuffer::new(need);
     let mut values = Diag::<f64>::zeros(n);
-    let mut vectors = Mat::<f64>::zeros(n, n);
-    self_adjoint_evd(
-        a,
-        values.as_mut(),
-        Some(vectors.as_mut()),
-        Par::Seq,
-        MemStack::new(&mut MemBuffer::new(need)),
-        Default::default(),
-    )
-    .map_err(|_| anyhow!("the eigenvectors of a {n}x{n} matrix did not converge"))?;
-    Ok((values.column_vector().iter().copied().collect(), vectors))
+    let stack = MemStack::new(&mut memory);
+    self_adjoint_evd(a, values.as_mut(), vectors, par, stack, Default::default())
+        .map_err(|_| anyhow!("the eigenvalues of a {n}x{n} matrix did not converge"))?;
+    Ok(values.column_vector().iter().copied().collect())
 }
 
 /// `L` `[d, r]` with `L·Lᵀ` = `a`, where r is the rank of the positive semi-definite `a`.
-///
-/// Eigenvalues that rounding alone explains (below d·ε of the largest) are left out, which
-/// keeps a covariance of fewer rows than features at its true rank.
-pub fn factor(a: MatRef<'_, f64>) -> Result<Mat<f64>> {
-    let (values, vectors) = eigh(a)?;
-    let floor = rounding_floor(&values);
-    let kept = values
-        .iter()
-        .position(|&v| v > floor)
-        .unwrap_or(values.len());
-    Ok(Mat::from_fn(a.nrows(), values.len() - kept, |i, j| {
-        vectors[(i, kept + j)] * values[kept + j].sqrt()
-    }))
+pub struct Factor {
+    pub matrix: Mat<f64>,
+    /// Whether `matrix` is lower triangular, so that products need half the work.
+    triangular: bool,
 }
 
-/// Trace of (A·B)^{1/2} from factors `A` = `L·Lᵀ` `[d, r]` and `B` = `M·Mᵀ` `[d, s]`.
+impl Factor {
+    /// Of the lower triangle of `a` (Cholesky, with pivots where the rank is not full).
+    ///
+    /// What is left of a pivot by rounding alone (below d·ε of the largest) ends the factor,
+    /// which keeps a covariance of fewer rows than features at its true rank.
+    pub fn of(a: MatRef<'_, f64>) -> Result<Factor> {
+        let d = a.nrows();
+        let largest = (0..d).map(|i| a[(i, i)]).fold(0.0, f64::max);
+        let floor = largest * d as f64 * f64::EPSILON;
+        if largest == 0.0 {
+            return Ok(Factor {
+                matrix: Mat::zeros(d, 0),
+                triangular: false,
+            });
+        }
+        let mut l = lower(a);
+        let need = llt::factor::cholesky_in_place_scratch::<f64>(d, par(d), Default::default());
+        let plain = llt::factor::cholesky_in_place(
+            l.as_mut(),
+            Default::default(),
+            par(d),
+            MemStack::new(&mut MemBuffer::new(need)),
+            Default::default(),
+        );
+        if plain.is_ok() && (0..d).all(|i| l[(i, i)] * l[(i, i)] > floor) {
+            return Ok(Factor {
+                matrix: l,
+                triangular: true,
+            });
+        }
+        Factor::pivoted(a)
+    }
+
+    fn pivoted(a: MatRef<'_, f64>) -> Result<Factor> {
+        let d = a.nrows();
+        let mut l = lower(a);
+        let (mut order, mut inverse) = (vec![0usize; d], vec![0usize; d]);
+        let need = llt_pivoting::factor::cholesky_in_place_scratch::<usize, f64>(
+            d,
+            par(d),
+            Default::default(),
+        );
+        let (info, _) = llt_pivoting::factor::cholesky_in_place(
+            l.as_mut(),
+            &mut order,
+            &mut inverse,
+            par(d),
+            MemStack::new(&mut MemBuffer::new(need)),
+            Default::default(),
+        )
+        .map_err(|_| {
+            anyhow!("a covariance has a negative variance\nhint: the file that it came from may be damaged")
+        })?;
+        let matrix = Mat::from_fn(d, info.rank, |i, j| match inverse[i] >= j {
+            true => l[(inverse[i], j)],
+            false => 0.0,
+        });
+        Ok(Factor {
+            matrix,
+            triangular: false,
+        })
+    }
+
+    pub fn rank(&self) -> usize {
+        self.matrix.ncols()
+    }
+
+    /// `Lᵀ·b·L` `[r, r]` of a symmetric `b` `[d, d]`: its lower triangle.
+    pub fn sandwich(&self, b: MatRef<'_, f64>) -> Mat<f64> {
+        let (d, r) = (self.matrix.nrows(), self.rank());
+        let mut right = Mat::zeros(d, r);
+        half(right.as_mut(), Accum::Replace, (b, false), (self.matrix.as_ref(), self.triangular), false);
+        let mut out = Mat::zeros(r, r);
+        half(out.as_mut(), Accum::Replace, (self.matrix.transpose(), self.triangular), (right.as_ref(), false), true);
+        out
+    }
+}
+
+/// A product of which one side or the result may be triangular: the left one upper, the right
+/// one lower, the result lower.
+fn half(
+    to: MatMut<'_, f64>,
+    accum: Accum,
+    (a, upper): (MatRef<'_, f64>, bool),
+    (b, lower): (MatRef<'_, f64>, bool),
+    only_lower: bool,
+) {
+    let shape = |triangular, triangle| match triangular {
+        true => triangle,
+        false => BlockStructure::Rectangular,
+    };
+    let par = par(a.nrows().max(b.ncols()));
+    half_matmul(
+        to,
+        shape(only_lower, BlockStructure::TriangularLower),
+        accum,
+        a,
+        shape(upper, BlockStructure::TriangularUpper),
+        b,
+        shape(lower, BlockStructure::TriangularLower),
+        1.0,
+        par,
+    );
+}
+
+/// The lower triangle of `a`, zeros above.
+fn lower(a: MatRef<'_, f64>) -> Mat<f64> {
+    let mut l = Mat::zeros(a.nrows(), a.nrows());
+    for j in 0..a.nrows() {
+        let below = a.col(j).subrows(j, a.nrows() - j);
+        l.as_mut().col_mut(j).subrows_mut(j, a.nrows() - j).copy_from(below);
+    }
+    l
+}
+
+/// Trace of (A·B)^{1/2} of two positive semi-definite `[d, d]` matrices, `a` given by its factor.
 ///
-/// It is the sum of the singular values of `Lᵀ·M`, the square roots of the eigenvalues of the
-/// symmetric A^{1/2}·B·A^{1/2}: real whatever the ranks, and no zero eigenvalue of a thin
-/// covariance has its rounding enlarged by a square root.
-pub fn trace_sqrt_of_factors(l: MatRef<'_, f64>, m: MatRef<'_, f64>) -> Result<f64> {
+/// It is the sum of the roots of the eigenvalues of `Lᵀ·B·L`: real whatever the ranks. Where
+/// rounding could move that sum by more than 10⁻¹⁰ of the traces (an eigenvalue near zero has its
+/// rounding enlarged by the root), it is taken again as the singular values of `Lᵀ·M`,
+/// `B` = `M·Mᵀ`, which costs twice as much and has no such eigenvalues.
+pub fn trace_sqrt_product(a: &Factor, b: MatRef<'_, f64>) -> Result<f64> {
+    let d = a.matrix.nrows();
+    ensure!(
+        d == b.nrows(),
+        "a {d}x{d} matrix cannot be multiplied with a {0}x{0} one",
+        b.nrows()
+    );
+    if a.rank() == 0 {
+        return Ok(0.0);
+    }
+    let values = eigenvalues(a.sandwich(b).as_ref())?;
+    let trace: f64 = (0..d).map(|i| b[(i, i)]).sum();
+    let scale = a.matrix.squared_norm_l2() + trace;
+    if roots_rounding(&values) <= ROUNDING_ALLOWED * scale {
+        return Ok(values.iter().map(|v| v.max(0.0).sqrt()).sum());
+    }
+    trace_sqrt_of_factors(a.matrix.as_ref(), Factor::of(b)?.matrix.as_ref())
+}
+
+/// How far rounding, which moves all eigenvalues alike, may move the sum of their roots.
+fn roots_rounding(rising: &[f64]) -> f64 {
+    let unit = EIGENVALUE_ROUNDING * f64::EPSILON * rising.last().copied().unwrap_or(0.0).max(0.0);
+    let square = |v: &f64| match *v > unit {
+        true => unit * unit / (4.0 * v),
+        false => unit,
+    };
+    rising.iter().map(square).sum::<f64>().sqrt()
+}
+
+/// Trace of (A·B)^{1/2} from factors `A` = `L·Lᵀ` `[d, r]` and `B` = `M·Mᵀ` `[d, s]`: the sum of
+/// the singular values of `Lᵀ·M`.
+fn trace_sqrt_of_factors(l: MatRef<'_, f64>, m: MatRef<'_, f64>) -> Result<f64> {
     let (r, s) = (l.ncols(), m.ncols());
     if r == 0 || s == 0 {
         return Ok(0.0);
     }
-    let mut product = Mat::<f64>::zeros(r, s);
-    let whole = Accum::Replace;
-    matmul(product.as_mut(), whole, l.transpose(), m, 1.0, Par::Seq);
+    let par = par(r.min(s));
+    let product = product(l.transpose(), m);
     let no = ComputeSvdVectors::No;
-    let need = svd_scratch::<f64>(r, s, no, no, Par::Seq, Default::default());
+    let need = svd_scratch::<f64>(r, s, no, no, par, Default::default());
     let mut values = Diag::<f64>::zeros(r.min(s));
-    svd(
-        product.as_ref(),
-        values.as_mut(),
-        None,
-        None,
-        Par::Seq,
-        MemStack::new(&mut MemBuffer::new(need)),
-        Default::default(),
-    )
-    .map_err(|_| anyhow!("the singular values of a {r}x{s} matrix did not converge"))?;
+    let mut memory = MemBuffer::new(need);
+    let stack = MemStack::new(&mut memory);
+    svd(product.as_ref(), values.as_mut(), None, None, par, stack, Default::default())
+        .map_err(|_| anyhow!("the singular values of a {r}x{s} matrix did not converge"))?;
     Ok(values.column_vector().iter().sum())
 }
 
-/// Trace of (A·B)^{1/2} of two symmetric positive semi-definite `[d, d]` matrices.
-pub fn trace_sqrt_product(a: MatRef<'_, f64>, b: MatRef<'_, f64>) -> Result<f64> {
-    ensure!(
-        a.nrows() == b.nrows(),
-        "a {0}x{0} matrix cannot be multiplied with a {1}x{1} one",
-        a.nrows(),
-        b.nrows()
-    );
-    let (l, m) = rayon::join(|| factor(a), || factor(b));
-    trace_sqrt_of_factors(l?.as_ref(), m?.as_ref())
-}
-
-/// Sum of the square roots of a positive semi-definite matrix's eigenvalues (rising order);
-/// those that rounding alone explains, negative ones among them, count as zero.
-pub fn sum_of_roots(eigenvalues: &[f64]) -> f64 {
-    let floor = rounding_floor(eigenvalues);
-    let kept = eigenvalues.iter().filter(|&&v| v > floor);
-    kept.map(|v| v.sqrt()).sum()
-}
-
-fn rounding_floor(rising: &[f64]) -> f64 {
+/// The share of the largest eigenvalue below which one is put down to rounding.
+pub fn rounding_floor(rising: &[f64]) -> f64 {
     let largest = rising.last().copied().unwrap_or(0.0).max(0.0);
     largest * rising.len() as f64 * f64::EPSILON
 }
 
 /// Adds `x·xᵀ` of `x` `[d, n]` to the lower triangle of `to` `[d, d]`.
 pub fn add_gram(to: MatMut<'_, f64>, x: MatRef<'_, f64>) {
-    half_gram(to, Accum::Add, x);
+    half(to, Accum::Add, (x, false), (x.transpose(), false), true);
 }
 
-/// Sets the lower triangle of `to` `[d, d]` to `x·xᵀ` of `x` `[d, n]`.
-pub fn set_gram(to: MatMut<'_, f64>, x: MatRef<'_, f64>) {
-    half_gram(to, Accum::Replace, x);
-}
-
-fn half_gram(to: MatMut<'_, f64>, accum: Accum, x: MatRef<'_, f64>) {
-    half_matmul(
-        to,
-        BlockStructure::TriangularLower,
-        accum,
-        x,
-        BlockStructure::Rectangular,
-        x.transpose(),
-        BlockStructure::Rectangular,
-        1.0,
-        Par::Seq,
-    );
-}
-
-/// `a·b` on the calling thread.
+/// `a·b`.
 pub fn product(a: MatRef<'_, f64>, b: MatRef<'_, f64>) -> Mat<f64> {
     let mut out = Mat::zeros(a.nrows(), b.ncols());
-    matmul(out.as_mut(), Accum::Replace, a, b, 1.0, Par::Seq);
+    let par = par(a.nrows().max(b.ncols()));
+    matmul(out.as_mut(), Accum::Replace, a, b, 1.0, par);
     out
 }

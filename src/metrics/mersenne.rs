@@ -1,16 +1,16 @@
-//! NumPy's `RandomState(seed).permutation(n)`, which torch-fidelity shuffles with.
+//! NumPy's `RandomState(seed)`: the shuffles and draws of torch-fidelity, dgm-eval and clean-fid.
 
 const SIZE: usize = 624;
 const SHIFT: usize = 397;
 
 /// MT19937 as seeded by one 32-bit number.
-struct Mersenne {
+pub(crate) struct Mersenne {
     state: [u32; SIZE],
     next: usize,
 }
 
 impl Mersenne {
-    fn new(seed: u32) -> Mersenne {
+    pub(crate) fn new(seed: u32) -> Mersenne {
         let mut state = [0; SIZE];
         state[0] = seed;
         for i in 1..SIZE {
@@ -54,14 +54,20 @@ impl Mersenne {
             }
         }
     }
-}
 
-/// The order of `n` rows (fewer than 2³²) after NumPy's legacy shuffle with `seed`.
-pub fn permutation(seed: u32, n: usize) -> Vec<usize> {
-    let mut random = Mersenne::new(seed);
-    let mut order: Vec<usize> = (0..n).collect();
-    for i in (1..n).rev() {
-        order.swap(i, random.up_to(i as u32) as usize);
+    /// The order of `n` rows (fewer than 2³²) after NumPy's legacy shuffle.
+    pub(crate) fn permutation(&mut self, n: usize) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..n).collect();
+        for i in (1..n).rev() {
+            order.swap(i, self.up_to(i as u32) as usize);
+        }
+        order
     }
-    order
+
+    /// NumPy's `choice(n, count, replace=False)`: the first of a whole permutation.
+    pub(crate) fn choice(&mut self, n: usize, count: usize) -> Vec<usize> {
+        let mut order = self.permutation(n);
+        order.truncate(count);
+        order
+    }
 }

@@ -1,13 +1,18 @@
-//! Numbers in, scores out: f64 slices, no tensor, no file, no device.
+//! Numbers in, scores out: f32 rows and f64 slices, no tensor, no file, no device.
 
+pub mod adm_manifold;
 pub mod agreement;
-pub mod bootstrap;
-pub mod distances;
+mod distances;
+mod draws;
+pub mod extrapolate;
 pub mod frechet;
 pub mod inception_score;
+pub mod jackknife;
 pub mod kernel;
+mod left_out;
 pub mod linalg;
 pub mod manifold;
 mod mersenne;
 pub mod moments;
+pub mod rows;
 pub mod score;

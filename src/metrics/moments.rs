@@ -1,14 +1,9 @@
 //! Mean and covariance of feature rows in f64, gathered in parts that merge exactly.
 
 use crate::metrics::linalg::add_gram;
+use crate::metrics::rows::{BLOCK, Rows, Slice, blocks, check_rows};
 use anyhow::{Result, bail, ensure};
 use faer::{Mat, MatRef};
-use rayon::prelude::*;
-
-/// Rows that are centred and multiplied at once.
-const PANEL: usize = 256;
-/// Parts gathered side by side; a constant, so that the sums round the same on any machine.
-const PARTS: usize = 8;
 
 /// Mean `[d]` and covariance `[d, d]` (row-major, divided by n - 1) of `n` feature rows.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,7 +16,12 @@ pub struct Moments {
 impl Moments {
     /// Moments of `rows` `[n, d]`, n >= 2, bit-identical for any number of threads.
     pub fn of(rows: &[f32], d: usize) -> Result<Moments> {
-        Part::of(rows, d)?.finish()
+        Moments::of_rows(&mut Slice::of(rows, d)?)
+    }
+
+    /// As [`Moments::of`], the same bits, of rows read in blocks.
+    pub fn of_rows(rows: &mut dyn Rows) -> Result<Moments> {
+        Part::of_rows(rows)?.finish()
     }
 
     /// Moments read from elsewhere, such as a reference file: `cov` must be `[d, d]` and all finite.
@@ -49,13 +49,20 @@ impl Moments {
         let d = self.dim();
         MatRef::from_column_major_slice(&self.cov, d, d)
     }
+
+    /// The sum of the variances.
+    pub fn trace(&self) -> f64 {
+        let d = self.dim();
+        (0..d).map(|i| self.cov[i * (d + 1)]).sum()
+    }
 }
 
 /// The count, mean and scatter (sum of outer products about the mean) of some rows.
 ///
 /// Parts of one set merge to what the whole set gives, up to rounding; the scatter about the
 /// mean is kept instead of the raw second moment, because subtracting n·mean·meanᵀ at the end
-/// loses digits where the mean is large against the spread.
+/// loses digits where the mean is large against the spread. The same parts merged in the same
+/// order give the same bits on any machine of one kind.
 #[derive(Clone, Debug)]
 pub struct Part {
     n: usize,
@@ -76,27 +83,69 @@ impl Part {
 
     /// The part of `rows` `[n, d]`.
     pub fn of(rows: &[f32], d: usize) -> Result<Part> {
-        check_rows(rows, d)?;
-        let n = rows.len() / d;
-        let per_part = n.div_ceil(PARTS).next_multiple_of(PANEL).max(PANEL);
-        let parts: Vec<Part> = rows
-            .par_chunks(per_part * d)
-            .map(|rows| {
-                let mut part = Part::empty(d);
-                for panel in rows.chunks(PANEL * d) {
-                    part.push_panel(panel);
-                }
-                part
-            })
-            .collect();
-        let mut whole = Part::empty(d);
-        for part in &parts {
-            whole.merge(part);
-        }
-        Ok(whole)
+        Part::of_rows(&mut Slice::of(rows, d)?)
     }
 
-    fn push_panel(&mut self, rows: &[f32]) {
+    /// The part of rows read in blocks.
+    pub fn of_rows(rows: &mut dyn Rows) -> Result<Part> {
+        let mut part = Part::empty(rows.dim());
+        blocks(rows, |_, block| {
+            part.push_block(block);
+            Ok(())
+        })?;
+        Ok(part)
+    }
+
+    /// The part that [`Part::packed`] described: `n` rows, their mean `[d]` and the lower triangle
+    /// of their scatter, row by row, d·(d + 1) / 2 finite values.
+    pub fn from_packed(n: usize, mean: Vec<f64>, scatter: &[f64]) -> Result<Part> {
+        let d = mean.len();
+        ensure!(
+            d > 0 && scatter.len() == d * (d + 1) / 2,
+            "a mean of {d} values needs a packed scatter of {}, found {}",
+            d * (d + 1) / 2,
+            scatter.len()
+        );
+        ensure!(
+            mean.iter().chain(scatter).all(|v| v.is_finite()),
+            "the moments hold values that are not finite"
+        );
+        let at = |i: usize, j: usize| if j <= i { scatter[i * (i + 1) / 2 + j] } else { 0.0 };
+        Ok(Part {
+            n,
+            mean,
+            scatter: Mat::from_fn(d, d, at),
+        })
+    }
+
+    /// Rows taken in.
+    pub fn count(&self) -> usize {
+        self.n
+    }
+
+    /// The rows' mean `[d]`; zeros where there are none.
+    pub fn mean(&self) -> &[f64] {
+        &self.mean
+    }
+
+    /// The lower triangle of the scatter, row by row: what [`Part::from_packed`] takes, bit by bit.
+    pub fn packed(&self) -> Vec<f64> {
+        let d = self.mean.len();
+        (0..d)
+            .flat_map(|i| (0..=i).map(move |j| (i, j)))
+            .map(|at| self.scatter[at])
+            .collect()
+    }
+
+    /// Takes in more rows, `[n, d]`.
+    pub fn add(&mut self, rows: &[f32]) -> Result<()> {
+        let d = self.mean.len();
+        check_rows(rows, d)?;
+        rows.chunks(BLOCK * d).for_each(|block| self.push_block(block));
+        Ok(())
+    }
+
+    fn push_block(&mut self, rows: &[f32]) {
         let d = self.mean.len();
         let n = rows.len() / d;
         let mut mean = vec![0.0; d];
@@ -114,12 +163,17 @@ impl Part {
     }
 
     /// Takes `other`'s rows in; both must have rows of one length.
-    pub fn merge(&mut self, other: &Part) {
-        if other.n == 0 {
-            return;
+    pub fn merge(&mut self, other: &Part) -> Result<()> {
+        let (ours, theirs) = (self.mean.len(), other.mean.len());
+        ensure!(
+            ours == theirs,
+            "rows of {theirs} features cannot be added to rows of {ours}"
+        );
+        if other.n > 0 {
+            self.scatter += &other.scatter;
+            self.shift(other.n, &other.mean);
         }
-        self.scatter += &other.scatter;
-        self.shift(other.n, &other.mean);
+        Ok(())
     }
 
     /// Moves the mean to take in `n` rows of mean `mean` whose own scatter is added already.
@@ -164,22 +218,4 @@ impl Part {
             cov,
         })
     }
-}
-
-/// Refuses rows that are not `[n, d]` or hold NaN or infinities.
-pub(crate) fn check_rows(rows: &[f32], d: usize) -> Result<()> {
-    ensure!(
-        d > 0 && rows.len().is_multiple_of(d),
-        "{} values are no whole number of rows of {d} features",
-        rows.len()
-    );
-    if let Some(at) = rows.iter().position(|v| !v.is_finite()) {
-        bail!(
-            "feature {} of row {} is {}, not a finite number\nhint: a network that diverged gives such features",
-            at % d,
-            at / d,
-            rows[at]
-        );
-    }
-    Ok(())
 }

@@ -61,9 +61,8 @@ pub fn parts(report: &Report, sheet: &Sheet) -> Vec<String> {
 
 /// What the mark of the best and the brackets mean; `mark` as `bold: best`, empty where nothing is marked.
 pub fn legend(report: &Report, mark: &str) -> Option<String> {
-    let eval = report.eval()?;
-    let resamples = names::thousands(eval.resamples);
-    let brackets = format!("[low, high] = 95 % bootstrap over images, {resamples} resamples");
+    report.eval()?;
+    let brackets = "[low, high] = 95 % jackknife over images".to_string();
     Some(match (mark, swept(report, "eval.reference")) {
         ("", _) => brackets,
         (_, true) => format!("{mark} of the cells that share a reference; {brackets}"),

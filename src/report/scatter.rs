@@ -210,7 +210,7 @@ fn words(picture: &mut Picture, plot: Plot, pair: &Pair, order: Option<&str>) {
         palette::INK,
         Anchor::Centre,
     );
-    let intervals = "crosses: 95 % bootstrap intervals over images";
+    let intervals = "crosses: 95 % jackknife intervals over images";
     let note = match order {
         Some(key) => format!(
             "points joined in order of {0}, labelled with it; {intervals}",

@@ -203,7 +203,7 @@ fn check_eval(eval: &Eval) -> Result<()> {
             eval.features
         );
     }
-    at_least("eval.resamples", eval.resamples, 1)
+    Ok(())
 }
 
 fn at_least<T: PartialOrd + std::fmt::Display>(key: &str, value: T, least: T) -> Result<()> {

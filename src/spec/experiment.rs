@@ -292,9 +292,6 @@ pub struct Eval {
     pub weights: PathBuf,
     pub reference: PathBuf,
     pub metrics: Vec<Metric>,
-    /// Bootstrap resamples over images.
-    #[serde(default = "resamples")]
-    pub resamples: usize,
 }
 
 /// `[[chart]]`: one line chart a metric.
@@ -339,8 +336,5 @@ fn batch() -> usize {
     50
 }
 fn part() -> usize {
-    1000
-}
-fn resamples() -> usize {
     1000
 }

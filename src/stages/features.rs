@@ -13,7 +13,7 @@ pub fn run(job: &FeaturesJob, bench: &Bench) -> Result<()> {
     let images = parts::present(&bench.input(&job.samples), "images")?;
     let images = parts::covering(&images, job.count as u64)?;
     let done = parts::present(&bench.out, "features")?;
-    let extractor = Extractor::open(&job.weights.path, &bench.device)?;
+    let extractor = Extractor::open(&job.weights.path, None, &bench.device)?;
     let mut made = 0;
     for (part, take) in images {
         if bench.stopped() {

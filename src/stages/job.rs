@@ -74,7 +74,6 @@ pub struct MetricsJob {
     pub extractor: String,
     pub reference: Pinned,
     pub metrics: Vec<Metric>,
-    pub resamples: usize,
 }
 
 /// One stage of one cell. A plan holds few, so their unequal sizes do not matter.
@@ -230,7 +229,6 @@ pub fn jobs_of(cell: &Cell) -> Result<Vec<Job>> {
         extractor,
         reference: pinned("eval.reference", &eval.reference)?,
         metrics: eval.metrics.clone(),
-        resamples: eval.resamples,
     }));
     Ok(jobs)
 }

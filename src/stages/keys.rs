@@ -14,7 +14,7 @@ use serde::Serialize;
 pub const TRAIN_VERSION: u32 = 1;
 pub const SAMPLE_VERSION: u32 = 1;
 pub const FEATURES_VERSION: u32 = 1;
-pub const METRICS_VERSION: u32 = 1;
+pub const METRICS_VERSION: u32 = 2;
 
 /// What of a model reaches a key. A preset stands for what it means, so that it may be renamed but not silently
 /// changed; a checkpoint is named by digest, not by path, and its own card is part of its bytes.
@@ -140,7 +140,6 @@ pub fn metrics(job: &MetricsJob) -> Result<Key> {
         extractor: &'a str,
         reference: &'a str,
         metrics: Vec<Metric>,
-        resamples: usize,
     }
     let mut metrics = job.metrics.clone();
     metrics.sort();
@@ -152,7 +151,6 @@ pub fn metrics(job: &MetricsJob) -> Result<Key> {
         extractor: &job.extractor,
         reference: &job.reference.digest,
         metrics,
-        resamples: job.resamples,
     };
     Key::of("metrics", METRICS_VERSION, &inputs)
 }

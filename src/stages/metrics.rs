@@ -3,33 +3,34 @@
 use crate::io::disk::write_json;
 use crate::io::npz::Npz;
 use crate::metrics::agreement::{Share, agreement};
-use crate::metrics::bootstrap::{interval, resample};
 use crate::metrics::frechet::{Reference, frechet};
-use crate::metrics::inception_score::Probabilities;
-use crate::metrics::manifold::{Manifold, precision, recall};
+use crate::metrics::inception_score::{Probabilities, Splits, inception_score};
+use crate::metrics::manifold::{Border, Manifold, Meeting};
 use crate::metrics::moments::Moments;
+use crate::metrics::rows::Rows;
 use crate::metrics::score::Score;
 use crate::spec::experiment::Metric;
 use crate::stages::bench::{Bench, Progress};
 use crate::stages::job::MetricsJob;
 use crate::stages::meta::Meta;
 use crate::stages::parts;
+use crate::stages::rows::StoredRows;
 use anyhow::{Context, Result, bail, ensure};
 use std::path::Path;
 
 /// Neighbours of precision and recall ("Improved Precision and Recall", as ADM evaluates).
 const NEIGHBOURS: usize = 3;
-/// The bootstrap's seed: fixed, so that a table is the same whenever it is made.
-const SEED: u64 = 0;
+/// With fewer images there is nothing to take an interval from.
+const FEWEST: usize = 5;
 
-/// The features of images 0..count, row by row.
+/// The features of images 0..count, read when they are needed.
 struct Samples {
     n: usize,
     /// Pixels a side of the images.
     resolution: usize,
-    pool: Vec<f32>,
-    spatial: Vec<f32>,
-    logits: Vec<f32>,
+    pool: StoredRows,
+    spatial: StoredRows,
+    logits: StoredRows,
     labels: Vec<i64>,
 }
 
@@ -49,10 +50,10 @@ pub fn run(job: &MetricsJob, bench: &Bench) -> Result<()> {
     let reference = &job.reference.path;
     let standard =
         Standard::read(reference).with_context(|| format!("reading {}", reference.display()))?;
-    let samples = Samples::read(&bench.input(&job.features), job.count as u64)?;
+    let mut samples = Samples::open(&bench.input(&job.features), job.count as u64)?;
     standard.check(job, &samples, bench)?;
     let mut scores = Vec::new();
-    let mut manifolds = None;
+    let mut meeting = None;
     for (done, metric) in job.metrics.iter().enumerate() {
         let note = format!("{metric:?}").to_lowercase();
         bench.tell(Progress {
@@ -61,7 +62,7 @@ pub fn run(job: &MetricsJob, bench: &Bench) -> Result<()> {
             unit: "metrics",
             note,
         });
-        scores.push(score(*metric, job, &samples, &standard, &mut manifolds)?);
+        scores.push(score(*metric, &mut samples, &standard, &mut meeting)?);
     }
     if let Some(gaussian) = &standard.gaussian
         && job.metrics.contains(&Metric::Fd)
@@ -74,81 +75,61 @@ pub fn run(job: &MetricsJob, bench: &Bench) -> Result<()> {
     write_json(&bench.out.join("scores.json"), &scores)
 }
 
-/// The real and the generated manifold, built once for precision and recall.
-type Manifolds = Option<(Manifold, Manifold)>;
-
 fn score(
     metric: Metric,
-    job: &MetricsJob,
-    samples: &Samples,
+    samples: &mut Samples,
     standard: &Standard,
-    manifolds: &mut Manifolds,
+    meeting: &mut Option<Meeting>,
 ) -> Result<Score> {
-    let named = |share: Share, name: &str| {
-        Score::new(name, share.value, (share.low, share.high), share.count)
-    };
+    let name = name(metric);
+    let named = |share: Share| Score::new(name, share.value, (share.low, share.high), share.count);
+    let n = samples.n;
     Ok(match metric {
-        Metric::Fd | Metric::Fid => distance(
-            name(metric),
-            &samples.pool,
-            &standard.pool,
-            samples.n,
-            job.resamples,
-        )?,
-        Metric::Sfd | Metric::Sfid => distance(
-            name(metric),
-            &samples.spatial,
-            &standard.spatial,
-            samples.n,
-            job.resamples,
-        )?,
+        Metric::Fd | Metric::Fid => distance(name, &mut samples.pool, &standard.pool)?,
+        Metric::Sfd | Metric::Sfid => distance(name, &mut samples.spatial, &standard.spatial)?,
         Metric::Is => {
-            let probabilities = Probabilities::of_logits(&samples.logits, samples.classes())?;
-            let (value, low, high) = probabilities.interval(job.resamples, SEED)?;
-            Score::new(name(metric), value, (low, high), samples.n)
+            let probabilities = Probabilities::of_rows(&mut samples.logits)?;
+            if n < FEWEST {
+                let all = inception_score(&probabilities, Splits::Into(1))?;
+                return Ok(Score::bare(name, all.mean, n));
+            }
+            let left_out = probabilities.left_out()?;
+            Score::new(name, left_out.value(), left_out.interval(1.0), n)
         }
         Metric::Precision | Metric::Recall => {
-            if manifolds.is_none() {
-                let real = Manifold::of(&standard.rows, standard.pool.dim(), NEIGHBOURS)?;
-                *manifolds = Some((
-                    real,
-                    Manifold::of(&samples.pool, standard.pool.dim(), NEIGHBOURS)?,
-                ));
+            if meeting.is_none() {
+                *meeting = Some(meet(&mut samples.pool, standard)?);
             }
-            let (real, generated) = manifolds
-                .as_ref()
-                .context("the manifolds were just built")?;
+            let meeting = meeting.as_ref().context("the manifolds have just met")?;
             match metric {
-                Metric::Precision => named(precision(real, generated)?, name(metric)),
-                _ => named(recall(real, generated)?, name(metric)),
+                Metric::Precision => named(meeting.precision()),
+                _ => named(meeting.recall()),
             }
         }
-        Metric::Agreement => named(
-            agreement(&samples.logits, samples.classes(), &samples.labels)?,
-            name(metric),
-        ),
+        Metric::Agreement => {
+            let k = samples.logits.dim();
+            named(agreement(&samples.logits.all()?, k, &samples.labels)?)
+        }
     })
 }
 
-fn distance(
-    name: &str,
-    rows: &[f32],
-    reference: &Moments,
-    n: usize,
-    resamples: usize,
-) -> Result<Score> {
-    let reference = Reference::new(reference)?;
-    let d = rows.len() / n;
-    let value = reference.distance(&Moments::of(rows, d)?)?;
-    let resampler = reference.resampler(rows, d)?;
-    let one = |weights: &[u32], workspace: &mut _| resampler.distance(weights, workspace);
-    let resampled = resample(n, resamples, SEED, || resampler.workspace(), one)?;
-    Ok(Score::new(
-        name,
-        value,
-        interval(value, &resampled, 0.0)?,
-        n,
-    ))
+/// How the samples and the reference's images lie in each other's balls: one run serves
+/// precision and recall.
+fn meet(pool: &mut StoredRows, standard: &Standard) -> Result<Meeting> {
+    let d = standard.pool.dim();
+    let rows = pool.all()?;
+    let real = Manifold::of(&standard.rows, d, NEIGHBOURS)?;
+    real.meet(&Manifold::of(&rows, d, NEIGHBOURS)?, Border::Inside)
+}
+
+fn distance(name: &str, rows: &mut StoredRows, reference: &Moments) -> Result<Score> {
+    let (reference, moments) = (Reference::new(reference)?, Moments::of_rows(rows)?);
+    if moments.n < FEWEST {
+        return Ok(Score::bare(name, reference.distance(&moments)?, moments.n));
+    }
+    let left_out = reference.left_out(&moments, rows)?;
+    let interval = left_out.square_interval(0.0);
+    Ok(Score::new(name, left_out.value(), interval, moments.n))
 }
 
 /// The metric's name in files and tables.
@@ -166,50 +147,29 @@ fn name(metric: Metric) -> &'static str {
 }
 
 impl Samples {
-    fn read(folder: &Path, count: u64) -> Result<Self> {
-        let (mut pool, mut spatial, mut logits, mut labels) =
-            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    fn open(folder: &Path, count: u64) -> Result<Self> {
+        let chosen = parts::covering(&parts::present(folder, "features")?, count)?;
+        let mut labels = Vec::new();
         let mut resolution = 0;
-        for (part, take) in parts::covering(&parts::present(folder, "features")?, count)? {
+        for (part, take) in &chosen {
             let mut file = Npz::open(&part.path)?;
-            let whole = (part.range.end - part.range.start) as usize;
-            for (to, name) in [
-                (&mut pool, "pool"),
-                (&mut spatial, "spatial"),
-                (&mut logits, "logits"),
-            ] {
-                let array = file.f32(name)?;
-                let width = array.data.len() / whole;
-                ensure!(
-                    array.data.len() == width * whole,
-                    "{} is damaged",
-                    part.path.display()
-                );
-                to.extend_from_slice(&array.data[take.start * width..take.end * width]);
-            }
             let asked = file.i64("labels")?.data;
+            let whole = (part.range.end - part.range.start) as usize;
             ensure!(asked.len() == whole, "{} is damaged", part.path.display());
-            labels.extend_from_slice(&asked[take]);
-            resolution = file
-                .i64("resolution")?
-                .data
-                .first()
-                .map_or(0, |&side| side as usize);
+            labels.extend_from_slice(&asked[take.clone()]);
+            let side = file.i64("resolution")?.data;
+            resolution = side.first().map_or(0, |&side| side as usize);
         }
         let n = labels.len();
         ensure!(n >= 2, "a score needs at least 2 images, not {n}");
         Ok(Self {
             n,
             resolution,
-            pool,
-            spatial,
-            logits,
+            pool: StoredRows::open(&chosen, "pool")?,
+            spatial: StoredRows::open(&chosen, "spatial")?,
+            logits: StoredRows::open(&chosen, "logits")?,
             labels,
         })
-    }
-
-    fn classes(&self) -> usize {
-        self.logits.len() / self.n
     }
 }
 
@@ -253,12 +213,12 @@ impl Standard {
                 self.meta.count
             );
         }
-        let (ours, theirs) = (samples.pool.len() / samples.n, self.pool.dim());
+        let (ours, theirs) = (samples.pool.dim(), self.pool.dim());
         ensure!(
             ours == theirs,
             "{path} has {theirs} features, the samples {ours}"
         );
-        let (ours, theirs) = (samples.spatial.len() / samples.n, self.spatial.dim());
+        let (ours, theirs) = (samples.spatial.dim(), self.spatial.dim());
         ensure!(
             ours == theirs,
             "{path} has {theirs} spatial features, the samples {ours}"

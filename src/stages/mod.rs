@@ -18,6 +18,7 @@ pub mod parts;
 pub mod progress;
 pub mod real;
 pub mod reference;
+mod rows;
 pub mod sample;
 pub mod score;
 pub mod sides;

@@ -19,6 +19,7 @@ pub fn normal(seed: u64, count: usize) -> Vec<f64> {
     out
 }
 
+#[allow(dead_code)]
 /// Feature rows `[n, d]` of independent normal numbers.
 pub fn rows(seed: u64, n: usize, d: usize, spread: f64, mean: f64) -> Vec<f32> {
     let values = normal(seed, n * d);
