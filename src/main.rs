@@ -15,7 +15,7 @@ fn main() -> ExitCode {
         Command::Status(args) => cli::status::run(args, &store),
         Command::Report(args) => cli::report::run(args, &store),
         Command::Score(args) => cli::score::run(args, &store),
-        Command::Reference(args) => cli::reference::run(args),
+        Command::Reference(args) => cli::reference::run(args, &store),
         Command::Inspect(args) => cli::inspect::run(args, &store),
         Command::Clean(args) => cli::clean::run(args, &store),
     };

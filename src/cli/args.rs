@@ -234,20 +234,26 @@ pub struct ScoreArgs {
 #[command(after_long_help = "\
 Examples:
   runner reference shapes --resolution 32 --count 10000 \\
-      --weights experiments/shapes/features.safetensors --out reference_stats/shapes32.npz")]
+      --weights experiments/shapes/features.safetensors --out reference_stats/shapes32.npz
+
+  # Statistics that the ADM evaluator, pytorch-fid and clean-fid read too
+  runner reference imagenet/train --resolution 64 --weights inception.pth --out reference_stats/imagenet64.npz")]
 pub struct ReferenceArgs {
     /// `shapes`, or an image folder, tar, zip, npz or npy
     #[arg(value_name = "DATA")]
     pub data: String,
-    /// Pixels a side
+    /// Pixels a side that images are cropped to, as ADM does it [default for Inception: as they are]
     #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..=4096))]
-    pub resolution: u32,
-    /// Images to describe
+    pub resolution: Option<u32>,
+    /// Images to describe, the first ones [default for Inception: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
-    pub count: u32,
-    /// The feature net's checkpoint
-    #[arg(long, value_name = "FEATURES")]
+    pub count: Option<u32>,
+    /// The feature net: Inception's .pth, .pt, .pb or .safetensors, or a feature net trained here
+    #[arg(long, value_name = "FILE", env = "RUNNER_WEIGHTS")]
     pub weights: PathBuf,
+    /// Inception: the evaluator whose way of resizing the reference is for
+    #[arg(long, value_name = "PRESET", default_value = "adm")]
+    pub preset: String,
     /// The npz to write
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,

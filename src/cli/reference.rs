@@ -3,28 +3,24 @@
 use crate::cli::args::ReferenceArgs;
 use crate::cli::board::bar;
 use crate::cli::terminal::{duration, say, thousands};
-use crate::run::device::devices;
+use crate::run::device::{Named, devices};
+use crate::spec::evaluator::Preset;
 use crate::spec::key::digest_file;
 use crate::stages::bench::{Progress, Stopped};
+use crate::stages::extract::Extractor;
 use crate::stages::reference::{Order, run as make};
-use anyhow::{Context, Result};
+use crate::stages::reference_images::{self, ImagesOrder};
+use anyhow::{Context, Result, bail};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 static STOP: AtomicBool = AtomicBool::new(false);
 
-pub fn run(args: &ReferenceArgs) -> Result<u8> {
+pub fn run(args: &ReferenceArgs, store: &Path) -> Result<u8> {
     let device = devices(args.device.as_deref())?.swap_remove(0);
     let extractor = digest_file(&args.weights).context("--weights")?;
     ctrlc::set_handler(|| STOP.store(true, Ordering::Relaxed)).context("watching for Ctrl-C")?;
-    let order = Order {
-        data: &args.data,
-        resolution: args.resolution as usize,
-        count: args.count as usize,
-        weights: &args.weights,
-        extractor: &extractor,
-        out: &args.out,
-    };
     let started = Instant::now();
     let bar = bar();
     let tell = |progress: Progress| {
@@ -33,7 +29,11 @@ pub fn run(args: &ReferenceArgs) -> Result<u8> {
         } = progress;
         bar.set_message(format!("{} / {} {unit}", thousands(done), thousands(total)));
     };
-    let made = make(&order, &device.device, &tell, &STOP);
+    let net = Extractor::open(&args.weights, None, &device.device)?;
+    let made = match net.is_inception() {
+        true => by_inception(args, &net, &extractor, store, &tell),
+        false => by_own_net(args, &extractor, &device, &tell),
+    };
     bar.finish_and_clear();
     match made {
         Err(error) if error.is::<Stopped>() => Ok(130),
@@ -44,4 +44,49 @@ pub fn run(args: &ReferenceArgs) -> Result<u8> {
             Ok(0)
         }
     }
+}
+
+/// Image files as they are, or cropped.
+fn by_inception(
+    args: &ReferenceArgs,
+    net: &Extractor,
+    weights: &str,
+    store: &Path,
+    tell: &dyn Fn(Progress),
+) -> Result<()> {
+    let preset: Preset = args.preset.parse().map_err(anyhow::Error::msg)?;
+    let rules = preset.rules();
+    let order = ImagesOrder {
+        data: &args.data,
+        resolution: args.resolution.map(|side| side as usize),
+        count: args.count.map(|count| count as usize),
+        extractor: net,
+        weights,
+        how: rules.preprocessing,
+        mixed_sizes: rules.mixed_sizes,
+        store,
+        out: &args.out,
+    };
+    reference_images::run(&order, tell, &STOP)
+}
+
+/// Images of one size, from any data that nets are trained on.
+fn by_own_net(
+    args: &ReferenceArgs,
+    extractor: &str,
+    device: &Named,
+    tell: &dyn Fn(Progress),
+) -> Result<()> {
+    let (Some(resolution), Some(count)) = (args.resolution, args.count) else {
+        bail!("a feature net that was trained here needs `--resolution` and `--count`");
+    };
+    let order = Order {
+        data: &args.data,
+        resolution: resolution as usize,
+        count: count as usize,
+        weights: &args.weights,
+        extractor,
+        out: &args.out,
+    };
+    make(&order, &device.device, tell, &STOP)
 }

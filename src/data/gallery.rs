@@ -2,14 +2,18 @@
 
 pub use crate::data::archive::Unreadable;
 use crate::data::container::Container;
+use crate::data::crop::{self, Augment};
 use crate::io::image::Rgb8;
 use anyhow::{Context, Result, ensure};
+use sha2::{Digest, Sha256};
 use std::path::Path;
 
 /// An open set of images; reading is by index, from any thread.
 pub struct Gallery {
     parts: Vec<Part>,
     len: usize,
+    /// Pixels a side that images are cropped to; none leaves them as they are.
+    crop: Option<usize>,
 }
 
 struct Part {
@@ -32,6 +36,7 @@ impl Gallery {
         let mut gallery = Gallery {
             parts: Vec::new(),
             len: 0,
+            crop: None,
         };
         for spec in specs {
             let spec = spec.as_ref();
@@ -48,6 +53,22 @@ impl Gallery {
         Ok(gallery)
     }
 
+    /// The same images, shrunk and cropped to `side` by `side` as ADM prepares its training and reference images.
+    pub fn cropped(self, side: usize) -> Gallery {
+        Gallery {
+            crop: Some(side),
+            ..self
+        }
+    }
+
+    /// The first `count` images.
+    pub fn first(self, count: usize) -> Gallery {
+        Gallery {
+            len: self.len.min(count),
+            ..self
+        }
+    }
+
     /// Images; at least one.
     pub fn len(&self) -> usize {
         self.len
@@ -61,13 +82,25 @@ impl Gallery {
     /// Image `i`, decoded to RGB as Pillow's `convert("RGB")` does; an error names the file.
     pub fn read(&self, i: usize) -> Result<Rgb8> {
         let (part, inside) = self.place(i)?;
-        part.container.read(inside)
+        let image = part.container.read(inside)?;
+        Ok(match self.crop {
+            None => image,
+            Some(side) => Rgb8 {
+                w: side,
+                h: side,
+                data: crop::prepare(image, side, Augment::default()),
+            },
+        })
     }
 
-    /// sha256 of image `i` as it is stored, undecoded.
+    /// sha256 of image `i` as it is stored, undecoded, and of the crop.
     pub fn digest(&self, i: usize) -> Result<[u8; 32]> {
         let (part, inside) = self.place(i)?;
-        part.container.digest(inside)
+        let stored = part.container.digest(inside)?;
+        Ok(match self.crop {
+            None => stored,
+            Some(side) => Sha256::digest([&stored[..], &side.to_le_bytes()].concat()).into(),
+        })
     }
 
     /// Where image `i` lies: `folder/a.png`, `images.tar/a.png` or `batch.npz[7]`.

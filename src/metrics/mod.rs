@@ -3,7 +3,7 @@
 pub mod adm_manifold;
 pub mod agreement;
 mod distances;
-mod draws;
+pub mod draws;
 pub mod extrapolate;
 pub mod frechet;
 pub mod inception_score;

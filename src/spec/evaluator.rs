@@ -9,10 +9,13 @@ use std::fmt;
 use std::str::FromStr;
 
 /// An evaluator whose numbers are reproduced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Preset {
     /// openai/guided-diffusion at 22e0df8, `evaluations/evaluator.py`, whose network is a TensorFlow 1 graph.
+    #[default]
     Adm,
     /// torch-fidelity 0.4.0 with `--feature-extractor inception-v3-compat` for every metric (its own default for
     /// precision and recall is VGG16), 0.4.0 being the first release after precision and recall were swapped back.
@@ -45,6 +48,11 @@ impl Preset {
         Preset::Edm,
         Preset::DgmEval,
     ];
+
+    /// Whether it is the one that is meant where none is named: the field's standard of comparison.
+    pub fn is_default(&self) -> bool {
+        *self == Preset::default()
+    }
 
     /// Its name on the command line and in files, as serde writes it.
     pub fn name(self) -> &'static str {

@@ -1,6 +1,7 @@
 //! The experiment file, typed.
 
 use crate::spec::arch::{NoiseSchedule, Pool, QkvOrder};
+use crate::spec::evaluator::Preset;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -286,11 +287,14 @@ impl Metric {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Eval {
-    /// The world the feature net belongs to: `shapes` here, `inception` later. Names the metric: `FD (shapes)`.
+    /// The world the feature net belongs to: `shapes`, or `inception`. Names the metric: `FD (shapes)`.
     pub features: String,
     /// The feature net's checkpoint.
     pub weights: PathBuf,
     pub reference: PathBuf,
+    /// Whose rules: an evaluator by name, for Inception's features.
+    #[serde(default, skip_serializing_if = "Preset::is_default")]
+    pub preset: Preset,
     pub metrics: Vec<Metric>,
 }
 

@@ -77,6 +77,7 @@ fn describe(
     extractor.extract(
         &images.data[take.start * each..take.end * each],
         side,
+        job.preprocessing,
         &mut rows,
         &mut tick,
     )?;

@@ -1,9 +1,11 @@
 //! What each stage is asked to make, and the key of what it makes. No tensor: a plan is made anywhere.
 
 use crate::spec::check::kept;
+use crate::spec::evaluator::Preset;
 use crate::spec::experiment::{Experiment, Kind, Metric, Model, Sample, Steps, Train};
 use crate::spec::grid::Cell;
 use crate::spec::key::{Key, digest_file, hex};
+use crate::spec::rules::Preprocessing;
 use crate::stages::keys;
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
@@ -60,6 +62,8 @@ pub struct FeaturesJob {
     /// The name of the feature net's world, `shapes`.
     pub world: String,
     pub weights: Pinned,
+    /// How images become Inception's input; nets of other worlds resize by themselves.
+    pub preprocessing: Preprocessing,
 }
 
 /// Features and a reference → `scores.json`.
@@ -73,6 +77,7 @@ pub struct MetricsJob {
     /// The feature net's sha256, which the reference must name too.
     pub extractor: String,
     pub reference: Pinned,
+    pub preset: Preset,
     pub metrics: Vec<Metric>,
 }
 
@@ -219,6 +224,7 @@ pub fn jobs_of(cell: &Cell) -> Result<Vec<Job>> {
         count: sample.count,
         world: eval.features.clone(),
         weights,
+        preprocessing: eval.preset.rules().preprocessing,
     });
     let features = job.key()?;
     jobs.push(job);
@@ -228,6 +234,7 @@ pub fn jobs_of(cell: &Cell) -> Result<Vec<Job>> {
         world: eval.features.clone(),
         extractor,
         reference: pinned("eval.reference", &eval.reference)?,
+        preset: eval.preset,
         metrics: eval.metrics.clone(),
     }));
     Ok(jobs)

@@ -16,6 +16,9 @@ pub const SAMPLE_VERSION: u32 = 1;
 pub const FEATURES_VERSION: u32 = 1;
 pub const METRICS_VERSION: u32 = 2;
 
+/// The world whose features are Inception's: only there do presets and preprocessings change a result.
+pub const INCEPTION: &str = "inception";
+
 /// What of a model reaches a key. A preset stands for what it means, so that it may be renamed but not silently
 /// changed; a checkpoint is named by digest, not by path, and its own card is part of its bytes.
 #[derive(Serialize)]
@@ -123,10 +126,13 @@ pub fn features(job: &FeaturesJob) -> Result<Key> {
     struct Inputs<'a> {
         samples: &'a str,
         weights: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        preprocessing: Option<&'static str>,
     }
     let inputs = Inputs {
         samples: job.samples.full(),
         weights: &job.weights.digest,
+        preprocessing: (job.world == INCEPTION).then(|| job.preprocessing.name()),
     };
     Key::of("features", FEATURES_VERSION, &inputs)
 }
@@ -139,6 +145,8 @@ pub fn metrics(job: &MetricsJob) -> Result<Key> {
         world: &'a str,
         extractor: &'a str,
         reference: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        preset: Option<&'static str>,
         metrics: Vec<Metric>,
     }
     let mut metrics = job.metrics.clone();
@@ -150,6 +158,7 @@ pub fn metrics(job: &MetricsJob) -> Result<Key> {
         world: &job.world,
         extractor: &job.extractor,
         reference: &job.reference.digest,
+        preset: (job.world == INCEPTION).then(|| job.preset.name()),
         metrics,
     };
     Key::of("metrics", METRICS_VERSION, &inputs)

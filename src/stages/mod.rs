@@ -18,6 +18,7 @@ pub mod parts;
 pub mod progress;
 pub mod real;
 pub mod reference;
+pub mod reference_images;
 mod rows;
 pub mod sample;
 pub mod score;

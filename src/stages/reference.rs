@@ -1,10 +1,11 @@
-//! A data set to `reference_stats/NAME.npz`: what samples are measured against.
+//! A data set to `reference_stats/NAME.npz` by the net of a world made by rule: what samples are measured against.
 
 use crate::data::shapes::Stream;
 use crate::data::source::{Augment, Source};
 use crate::diffusion::noise::{Noise, START};
 use crate::io::npz::{self, Array};
 use crate::metrics::moments::Moments;
+use crate::spec::rules::Preprocessing;
 use crate::stages::bench::{Progress, Stopped};
 use crate::stages::extract::{Extractor, Rows};
 use crate::stages::meta::Meta;
@@ -21,6 +22,9 @@ const FITTED: usize = 4000;
 const DRAWN: usize = 2000;
 /// Images whose features stay in the file, as the reference set of precision and recall.
 const MANIFOLD: usize = 5000;
+
+/// Without meaning to nets that resize by themselves.
+const OWN: Preprocessing = Preprocessing::Tf1;
 
 /// What to make a reference of.
 pub struct Order<'a> {
@@ -54,7 +58,7 @@ pub fn run(
         "a covariance needs at least 2 images, not {}",
         order.count
     );
-    let extractor = Extractor::open(order.weights, device)?;
+    let extractor = Extractor::open(order.weights, None, device)?;
     let mut rows = Rows::default();
     let mut fitted = Vec::new();
     let mut done = 0;
@@ -77,12 +81,12 @@ pub fn run(
                 note: String::new(),
             });
         };
-        extractor.extract(&pixels, order.resolution, &mut rows, &mut tick)?;
+        extractor.extract(&pixels, order.resolution, OWN, &mut rows, &mut tick)?;
         debug_assert_eq!(done, start + n);
     }
     let gaussian = gaussian_images(&fitted, order.resolution, device)?;
     let mut baseline = Rows::default();
-    extractor.extract(&gaussian, order.resolution, &mut baseline, &mut |_| {})?;
+    extractor.extract(&gaussian, order.resolution, OWN, &mut baseline, &mut |_| {})?;
     write(order, &rows, &baseline)
 }
 
@@ -107,6 +111,7 @@ fn write(order: &Order, rows: &Rows, baseline: &Rows) -> Result<()> {
         data: order.data.to_string(),
         resolution: order.resolution,
         extractor: order.extractor.to_string(),
+        preprocessing: None,
         count: n,
         gaussian: gaussian.n,
     };
