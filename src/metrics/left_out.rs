@@ -130,7 +130,12 @@ impl Turned {
         let gap = |(a, b): (&f64, &f64)| a - b;
         Ok(Turned {
             n: moments.n as f64,
-            offset: moments.mean.iter().zip(&reference.moments.mean).map(gap).collect(),
+            offset: moments
+                .mean
+                .iter()
+                .zip(&reference.moments.mean)
+                .map(gap)
+                .collect(),
             trace: moments.trace(),
             roots: values.iter().map(|v| v.sqrt()).sum(),
             basis,
@@ -256,8 +261,7 @@ fn determinant_change<const R: usize>(a: &[[f64; R]; R]) -> f64 {
         change += (0..i).map(|j| minor(j, i)).sum::<f64>();
     }
     if R == 3 {
-        change -= a[0][0] * minor(1, 2)
-            - a[0][1] * (a[1][0] * a[2][2] - a[1][2] * a[2][0])
+        change -= a[0][0] * minor(1, 2) - a[0][1] * (a[1][0] * a[2][2] - a[1][2] * a[2][0])
             + a[0][2] * (a[1][0] * a[2][1] - a[1][1] * a[2][0]);
     }
     change
@@ -277,9 +281,7 @@ fn nodes(rising: &[f64]) -> (Vec<f64>, Vec<f64>) {
     };
     let (low, high) = (0.5 * least.ln() - BELOW, 0.5 * most.ln() + ABOVE);
     let count = ((high - low) / STEP).ceil() as usize;
-    let nodes: Vec<f64> = (0..=count)
-        .map(|j| (low + j as f64 * STEP).exp())
-        .collect();
+    let nodes: Vec<f64> = (0..=count).map(|j| (low + j as f64 * STEP).exp()).collect();
     let mut steps: Vec<f64> = nodes
         .iter()
         .map(|s| s * STEP / std::f64::consts::PI)
