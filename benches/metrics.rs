@@ -59,8 +59,15 @@ fn main() -> Result<()> {
     let wrong = |e: anyhow::Error| Error::Msg(e.to_string());
     let mut turns = Turns::start(1);
 
-    let (a, b) = (Moments::of(&x, D).map_err(wrong)?, Moments::of(&y, D).map_err(wrong)?);
-    write(&path("moments"), &[&a.mean, &a.cov, &b.mean, &b.cov], |v: f64| v.to_le_bytes().to_vec())?;
+    let (a, b) = (
+        Moments::of(&x, D).map_err(wrong)?,
+        Moments::of(&y, D).map_err(wrong)?,
+    );
+    write(
+        &path("moments"),
+        &[&a.mean, &a.cov, &b.mean, &b.cov],
+        |v: f64| v.to_le_bytes().to_vec(),
+    )?;
     write(&path("x"), &[&x], |v: f32| v.to_le_bytes().to_vec())?;
     write(&path("y"), &[&y], |v: f32| v.to_le_bytes().to_vec())?;
     for peer in ["pytorch_fid", "torch_fidelity_fid"] {
@@ -85,7 +92,9 @@ fn main() -> Result<()> {
     if wanted("kid") && n >= 1000 {
         let request = json!({ "op": "torch_fidelity_kid", "arguments": sets });
         turns.row("kid, 100 subsets of 1000", request, &mut || {
-            kid(&x, &y, D, KidRule::TORCH_FIDELITY).map(drop).map_err(wrong)
+            kid(&x, &y, D, KidRule::TORCH_FIDELITY)
+                .map(drop)
+                .map_err(wrong)
         })?;
     }
     // What no other program has.
@@ -93,7 +102,10 @@ fn main() -> Result<()> {
         if wanted(name) {
             let start = Instant::now();
             run().map_err(wrong)?;
-            println!("{name:<40} {:>9.2}, ours alone", start.elapsed().as_secs_f64() * 1e3);
+            println!(
+                "{name:<40} {:>9.2}, ours alone",
+                start.elapsed().as_secs_f64() * 1e3
+            );
         }
         Ok(())
     };
@@ -102,17 +114,32 @@ fn main() -> Result<()> {
     alone("fid with its interval", &|| {
         let mut rows = Slice::of(&x, D)?;
         let left_out = reference.left_out(&Moments::of_rows(&mut rows)?, &mut rows)?;
-        println!("{:.6} {:?}, bias {:.6}", left_out.value(), left_out.square_interval(0.0), left_out.bias());
+        println!(
+            "{:.6} {:?}, bias {:.6}",
+            left_out.value(),
+            left_out.square_interval(0.0),
+            left_out.bias()
+        );
         Ok(())
     })?;
     alone("fid of infinitely many", &|| {
         let line = extrapolate(&reference, &mut Slice::of(&x, D)?, Points::published(n))?;
-        println!("{:.6} ± {:.6}, bias {:.6}", line.value, line.error, line.bias(n));
+        println!(
+            "{:.6} ± {:.6}, bias {:.6}",
+            line.value,
+            line.error,
+            line.bias(n)
+        );
         Ok(())
     })?;
     alone("kernel distance with its interval", &|| {
         let kid = mmd2_interval(&x, &y, D)?;
-        println!("{:.3e} [{:.3e}, {:.3e}]", kid.left_out.value(), kid.low, kid.high);
+        println!(
+            "{:.3e} [{:.3e}, {:.3e}]",
+            kid.left_out.value(),
+            kid.low,
+            kid.high
+        );
         Ok(())
     })?;
     alone("precision, recall, the ADM evaluator's", &|| {

@@ -101,7 +101,10 @@ fn moments_and_frechet_distances_agree_with_the_exact_ones() {
             ("turned round", frechet(b, a).unwrap()),
             ("reference", reference.distance(a).unwrap()),
             ("compat", compat(a, b).unwrap().exact),
-            ("left out", reference.left_out(a, &mut rows).unwrap().value()),
+            (
+                "left out",
+                reference.left_out(a, &mut rows).unwrap().value(),
+            ),
         ];
         let stored = number(&case, "frechet_exact");
         let thin = a.n.min(b.n) <= sets.d;
@@ -210,14 +213,40 @@ fn each_programs_own_rule_gives_its_own_number() {
         let (x, y) = (&sets.generated, &sets.real);
         let size = of("size") as usize;
         let rule = |clean: bool| match clean {
-            false => KidRule::TorchFidelity { subsets: 100, size, seed: 2020 },
-            true => KidRule::CleanFid { subsets: 100, size: 1000, seed: 2020 },
+            false => KidRule::TorchFidelity {
+                subsets: 100,
+                size,
+                seed: 2020,
+            },
+            true => KidRule::CleanFid {
+                subsets: 100,
+                size: 1000,
+                seed: 2020,
+            },
         };
         let ours = kid(x, y, sets.d, rule(false)).unwrap();
-        check(&case, "KID of torch-fidelity", ours.mean, of("kid_torch_fidelity_mean"), 1e-9);
-        check(&case, "its std", ours.std, of("kid_torch_fidelity_std"), 1e-9);
+        check(
+            &case,
+            "KID of torch-fidelity",
+            ours.mean,
+            of("kid_torch_fidelity_mean"),
+            1e-9,
+        );
+        check(
+            &case,
+            "its std",
+            ours.std,
+            of("kid_torch_fidelity_std"),
+            1e-9,
+        );
         let ours = kid(x, y, sets.d, rule(true)).unwrap();
-        check(&case, "KID of clean-fid", ours.mean, of("kid_clean_fid"), 1e-9);
+        check(
+            &case,
+            "KID of clean-fid",
+            ours.mean,
+            of("kid_clean_fid"),
+            1e-9,
+        );
         let adm = adm_precision_recall(y, x, sets.d).unwrap();
         // NumPy adds its f32 sums in another order, so that a few distances round to the next f16.
         let off = |ours: f64, theirs: f64, n: usize| ((ours - theirs) * n as f64).abs();

@@ -30,7 +30,10 @@ fn held(
         .into_par_iter()
         .map(|i| interval(TRIED | i))
         .collect();
-    let others: Vec<f64> = (0..SETS).into_par_iter().map(|i| fresh(TRUTH | i)).collect();
+    let others: Vec<f64> = (0..SETS)
+        .into_par_iter()
+        .map(|i| fresh(TRUTH | i))
+        .collect();
     // Both halves are fresh sets of one kind; together their average is nearer the truth.
     let values = tried.iter().map(|t| t.0).chain(others.iter().copied());
     let truth = values.sum::<f64>() / (2 * SETS) as f64;

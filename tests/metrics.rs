@@ -86,7 +86,10 @@ fn parts_merge_to_the_moments_of_the_whole() {
 
 /// `rows` without those at the places `left`.
 fn without(rows: &[f32], d: usize, left: &[usize]) -> Vec<f32> {
-    let kept = rows.chunks(d).enumerate().filter(|(i, _)| !left.contains(i));
+    let kept = rows
+        .chunks(d)
+        .enumerate()
+        .filter(|(i, _)| !left.contains(i));
     kept.flat_map(|(_, row)| row.to_vec()).collect()
 }
 
@@ -106,7 +109,10 @@ fn what_is_left_out_changes_a_distance_as_if_it_had_never_been_there() {
             let fewer = Moments::of(&without(&sample, d, &[i]), d).unwrap();
             let gap = frechet(&fewer, &real).unwrap() - all.value();
             let off = (all.gaps()[i] - gap).abs() / all.value();
-            assert!(off < 1e-9, "row {i} of {n} with {d} features is off by {off:e}");
+            assert!(
+                off < 1e-9,
+                "row {i} of {n} with {d} features is off by {off:e}"
+            );
         }
         // With so few rows all pairs of neighbours in a random order were left out.
         assert!(all.error() > 0.0 && all.error().is_finite());
@@ -210,7 +216,11 @@ fn the_line_through_distances_ends_near_the_truth_that_few_images_miss() {
     let left_out = reference.left_out(&moments, &mut Slice::of(&sample, d).unwrap());
     near(left_out.unwrap().bias(), bias, 0.05);
     assert!((line.value - truth).abs() < (whole - truth).abs());
-    let few = extrapolate(&reference, &mut Slice::of(&sample[..d * 300], d).unwrap(), rule);
+    let few = extrapolate(
+        &reference,
+        &mut Slice::of(&sample[..d * 300], d).unwrap(),
+        rule,
+    );
     assert!(few.unwrap_err().to_string().contains("at least 315 images"));
 }
 
@@ -249,7 +259,10 @@ fn sets_far_apart_share_no_manifold_and_equal_sets_share_all() {
     assert!(p.high > 0.0 && p.high < 0.1);
     let r = apart.recall();
     assert_eq!((r.value, r.count), (0.0, 90));
-    assert_eq!((apart.coverage().value(), apart.density().value()), (0.0, 0.0));
+    assert_eq!(
+        (apart.coverage().value(), apart.density().value()),
+        (0.0, 0.0)
+    );
     let same = real.meet(&real, Border::Inside).unwrap().precision();
     assert_eq!((same.value, same.high), (1.0, 1.0));
     assert!(same.low > 0.9 && same.low < 1.0);
@@ -266,9 +279,14 @@ fn balls_hold_what_a_search_by_brute_force_finds_across_tiles() {
     // Rows on a coarse grid, so that many distances are ties, and far from 0, so that products
     // in f32 cannot tell near ones apart.
     let grid = |rows: Vec<f32>| -> Vec<f32> {
-        rows.into_iter().map(|v| 300.0 + (v * 4.0).round()).collect()
+        rows.into_iter()
+            .map(|v| 300.0 + (v * 4.0).round())
+            .collect()
     };
-    let (x, y) = (grid(rows(10, 1100, d, 1.0, 0.0)), grid(rows(11, 600, d, 1.3, 0.4)));
+    let (x, y) = (
+        grid(rows(10, 1100, d, 1.0, 0.0)),
+        grid(rows(11, 600, d, 1.3, 0.4)),
+    );
     let radii = |rows: &[f32]| -> Vec<f64> {
         let radius = |row: &[f32]| {
             let mut all: Vec<f64> = rows.chunks(d).map(|other| square(row, other)).collect();
@@ -301,7 +319,11 @@ fn balls_hold_what_a_search_by_brute_force_finds_across_tiles() {
         let covered = x.chunks(d).zip(&of_x).filter(|ball| held(*ball)).count();
         let coverage = meeting.coverage();
         assert_eq!(coverage.value(), share(covered, 1100));
-        near(meeting.density().value(), counts.iter().sum::<usize>() as f64 / 1800.0, 1e-12);
+        near(
+            meeting.density().value(),
+            counts.iter().sum::<usize>() as f64 / 1800.0,
+            1e-12,
+        );
         // Leaving a generated image out uncovers the balls that it alone is in.
         let less = without(&y, d, &[5]);
         let held = |(c, r): (&[f32], &f64)| less.chunks(d).any(|q| holds(square(c, q), *r));
@@ -315,9 +337,15 @@ fn copies_of_one_image_have_balls_of_radius_zero_that_hold_the_copies() {
     let one = rows(12, 1, 40, 1.0, 9.0).repeat(10);
     let copies = Manifold::of(&one, 40, 3).unwrap();
     let inside = copies.meet(&copies, Border::Inside).unwrap();
-    assert_eq!((inside.precision().value, inside.recall().value), (1.0, 1.0));
+    assert_eq!(
+        (inside.precision().value, inside.recall().value),
+        (1.0, 1.0)
+    );
     let outside = copies.meet(&copies, Border::Outside).unwrap();
-    assert_eq!((outside.precision().value, outside.coverage().value()), (0.0, 0.0));
+    assert_eq!(
+        (outside.precision().value, outside.coverage().value()),
+        (0.0, 0.0)
+    );
 }
 
 #[test]
@@ -451,7 +479,11 @@ fn every_metric_has_the_same_bits_on_one_thread_and_on_many() {
         out.push(kid(&x, &y, d, rule).unwrap().mean);
         out.push(mmd2_interval(&x, &y, d).unwrap().high);
         let probabilities = Probabilities::of_logits(&x, d).unwrap();
-        out.push(inception_score(&probabilities, Splits::Of(500)).unwrap().mean);
+        out.push(
+            inception_score(&probabilities, Splits::Of(500))
+                .unwrap()
+                .mean,
+        );
         out.push(probabilities.left_out().unwrap().error());
         let rule = Points::published(n);
         out.push(extrapolate(&reference, &mut slice, rule).unwrap().value);

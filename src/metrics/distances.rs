@@ -250,7 +250,12 @@ struct Grouped<S>(Vec<Mutex<Vec<S>>>);
 impl<S> Grouped<S> {
     fn of(n: usize, state: impl Fn(usize) -> S) -> Grouped<S> {
         let group = |first: usize| (first..n.min(first + TILE)).map(&state).collect();
-        Grouped((0..n).step_by(TILE).map(|first| Mutex::new(group(first))).collect())
+        Grouped(
+            (0..n)
+                .step_by(TILE)
+                .map(|first| Mutex::new(group(first)))
+                .collect(),
+        )
     }
 
     /// The group whose first row is `first`.
@@ -260,7 +265,10 @@ impl<S> Grouped<S> {
     }
 
     fn flatten(self) -> Vec<S> {
-        let group = |g: Mutex<Vec<S>>| g.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let group = |g: Mutex<Vec<S>>| {
+            g.into_inner()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+        };
         self.0.into_iter().flat_map(group).collect()
     }
 }

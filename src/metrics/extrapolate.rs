@@ -126,10 +126,16 @@ fn line(points: Vec<(usize, f64)>) -> Extrapolation {
     let mean_x = points.iter().map(x).sum::<f64>() / count;
     let mean_y = points.iter().map(|p| p.1).sum::<f64>() / count;
     let spread: f64 = points.iter().map(|p| (x(p) - mean_x).powi(2)).sum();
-    let along: f64 = points.iter().map(|p| (x(p) - mean_x) * (p.1 - mean_y)).sum();
+    let along: f64 = points
+        .iter()
+        .map(|p| (x(p) - mean_x) * (p.1 - mean_y))
+        .sum();
     let slope = along / spread;
     let value = mean_y - slope * mean_x;
-    let off: f64 = points.iter().map(|p| (p.1 - value - slope * x(p)).powi(2)).sum();
+    let off: f64 = points
+        .iter()
+        .map(|p| (p.1 - value - slope * x(p)).powi(2))
+        .sum();
     let error = (off / (count - 2.0) * (1.0 / count + mean_x * mean_x / spread)).sqrt();
     Extrapolation {
         value,

@@ -14,7 +14,11 @@ pub const SCIPY_EPS: f64 = 1e-6;
 pub fn frechet(a: &Moments, b: &Moments) -> Result<f64> {
     same_dim(b.dim(), a.dim())?;
     // The thinner side's factor is the smaller one.
-    let (a, b) = if known_rank(b) < known_rank(a) { (b, a) } else { (a, b) };
+    let (a, b) = if known_rank(b) < known_rank(a) {
+        (b, a)
+    } else {
+        (a, b)
+    };
     let roots = trace_sqrt_product(&Factor::of(a.matrix())?, b.matrix())?;
     Ok(assemble(a, b, roots))
 }
@@ -69,7 +73,11 @@ pub fn compat(a: &Moments, b: &Moments) -> Result<Compat> {
         Moments::given(m.n, m.mean.clone(), cov)
     };
     let (l, m) = (Factor::of(a.matrix())?, Factor::of(b.matrix())?);
-    let (thin, wide) = if m.rank() < l.rank() { (&m, a) } else { (&l, b) };
+    let (thin, wide) = if m.rank() < l.rank() {
+        (&m, a)
+    } else {
+        (&l, b)
+    };
     let exact = assemble(a, b, trace_sqrt_product(thin, wide.matrix())?);
     let lifted_roots = trace_sqrt_product(&Factor::of(lifted(a)?.matrix())?, lifted(b)?.matrix())?;
     Ok(Compat {

@@ -65,10 +65,22 @@ pub fn kid(x: &[f32], y: &[f32], d: usize, rule: KidRule) -> Result<KernelDistan
     check_rows(x, d)?;
     check_rows(y, d)?;
     let (n, m) = (x.len() / d, y.len() / d);
-    let (KidRule::TorchFidelity { subsets, size, seed } | KidRule::CleanFid { subsets, size, seed }) =
-        rule;
+    let (KidRule::TorchFidelity {
+        subsets,
+        size,
+        seed,
+    }
+    | KidRule::CleanFid {
+        subsets,
+        size,
+        seed,
+    }) = rule;
     let first_first = matches!(rule, KidRule::TorchFidelity { .. });
-    let size = if first_first { size } else { size.min(n).min(m) };
+    let size = if first_first {
+        size
+    } else {
+        size.min(n).min(m)
+    };
     ensure!(
         subsets > 0 && size >= 2 && n >= size && m >= size,
         "{subsets} subsets of {size} images cannot be drawn from {n} and {m} images"
@@ -109,11 +121,15 @@ struct Side(Mat<f64>);
 
 impl Side {
     fn of(rows: &[f32], d: usize, at: &[usize]) -> Side {
-        Side(Mat::from_fn(d, at.len(), |j, i| f64::from(rows[at[i] * d + j])))
+        Side(Mat::from_fn(d, at.len(), |j, i| {
+            f64::from(rows[at[i] * d + j])
+        }))
     }
 
     fn range(rows: &[f32], d: usize, first: usize, count: usize) -> Side {
-        Side(Mat::from_fn(d, count, |j, i| f64::from(rows[(first + i) * d + j])))
+        Side(Mat::from_fn(d, count, |j, i| {
+            f64::from(rows[(first + i) * d + j])
+        }))
     }
 
     /// Kernels of all pairs, `[other, self]`.
@@ -138,11 +154,19 @@ impl Side {
         let n = self.0.ncols();
         let blocks = tiles(n, n, TILE, true).into_iter().map(|tile| {
             let part = |first, count| Side(self.0.subcols(first, count).to_owned());
-            let (a, b) = (part(tile.first.0, tile.count.0), part(tile.first.1, tile.count.1));
+            let (a, b) = (
+                part(tile.first.0, tile.count.0),
+                part(tile.first.1, tile.count.1),
+            );
             let kernels = a.kernels(&b);
             match tile.first.0 == tile.first.1 {
                 true => off_diagonal(&kernels),
-                false => 2.0 * kernels.col_iter().map(|c| c.iter().sum::<f64>()).sum::<f64>(),
+                false => {
+                    2.0 * kernels
+                        .col_iter()
+                        .map(|c| c.iter().sum::<f64>())
+                        .sum::<f64>()
+                }
             }
         });
         blocks.sum()
@@ -184,8 +208,14 @@ pub fn mmd2_interval(x: &[f32], y: &[f32], d: usize) -> Result<KernelInterval> {
     let sums = Sums::of(x, y, d)?;
     let left_out = left_out(&sums, x, d)?;
     let own_kernels = |rows: &[f32]| -> f64 {
-        let length = |row: &[f32]| row.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>();
-        rows.chunks_exact(d).map(|row| cube(length(row) / d as f64 + 1.0)).sum()
+        let length = |row: &[f32]| {
+            row.iter()
+                .map(|&v| f64::from(v) * f64::from(v))
+                .sum::<f64>()
+        };
+        rows.chunks_exact(d)
+            .map(|row| cube(length(row) / d as f64 + 1.0))
+            .sum()
     };
     let (n, m) = (sums.own.len() as f64, sums.m);
     let (own, _, other) = sums.totals;
@@ -213,7 +243,10 @@ fn left_out(sums: &Sums, x: &[f32], d: usize) -> Result<Jackknife> {
         .flat_map(|partner| (0..count).map(move |i| (i, (i + partner) % count)))
         .map(|(i, j)| {
             let (i, j) = (paired[i], paired[j]);
-            let products = row(i).iter().zip(row(j)).map(|(a, b)| f64::from(*a) * f64::from(*b));
+            let products = row(i)
+                .iter()
+                .zip(row(j))
+                .map(|(a, b)| f64::from(*a) * f64::from(*b));
             let kernel = cube(products.sum::<f64>() / d as f64 + 1.0);
             let both = sums.without(&[i, j], kernel);
             (n as f64 - 2.0) * both - (n as f64 - 1.0) * (gaps[i] + gaps[j])
@@ -296,7 +329,10 @@ fn row_sums(x: &[f32], y: &[f32], d: usize, same: bool) -> Vec<f64> {
     let mut sums = vec![0.0; n];
     for (tile, (columns, rows)) in tiles.iter().zip(&parts) {
         for (first, part) in [(tile.first.0, columns), (tile.first.1, rows)] {
-            sums[first.min(n)..].iter_mut().zip(part).for_each(|(s, v)| *s += v);
+            sums[first.min(n)..]
+                .iter_mut()
+                .zip(part)
+                .for_each(|(s, v)| *s += v);
         }
     }
     sums

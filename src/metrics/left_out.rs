@@ -130,7 +130,12 @@ impl Turned {
         let gap = |(a, b): (&f64, &f64)| a - b;
         Ok(Turned {
             n: moments.n as f64,
-            offset: moments.mean.iter().zip(&reference.moments.mean).map(gap).collect(),
+            offset: moments
+                .mean
+                .iter()
+                .zip(&reference.moments.mean)
+                .map(gap)
+                .collect(),
             trace: moments.trace(),
             roots: values.iter().map(|v| v.sqrt()).sum(),
             basis,
@@ -232,9 +237,10 @@ impl Turned {
         let log = |at: usize| {
             // det(1 - f·(1 + k·11ᵀ)·G) - 1
             let mut g = inner(at);
-            for column in 0..R {
-                let sum: f64 = (0..R).map(|row| g[row][column]).sum();
-                (0..R).for_each(|row| g[row][column] = f * (g[row][column] + k * sum));
+            let sums: [f64; R] = std::array::from_fn(|c| g.iter().map(|row| row[c]).sum());
+            for row in &mut g {
+                let each = row.iter_mut().zip(sums);
+                each.for_each(|(v, sum)| *v = f * (*v + k * sum));
             }
             determinant_change(&g).max(LEAST).ln_1p() * self.steps[at]
         };
@@ -250,14 +256,10 @@ impl Turned {
 /// minors of two, minus its determinant.
 fn determinant_change<const R: usize>(a: &[[f64; R]; R]) -> f64 {
     let minor = |i: usize, j: usize| a[i][i] * a[j][j] - a[i][j] * a[j][i];
-    let mut change = 0.0;
-    for i in 0..R {
-        change -= a[i][i];
-        change += (0..i).map(|j| minor(j, i)).sum::<f64>();
-    }
+    let minors = |i: usize| (0..i).map(|j| minor(j, i)).sum::<f64>();
+    let mut change: f64 = (0..R).map(|i| minors(i) - a[i][i]).sum();
     if R == 3 {
-        change -= a[0][0] * minor(1, 2)
-            - a[0][1] * (a[1][0] * a[2][2] - a[1][2] * a[2][0])
+        change -= a[0][0] * minor(1, 2) - a[0][1] * (a[1][0] * a[2][2] - a[1][2] * a[2][0])
             + a[0][2] * (a[1][0] * a[2][1] - a[1][1] * a[2][0]);
     }
     change
@@ -277,9 +279,7 @@ fn nodes(rising: &[f64]) -> (Vec<f64>, Vec<f64>) {
     };
     let (low, high) = (0.5 * least.ln() - BELOW, 0.5 * most.ln() + ABOVE);
     let count = ((high - low) / STEP).ceil() as usize;
-    let nodes: Vec<f64> = (0..=count)
-        .map(|j| (low + j as f64 * STEP).exp())
-        .collect();
+    let nodes: Vec<f64> = (0..=count).map(|j| (low + j as f64 * STEP).exp()).collect();
     let mut steps: Vec<f64> = nodes
         .iter()
         .map(|s| s * STEP / std::f64::consts::PI)

@@ -92,7 +92,8 @@ impl Factor {
         );
         if plain.is_ok() && (0..d).all(|i| l[(i, i)] * l[(i, i)] > floor) {
             return Ok(Factor {
-                matrix: l,
+                // The factorisation leaves what it likes above the diagonal.
+                matrix: lower(l.as_ref()),
                 triangular: true,
             });
         }
@@ -137,9 +138,21 @@ impl Factor {
     pub fn sandwich(&self, b: MatRef<'_, f64>) -> Mat<f64> {
         let (d, r) = (self.matrix.nrows(), self.rank());
         let mut right = Mat::zeros(d, r);
-        half(right.as_mut(), Accum::Replace, (b, false), (self.matrix.as_ref(), self.triangular), false);
+        half(
+            right.as_mut(),
+            Accum::Replace,
+            (b, false),
+            (self.matrix.as_ref(), self.triangular),
+            false,
+        );
         let mut out = Mat::zeros(r, r);
-        half(out.as_mut(), Accum::Replace, (self.matrix.transpose(), self.triangular), (right.as_ref(), false), true);
+        half(
+            out.as_mut(),
+            Accum::Replace,
+            (self.matrix.transpose(), self.triangular),
+            (right.as_ref(), false),
+            true,
+        );
         out
     }
 }
@@ -176,7 +189,10 @@ fn lower(a: MatRef<'_, f64>) -> Mat<f64> {
     let mut l = Mat::zeros(a.nrows(), a.nrows());
     for j in 0..a.nrows() {
         let below = a.col(j).subrows(j, a.nrows() - j);
-        l.as_mut().col_mut(j).subrows_mut(j, a.nrows() - j).copy_from(below);
+        l.as_mut()
+            .col_mut(j)
+            .subrows_mut(j, a.nrows() - j)
+            .copy_from(below);
     }
     l
 }
@@ -230,8 +246,16 @@ fn trace_sqrt_of_factors(l: MatRef<'_, f64>, m: MatRef<'_, f64>) -> Result<f64> 
     let mut values = Diag::<f64>::zeros(r.min(s));
     let mut memory = MemBuffer::new(need);
     let stack = MemStack::new(&mut memory);
-    svd(product.as_ref(), values.as_mut(), None, None, par, stack, Default::default())
-        .map_err(|_| anyhow!("the singular values of a {r}x{s} matrix did not converge"))?;
+    svd(
+        product.as_ref(),
+        values.as_mut(),
+        None,
+        None,
+        par,
+        stack,
+        Default::default(),
+    )
+    .map_err(|_| anyhow!("the singular values of a {r}x{s} matrix did not converge"))?;
     Ok(values.column_vector().iter().sum())
 }
 

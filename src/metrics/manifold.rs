@@ -181,11 +181,14 @@ impl Meeting {
         }
         // Leaving out i and j loses the balls that only they hold, together or alone.
         let base = |i: usize, j: usize| (alone[i] + alone[j]) as f64 / n;
-        let sum: f64 = pairs.iter().map(|([i, j], c)| {
-            let plain = base(*i, *j);
-            let full = plain - (m - 2.0) * c / n;
-            full * full - plain * plain
-        }).sum();
+        let sum: f64 = pairs
+            .iter()
+            .map(|([i, j], c)| {
+                let plain = base(*i, *j);
+                let full = plain - (m - 2.0) * c / n;
+                full * full - plain * plain
+            })
+            .sum();
         let (total, squares) = alone.iter().fold((0.0, 0.0), |(t, s), &a| {
             let a = a as f64 / n;
             (t + a, s + a * a)

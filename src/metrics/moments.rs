@@ -110,7 +110,13 @@ impl Part {
             mean.iter().chain(scatter).all(|v| v.is_finite()),
             "the moments hold values that are not finite"
         );
-        let at = |i: usize, j: usize| if j <= i { scatter[i * (i + 1) / 2 + j] } else { 0.0 };
+        let at = |i: usize, j: usize| {
+            if j <= i {
+                scatter[i * (i + 1) / 2 + j]
+            } else {
+                0.0
+            }
+        };
         Ok(Part {
             n,
             mean,
@@ -141,7 +147,8 @@ impl Part {
     pub fn add(&mut self, rows: &[f32]) -> Result<()> {
         let d = self.mean.len();
         check_rows(rows, d)?;
-        rows.chunks(BLOCK * d).for_each(|block| self.push_block(block));
+        rows.chunks(BLOCK * d)
+            .for_each(|block| self.push_block(block));
         Ok(())
     }
 

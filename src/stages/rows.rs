@@ -100,7 +100,9 @@ impl Rows for StoredRows {
     fn read(&mut self, range: Range<usize>) -> Result<Cow<'_, [f32]>> {
         let d = self.d;
         let mut joined = Vec::with_capacity(range.len() * d);
-        let mut at = self.pieces.partition_point(|p| p.first + p.take.len() <= range.start);
+        let mut at = self
+            .pieces
+            .partition_point(|p| p.first + p.take.len() <= range.start);
         let mut next = range.start;
         while next < range.end {
             let piece = &self.pieces[at];
