@@ -147,15 +147,12 @@ fn npy_files_and_packed_archives_are_data_sets() {
     fs::write(&plain, &bytes[..bytes.len() - 1]).unwrap();
     let why = text(Source::open(plain.to_str().unwrap(), Stream::Train, 8));
     assert!(
-        why.contains("reach beyond the end\nhint: the file may be truncated"),
+        why.contains("it has 383\nhint: the file may be truncated"),
         "{why}"
     );
     fs::write(&plain, npy("<f4", "False", "(1, 1, 1, 3)", &[0; 12])).unwrap();
     let why = text(Source::open(plain.to_str().unwrap(), Stream::Train, 8));
-    assert!(
-        why.contains("it holds float32, uint8 is read row by row"),
-        "{why}"
-    );
+    assert!(why.contains("the array holds float32"), "{why}");
     fs::write(&plain, npy("|u1", "False", "(4, 3)", &[0; 12])).unwrap();
     let why = text(Source::open(plain.to_str().unwrap(), Stream::Train, 8));
     assert!(why.contains("pictures are [n, height, width, 3]"), "{why}");

@@ -56,63 +56,30 @@ fn resized_pixels_equal_the_evaluators() {
     }
 }
 
-/// Image and the first 16 digits of the SHA-256 of its input's f32 bits by torch-fidelity 0.4.0, by PyTorch 2.15 as
-/// pytorch-fid and as clean-fid's `legacy_pytorch` use it, and by clean-fid 0.1.35 on Pillow 13
-/// (`tests/pictures/inputs.py`).
-const BY_THE_TOOLS: [(&str, [&str; 4]); 6] = [
+/// Image and the first 16 digits of the SHA-256 of its input's f32 bits by torch-fidelity 0.4.0 and by clean-fid 0.1.35 on
+/// Pillow 13 (`tests/pictures/inputs.py`). PyTorch's own resize has other last bits on other processors; the stored pixels
+/// above hold it to 1e-6.
+const BY_THE_TOOLS: [(&str, [&str; 2]); 6] = [
     (
         "golden/eval/images/cifar_cat_0.png",
-        [
-            "1dbce56b80ab15a0",
-            "97f4006597f49b8f",
-            "cf90c6f893e97794",
-            "e55e35a254ecf709",
-        ],
+        ["1dbce56b80ab15a0", "e55e35a254ecf709"],
     ),
     (
         "golden/eval/images/blob_48x80.png",
-        [
-            "c1ab29857ba03049",
-            "19e3500105503698",
-            "eb83ef00ec337560",
-            "0f13a9737286ac38",
-        ],
+        ["c1ab29857ba03049", "0f13a9737286ac38"],
     ),
     (
         "golden/eval/images/blob_299x299.png",
-        [
-            "df0573baa744feb4",
-            "d69d6fc28b227036",
-            "d69d6fc28b227036",
-            "df0573baa744feb4",
-        ],
+        ["df0573baa744feb4", "df0573baa744feb4"],
     ),
     (
         "golden/eval/images/blob_512x512.png",
-        [
-            "4b453f77e02947eb",
-            "cca8136213f39ba8",
-            "35320491d0a7bb90",
-            "2e595ec49587ea52",
-        ],
+        ["4b453f77e02947eb", "2e595ec49587ea52"],
     ),
-    (
-        "pictures/420.jpg",
-        [
-            "8ee62b4851dc041f",
-            "5f7528f5cee39d33",
-            "e5393be1cddca1b9",
-            "1bbedcf45c8ddb77",
-        ],
-    ),
+    ("pictures/420.jpg", ["8ee62b4851dc041f", "1bbedcf45c8ddb77"]),
     (
         "pictures/thin.jpg",
-        [
-            "d4dcd0285380c672",
-            "2bc28cc09716f5ba",
-            "4aded8ac2dc1e835",
-            "399e5f4f835e9f53",
-        ],
+        ["d4dcd0285380c672", "399e5f4f835e9f53"],
     ),
 ];
 
@@ -123,7 +90,10 @@ fn whole_inputs_equal_the_tools_to_the_bit() {
             .join("tests")
             .join(name);
         let image = image::read(&path).unwrap();
-        for (how, wanted) in Preprocessing::ALL.into_iter().zip(digests) {
+        for (how, wanted) in [Preprocessing::Tf1, Preprocessing::Clean]
+            .into_iter()
+            .zip(digests)
+        {
             let input = filled(&image, how);
             let bytes: Vec<u8> = input.iter().flat_map(|v| v.to_le_bytes()).collect();
             let found: String = Sha256::digest(&bytes)[..8]

@@ -210,7 +210,10 @@ fn measure(both: &Both, chosen: &[(String, Rules)], compat: bool) -> Result<Vec<
     let mut columns = Vec::new();
     for (preset, rules) in chosen {
         // Nets that resize by themselves have one side, whatever the rules say.
-        let at = both.sides.iter().position(|side| side.how == rules.preprocessing);
+        let at = both
+            .sides
+            .iter()
+            .position(|side| side.how == rules.preprocessing);
         let bout = &mut bouts[at.unwrap_or(0)];
         let tell = |name: &str| bar.set_message(format!("{preset}: {name}"));
         columns.push(Column {

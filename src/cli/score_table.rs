@@ -45,7 +45,9 @@ pub fn print(about: &About, columns: &[Column]) -> Result<()> {
             }
         }
     }
-    let real = about.real.map_or("an unknown number of".to_string(), thousands);
+    let real = about
+        .real
+        .map_or("an unknown number of".to_string(), thousands);
     say(&format!(
         "n = {} samples of {}; reference {} ({real} images); feature net sha256 {}; [low, high] = 95 %",
         thousands(about.count as u64),

@@ -59,7 +59,7 @@ pub(super) fn tensorflow(image: &Rgb8, side: usize, finish: impl Fn(f32) -> f32,
 
 /// As `tensorflow`, by PyTorch's `interpolate(mode="bilinear", align_corners=False)` on bytes that `begin` makes numbers
 /// of: the place is max((i + 0.5) * scale - 0.5, 0), and the four neighbours are weighed by products of shares. The order
-/// and the fusing of the operations are those of PyTorch 2.15 on x86-64 with AVX2 or AVX-512, whose bits these are (with
+/// and the fusing of the operations are those of PyTorch 2.15 on x86-64 with AVX2 or AVX-512, which these follow (with
 /// neither it rounds otherwise, by 4e-7 at most).
 #[inline(always)]
 pub(super) fn pytorch(

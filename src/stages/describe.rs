@@ -184,7 +184,9 @@ fn through_net(
             .collect::<Result<Vec<_>>>()?;
         let mut pixels = Vec::new();
         for (k, image) in images.iter().enumerate() {
-            let (w, h) = facts.first().map_or((image.w, image.w), |f| (f.w as usize, f.h as usize));
+            let (w, h) = facts
+                .first()
+                .map_or((image.w, image.w), |f| (f.w as usize, f.h as usize));
             ensure!(
                 (image.w, image.h) == (w, h),
                 "{} is {} by {}, {w} by {h} is needed: this feature net takes square images of one size\nhint: crop them with `--resolution {w}`",
@@ -197,7 +199,9 @@ fn through_net(
         }
         let side = facts.first().map_or(0, |f| f.w as usize);
         let how = order.preprocessings[0];
-        order.extractor.extract(&pixels, side, how, &mut rows[0], &mut |_| {})?;
+        order
+            .extractor
+            .extract(&pixels, side, how, &mut rows[0], &mut |_| {})?;
         tick(facts.len());
         if stop.load(Ordering::Relaxed) {
             return Err(Stopped.into());

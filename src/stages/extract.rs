@@ -131,7 +131,10 @@ impl Extractor {
             (&mut rows.spatial, &features.spatial),
             (&mut rows.logits, &features.logits_unbiased),
         ] {
-            append(rows, tensor.as_ref().context("Inception left a feature out")?)?;
+            append(
+                rows,
+                tensor.as_ref().context("Inception left a feature out")?,
+            )?;
         }
         Ok(())
     }

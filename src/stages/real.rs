@@ -33,7 +33,10 @@ pub enum Holds {
 
 /// Looks at names and shapes, not at data.
 pub fn holds(path: &Path) -> Result<Holds> {
-    let ending = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
+    let ending = path
+        .extension()
+        .and_then(|e| e.to_str())
+        .unwrap_or_default();
     Ok(match ending {
         "pkl" | "pickle" | "pt" | "pth" => Holds::Statistics,
         "npz" => {

@@ -18,6 +18,8 @@ use anyhow::{Context, Result, bail, ensure};
 
 /// Images that precision and recall draw, and the start of FID∞'s line, where the evaluator has no seed of its own.
 const SEED: u64 = 0;
+/// The 97.5 % point of the standard normal distribution.
+const TWO_SIDED: f64 = 1.96;
 
 /// One number, or why there is none.
 pub struct Measured {
@@ -97,11 +99,17 @@ impl<'a> Bout<'a> {
                 }
             }
             Quantity::FidInfinity => {
-                let line = self.infinity(rules)?;
-                Ok(Score::new(id, line.value, (line.value - 1.96 * line.error, line.value + 1.96 * line.error), n))
+                // The line's own error: how straight it is, not how much other images would move it.
+                let line = self.infinity(rules).map_err(|error| format!("{error:#}"));
+                line.map(|line| {
+                    let half = TWO_SIDED * line.error;
+                    Score::new(id, line.value, (line.value - half, line.value + half), n)
+                })
             }
             Quantity::InceptionScore | Quantity::InceptionScoreStd => {
-                let rule = rules.inception_score.context("a rule of the Inception Score")?;
+                let rule = rules
+                    .inception_score
+                    .context("a rule of the Inception Score")?;
                 self.inception_score(&rule, quantity)
             }
             Quantity::Kid | Quantity::KidStd => {
@@ -219,14 +227,24 @@ impl<'a> Bout<'a> {
         let (n, m) = (self.samples.len(), real.len() / d);
         let size = rule.subset_size;
         if rule.strict_size && n.min(m) < size {
-            let why = format!("it draws subsets of {size} images, there are {n} samples and {m} real ones");
+            let why = format!(
+                "it draws subsets of {size} images, there are {n} samples and {m} real ones"
+            );
             return Ok(Err(why));
         }
         let seed = rule.seed.unwrap_or(SEED as u32);
         let subsets = rule.subsets;
         let rule = match rule.strict_size {
-            true => KidRule::TorchFidelity { subsets, size, seed },
-            false => KidRule::CleanFid { subsets, size, seed },
+            true => KidRule::TorchFidelity {
+                subsets,
+                size,
+                seed,
+            },
+            false => KidRule::CleanFid {
+                subsets,
+                size,
+                seed,
+            },
         };
         self.load_pool()?;
         let pool = self.pool.as_deref().context("it was just read")?;
@@ -264,10 +282,16 @@ impl<'a> Bout<'a> {
         let pool = self.pool.as_deref().context("it was just read")?;
         let (m, n) = (real.len() / d, pool.len() / d);
         if m.min(n) <= rule.k {
-            let why = format!("balls of {} neighbours need more images than {m} and {n}", rule.k);
+            let why = format!(
+                "balls of {} neighbours need more images than {m} and {n}",
+                rule.k
+            );
             return Ok(Err(why));
         }
-        let (real, pool) = (chosen(real, d, rule, rule.reference, n, 1), chosen(pool, d, rule, rule.samples, m, 2));
+        let (real, pool) = (
+            chosen(real, d, rule, rule.reference, n, 1),
+            chosen(pool, d, rule, rule.samples, m, 2),
+        );
         if rule.distance == Precision::F16 {
             return Ok(Ok(Balls::Adm(adm_precision_recall(&real, &pool, d)?)));
         }
@@ -276,7 +300,9 @@ impl<'a> Bout<'a> {
             Edge::Outside => Border::Outside,
         };
         let real = Manifold::of(&real, d, rule.k)?;
-        Ok(Ok(Balls::Exact(real.meet(&Manifold::of(&pool, d, rule.k)?, border)?)))
+        Ok(Ok(Balls::Exact(
+            real.meet(&Manifold::of(&pool, d, rule.k)?, border)?,
+        )))
     }
 
     fn load_pool(&mut self) -> Result<()> {
@@ -319,7 +345,11 @@ impl Balls {
             (Quantity::Recall, _) => share(recall),
             (Quantity::FScore, _) => {
                 let (p, r) = (precision.value, recall.value);
-                let f = if p + r > 0.0 { 2.0 * p * r / (p + r) } else { 0.0 };
+                let f = if p + r > 0.0 {
+                    2.0 * p * r / (p + r)
+                } else {
+                    0.0
+                };
                 Score::bare(id, f, precision.count)
             }
             (Quantity::Density, Balls::Exact(meeting)) => left_out(meeting.density()),
@@ -348,7 +378,9 @@ fn chosen<'r>(
         false => rows[..count * d].into(),
         true => {
             let drawn = subset(SEED, stream, n, count).into_iter();
-            let drawn: Vec<f32> = drawn.flat_map(|i| rows[i * d..(i + 1) * d].iter().copied()).collect();
+            let drawn: Vec<f32> = drawn
+                .flat_map(|i| rows[i * d..(i + 1) * d].iter().copied())
+                .collect();
             drawn.into()
         }
     }

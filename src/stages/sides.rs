@@ -61,10 +61,16 @@ pub fn run(
     if kind != Holds::Images {
         for how in &hows {
             let how = meeting.extractor.is_inception().then_some(*how);
-            reals.push(Real::of_file(path, meeting.reference_key, meeting.weights, how)?);
+            reals.push(Real::of_file(
+                path,
+                meeting.reference_key,
+                meeting.weights,
+                how,
+            )?);
         }
     }
-    let gallery = |specs: &[String]| -> Result<Arc<Gallery>> { Ok(Arc::new(Gallery::open(specs)?)) };
+    let gallery =
+        |specs: &[String]| -> Result<Arc<Gallery>> { Ok(Arc::new(Gallery::open(specs)?)) };
     let order = |gallery: &Arc<Gallery>| Order {
         gallery: gallery.clone(),
         extractor: meeting.extractor,
@@ -77,11 +83,16 @@ pub fn run(
     };
     let images = gallery(meeting.samples)?;
     let samples = describe::run(&order(&images), &|p| tell("samples", p), stop)?;
-    let needs_images = kind == Holds::Images || kind == Holds::Both && wants_features(meeting.rules);
+    let needs_images =
+        kind == Holds::Images || kind == Holds::Both && wants_features(meeting.rules);
     let mut described = None;
     if needs_images {
         let real = gallery(&[meeting.reference.to_string()])?;
-        described = Some(describe::run(&order(&real), &|p| tell("reference", p), stop)?);
+        described = Some(describe::run(
+            &order(&real),
+            &|p| tell("reference", p),
+            stop,
+        )?);
     }
     let Some(samples) = samples else {
         return Ok(None);
@@ -96,7 +107,8 @@ pub fn run(
                 }
                 _ => {
                     let each = reals.into_iter().zip(&described);
-                    each.map(|(real, images)| real.with_images(images, None)).collect::<Result<_>>()?
+                    each.map(|(real, images)| real.with_images(images, None))
+                        .collect::<Result<_>>()?
                 }
             };
             reals = found;
@@ -114,7 +126,9 @@ pub fn run(
 }
 
 fn wants_features(rules: &[Rules]) -> bool {
-    rules.iter().any(|r| r.neighbours.is_some() || r.kid.is_some())
+    rules
+        .iter()
+        .any(|r| r.neighbours.is_some() || r.kid.is_some())
 }
 
 /// Other features than the reference's measure nothing.
