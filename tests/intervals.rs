@@ -145,7 +145,8 @@ fn intervals_of_precision_density_and_coverage_hold_their_averages_in_one_real_m
     let (d, k) = (4, 3);
     let rows = draw(2, 150, &[1.0; 4], 0.0);
     let real = Manifold::of(&rows, d, k).unwrap();
-    let numbers: [(&str, fn(&Meeting) -> (f64, f64, f64)); 3] = [
+    type Number = fn(&Meeting) -> (f64, f64, f64);
+    let numbers: [(&str, Number); 3] = [
         ("precision", |m| of_share(m.precision())),
         ("density", |m| triple(&m.density(), 0.0)),
         ("coverage", |m| triple(&m.coverage(), 0.0)),

@@ -106,7 +106,7 @@ pub(super) fn no_bytes(array: &str, header: &Header, values: &[f32]) -> Error {
     let high = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let (range, cure) = match (low, high) {
         _ if values.is_empty() => (String::new(), "x"),
-        _ if low < 0.0 && low >= -1.5 && high <= 1.5 => {
+        _ if (-1.5..0.0).contains(&low) && high <= 1.5 => {
             (format!(" of {low}..{high}"), "x * 127.5 + 127.5")
         }
         _ if low >= 0.0 && high <= 1.0 => (format!(" of {low}..{high}"), "x * 255"),

@@ -33,6 +33,9 @@ pub struct Measured {
     pub compat: Option<f64>,
 }
 
+/// KID with its interval, or why there is none.
+type Kernels = std::result::Result<(KernelDistance, (f64, f64)), String>;
+
 /// The two sides, and what is already known of them: presets share what they share.
 pub struct Bout<'a> {
     samples: &'a Described,
@@ -216,7 +219,7 @@ impl<'a> Bout<'a> {
         &mut self,
         rule: &Kid,
         known: &mut Option<(KernelDistance, (f64, f64))>,
-    ) -> Result<std::result::Result<(KernelDistance, (f64, f64)), String>> {
+    ) -> Result<Kernels> {
         let Some(real) = &self.real.features else {
             return Ok(Err("the reference holds no images' features".to_string()));
         };

@@ -183,7 +183,7 @@ impl Stack {
     fn place(&mut self, n: usize, channels: usize, size: (usize, usize)) -> Result<usize> {
         let at = self.filled;
         if let Parts::Blocked(out) = &self.parts
-            && (n != out.n || at % 16 != 0)
+            && (n != out.n || !at.is_multiple_of(16))
         {
             bail!(
                 "a part of {n} images does not stack at channel {at} of {}",

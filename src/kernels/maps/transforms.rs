@@ -170,7 +170,7 @@ unsafe fn tile_in<V: Lanes>(x: *const f32, row: usize, v: *mut f32, step: usize)
             column(5),
         ];
         for r in 0..SIDE {
-            let d = bt([t[0][r], t[1][r], t[2][r], t[3][r], t[4][r], t[5][r]]);
+            let d = bt(t.map(|column| column[r]));
             for (c, value) in d.into_iter().enumerate() {
                 value.store(v.add((r * SIDE + c) * step));
             }
@@ -228,7 +228,7 @@ unsafe fn output_body<V: Lanes>(job: &Output) {
                 let cols = OUT.min(job.w - left);
                 let y = job.y.add((top * job.w + left) * 16);
                 for c in 0..cols {
-                    let d = at([t[0][c], t[1][c], t[2][c], t[3][c], t[4][c], t[5][c]]);
+                    let d = at(t.map(|row| row[c]));
                     for (r, value) in d.into_iter().enumerate().take(rows) {
                         // The second operand is the answer where it is no number.
                         let value = floor.max(value.add(bias));
