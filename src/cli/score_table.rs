@@ -3,8 +3,8 @@
 use crate::cli::score::About;
 use crate::cli::terminal::{number, out, say, table, thousands};
 use crate::data::survey::Finding;
-use crate::spec::rules::{Preprocessing, Quantity};
-use crate::stages::score::{Measured, metric};
+use crate::spec::rules::{Preprocessing, Quantity, metric};
+use crate::stages::score::Measured;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value, json};
 use std::fs::OpenOptions;

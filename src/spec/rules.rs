@@ -188,3 +188,21 @@ impl Rules {
         all.find(|(q, _)| *q == quantity).map(|(_, name)| *name)
     }
 }
+
+/// A quantity's name in files: `fid`, `is`, `kid-std`.
+pub fn metric(quantity: Quantity) -> &'static str {
+    match quantity {
+        Quantity::Fid => "fid",
+        Quantity::Sfid => "sfid",
+        Quantity::FidInfinity => "fid-infinity",
+        Quantity::InceptionScore => "is",
+        Quantity::InceptionScoreStd => "is-std",
+        Quantity::Kid => "kid",
+        Quantity::KidStd => "kid-std",
+        Quantity::Precision => "precision",
+        Quantity::Recall => "recall",
+        Quantity::FScore => "f-score",
+        Quantity::Density => "density",
+        Quantity::Coverage => "coverage",
+    }
+}

@@ -1,17 +1,19 @@
 //! Described samples and a reference to every number that one evaluator prints, by its rules, each with its interval.
 
-use crate::metrics::adm_manifold::{PrecisionRecall, adm_precision_recall};
-use crate::metrics::draws::subset;
+use crate::metrics::adm_manifold::adm_precision_recall;
 use crate::metrics::extrapolate::{Extrapolation, Points, extrapolate};
 use crate::metrics::frechet::{Reference, compat};
 use crate::metrics::inception_score::{Probabilities, Splits, inception_score};
 use crate::metrics::jackknife::Jackknife;
 use crate::metrics::kernel::{KernelDistance, KidRule, kid, mmd2_interval};
-use crate::metrics::manifold::{Border, Manifold, Meeting};
+use crate::metrics::manifold::{Border, Manifold};
 use crate::metrics::rows::Rows;
 use crate::metrics::score::Score;
-use crate::spec::rules::{Edge, InceptionScore, Kid, Neighbours, Precision, Quantity, Rules};
-use crate::spec::rules::{Splits as SplitRule, Trace};
+use crate::spec::rules::{
+    Edge, InceptionScore, Kid, Neighbours, Precision, Quantity, Rules, Splits as SplitRule, Trace,
+    metric,
+};
+use crate::stages::balls::{Balls, chosen};
 use crate::stages::described::{Described, Kind};
 use crate::stages::real::Real;
 use anyhow::{Context, Result, bail, ensure};
@@ -323,72 +325,6 @@ impl<'a> Bout<'a> {
     }
 }
 
-/// Precision, recall and what else neighbours tell.
-enum Balls {
-    Adm(PrecisionRecall),
-    Exact(Meeting),
-}
-
-impl Balls {
-    fn score(&self, quantity: Quantity) -> Result<Score> {
-        let id = metric(quantity);
-        let (precision, recall) = match self {
-            Balls::Adm(both) => (both.precision, both.recall),
-            Balls::Exact(meeting) => (meeting.precision(), meeting.recall()),
-        };
-        let share = |share: crate::metrics::agreement::Share| {
-            Score::new(id, share.value, (share.low, share.high), share.count)
-        };
-        let left_out = |of: Jackknife| {
-            let count = of.gaps().len();
-            Score::new(id, of.value(), of.interval(0.0), count)
-        };
-        Ok(match (quantity, self) {
-            (Quantity::Precision, _) => share(precision),
-            (Quantity::Recall, _) => share(recall),
-            (Quantity::FScore, _) => {
-                let (p, r) = (precision.value, recall.value);
-                let f = if p + r > 0.0 {
-                    2.0 * p * r / (p + r)
-                } else {
-                    0.0
-                };
-                Score::bare(id, f, precision.count)
-            }
-            (Quantity::Density, Balls::Exact(meeting)) => left_out(meeting.density()),
-            (Quantity::Coverage, Balls::Exact(meeting)) => left_out(meeting.coverage()),
-            _ => bail!("the rule has no {id}"),
-        })
-    }
-}
-
-/// The rows that the rule compares: the first, or drawn by a seed of ours where the evaluator draws without one.
-fn chosen<'r>(
-    rows: &'r [f32],
-    d: usize,
-    rule: &Neighbours,
-    most: Option<usize>,
-    others: usize,
-    stream: u64,
-) -> std::borrow::Cow<'r, [f32]> {
-    let n = rows.len() / d;
-    let count = match (most, rule.random) {
-        (None, _) => n,
-        (Some(most), false) => most.min(n),
-        (Some(most), true) => most.min(n).min(others),
-    };
-    match rule.random && count < n {
-        false => rows[..count * d].into(),
-        true => {
-            let drawn = subset(SEED, stream, n, count).into_iter();
-            let drawn: Vec<f32> = drawn
-                .flat_map(|i| rows[i * d..(i + 1) * d].iter().copied())
-                .collect();
-            drawn.into()
-        }
-    }
-}
-
 fn splits(rule: &InceptionScore) -> Result<Splits> {
     Ok(match (rule.splits, rule.shuffle) {
         (SplitRule::Every(size), None) => Splits::Of(size),
@@ -397,22 +333,4 @@ fn splits(rule: &InceptionScore) -> Result<Splits> {
         (SplitRule::Whole(count), Some(seed)) => Splits::ShuffledTruncated(count, seed),
         other => bail!("no evaluator splits by {other:?}"),
     })
-}
-
-/// A quantity's name in files: `fid`, `is`, `kid-std`.
-pub fn metric(quantity: Quantity) -> &'static str {
-    match quantity {
-        Quantity::Fid => "fid",
-        Quantity::Sfid => "sfid",
-        Quantity::FidInfinity => "fid-infinity",
-        Quantity::InceptionScore => "is",
-        Quantity::InceptionScoreStd => "is-std",
-        Quantity::Kid => "kid",
-        Quantity::KidStd => "kid-std",
-        Quantity::Precision => "precision",
-        Quantity::Recall => "recall",
-        Quantity::FScore => "f-score",
-        Quantity::Density => "density",
-        Quantity::Coverage => "coverage",
-    }
 }
