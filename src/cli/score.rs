@@ -76,7 +76,7 @@ pub fn run(args: &ScoreArgs, store: &Path) -> Result<u8> {
         warning(&finding.to_string());
     }
     let columns = measure(&both, &chosen, args.compat)?;
-    let about = about(args, &both, &weights, &extractor);
+    let about = about(args, &both, &weights);
     if args.json {
         json_lines(&about, &columns, &both.findings)?;
     } else {
@@ -98,18 +98,15 @@ pub struct About {
     pub count: usize,
     /// Images behind the reference's moments, where known.
     pub real: Option<u64>,
-    /// `shapes` and the like, where the net is not Inception.
-    pub world: Option<&'static str>,
 }
 
-fn about(args: &ScoreArgs, both: &Both, weights: &str, extractor: &Extractor) -> About {
+fn about(args: &ScoreArgs, both: &Both, weights: &str) -> About {
     About {
         samples: args.samples.join(" "),
         reference: args.reference.clone(),
         weights: weights.to_string(),
         count: both.sides[0].samples.len(),
         real: both.sides[0].real.count,
-        world: (!extractor.is_inception()).then_some("own net"),
     }
 }
 
