@@ -23,6 +23,7 @@ fn trunk() -> Trunk {
         adagn: true,
         updown: true,
         conv_resample: true,
+        norm_groups: 32,
         rescale_residual: false,
     }
 }
@@ -308,12 +309,13 @@ fn features_have_their_shapes_for_any_square_image() {
 
 #[test]
 fn a_fractional_width_and_every_other_option_make_a_net_that_answers() {
-    let options: [fn(&mut UnetArch); 6] = [
+    let options: [fn(&mut UnetArch); 7] = [
         |a| {
             a.trunk.channels = 64;
             a.trunk.channel_mult = vec![0.5, 1.0];
         },
         |a| a.trunk.rescale_residual = true,
+        |a| a.trunk.norm_groups = 8,
         |a| a.trunk.adagn = false,
         |a| a.trunk.updown = false,
         |a| {

@@ -2,7 +2,7 @@
 
 use crate::kernels::attention::attention;
 use crate::nets::layers::{GroupNorm, Pointwise, Start};
-use crate::spec::arch::QkvOrder;
+use crate::spec::arch::{QkvOrder, Trunk};
 use candle_core::{Result, Tensor, bail};
 use candle_nn::{Init, VarBuilder};
 
@@ -37,13 +37,14 @@ pub struct AttentionBlock {
 }
 
 impl AttentionBlock {
-    pub fn new(channels: usize, heads: usize, order: QkvOrder, vb: VarBuilder) -> Result<Self> {
+    /// `heads` divide `channels`; all else by the trunk's rules.
+    pub fn new(trunk: &Trunk, channels: usize, heads: usize, vb: VarBuilder) -> Result<Self> {
         Ok(Self {
-            norm: GroupNorm::new(channels, vb.pp("norm"))?,
+            norm: GroupNorm::new(channels, trunk.norm_groups, vb.pp("norm"))?,
             qkv: Pointwise::new(channels, 3 * channels, Start::Torch, vb.pp("qkv"))?,
             proj_out: Pointwise::new(channels, channels, Start::Zero, vb.pp("proj_out"))?,
             heads,
-            order,
+            order: trunk.qkv_order,
         })
     }
 

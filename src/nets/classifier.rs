@@ -42,7 +42,7 @@ impl Classifier {
         let features = encoder.widths.iter().sum::<usize>() + channels;
         let head = match arch.pool {
             Pool::Adaptive => {
-                let norm = GroupNorm::new(channels, vb.pp("0"))?;
+                let norm = GroupNorm::new(channels, trunk.norm_groups, vb.pp("0"))?;
                 let zero = Start::Zero;
                 Head::Adaptive(
                     norm,
@@ -55,7 +55,7 @@ impl Classifier {
                 }
                 let heads = heads(channels, trunk.heads, trunk.channels_per_head)?;
                 let side = trunk.resolution / encoder.factor;
-                let norm = GroupNorm::new(channels, vb.pp("0"))?;
+                let norm = GroupNorm::new(channels, trunk.norm_groups, vb.pp("0"))?;
                 Head::Attention(
                     norm,
                     AttentionPool::new(side, channels, heads, arch.classes, vb.pp("2"))?,
@@ -67,7 +67,7 @@ impl Classifier {
             ),
             Pool::SpatialV2 => Head::SpatialV2(
                 Linear::new(features, HIDDEN, Start::Torch, vb.pp("0"))?,
-                GroupNorm::new(HIDDEN, vb.pp("1"))?,
+                GroupNorm::new(HIDDEN, trunk.norm_groups, vb.pp("1"))?,
                 Linear::new(HIDDEN, arch.classes, Start::Torch, vb.pp("3"))?,
             ),
         };

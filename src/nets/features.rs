@@ -7,6 +7,8 @@ use crate::spec::arch::FeatureArch;
 use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
 
+/// Groups of every group normalisation.
+const GROUPS: usize = 32;
 /// Grid of the spatial features, and of the last stage.
 const GRID: usize = 4;
 
@@ -38,9 +40,9 @@ impl Block {
             false => Some(Conv2d::new(cin, cout, 1, 1, Start::Torch, vb.pp("skip"))?),
         };
         Ok(Self {
-            norm1: GroupNorm::new(cin, vb.pp("norm1"))?,
+            norm1: GroupNorm::new(cin, GROUPS, vb.pp("norm1"))?,
             conv1: Conv2d::new(cin, cout, 3, 1, Start::Torch, vb.pp("conv1"))?,
-            norm2: GroupNorm::new(cout, vb.pp("norm2"))?,
+            norm2: GroupNorm::new(cout, GROUPS, vb.pp("norm2"))?,
             conv2: Conv2d::new(cout, cout, 3, 1, Start::Zero, vb.pp("conv2"))?,
             skip,
         })
@@ -102,7 +104,7 @@ impl FeatureNet {
             resolution: arch.resolution,
             stem,
             blocks,
-            norm: GroupNorm::new(channels, vb.pp("norm"))?,
+            norm: GroupNorm::new(channels, GROUPS, vb.pp("norm"))?,
             to_spatial: Conv2d::new(channels, arch.spatial, 1, 1, Start::Torch, vb.pp("spatial"))?,
             to_pool: Linear::new(channels, arch.pool, Start::Torch, vb.pp("pool"))?,
             to_class: Linear::new(

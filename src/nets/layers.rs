@@ -7,9 +7,6 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use std::cell::Cell;
 
-/// Groups of every group normalisation.
-pub const GROUPS: usize = 32;
-
 /// How a layer's weights start: torch's default, or zero where ADM zeroes a block's last layer.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Start {
@@ -108,39 +105,45 @@ impl Linear {
     }
 }
 
-/// GroupNorm with 32 groups and eps 1e-5, computed in f32.
+/// GroupNorm with eps 1e-5, computed in f32.
 pub struct GroupNorm {
+    groups: usize,
     weight: Tensor,
     bias: Tensor,
 }
 
 impl GroupNorm {
-    pub fn new(channels: usize, vb: VarBuilder) -> Result<Self> {
-        if !channels.is_multiple_of(GROUPS) {
+    /// `channels` in `groups` equal groups.
+    pub fn new(channels: usize, groups: usize, vb: VarBuilder) -> Result<Self> {
+        if groups == 0 || !channels.is_multiple_of(groups) {
             bail!(
-                "group normalisation needs channels in {GROUPS} groups, and {channels} do not divide"
+                "group normalisation needs channels in {groups} groups, and {channels} do not divide"
             )
         }
         let weight = vb.get_with_hints(channels, "weight", Init::Const(1.0))?;
         let bias = vb.get_with_hints(channels, "bias", Init::Const(0.0))?;
-        Ok(Self { weight, bias })
+        Ok(Self {
+            groups,
+            weight,
+            bias,
+        })
     }
 
     /// x [n, c, ..] normalised.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        norm::group_norm(x, GROUPS, &self.weight, &self.bias, None, false)
+        norm::group_norm(x, self.groups, &self.weight, &self.bias, None, false)
     }
 
     /// SiLU of the normalised x.
     pub fn silu(&self, x: &Tensor) -> Result<Tensor> {
-        norm::group_norm(x, GROUPS, &self.weight, &self.bias, None, true)
+        norm::group_norm(x, self.groups, &self.weight, &self.bias, None, true)
     }
 
     /// SiLU of GN(x) * (1 + scale) + shift, scale and shift [n, c] (AdaGN).
     pub fn adaptive_silu(&self, x: &Tensor, scale: &Tensor, shift: &Tensor) -> Result<Tensor> {
         norm::group_norm(
             x,
-            GROUPS,
+            self.groups,
             &self.weight,
             &self.bias,
             Some((scale, shift)),

@@ -49,7 +49,7 @@ impl ResBlock {
         let (norm_in, conv_in) = (vb.pp("in_layers.0"), vb.pp("in_layers.2"));
         let (norm_out, conv_out) = (vb.pp("out_layers.0"), vb.pp("out_layers.3"));
         Ok(Self {
-            norm_in: GroupNorm::new(cin, norm_in)?,
+            norm_in: GroupNorm::new(cin, trunk.norm_groups, norm_in)?,
             conv_in: Conv2d::new(cin, cout, 3, 1, Start::Torch, conv_in)?,
             emb: Linear::new(
                 4 * trunk.channels,
@@ -57,7 +57,7 @@ impl ResBlock {
                 Start::Torch,
                 vb.pp("emb_layers.1"),
             )?,
-            norm_out: GroupNorm::new(cout, norm_out)?,
+            norm_out: GroupNorm::new(cout, trunk.norm_groups, norm_out)?,
             conv_out: Conv2d::new(cout, cout, 3, 1, Start::Zero, conv_out)?,
             skip: match cin == cout {
                 true => None,

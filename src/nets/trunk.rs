@@ -2,7 +2,7 @@
 
 use crate::kernels::resample::{avg_pool2, upsample2};
 use crate::nets::attention::{AttentionBlock, heads};
-use crate::nets::layers::{Conv2d, Dropout, GROUPS, Linear, Start, timestep_embedding};
+use crate::nets::layers::{Conv2d, Dropout, Linear, Start, timestep_embedding};
 use crate::nets::resblock::{ResBlock, Resample};
 use crate::spec::arch::Trunk;
 use candle_core::{Result, Tensor, bail};
@@ -91,10 +91,7 @@ impl Builder<'_> {
     pub fn attention(&self, channels: usize, vb: VarBuilder) -> Result<Layer> {
         let heads = heads(channels, self.heads, self.trunk.channels_per_head)?;
         Ok(Layer::Attention(AttentionBlock::new(
-            channels,
-            heads,
-            self.trunk.qkv_order,
-            vb,
+            self.trunk, channels, heads, vb,
         )?))
     }
 
@@ -257,12 +254,16 @@ fn check(trunk: &Trunk) -> Result<()> {
             bail!("{name} = {value} is outside 1..=1024");
         }
     }
+    let groups = trunk.norm_groups;
+    if groups == 0 {
+        bail!("norm_groups = 0; group normalisation needs at least 1");
+    }
     for &mult in &trunk.channel_mult {
         let width = mult * trunk.channels as f64;
-        if !(width >= GROUPS as f64 && width <= 65536.0 && (width as usize).is_multiple_of(GROUPS))
+        if !(width >= groups as f64 && width <= 65536.0 && (width as usize).is_multiple_of(groups))
         {
             bail!(
-                "channels = {} times {mult} is {width}; every level needs a multiple of {GROUPS}",
+                "channels = {} times {mult} is {width}; every level needs a multiple of {groups}, the groups of its normalisation",
                 trunk.channels
             );
         }

@@ -60,7 +60,7 @@ impl Unet {
             label_emb,
             encoder,
             output_blocks,
-            norm: GroupNorm::new(channels, vb.pp("out.0"))?,
+            norm: GroupNorm::new(channels, trunk.norm_groups, vb.pp("out.0"))?,
             head: Conv2d::new(channels, out_channels, 3, 1, Start::Zero, vb.pp("out.2"))?,
         })
     }

@@ -6,6 +6,7 @@ use crate::report::points::{self, distinct};
 use crate::report::{canvas, names, palette, sheet};
 use crate::run::results::Row;
 use anyhow::Result;
+use rayon::prelude::*;
 
 /// Columns of every grid: with balanced labels over ten classes, a column a class.
 const COLUMNS: usize = 10;
@@ -36,14 +37,15 @@ pub const MOST: usize = COLUMNS * ROWS;
 /// The overviews, then every cell that has samples.
 pub fn mosaics(report: &Report, images: &[(&Row, Images)]) -> Result<Vec<Mosaic>> {
     let mut mosaics = overviews(report.rows, images)?;
-    for (row, images) in images {
-        mosaics.push(Mosaic {
+    let cells = images.par_iter().map(|(row, images)| {
+        Ok(Mosaic {
             name: format!("mosaic-{}", row.cell),
             title: title(report.rows, row, images.count),
             overview: false,
             png: grid(images)?,
-        });
-    }
+        })
+    });
+    mosaics.extend(cells.collect::<Result<Vec<_>>>()?);
     Ok(mosaics)
 }
 

@@ -6,6 +6,7 @@ use crate::report::page::{self, Parts};
 use crate::report::sheet::Sheet;
 use crate::report::{caption, chart, deltas, frame, mosaic, names, samples, sheet, tables};
 use anyhow::{Context, Result, bail};
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -139,14 +140,18 @@ fn files(report: &Report, formats: &[Format]) -> Result<Vec<(String, Vec<u8>)>> 
             latex(report, &sheet, deltas.as_ref()).into_bytes(),
         ));
     }
-    for figure in &figures {
+    // Most of a report's time goes into these pixels.
+    let drawings = figures.par_iter().map(|figure| {
+        let mut drawings = Vec::new();
         if wants(Format::Svg) {
-            files.push((format!("{}.svg", figure.name), figure.svg()?.into_bytes()));
+            drawings.push((format!("{}.svg", figure.name), figure.svg()?.into_bytes()));
         }
         if wants(Format::Png) {
-            files.push((format!("{}.png", figure.name), figure.png()?));
+            drawings.push((format!("{}.png", figure.name), figure.png()?));
         }
-    }
+        Ok(drawings)
+    });
+    files.extend(drawings.collect::<Result<Vec<_>>>()?.into_iter().flatten());
     if wants(Format::Png) {
         files.extend(
             mosaics

@@ -47,8 +47,17 @@ pub struct Trunk {
     pub updown: bool,
     /// Learned convolutions in plain up and down; without effect when `updown`.
     pub conv_resample: bool,
+    /// Groups of every group normalisation: 32 in the release. With one channel a group the normalisation takes away
+    /// every channel's mean, and with it the image's mean colour, which a denoiser must know: give a narrow net fewer.
+    #[serde(default = "release_groups")]
+    pub norm_groups: usize,
     /// Divide each residual sum by sqrt(2): the paper's "rescale resblock", absent from the release.
     pub rescale_residual: bool,
+}
+
+/// Groups of the release's nets.
+pub fn release_groups() -> usize {
+    32
 }
 
 /// The ADM UNet; as `Arch::SuperRes`, the same net with a doubled stem.

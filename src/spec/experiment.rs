@@ -75,6 +75,7 @@ pub struct ArchChanges {
     #[serde(skip_serializing_if = "Option::is_none")] pub adagn: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")] pub updown: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")] pub conv_resample: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")] pub norm_groups: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")] pub rescale_residual: Option<bool>,
     /// Number of classes; 0 makes a UNet unconditional.
     #[serde(skip_serializing_if = "Option::is_none")] pub classes: Option<usize>,

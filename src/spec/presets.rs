@@ -2,6 +2,7 @@
 
 use crate::spec::arch::{
     Arch, ClassifierArch, FeatureArch, NoiseSchedule, Pool, Process, QkvOrder, Trunk, UnetArch,
+    release_groups,
 };
 
 /// Every preset, in the order in which a checkpoint is tried against them.
@@ -82,10 +83,10 @@ pub fn arch(name: &str) -> Option<(Arch, Process)> {
             classifier(released(512, 128, 2, multipliers(512)), 1000),
             linear,
         ),
-        "shapes16" => (unet(shapes(16, &[1.0, 2.0, 3.0]), Some(10)), cosine),
-        "shapes32" => (unet(shapes(32, &[1.0, 1.0, 2.0, 3.0]), Some(10)), cosine),
+        "shapes16" => (denoiser(shapes(16, &[1.0, 2.0, 3.0])), cosine),
+        "shapes32" => (denoiser(shapes(32, &[1.0, 1.0, 2.0, 3.0])), cosine),
         "shapes64" => (
-            unet(shapes(64, &[1.0, 1.0, 1.0, 2.0, 3.0]), Some(10)),
+            denoiser(shapes(64, &[1.0, 1.0, 1.0, 2.0, 3.0])),
             cosine,
         ),
         "shapes16-classifier" => (classifier(shapes(16, &[1.0, 2.0, 2.0]), 10), cosine),
@@ -143,6 +144,7 @@ fn released(resolution: usize, channels: usize, res_blocks: usize, channel_mult:
         adagn: true,
         updown: true,
         conv_resample: true,
+        norm_groups: release_groups(),
         rescale_residual: false,
     }
 }
@@ -155,6 +157,13 @@ fn shapes(resolution: usize, channel_mult: &[f64]) -> Trunk {
         qkv_order: QkvOrder::New,
         ..released(resolution, 32, 1, channel_mult)
     }
+}
+
+/// A UNet for the ten shapes. Its 32 channels stand in 8 groups: 32 groups of one channel each would hide the mean
+/// colour of the noisy image from it, and its samples come out oversaturated.
+fn denoiser(mut trunk: Trunk) -> Arch {
+    trunk.norm_groups = 8;
+    unet(trunk, Some(10))
 }
 
 fn unet(trunk: Trunk, classes: Option<usize>) -> Arch {

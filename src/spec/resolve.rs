@@ -118,6 +118,7 @@ fn change_trunk(trunk: &mut Trunk, changes: &ArchChanges) {
     put(&mut trunk.adagn, changes.adagn);
     put(&mut trunk.updown, changes.updown);
     put(&mut trunk.conv_resample, changes.conv_resample);
+    put(&mut trunk.norm_groups, changes.norm_groups);
     put(&mut trunk.rescale_residual, changes.rescale_residual);
 }
 

@@ -73,6 +73,7 @@ fn trunk_of_config(config: &Value) -> Trunk {
         adagn: yes(config, "use_scale_shift_norm", false),
         updown: yes(config, "resblock_updown", false),
         conv_resample: yes(config, "conv_resample", true),
+        norm_groups: 32,
         rescale_residual: false,
     }
 }
@@ -111,6 +112,7 @@ fn unet_of_flags(flags: &Value, resolution: usize, channel_mult: Vec<f64>) -> Un
             adagn: yes(flags, "use_scale_shift_norm", true),
             updown: yes(flags, "resblock_updown", false),
             conv_resample: true,
+            norm_groups: 32,
             rescale_residual: false,
         },
         heads_up: size(flags, "num_heads_upsample"),
@@ -135,6 +137,7 @@ fn classifier_of_flags(flags: &Value) -> ClassifierArch {
             adagn: yes(flags, "classifier_use_scale_shift_norm", true),
             updown: yes(flags, "classifier_resblock_updown", true),
             conv_resample: true,
+            norm_groups: 32,
             rescale_residual: false,
         },
         classes: CLASSES,
