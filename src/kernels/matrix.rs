@@ -19,11 +19,19 @@ pub enum Matrix<'a> {
     Turned(&'a [f32]),
 }
 
-/// `out [m, n] = a [m, k] b [k, n]`
-pub fn product(isa: Isa, a: Matrix, b: Matrix, (m, n, k): (usize, usize, usize), out: &mut [f32]) {
+/// `out [m, n] = a [m, k] b [k, n]`, plus `bias [n]` to every row.
+pub fn product(
+    isa: Isa,
+    a: Matrix,
+    b: Matrix,
+    bias: Option<&[f32]>,
+    (m, n, k): (usize, usize, usize),
+    out: &mut [f32],
+) {
     let (Matrix::Rows(all_a) | Matrix::Turned(all_a)) = a;
     let (Matrix::Rows(all_b) | Matrix::Turned(all_b)) = b;
     assert_eq!((all_a.len(), all_b.len(), out.len()), (m * k, k * n, m * n));
+    assert!(bias.is_none_or(|bias| bias.len() == n));
     with_scratch(m * k, |buffer| {
         // The micro-kernel reads `a` with rows side by side.
         let a = match a {
@@ -37,7 +45,7 @@ pub fn product(isa: Isa, a: Matrix, b: Matrix, (m, n, k): (usize, usize, usize),
         let (a, out) = (Ptr::new(a.cast_mut()), Ptr::new(out.as_mut_ptr()));
         let panels = n.div_ceil(COLS);
         // SAFETY: `a` is only read, and panels are different columns of `out`.
-        let run = |p: usize| unsafe { panel(isa, a.at(0), b, (m, n, k), p, out) };
+        let run = |p: usize| unsafe { panel(isa, a.at(0), b, bias, (m, n, k), p, out) };
         match m * n * k < SMALL {
             true => (0..panels).for_each(run),
             false => (0..panels).into_par_iter().for_each(run),
@@ -53,6 +61,7 @@ unsafe fn panel(
     isa: Isa,
     a: *const f32,
     b: Matrix,
+    bias: Option<&[f32]>,
     (m, n, k): (usize, usize, usize),
     p: usize,
     out: Ptr,
@@ -61,6 +70,14 @@ unsafe fn panel(
     let first = p * COLS;
     let cols = (n - first).min(COLS);
     let kernel = kernel::<1>(isa);
+    let mut start = [0f32; COLS];
+    if let Some(bias) = bias {
+        start[..cols].copy_from_slice(&bias[first..first + cols]);
+    }
+    let finish = Finish {
+        bias: start.as_ptr(),
+        ..Finish::PLAIN
+    };
     with_scratch((k + ROWS) * COLS, |w| {
         // SAFETY: scratch has room for the panel and a tile of sums; rows of `out` are disjoint.
         unsafe {
@@ -77,7 +94,7 @@ unsafe fn panel(
                     out: sums,
                     out_step: COLS,
                     add: false,
-                    finish: Finish::PLAIN,
+                    finish,
                 };
                 kernel(&tile, &[Run { offset: 0, n: k }]);
                 for u in 0..rows {

@@ -11,9 +11,9 @@ use anyhow::Result;
 use serde::Serialize;
 
 /// A stage whose result changes gets a higher number: every stored result of it is then made again.
-pub const TRAIN_VERSION: u32 = 1;
-pub const SAMPLE_VERSION: u32 = 1;
-pub const FEATURES_VERSION: u32 = 1;
+pub const TRAIN_VERSION: u32 = 2;
+pub const SAMPLE_VERSION: u32 = 2;
+pub const FEATURES_VERSION: u32 = 2;
 pub const METRICS_VERSION: u32 = 2;
 
 /// The world whose features are Inception's: only there do presets and preprocessings change a result.
