@@ -96,6 +96,7 @@ fn train(text: &str, out: &Path, stop_after: Option<u64>) -> anyhow::Result<()> 
         model,
         train,
         data_digest: None,
+        start: None,
     };
     let stop = AtomicBool::new(false);
     let input = |_: &Key| PathBuf::new();

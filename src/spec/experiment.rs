@@ -162,6 +162,9 @@ pub struct Train {
     /// Steps after which the EMA weights are kept for good, beside the last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keep: Vec<u64>,
+    /// A checkpoint whose blocks the net starts from wherever they fit: the same net, or one of fewer levels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_from: Option<PathBuf>,
     /// Super-resolution nets: pixels a side of the small image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub low_resolution: Option<usize>,

@@ -43,6 +43,8 @@ pub struct TrainJob {
     pub train: Train,
     /// None for a world made by rule, such as `shapes`.
     pub data_digest: Option<String>,
+    /// `train.start_from`.
+    pub start: Option<Pinned>,
 }
 
 /// Noise → `images-AAAAAA-BBBBBB.npz`.
@@ -178,7 +180,7 @@ impl Job {
             Weights::Trained(_) => vec![],
         };
         match self {
-            Job::Train(_) => vec![],
+            Job::Train(job) => job.start.iter().cloned().collect(),
             Job::Sample(job) => {
                 let mut files = of_net(&job.net);
                 files.extend(job.guidance.iter().flat_map(|(net, _)| of_net(net)));
@@ -196,10 +198,12 @@ pub fn jobs_of(cell: &Cell) -> Result<Vec<Job>> {
     let mut jobs = Vec::new();
     let mut trained = None;
     if let Some(train) = &spec.train {
+        let start = train.start_from.as_deref();
         let job = Job::Train(TrainJob {
             model: spec.model.clone(),
             train: train.clone(),
             data_digest: digest_data(&train.data)?,
+            start: start.map(|p| pinned("train.start_from", p)).transpose()?,
         });
         trained = Some(job.key()?);
         jobs.push(job);

@@ -71,15 +71,18 @@ pub fn train(job: &TrainJob) -> Result<Key> {
     struct Inputs {
         net: ModelInputs,
         train: Train,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        start: Option<String>,
     }
     let mut train = job.train.clone();
     train.checkpoint_every = 0;
-    train.export = None;
+    (train.export, train.start_from) = (None, None);
     if let Some(digest) = &job.data_digest {
         train.data = digest.clone();
     }
     let net = model_inputs(&job.model, None)?;
-    Key::of("train", TRAIN_VERSION, &Inputs { net, train })
+    let start = job.start.as_ref().map(|file| file.digest.clone());
+    Key::of("train", TRAIN_VERSION, &Inputs { net, train, start })
 }
 
 pub fn sample(job: &SampleJob) -> Result<Key> {

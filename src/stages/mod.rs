@@ -7,6 +7,7 @@ pub mod described;
 pub mod extract;
 pub mod features;
 pub mod feed;
+pub mod growth;
 pub mod inception;
 pub mod job;
 pub mod journal;

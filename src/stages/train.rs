@@ -8,6 +8,7 @@ use crate::spec::arch::{Arch, Card, Process};
 use crate::spec::resolve::resolve;
 use crate::stages::bench::{Bench, Progress, Stopped};
 use crate::stages::feed::{Batch, Feed};
+use crate::stages::growth::grow;
 use crate::stages::job::TrainJob;
 use crate::stages::journal::Journal;
 use crate::stages::learner::Learner;
@@ -94,7 +95,11 @@ impl<'a> Run<'a> {
         validation: Option<Feed>,
     ) -> Result<Self> {
         let train = &job.train;
-        let fresh = inventory::initial(&arch, train.seed)?;
+        let mut fresh = inventory::initial(&arch, train.seed)?;
+        let grown = match &job.start {
+            Some(start) => Some(grow(&mut fresh, &arch, &start.path)?),
+            None => None,
+        };
         let fresh = fresh
             .into_iter()
             .map(|(name, w)| Ok((name, w.to_device(&bench.device)?)));
@@ -119,10 +124,20 @@ impl<'a> Run<'a> {
         };
         let kept = kept.into_iter().filter(|k| k.steps <= adamw.step).collect();
         match adamw.step {
-            0 => bench.log(&format!(
-                "training for {} steps of {}",
-                train.steps, train.batch
-            )),
+            0 => {
+                if let (Some(start), Some(grown)) = (&job.start, grown) {
+                    bench.log(&format!(
+                        "{} of {} blocks start from {}",
+                        grown.taken,
+                        grown.blocks,
+                        start.path.display()
+                    ));
+                }
+                bench.log(&format!(
+                    "training for {} steps of {}",
+                    train.steps, train.batch
+                ))
+            }
             step => bench.log(&format!("going on from step {step} of {}", train.steps)),
         }
         let card = Card {
