@@ -1,7 +1,7 @@
 //! Gradients of the training losses against finite differences, and what each loss teaches.
 
 use candle_core::{Device, Tensor, Var};
-use runner::diffusion::loss::{Loss, Noised, training_losses};
+use runner::diffusion::loss::{Loss, Noised, training_losses, velocity_weight};
 use runner::diffusion::posterior::{Mean, Output, Variance};
 use runner::diffusion::schedule::Schedule;
 use runner::spec::arch::{NoiseSchedule, Process};
@@ -120,4 +120,38 @@ fn the_hybrid_loss_teaches_the_mean_by_squared_error_and_the_variance_by_the_bou
         };
         assert_eq!(*value, expected, "element {j}");
     }
+}
+
+#[test]
+fn weighted_for_velocity_every_mean_part_has_the_same_error() {
+    let process = Process {
+        schedule: NoiseSchedule::Cosine,
+        timesteps: 1000,
+        rescale_timesteps: false,
+        predict_x0: false,
+    };
+    let schedule = Schedule::new(&process, "").unwrap();
+    for i in [1usize, 200, 500, 900] {
+        let a = schedule.alpha_bar[i];
+        // A net that is off by `e` in the noise is off by this much in x0, in v and in x_{t-1}.
+        let e = 0.3;
+        let x0 = e * ((1.0 - a) / a).sqrt();
+        let v = a.sqrt() * e + (1.0 - a).sqrt() * x0;
+        let previous = schedule.posterior_x0[i] * x0;
+        for (mean, error) in [
+            (Mean::Epsilon, e),
+            (Mean::StartX, x0),
+            (Mean::PreviousX, previous),
+        ] {
+            let weight = velocity_weight(&schedule, mean, i);
+            let got = weight * error * error;
+            assert!(
+                (got / (v * v) - 1.0).abs() < 1e-9,
+                "{mean:?} at step {i}: {got} and {}",
+                v * v
+            );
+        }
+    }
+    // Next to pure noise the weight stops growing.
+    assert_eq!(velocity_weight(&schedule, Mean::Epsilon, 999), 100.0);
 }

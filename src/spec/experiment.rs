@@ -115,6 +115,25 @@ pub enum ScheduleSampler {
     LossSecondMoment,
 }
 
+/// What an image's squared error counts in a denoiser's loss, by its timestep.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Weighting {
+    /// One, as in ADM's L_simple.
+    #[default]
+    Simple,
+    /// As if the net predicted v = sqrt(alpha_bar) eps - sqrt(1 - alpha_bar) x0 ("Progressive Distillation for Fast
+    /// Sampling of Diffusion Models", section 4): 1 / alpha_bar where the noise is predicted, at most 100. The noise's
+    /// own error hardly shows how far off the image's mean colour is, and the less the more pixels there are.
+    Velocity,
+}
+
+impl Weighting {
+    fn is_simple(&self) -> bool {
+        *self == Weighting::Simple
+    }
+}
+
 /// How the learning rate falls after the warm-up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -146,6 +165,8 @@ pub struct Train {
     pub dropout: f64,
     #[serde(default)]
     pub schedule_sampler: ScheduleSampler,
+    #[serde(default, skip_serializing_if = "Weighting::is_simple")]
+    pub weighting: Weighting,
     /// Classifiers: diffuse the images first (ADM's `noised`).
     #[serde(default = "yes")]
     pub noised: bool,

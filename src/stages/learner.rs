@@ -1,7 +1,7 @@
 //! What each kind of net learns from a batch: denoising, upsampling, classifying noisy images, describing clean ones.
 
 use crate::diffusion::at::At;
-use crate::diffusion::loss::{Loss, Noised, training_losses};
+use crate::diffusion::loss::{Loss, Noised, training_losses, velocity_weight};
 use crate::diffusion::noise::{Noise, START};
 use crate::diffusion::posterior::Output;
 use crate::diffusion::schedule::Schedule;
@@ -11,7 +11,7 @@ use crate::nets::features::FeatureNet;
 use crate::nets::layers::Dropout;
 use crate::nets::unet::{SuperRes, Unet};
 use crate::spec::arch::{Arch, Process};
-use crate::spec::experiment::Train;
+use crate::spec::experiment::{Train, Weighting};
 use crate::stages::feed::Batch;
 use crate::stages::journal::Term;
 use anyhow::{Context, Result, ensure};
@@ -187,9 +187,20 @@ impl Learner {
         };
         let losses = training_losses(Loss::RescaledMse, schedule, output, &noised, &answer)?;
         let weights = Tensor::from_vec(weights, batch.count(), &self.device)?;
-        let loss = (&losses.loss * weights)?.mean_all()?;
+        let weighted = match (self.train.weighting, &losses.mse) {
+            (Weighting::Velocity, Some(mse)) => {
+                let by_step = places
+                    .iter()
+                    .map(|&i| velocity_weight(schedule, output.mean, i) as f32);
+                let by_step = Tensor::from_vec(by_step.collect(), batch.count(), &self.device)?;
+                // What the squared error counts beyond the one that is in the loss already.
+                (&losses.loss + (mse * (by_step - 1.0)?)?)?
+            }
+            _ => losses.loss.clone(),
+        };
+        let values = weighted.to_vec1::<f32>()?;
+        let loss = (weighted * weights)?.mean_all()?;
         let quartiles: Vec<usize> = places.iter().map(|p| 4 * p / schedule.len()).collect();
-        let values = losses.loss.to_vec1::<f32>()?;
         self.timesteps.update(
             &places,
             &values.iter().map(|&v| v as f64).collect::<Vec<_>>(),
