@@ -84,8 +84,8 @@ pub fn arch(name: &str) -> Option<(Arch, Process)> {
             linear,
         ),
         "shapes16" => (denoiser(shapes(16, &[1.0, 2.0, 3.0])), cosine),
-        "shapes32" => (denoiser(shapes(32, &[1.0, 1.0, 2.0, 3.0])), cosine),
-        "shapes64" => (denoiser(shapes(64, &[1.0, 1.0, 1.0, 2.0, 3.0])), cosine),
+        "shapes32" => (denoiser(shapes(32, &[0.5, 1.0, 2.0, 3.0])), cosine),
+        "shapes64" => (denoiser(shapes(64, &[0.5, 0.5, 1.0, 2.0, 3.0])), cosine),
         "shapes16-classifier" => (classifier(shapes(16, &[1.0, 2.0, 2.0]), 10), cosine),
         "shapes32-classifier" => (classifier(shapes(32, &[1.0, 1.0, 2.0, 2.0]), 10), cosine),
         "shapes64-classifier" => (
@@ -156,8 +156,9 @@ fn shapes(resolution: usize, channel_mult: &[f64]) -> Trunk {
     }
 }
 
-/// A UNet for the ten shapes. Its 32 channels stand in 8 groups: 32 groups of one channel each would hide the mean
-/// colour of the noisy image from it, and its samples come out oversaturated.
+/// A UNet for the ten shapes. The three stand one inside the other, 16 pixels' levels within 32's and these within
+/// 64's, so that each is trained from the one before. Its 32 channels make 8 groups: 32 groups of one channel each
+/// would hide the noisy image's mean colour from it, and the samples would come out oversaturated.
 fn denoiser(mut trunk: Trunk) -> Arch {
     trunk.norm_groups = 8;
     unet(trunk, Some(10))
