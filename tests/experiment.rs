@@ -204,6 +204,14 @@ fn a_value_out_of_range_names_the_cell_and_the_range() {
             "eval.metrics names `fid`, which is measured on Inception's features, and eval.features = \"shapes\"\nhint: use `fd`",
         ),
         (
+            "eval.metrics=[\"kid\"]",
+            "eval.metrics names `kid`, which is measured on Inception's features, and eval.features = \"shapes\"\nhint: other nets have fd, sfd, is, precision, recall and agreement",
+        ),
+        (
+            "eval.preset=edm",
+            "eval.preset = \"edm\" is an evaluator's rules for Inception's features, and eval.features = \"shapes\"\nhint: leave it out",
+        ),
+        (
             "sample.steps=\"ten\"",
             "sample.steps = \"ten\" is not a list of sections such as \"10,10,20\", nor \"ddimN\"",
         ),
@@ -214,6 +222,39 @@ fn a_value_out_of_range_names_the_cell_and_the_range() {
     ] {
         assert_eq!(message(one, &[set], &[]), expected);
     }
+}
+
+#[test]
+fn a_preset_has_the_metrics_that_its_tool_prints() {
+    let inception = "eval.features=inception";
+    let charts = with("y = [\"fd\", \"is\"]", "y = [\"all\"]");
+    let text = charts.replace("metrics = [\"fd\", \"is\"]", "metrics = [\"fid\", \"is\"]");
+    let one = cells(&text, &[inception.to_string()], &[]);
+    assert!(one.is_ok(), "{one:?}");
+    for (metrics, preset, expected) in [
+        (
+            "[\"fid\", \"kid\"]",
+            "adm",
+            "eval.metrics names `kid`, which preset `adm` does not have; it has is, fid, sfid, precision, recall\nhint: `torch-fidelity`, `clean-fid`, `clean-fid-legacy-tensorflow`, `clean-fid-legacy-pytorch`, `dgm-eval` has it",
+        ),
+        (
+            "[\"fd\"]",
+            "edm",
+            "eval.metrics names `fd`, which preset `edm` does not have; it has fid\nhint: use `fid`",
+        ),
+        (
+            "[\"agreement\"]",
+            "edm",
+            "eval.metrics names `agreement`, which preset `edm` does not have; it has fid\nhint: leave it out: Inception's classes are not those that samples are asked for",
+        ),
+    ] {
+        let metrics = format!("eval.metrics={metrics}");
+        let preset = format!("eval.preset={preset}");
+        let said = message(&text, &[inception, &metrics, &preset], &[]);
+        assert!(said.contains(expected), "{said}");
+    }
+    let said = message(&text, &[inception, "sample.count=4"], &[]);
+    assert!(said.contains("sample.count = 4 is below 5"), "{said}");
 }
 
 #[test]

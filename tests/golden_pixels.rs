@@ -3,6 +3,7 @@
 mod golden_files;
 
 use golden_files::{cases, close, golden, values};
+use runner::data::crop::Crop;
 use runner::data::input::{self, INPUT, SIDE};
 use runner::io::image::{self, Rgb8};
 use runner::spec::rules::Preprocessing;
@@ -174,5 +175,29 @@ fn pictures_and_inputs_that_do_not_fit_are_refused() {
         let data = image.data.clone();
         let broken = Rgb8 { w, h, data };
         assert!(input::fill(&broken, Preprocessing::Clean, &mut out).is_err());
+    }
+}
+
+/// Image, pixels a side, and the first 16 digits of the SHA-256 of the bytes that `center_crop` of EDM's dataset_tool.py
+/// (at 0a2ff34) makes of it with Pillow 13.
+const BY_EDM: [(&str, usize, &str); 8] = [
+    ("cifar_cat_0", 64, "9e3343aba859fdbb"),
+    ("cifar_cat_0", 299, "79c8ce2d98d0ddde"),
+    ("blob_48x80", 64, "32a41728b26ab215"),
+    ("blob_48x80", 299, "2d5cc82c634a8a32"),
+    ("blob_299x299", 64, "0b90bd7df31f0be3"),
+    ("blob_299x299", 299, "0312671decf4feeb"),
+    ("blob_512x512", 64, "17a04115312dd256"),
+    ("blob_512x512", 299, "dac046e4dac39916"),
+];
+
+#[test]
+fn edms_crop_equals_its_tools_to_the_bit() {
+    for (name, side, expected) in BY_EDM {
+        let image = image::read(&golden(&format!("eval/images/{name}.png"))).unwrap();
+        let square = Crop::Edm.square(image, side);
+        let digest = Sha256::digest(&square);
+        let hex: String = digest[..8].iter().map(|b| format!("{b:02x}")).collect();
+        assert_eq!(hex, expected, "{name} at {side}");
     }
 }

@@ -2,10 +2,8 @@
 
 mod golden_files;
 
-use candle_core::{Device, Tensor};
-use golden_files::{cases, golden, weight_with_gain};
+use golden_files::{golden, inception};
 use runner::data::shapes::{Scene, Stream};
-use runner::io::checkpoint;
 use runner::io::image::write_png;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -218,23 +216,6 @@ fn odd_samples_and_wrong_flags_are_told_in_words() {
             said(&output)
         );
     }
-}
-
-/// Inception's weights by the golden rule, as a safetensors file.
-fn inception(path: &Path) {
-    let case = cases("eval", "inception").remove(0);
-    let prefix = case.text("prefix").to_string();
-    let tensors: Vec<(String, Tensor)> = case
-        .shapes()
-        .into_iter()
-        .filter(|(name, _)| !name.ends_with("num_batches_tracked"))
-        .map(|(name, shape)| {
-            let values = weight_with_gain("", &format!("{prefix}{name}"), &shape, 2.0);
-            let tensor = Tensor::from_vec(values, shape.as_slice(), &Device::Cpu).unwrap();
-            (name, tensor)
-        })
-        .collect();
-    checkpoint::write(path, &tensors, &BTreeMap::new()).unwrap();
 }
 
 #[test]

@@ -378,7 +378,7 @@ fn the_plan_names_the_value_that_moved() {
         .as_mut()
         .unwrap()
         .metrics
-        .push(runner::spec::experiment::Metric::Is);
+        .push(runner::spec::metric::Metric::Is);
     assert_eq!(why(&sweep), ["", "", "eval.metrics: + is"]);
     sweep.cells[0].spec.sample.as_mut().unwrap().seed = 7;
     assert_eq!(why(&sweep)[0], "sample.seed: 0 -> 7");

@@ -257,6 +257,33 @@ fn pickles_may_be_longer_than_the_first_look() {
     );
 }
 
+#[test]
+fn a_flipped_byte_of_a_tensor_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("flipped.pt");
+    let whole = fs::read(golden("checkpoints/state_zip.pt")).unwrap();
+    let mut archive = zip::ZipArchive::new(std::io::Cursor::new(&whole)).unwrap();
+    let mut told = 0;
+    for i in 0..archive.len() {
+        let entry = archive.by_index_raw(i).unwrap();
+        if !entry.name().unwrap().contains("/data/") || entry.size() == 0 {
+            continue;
+        }
+        let mut bytes = whole.clone();
+        let at = entry.data_start().unwrap() + entry.size() / 2;
+        bytes[at as usize] ^= 1;
+        fs::write(&path, &bytes).unwrap();
+        let file = Checkpoint::open(&path).unwrap();
+        if let Err(why) = file.tensors(&Device::Cpu) {
+            let why = format!("{why:#}");
+            assert!(why.contains("its bytes have the checksum"), "{why}");
+            assert!(why.contains("hint: the file is damaged"), "{why}");
+            told += 1;
+        }
+    }
+    assert!(told > 0);
+}
+
 /// A protocol buffer's field of bytes.
 fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
     let mut out = vec![number << 3 | 2];
@@ -322,6 +349,21 @@ fn a_graph_is_its_float_constants() {
     assert_eq!(value(&file, "conv/gamma"), [0.25; 3]);
     assert_eq!(value(&file, "eps"), [0.25]);
     assert!(value(&file, "none").is_empty());
+    let unread = file.unread();
+    assert_eq!(unread.len(), 1);
+    assert_eq!(
+        (
+            &unread[0].name[..],
+            &unread[0].kind[..],
+            &unread[0].shape[..]
+        ),
+        ("axis", "int32", &[1][..])
+    );
+    let why = text(file.tensor("axis", &Device::Cpu));
+    assert!(
+        why.contains("`axis` as int32, and constants of float are read"),
+        "{why}"
+    );
     for at in 0..graph.len() {
         fs::write(&path, &graph[..at]).unwrap();
         let _ = Checkpoint::open(&path).map(|f| f.tensors(&Device::Cpu));
@@ -336,6 +378,10 @@ fn a_graph_is_its_float_constants() {
             "constant `w`: shape [9] takes 9 values",
         ),
         (node, "without float constants"),
+        (
+            constant("conv/weights", 19, &[2], &field(4, &[0; 4])),
+            "without float constants, or none; it has `conv/weights` (half)",
+        ),
         (
             graph[..graph.len() - 9].to_vec(),
             "hint: the file may be truncated",

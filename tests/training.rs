@@ -101,7 +101,7 @@ fn train(text: &str, out: &Path, stop_after: Option<u64>) -> anyhow::Result<()> 
     let stop = AtomicBool::new(false);
     let input = |_: &Key| PathBuf::new();
     let tell = |_: Progress| {};
-    let bench = Bench::new(candle_core::Device::Cpu, out, &input, &tell, &stop)?;
+    let bench = Bench::new(candle_core::Device::Cpu, out, out, &input, &tell, &stop)?;
     match stop_after {
         None => train::run(&job, &bench),
         Some(steps) => std::thread::scope(|scope| {

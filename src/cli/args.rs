@@ -1,5 +1,7 @@
 //! Every command, flag and help text.
 
+use crate::data::crop::Crop;
+use crate::stages::described::PART;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -214,7 +216,7 @@ pub struct ScoreArgs {
     #[arg(long, value_name = "KEY")]
     pub reference_key: Option<String>,
     /// Images a stored part of features
-    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = PART as u32, value_parser = clap::value_parser!(u32).range(1..))]
     pub part: u32,
     /// Describe only every Nth part, from the Kth on, and stop before the scores
     #[arg(long, value_name = "K/N")]
@@ -242,9 +244,13 @@ pub struct ReferenceArgs {
     /// `shapes`, or an image folder, tar, zip, npz or npy
     #[arg(value_name = "DATA")]
     pub data: String,
-    /// Pixels a side that images are cropped to, as ADM does it [default for Inception: as they are]
+    /// Pixels a side that images are cropped to [default for Inception: as they are]
     #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub resolution: Option<u32>,
+    /// Inception: whose way of cropping, `adm` (BOX and BICUBIC, then the centre) or `edm` (the centre, then LANCZOS)
+    /// [default: adm]
+    #[arg(long, value_name = "WAY", requires = "resolution")]
+    pub crop: Option<Crop>,
     /// Images to describe, the first ones [default for Inception: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
     pub count: Option<u32>,

@@ -50,6 +50,10 @@ fn checkpoint(file: &Checkpoint, as_json: bool) -> Result<()> {
             let line = json!({"name": name, "type": kind(name), "shape": shape(name)});
             out(&line.to_string())?;
         }
+        for constant in file.unread() {
+            let (name, kind, shape) = (&constant.name, &constant.kind, &constant.shape);
+            out(&json!({"name": name, "type": kind, "shape": shape, "read": false}).to_string())?;
+        }
         return Ok(());
     }
     let parameters: usize = file
@@ -81,6 +85,13 @@ fn checkpoint(file: &Checkpoint, as_json: bool) -> Result<()> {
             name.to_string(),
             kind(name).to_string(),
             shown(&shape(name)),
+        ]);
+    }
+    for constant in file.unread() {
+        rows.push(vec![
+            constant.name.clone(),
+            format!("{} (not read)", constant.kind),
+            shown(&constant.shape),
         ]);
     }
     out(&table(&rows, &[]))

@@ -3,6 +3,7 @@
 use crate::cli::args::ReferenceArgs;
 use crate::cli::board::bar;
 use crate::cli::terminal::{duration, say, thousands};
+use crate::data::crop::Crop;
 use crate::run::device::{Named, devices};
 use crate::spec::evaluator::Preset;
 use crate::spec::key::digest_file;
@@ -10,7 +11,7 @@ use crate::stages::bench::{Progress, Stopped};
 use crate::stages::extract::Extractor;
 use crate::stages::reference::{Order, run as make};
 use crate::stages::reference_images::{self, ImagesOrder};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -58,7 +59,9 @@ fn by_inception(
     let rules = preset.rules();
     let order = ImagesOrder {
         data: &args.data,
-        resolution: args.resolution.map(|side| side as usize),
+        crop: args
+            .resolution
+            .map(|side| (args.crop.unwrap_or_default(), side as usize)),
         count: args.count.map(|count| count as usize),
         extractor: net,
         weights,
@@ -80,6 +83,10 @@ fn by_own_net(
     let (Some(resolution), Some(count)) = (args.resolution, args.count) else {
         bail!("a feature net that was trained here needs `--resolution` and `--count`");
     };
+    ensure!(
+        args.crop.unwrap_or_default() == Crop::Adm,
+        "--crop edm: a feature net that was trained here takes images as it was trained on them, by ADM's crop"
+    );
     let order = Order {
         data: &args.data,
         resolution: resolution as usize,

@@ -9,6 +9,7 @@ use crate::spec::evaluator::{self, Preset};
 use crate::spec::key::digest_file;
 use crate::spec::rules::{Quantity, Rules, metric};
 use crate::stages::bench::{Progress, Stopped};
+use crate::stages::evaluate::FEW;
 use crate::stages::extract::Extractor;
 use crate::stages::inception::published;
 use crate::stages::score::Bout;
@@ -19,9 +20,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 static STOP: AtomicBool = AtomicBool::new(false);
-
-/// Fewer samples than this are said to bias FID, as the published figures have 50,000.
-const FEW: usize = 10_000;
 
 pub fn run(args: &ScoreArgs, store: &Path) -> Result<u8> {
     let shard = shard(args.shard.as_deref())?;
@@ -144,34 +142,21 @@ fn presets(name: &str, extractor: &Extractor) -> Result<Vec<(String, Rules)>> {
 }
 
 /// The rules without the quantities that were not asked for.
-fn restricted(mut rules: Rules, asked: &[String]) -> Result<Rules> {
+fn restricted(rules: Rules, asked: &[String]) -> Result<Rules> {
     if asked.is_empty() {
         return Ok(rules);
     }
-    let name = |(quantity, _): &(Quantity, &str)| metric(*quantity);
-    let has: Vec<&str> = rules.quantities.iter().map(name).collect();
+    let has: Vec<Quantity> = rules.quantities.iter().map(|(q, _)| *q).collect();
+    let mut wanted = Vec::new();
     for asked in asked {
-        ensure!(
-            has.contains(&asked.as_str()),
-            "--metrics {asked}: this preset has {}",
-            has.join(", ")
-        );
+        let found = has.iter().find(|quantity| metric(**quantity) == asked);
+        let Some(found) = found else {
+            let names: Vec<&str> = has.iter().map(|quantity| metric(*quantity)).collect();
+            bail!("--metrics {asked}: this preset has {}", names.join(", "));
+        };
+        wanted.push(*found);
     }
-    let kept = rules.quantities.iter().copied();
-    let kept: Vec<_> = kept
-        .filter(|quantity| asked.iter().any(|a| a == name(quantity)))
-        .collect();
-    // A command line's few rules live as long as the program.
-    rules.quantities = Vec::leak(kept);
-    let needs = |wanted: &[Quantity]| rules.quantities.iter().any(|(q, _)| wanted.contains(q));
-    use Quantity::*;
-    if !needs(&[Precision, Recall, FScore, Density, Coverage]) {
-        rules.neighbours = None;
-    }
-    if !needs(&[Kid, KidStd]) {
-        rules.kid = None;
-    }
-    Ok(rules)
+    Ok(rules.only(&wanted))
 }
 
 fn describe(meeting: &Meeting) -> Result<Option<Both>> {

@@ -1,7 +1,53 @@
-//! ADM's picture preparation: halve with BOX, shrink with BICUBIC, crop, mirror; random only by the number handed in.
+//! How pictures become squares. ADM's way: halve with BOX, shrink with BICUBIC, crop, mirror, random only by the number
+//! handed in; and EDM's way: crop, then LANCZOS.
 
 use crate::data::resize::{Filter, resize};
 use crate::io::image::Rgb8;
+use serde::{Deserialize, Serialize};
+use std::str::FromStr;
+
+/// Whose way of making a square: references made by different ones do not compare.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Crop {
+    /// guided-diffusion's, which EDM2 took over as `center-crop-dhariwal`.
+    #[default]
+    Adm,
+    /// EDM's `dataset_tool.py --transform=center-crop`, which made its ImageNet-64 reference: the centre square, then
+    /// Pillow's LANCZOS, up or down.
+    Edm,
+}
+
+impl FromStr for Crop {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Crop, String> {
+        match name {
+            "adm" => Ok(Crop::Adm),
+            "edm" => Ok(Crop::Edm),
+            _ => Err(format!("crop = {name:?} is not known, `adm` and `edm` are")),
+        }
+    }
+}
+
+impl Crop {
+    /// The picture as [side, side, 3] bytes.
+    pub fn square(self, image: Rgb8, side: usize) -> Vec<u8> {
+        match self {
+            Crop::Adm => prepare(image, side, Augment::default()),
+            Crop::Edm => {
+                let length = image.w.min(image.h);
+                let (x, y) = ((image.w - length) / 2, (image.h - length) / 2);
+                let square = Rgb8 {
+                    w: length,
+                    h: length,
+                    data: cut(&image, x, y, length),
+                };
+                resize(&square, side, side, Filter::Lanczos).data
+            }
+        }
+    }
+}
 
 /// How a picture is varied for training; the default is the centre crop as it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 pub use crate::data::archive::Unreadable;
 use crate::data::container::Container;
-use crate::data::crop::{self, Augment};
+use crate::data::crop::Crop;
 use crate::io::image::Rgb8;
 use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
@@ -12,8 +12,8 @@ use std::path::Path;
 pub struct Gallery {
     parts: Vec<Part>,
     len: usize,
-    /// Pixels a side that images are cropped to; none leaves them as they are.
-    crop: Option<usize>,
+    /// How images are cropped, to how many pixels a side; none leaves them as they are.
+    crop: Option<(Crop, usize)>,
 }
 
 struct Part {
@@ -53,10 +53,10 @@ impl Gallery {
         Ok(gallery)
     }
 
-    /// The same images, shrunk and cropped to `side` by `side` as ADM prepares its training and reference images.
-    pub fn cropped(self, side: usize) -> Gallery {
+    /// The same images, made `side` by `side`.
+    pub fn cropped(self, crop: Crop, side: usize) -> Gallery {
         Gallery {
-            crop: Some(side),
+            crop: Some((crop, side)),
             ..self
         }
     }
@@ -85,10 +85,10 @@ impl Gallery {
         let image = part.container.read(inside)?;
         Ok(match self.crop {
             None => image,
-            Some(side) => Rgb8 {
+            Some((crop, side)) => Rgb8 {
                 w: side,
                 h: side,
-                data: crop::prepare(image, side, Augment::default()),
+                data: crop.square(image, side),
             },
         })
     }
@@ -99,7 +99,13 @@ impl Gallery {
         let stored = part.container.digest(inside)?;
         Ok(match self.crop {
             None => stored,
-            Some(side) => Sha256::digest([&stored[..], &side.to_le_bytes()].concat()).into(),
+            Some((crop, side)) => {
+                let way: &[u8] = match crop {
+                    Crop::Adm => b"",
+                    Crop::Edm => b"edm",
+                };
+                Sha256::digest([&stored[..], &side.to_le_bytes(), way].concat()).into()
+            }
         })
     }
 

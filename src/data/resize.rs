@@ -3,12 +3,14 @@
 
 use crate::io::image::Rgb8;
 
-/// The filters that ADM's preparation uses.
+/// The filters that preparations of pictures use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Filter {
     Box,
     /// Cubic convolution with a = -0.5, widened when shrinking.
     Bicubic,
+    /// The sinc windowed by its own third, widened when shrinking.
+    Lanczos,
 }
 
 impl Filter {
@@ -16,6 +18,7 @@ impl Filter {
         match self {
             Filter::Box => 0.5,
             Filter::Bicubic => 2.0,
+            Filter::Lanczos => 3.0,
         }
     }
 
@@ -26,8 +29,16 @@ impl Filter {
             Filter::Box if x > -0.5 && x <= 0.5 => 1.0,
             Filter::Bicubic if t < 1.0 => ((A + 2.0) * t - (A + 3.0)) * t * t + 1.0,
             Filter::Bicubic if t < 2.0 => (((t - 5.0) * t + 8.0) * t - 4.0) * A,
+            Filter::Lanczos if (-3.0..3.0).contains(&x) => sinc(x) * sinc(x / 3.0),
             _ => 0.0,
         }
+    }
+}
+
+fn sinc(x: f64) -> f64 {
+    match x == 0.0 {
+        true => 1.0,
+        false => (x * std::f64::consts::PI).sin() / (x * std::f64::consts::PI),
     }
 }
 

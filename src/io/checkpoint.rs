@@ -1,9 +1,10 @@
 //! Checkpoints told apart by their content and opened lazily: names, shapes and metadata first, tensors when asked for.
 
 use crate::io::disk::write_atomic;
+use crate::io::graphdef::{self, Unread};
 use crate::io::pickle::Pickle;
 use crate::io::stored::{Kind, Stored};
-use crate::io::{graphdef, safetensors, state_dict, torch};
+use crate::io::{safetensors, state_dict, torch};
 use anyhow::{Context, Result, bail, ensure};
 use candle_core::{DType, Device, Shape, Tensor};
 use candle_nn::VarBuilder;
@@ -29,6 +30,7 @@ struct Inner {
     places: HashMap<String, usize>,
     shapes: BTreeMap<String, Vec<usize>>,
     metadata: BTreeMap<String, String>,
+    unread: Vec<Unread>,
 }
 
 impl Checkpoint {
@@ -69,6 +71,11 @@ impl Checkpoint {
         &self.0.metadata
     }
 
+    /// What a TensorFlow graph holds beside its tensors, in types that are not read.
+    pub fn unread(&self) -> &[Unread] {
+        &self.0.unread
+    }
+
     pub fn path(&self) -> &Path {
         &self.0.path
     }
@@ -76,9 +83,18 @@ impl Checkpoint {
     /// One tensor as f32, whatever its type in the file.
     pub fn tensor(&self, name: &str, device: &Device) -> Result<Tensor> {
         let path = self.0.path.display();
-        let stored = self
-            .stored(name)
-            .with_context(|| format!("{path} has no tensor `{name}`"))?;
+        let stored = self.stored(name).with_context(|| {
+            let other = self.0.unread.iter().find(|unread| unread.name == name);
+            other.map_or_else(
+                || format!("{path} has no tensor `{name}`"),
+                |u| {
+                    format!(
+                        "{path} has `{name}` as {}, and constants of float are read",
+                        u.kind
+                    )
+                },
+            )
+        })?;
         let values: Vec<f32> = stored
             .read(&self.0.file)
             .with_context(|| format!("reading {path}"))?;
@@ -109,7 +125,7 @@ fn open(path: &Path, key: Option<&str>) -> Result<Inner> {
     let mut head = [0u8; 16];
     let length = file.metadata()?.len().min(16) as usize;
     file.read_exact_at(&mut head[..length], 0)?;
-    let (container, tensors, metadata) = contents(&file, &head[..length], key)?;
+    let (container, tensors, metadata, unread) = contents(&file, &head[..length], key)?;
     let mut places = HashMap::new();
     for (i, tensor) in tensors.iter().enumerate() {
         ensure!(
@@ -130,27 +146,34 @@ fn open(path: &Path, key: Option<&str>) -> Result<Inner> {
         places,
         shapes,
         metadata,
+        unread,
     })
 }
 
-type Contents = (&'static str, Vec<Stored>, BTreeMap<String, String>);
+type Contents = (
+    &'static str,
+    Vec<Stored>,
+    BTreeMap<String, String>,
+    Vec<Unread>,
+);
 
 /// What the file holds, by the container that its first bytes show.
 fn contents(file: &File, head: &[u8], key: Option<&str>) -> Result<Contents> {
     if let Some(mut opened) = torch::open(file, head)? {
         let pickle = Pickle::read(&opened.source)?;
         let tensors = state_dict::tensors(&pickle, key, &mut opened.place)?;
-        return Ok((opened.container, tensors, BTreeMap::new()));
+        return Ok((opened.container, tensors, BTreeMap::new(), Vec::new()));
     }
     if let Some(key) = key {
         bail!("key `{key}` is asked, and only torch files have keys");
     }
     if safetensors::recognise(head) {
         let (tensors, metadata) = safetensors::read(file)?;
-        return Ok(("safetensors", tensors, metadata));
+        return Ok(("safetensors", tensors, metadata, Vec::new()));
     }
     if graphdef::recognise(head) {
-        return Ok(("TensorFlow graph", graphdef::read(file)?, BTreeMap::new()));
+        let (tensors, unread) = graphdef::read(file)?;
+        return Ok(("TensorFlow graph", tensors, BTreeMap::new(), unread));
     }
     if head.first() == Some(&0x80) {
         bail!(

@@ -13,14 +13,54 @@ const FILLED_LIMIT: usize = 1 << 16;
 /// Constants of a graph.
 const CONSTANTS_LIMIT: usize = 1 << 18;
 const FLOAT: u64 = 1;
+/// Unread constants that a message names.
+const LISTED: usize = 8;
+
+/// TensorFlow's name of a type by its number.
+fn type_name(number: u64) -> String {
+    let name = match number {
+        1 => "float",
+        2 => "double",
+        3 => "int32",
+        4 => "uint8",
+        5 => "int16",
+        6 => "int8",
+        7 => "string",
+        8 => "complex64",
+        9 => "int64",
+        10 => "bool",
+        14 => "bfloat16",
+        17 => "uint16",
+        19 => "half",
+        22 => "uint32",
+        23 => "uint64",
+        other => return format!("type {other}"),
+    };
+    name.to_string()
+}
 
 /// True where `head` may begin a graph: its first field is a node.
 pub fn recognise(head: &[u8]) -> bool {
     head.len() >= 4 && head[0] == 0x0a
 }
 
-/// The float constants in the order of the file.
-pub fn read(file: &File) -> Result<Vec<Stored>> {
+/// A constant whose type is not read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unread {
+    pub name: String,
+    /// TensorFlow's name of the type: `int32`, `string`.
+    pub kind: String,
+    pub shape: Vec<usize>,
+}
+
+/// What a node holds, if it is a constant.
+enum Found {
+    Read(Stored),
+    Unread(Unread),
+}
+
+/// The float constants in the order of the file, and the constants of other types.
+pub fn read(file: &File) -> Result<(Vec<Stored>, Vec<Unread>)> {
     let length = file.metadata()?.len();
     let mut wire = Wire {
         from: BufReader::with_capacity(1 << 14, file.try_clone()?),
@@ -28,16 +68,20 @@ pub fn read(file: &File) -> Result<Vec<Stored>> {
     };
     wire.from.seek(SeekFrom::Start(0))?;
     let broken = "it is no TensorFlow graph, or a broken one\nhint: the file may be truncated";
-    let mut constants = Vec::new();
+    let (mut constants, mut unread) = (Vec::new(), Vec::new());
     wire.message(length, |wire, field| {
         if let Field {
             number: 1,
             value: Value::Bytes(end),
         } = field
         {
-            constants.extend(node(wire, end)?);
+            match node(wire, end)? {
+                Some(Found::Read(constant)) => constants.push(constant),
+                Some(Found::Unread(constant)) => unread.push(constant),
+                None => {}
+            }
             ensure!(
-                constants.len() <= CONSTANTS_LIMIT,
+                constants.len() + unread.len() <= CONSTANTS_LIMIT,
                 "it has more than {CONSTANTS_LIMIT} constants"
             );
         }
@@ -46,13 +90,25 @@ pub fn read(file: &File) -> Result<Vec<Stored>> {
     .context(broken)?;
     ensure!(
         !constants.is_empty(),
-        "it is a TensorFlow graph without float constants, or none"
+        "it is a TensorFlow graph without float constants, or none{}",
+        listed(&unread)
     );
-    Ok(constants)
+    Ok((constants, unread))
 }
 
-/// A node's constant; none where it is something else, or not of floats.
-fn node(wire: &mut Wire, end: u64) -> Result<Option<Stored>> {
+/// `; it has `axis` (int32), `names` (string)`, the first few.
+fn listed(unread: &[Unread]) -> String {
+    let one = |constant: &Unread| format!("`{}` ({})", constant.name, constant.kind);
+    let names: Vec<String> = unread.iter().take(LISTED).map(one).collect();
+    match unread.len() {
+        0 => String::new(),
+        n if n > LISTED => format!("; it has {} and {} more", names.join(", "), n - LISTED),
+        _ => format!("; it has {}", names.join(", ")),
+    }
+}
+
+/// A node's constant; none where it is something else.
+fn node(wire: &mut Wire, end: u64) -> Result<Option<Found>> {
     let (mut name, mut op, mut value) = (String::new(), String::new(), None);
     wire.message(end, |wire, field| {
         match field {
@@ -77,9 +133,17 @@ fn node(wire: &mut Wire, end: u64) -> Result<Option<Stored>> {
         Ok(())
     })?;
     match value {
+        Some(constant) if op == "Const" && constant.kind != FLOAT => {
+            Ok(Some(Found::Unread(Unread {
+                name,
+                kind: type_name(constant.kind),
+                shape: constant.shape,
+            })))
+        }
         Some(constant) if op == "Const" => {
             let stored = constant.stored(&name);
-            stored.with_context(|| format!("constant `{name}`"))
+            let stored = stored.with_context(|| format!("constant `{name}`"))?;
+            Ok(Some(Found::Read(stored)))
         }
         _ => Ok(None),
     }
@@ -173,10 +237,7 @@ fn shape(wire: &mut Wire, end: u64) -> Result<Vec<usize>> {
 }
 
 impl Constant {
-    fn stored(self, name: &str) -> Result<Option<Stored>> {
-        if self.kind != FLOAT {
-            return Ok(None);
-        }
+    fn stored(self, name: &str) -> Result<Stored> {
         let content = self.content.filter(|(start, end)| start < end);
         let (start, end) = content.or(self.floats).unwrap_or((0, 0));
         let mut stored = Stored {
@@ -185,6 +246,7 @@ impl Constant {
             strides: row_major(&self.shape),
             shape: self.shape,
             offset: start,
+            checksum: None,
         };
         let count = stored.count().context("its shape is too large")?;
         // Fewer values than elements: the last one stands for the rest; graphs only ever keep one.
@@ -194,7 +256,7 @@ impl Constant {
                 "one value for {count} elements, at most {FILLED_LIMIT} are read"
             );
             stored.strides.fill(0);
-            return Ok(Some(stored));
+            return Ok(stored);
         }
         ensure!(
             count as u64 == (end - start) / 4 && (end - start).is_multiple_of(4),
@@ -203,7 +265,7 @@ impl Constant {
             end - start
         );
         stored.check(start, end)?;
-        Ok(Some(stored))
+        Ok(stored)
     }
 }
 

@@ -73,6 +73,7 @@ fn tensor(name: String, value: Value, start: u64, length: u64) -> Result<Stored>
         kind,
         shape: info.shape,
         offset: begin,
+        checksum: None,
     };
     ensure!(
         begin <= end,

@@ -127,6 +127,17 @@ pub struct Stored {
     pub strides: Vec<usize>,
     /// Of the first element, in bytes from the start of the file.
     pub offset: u64,
+    /// CRC-32 of the tensor's bytes, where the file tells one of exactly these.
+    pub checksum: Option<u32>,
+}
+
+/// Where a storage's bytes begin and end in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    pub start: u64,
+    pub end: u64,
+    /// CRC-32 of them all, where the container tells one.
+    pub checksum: Option<u32>,
 }
 
 impl Stored {
@@ -173,6 +184,13 @@ impl Stored {
         Ok(())
     }
 
+    /// Takes the checksum of its storage where the tensor is the whole of it.
+    pub fn whole_of(mut self, span: Span) -> Stored {
+        let whole = self.offset == span.start && self.extent() == Some(span.end - span.start);
+        self.checksum = span.checksum.filter(|_| whole);
+        self
+    }
+
     /// Bytes from the first element to the end of the last.
     fn extent(&self) -> Option<u64> {
         let mut last = 0usize;
@@ -183,7 +201,8 @@ impl Stored {
         Some(bytes as u64)
     }
 
-    /// The values in row-major order. Beside them a block of the file is held, or the reach of a view with gaps.
+    /// The values in row-major order. Beside them a block of the file is held, or the reach of a view with gaps. Bytes
+    /// that do not have their checksum are an error.
     pub fn read<T: Real>(&self, file: &File) -> Result<Vec<T>> {
         let reading = || format!("reading tensor `{}`", self.name);
         let count = self.count().with_context(reading)?;
@@ -194,15 +213,26 @@ impl Stored {
         let dense = self.strides == row_major(&self.shape);
         let mut block = vec![0u8; if dense { extent.min(BLOCK) } else { extent }];
         let mut values = Vec::with_capacity(extent / self.kind.size());
-        let mut at = 0;
+        let (mut at, mut sum) = (0, crc32fast::Hasher::new());
         while at < extent {
             let part = block.len().min(extent - at);
             file.read_exact_at(&mut block[..part], self.offset + at as u64)
                 .with_context(reading)?;
+            if self.checksum.is_some() {
+                sum.update(&block[..part]);
+            }
             self.kind.append(&block[..part], &mut values);
             at += part;
         }
         drop(block);
+        if let Some(told) = self.checksum {
+            let found = sum.finalize();
+            ensure!(
+                found == told,
+                "{}: its bytes have the checksum {found:08x}, the file says {told:08x}\nhint: the file is damaged; get it again",
+                reading()
+            );
+        }
         match dense {
             true => Ok(values),
             false => Ok(self.gather(&values, count)),

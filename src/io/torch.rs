@@ -1,7 +1,7 @@
 //! Torch files: their object's pickle and the storages beside it, whichever container holds them; and tensors as views.
 
 use crate::io::pickle::{Id, Node, Pickle};
-use crate::io::stored::{Kind, Stored};
+use crate::io::stored::{Kind, Span, Stored};
 use crate::io::{torch_legacy, torch_zip};
 use anyhow::{Context, Result, bail, ensure};
 use std::fs::File;
@@ -34,8 +34,8 @@ impl Storage<'_> {
     }
 }
 
-/// Where a storage's bytes begin and end in the file.
-pub type Place = Box<dyn FnMut(&Storage) -> Result<(u64, u64)>>;
+/// Where a storage lies in the file.
+pub type Place = Box<dyn FnMut(&Storage) -> Result<Span>>;
 
 /// An open torch file.
 pub struct Opened {
@@ -152,11 +152,11 @@ fn view(pickle: &Pickle, name: &str, arguments: &[Id], place: &mut Place) -> Res
         }
         _ => bail!("it has no type"),
     };
-    let (start, end) = place(&storage)?;
+    let span = place(&storage)?;
     let offset = size(pickle, *offset).context("its offset is wrong")? as u64;
     let offset = offset
         .checked_mul(kind.size() as u64)
-        .and_then(|bytes| bytes.checked_add(start))
+        .and_then(|bytes| bytes.checked_add(span.start))
         .context("its offset is too large")?;
     let stored = Stored {
         name: name.to_string(),
@@ -164,9 +164,10 @@ fn view(pickle: &Pickle, name: &str, arguments: &[Id], place: &mut Place) -> Res
         shape: sizes(pickle, *shape).context("its shape is wrong")?,
         strides: sizes(pickle, *strides).context("its strides are wrong")?,
         offset,
+        checksum: None,
     };
-    stored.check(start, end)?;
-    Ok(stored)
+    stored.check(span.start, span.end)?;
+    Ok(stored.whole_of(span))
 }
 
 fn sizes(pickle: &Pickle, id: Id) -> Result<Vec<usize>> {

@@ -1,6 +1,7 @@
 //! Torch's container from before 1.6: five pickles (magic, protocol, system, object, keys), then the storages end to end.
 
 use crate::io::pickle::{Ended, Node, Pickle};
+use crate::io::stored::Span;
 use crate::io::torch::{self, Opened, PICKLE_LIMIT, Storage};
 use anyhow::{Context, Result, bail, ensure};
 use std::collections::HashMap;
@@ -57,7 +58,12 @@ pub fn open(file: &File) -> Result<Opened> {
             "storage `{key}` has {} elements, {count} are claimed",
             u64::from_le_bytes(stated)
         );
-        let twice = places.insert(key.clone(), (start, end)).is_some();
+        let span = Span {
+            start,
+            end,
+            checksum: None,
+        };
+        let twice = places.insert(key.clone(), span).is_some();
         ensure!(!twice, "storage `{key}` is there twice");
         at = end;
     }

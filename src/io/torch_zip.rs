@@ -1,6 +1,7 @@
 //! Torch's zip container (torch 1.6 and later, TorchScript too): `NAME/data.pkl` and one stored entry a storage.
 
 use crate::io::npz::MOST_DEFLATED;
+use crate::io::stored::Span;
 use crate::io::torch::{Opened, PICKLE_LIMIT, Storage};
 use anyhow::{Context, Result, bail, ensure};
 use std::fs::File;
@@ -80,7 +81,7 @@ fn read(zip: &mut Zip, name: &str, limit: u64) -> Result<Option<Vec<u8>>> {
 }
 
 /// Where a storage lies in the file.
-fn entry(zip: &mut Zip, root: &str, storage: &Storage, length: u64) -> Result<(u64, u64)> {
+fn entry(zip: &mut Zip, root: &str, storage: &Storage, length: u64) -> Result<Span> {
     let name = format!("{root}data/{}", storage.key);
     let index = zip.index_for_name(&name);
     let index = index.with_context(|| format!("{name} is not in the file"))?;
@@ -100,5 +101,11 @@ fn entry(zip: &mut Zip, root: &str, storage: &Storage, length: u64) -> Result<(u
         claimed <= size,
         "{name} has {size} bytes, {claimed} are claimed"
     );
-    Ok((start, end))
+    // Torch writes 0 where it was told to compute none.
+    let checksum = Some(entry.crc32()).filter(|&sum| sum != 0);
+    Ok(Span {
+        start,
+        end,
+        checksum,
+    })
 }

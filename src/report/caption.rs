@@ -4,7 +4,9 @@ use crate::report::input::Report;
 use crate::report::names;
 use crate::report::sheet::Sheet;
 use crate::run::results::Row;
-use crate::spec::experiment::{Eval, Metric};
+use crate::spec::evaluator::INCEPTION;
+use crate::spec::experiment::Eval;
+use crate::spec::metric::Metric;
 use std::path::{Path, PathBuf};
 
 /// One name of the rows' provenance: its distinct values, each with the cells that have it.
@@ -56,6 +58,10 @@ pub fn parts(report: &Report, sheet: &Sheet) -> Vec<String> {
         parts.push(references(report));
         parts.push(features(report));
     }
+    let rules = report.eval().filter(|e| e.features == INCEPTION);
+    if let Some(eval) = rules.filter(|_| !swept(report, "eval.preset")) {
+        parts.push(format!("rules of {}", eval.preset));
+    }
     parts
 }
 
@@ -63,10 +69,18 @@ pub fn parts(report: &Report, sheet: &Sheet) -> Vec<String> {
 pub fn legend(report: &Report, mark: &str) -> Option<String> {
     report.eval()?;
     let brackets = "[low, high] = 95 % jackknife over images".to_string();
-    Some(match (mark, swept(report, "eval.reference")) {
-        ("", _) => brackets,
-        (_, true) => format!("{mark} of the cells that share a reference; {brackets}"),
-        (_, false) => format!("{mark}; {brackets}"),
+    let (reference, preset) = (
+        swept(report, "eval.reference"),
+        swept(report, "eval.preset"),
+    );
+    Some(match (mark, reference, preset) {
+        ("", _, _) => brackets,
+        (_, true, true) => {
+            format!("{mark} of the cells that share a reference and a preset; {brackets}")
+        }
+        (_, true, false) => format!("{mark} of the cells that share a reference; {brackets}"),
+        (_, false, true) => format!("{mark} of the cells that share a preset; {brackets}"),
+        (_, false, false) => format!("{mark}; {brackets}"),
     })
 }
 

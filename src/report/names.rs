@@ -12,8 +12,9 @@ pub enum Better {
 /// The good end; none for a metric that is only told, such as a baseline.
 pub fn better(metric: &str) -> Option<Better> {
     match metric {
-        "fd" | "sfd" | "fid" | "sfid" => Some(Better::Lower),
-        "is" | "precision" | "recall" | "agreement" => Some(Better::Higher),
+        "fd" | "sfd" | "fid" | "sfid" | "fid-infinity" | "kid" => Some(Better::Lower),
+        "is" | "precision" | "recall" | "f-score" | "agreement" => Some(Better::Higher),
+        "density" | "coverage" => Some(Better::Higher),
         _ => None,
     }
 }
@@ -25,6 +26,10 @@ pub fn metric(metric: &str, world: &str) -> String {
         "fid" | "fd" if inception => "FID".into(),
         "sfid" | "sfd" if inception => "sFID".into(),
         "is" if inception => "IS".into(),
+        "is-std" if inception => "IS std".into(),
+        "fid-infinity" if inception => "FID∞".into(),
+        "kid" if inception => "KID".into(),
+        "kid-std" if inception => "KID std".into(),
         "fd" | "fid" => format!("FD ({world})"),
         "sfd" | "sfid" => format!("sFD ({world})"),
         "is" => format!("IS ({world})"),
@@ -125,8 +130,10 @@ pub fn at<'a>(row: &'a Row, key: &str) -> Option<&'a toml::Value> {
 
 /// Decimals that give the smallest value of a column three digits; shares always have three.
 pub fn decimals(metric: &str, values: impl Iterator<Item = f64>) -> usize {
-    if matches!(metric, "precision" | "recall" | "agreement") {
-        return 3;
+    match metric {
+        "precision" | "recall" | "f-score" | "density" | "coverage" | "agreement" => return 3,
+        "kid" | "kid-std" => return 5,
+        _ => {}
     }
     let least = values
         .map(f64::abs)

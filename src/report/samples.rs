@@ -1,9 +1,9 @@
 //! The first images of a stored cell, for the eye.
 
-use crate::io::npz::Npz;
+use crate::io::rows::Rows;
 use crate::report::mosaic::{Images, MOST};
 use crate::run::results::Row;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use std::path::{Path, PathBuf};
 
 /// The first images of every row that has any.
@@ -25,31 +25,29 @@ pub fn first(folder: &Path, count: usize) -> Result<Option<Images>> {
         if start > have || have >= count {
             break;
         }
-        let mut file = Npz::open(&path)?;
-        let array = file
-            .u8("arr_0")
-            .with_context(|| format!("reading {}", path.display()))?;
-        ensure!(
-            array.shape.len() == 4 && array.shape[3] == 3,
-            "{}: arr_0 is {:?}, images are [n, height, width, 3]",
-            path.display(),
-            array.shape
-        );
-        let (height, width) = (array.shape[1], array.shape[2]);
+        let rows = Rows::npz(&path, "arr_0")?;
+        let [n, height, width, 3] = *rows.shape() else {
+            bail!(
+                "{}: arr_0 is {:?}, images are [n, height, width, 3]",
+                path.display(),
+                rows.shape()
+            );
+        };
         // Parts may overlap; what is had is passed over.
-        let (from, to) = (have - start, array.shape[0].min(count - start));
+        let (from, to) = (have - start, n.min(count - start));
         if to <= from {
             continue;
         }
-        let (taken, size) = (to - from, height * width * 3);
-        let pixels = &array.data[from * size..to * size];
+        let taken = to - from;
+        let pixels = (from..to).map(|row| rows.read(row));
+        let pixels = pixels.collect::<Result<Vec<_>>>()?.concat();
         match &mut all {
             None => {
                 all = Some(Images {
                     count: taken,
                     height,
                     width,
-                    pixels: pixels.to_vec(),
+                    pixels,
                 });
             }
             Some(images) => {
@@ -59,7 +57,7 @@ pub fn first(folder: &Path, count: usize) -> Result<Option<Images>> {
                     path.display()
                 );
                 images.count += taken;
-                images.pixels.extend_from_slice(pixels);
+                images.pixels.extend(pixels);
             }
         }
     }

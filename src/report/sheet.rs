@@ -137,12 +137,12 @@ pub fn metrics(report: &Report) -> Vec<Metric> {
     keys.into_iter().map(metric).collect()
 }
 
-/// A number for each row: rows scored against the same reference have the same.
+/// A number for each row: rows scored against the same reference by the same rules have the same.
 fn groups(rows: &[&Row]) -> Vec<usize> {
-    let mut seen: Vec<Option<&toml::Value>> = Vec::new();
+    let mut seen: Vec<[Option<&toml::Value>; 2]> = Vec::new();
     let mut groups = Vec::new();
     for row in rows {
-        let reference = names::at(row, "eval.reference");
+        let reference = ["eval.reference", "eval.preset"].map(|key| names::at(row, key));
         groups.push(
             seen.iter()
                 .position(|s| *s == reference)

@@ -4,6 +4,7 @@ use crate::io::disk::read_json;
 use crate::run::manifest::Manifest;
 use crate::run::plan::Plan;
 use crate::run::store::{State, Store};
+use crate::stages::evaluate::{RECORD, Record};
 use anyhow::Result;
 use std::path::{Path, PathBuf};
 
@@ -87,13 +88,22 @@ fn row(plan: &Plan, store: &Store, n: usize) -> Row {
         match stage {
             "sample" => row.samples = Some(folder),
             "metrics" => match scores(&folder) {
-                Ok(scores) => row.scores = scores,
+                Ok(scores) => {
+                    row.scores = scores;
+                    row.provenance.extend(evaluator(&folder));
+                }
                 Err(error) => row.missing = Some(format!("{error:#}")),
             },
             _ => {}
         }
     }
     row
+}
+
+/// Whose rules made the scores in a folder; none in other worlds than Inception's.
+fn evaluator(folder: &Path) -> Option<(String, String)> {
+    let record: Record = read_json(&folder.join(RECORD)).ok()?;
+    Some(("evaluator".to_string(), record.line()))
 }
 
 /// A state in the few words that stand in a table.

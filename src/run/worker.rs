@@ -131,7 +131,8 @@ impl Shop<'_> {
             tell(progress);
         };
         let device = device.device.clone();
-        let bench = Bench::new(device, &scratch.folder, &input, &told, self.stop)?;
+        let (out, root) = (&scratch.folder, self.store.root());
+        let bench = Bench::new(device, out, root, &input, &told, self.stop)?;
         let ran = catch_unwind(AssertUnwindSafe(|| (self.run)(&item.job, &bench)));
         let ran = ran.unwrap_or_else(|panic| Err(described(&panic)));
         match &ran {

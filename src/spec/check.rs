@@ -1,10 +1,13 @@
 //! The ranges of an experiment: every value that parses and still cannot be meant is refused here.
 
+use crate::spec::evaluator::{INCEPTION, Preset};
 use crate::spec::experiment::{
-    ArchChanges, Classes, Eval, Experiment, Kind, Metric, Model, Sample, Steps, Train,
+    ArchChanges, Classes, Eval, Experiment, Kind, Model, Sample, Steps, Train,
 };
+use crate::spec::metric::Metric;
 use crate::spec::presets;
-use anyhow::{Result, bail, ensure};
+use crate::spec::rules::metric;
+use anyhow::{Context, Result, bail, ensure};
 
 /// T of every released net, and of a net whose file does not say.
 const TIMESTEPS: usize = 1000;
@@ -47,8 +50,8 @@ impl Experiment {
             check_steps(&sample.steps, self.timesteps())?;
         }
         if let Some(eval) = &self.eval {
-            ensure!(self.sample.is_some(), "[eval] needs [sample]");
-            check_eval(eval)?;
+            let sample = self.sample.as_ref().context("[eval] needs [sample]")?;
+            check_eval(eval, sample.count)?;
         }
         Ok(())
     }
@@ -188,19 +191,69 @@ fn check_sample(sample: &Sample) -> Result<()> {
     Ok(())
 }
 
-fn check_eval(eval: &Eval) -> Result<()> {
+fn check_eval(eval: &Eval, count: usize) -> Result<()> {
     ensure!(!eval.metrics.is_empty(), "eval.metrics is an empty list");
+    if eval.features == INCEPTION {
+        return check_preset(eval, count);
+    }
+    ensure!(
+        eval.preset.is_default(),
+        "eval.preset = \"{}\" is an evaluator's rules for Inception's features, and eval.features = \"{}\"\nhint: leave it out",
+        eval.preset,
+        eval.features
+    );
     for metric in &eval.metrics {
         let plain = match metric {
-            Metric::Fid => "fd",
-            Metric::Sfid => "sfd",
-            _ => continue,
+            Metric::Fid => "use `fd`",
+            Metric::Sfid => "use `sfd`",
+            Metric::Fd | Metric::Sfd | Metric::Is => continue,
+            Metric::Precision | Metric::Recall | Metric::Agreement => continue,
+            _ => "other nets have fd, sfd, is, precision, recall and agreement",
         };
-        ensure!(
-            eval.features == "inception",
-            "eval.metrics names `{}`, which is measured on Inception's features, and eval.features = \"{}\"\nhint: use `{plain}`",
+        bail!(
+            "eval.metrics names `{}`, which is measured on Inception's features, and eval.features = \"{}\"\nhint: {plain}",
             metric.name(),
             eval.features
+        );
+    }
+    Ok(())
+}
+
+/// Fewer images have no interval.
+const FEWEST: usize = 5;
+
+/// What is asked must be what the preset's tool prints.
+fn check_preset(eval: &Eval, count: usize) -> Result<()> {
+    ensure!(
+        count >= FEWEST,
+        "sample.count = {count} is below {FEWEST}, which scores need"
+    );
+    let has = |preset: Preset, metric: Metric| {
+        let quantity = metric.quantity();
+        quantity.is_some_and(|q| preset.rules().published(q).is_some())
+    };
+    for &asked in &eval.metrics {
+        if has(eval.preset, asked) {
+            continue;
+        }
+        let quantities = eval.preset.rules().quantities.iter();
+        let names: Vec<&str> = quantities.map(|(quantity, _)| metric(*quantity)).collect();
+        let others = Preset::ALL.into_iter().filter(|p| has(*p, asked));
+        let others: Vec<&str> = others.map(Preset::name).collect();
+        let hint = match asked {
+            Metric::Fd => "use `fid`".to_string(),
+            Metric::Sfd => "use `sfid`".to_string(),
+            Metric::Agreement => {
+                "leave it out: Inception's classes are not those that samples are asked for"
+                    .to_string()
+            }
+            _ => format!("`{}` has it", others.join("`, `")),
+        };
+        bail!(
+            "eval.metrics names `{}`, which preset `{}` does not have; it has {}\nhint: {hint}",
+            asked.name(),
+            eval.preset,
+            names.join(", ")
         );
     }
     Ok(())

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
+/// The world whose features are Inception's: only there do presets and preprocessings change a result.
+pub const INCEPTION: &str = "inception";
+
 /// An evaluator whose numbers are reproduced.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,

@@ -2,6 +2,7 @@
 
 use crate::spec::arch::{NoiseSchedule, Pool, QkvOrder};
 use crate::spec::evaluator::Preset;
+use crate::spec::metric::Metric;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -277,37 +278,6 @@ pub struct Sample {
     pub part: usize,
 }
 
-/// A metric by the name it has in the file; `fid` and `sfid` ask for Inception, `fd` and `sfd` for any other net.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Metric {
-    Fd,
-    Sfd,
-    Fid,
-    Sfid,
-    Is,
-    Precision,
-    Recall,
-    /// Accuracy of the feature net's class against the asked label.
-    Agreement,
-}
-
-impl Metric {
-    /// As it stands in the file.
-    pub fn name(self) -> &'static str {
-        match self {
-            Metric::Fd => "fd",
-            Metric::Sfd => "sfd",
-            Metric::Fid => "fid",
-            Metric::Sfid => "sfid",
-            Metric::Is => "is",
-            Metric::Precision => "precision",
-            Metric::Recall => "recall",
-            Metric::Agreement => "agreement",
-        }
-    }
-}
-
 /// `[eval]`: features and scores.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -317,7 +287,7 @@ pub struct Eval {
     /// The feature net's checkpoint.
     pub weights: PathBuf,
     pub reference: PathBuf,
-    /// Whose rules: an evaluator by name, for Inception's features.
+    /// Whose rules, for Inception's features: an evaluator by name.
     #[serde(default, skip_serializing_if = "Preset::is_default")]
     pub preset: Preset,
     pub metrics: Vec<Metric>,

@@ -1,7 +1,8 @@
 //! One experiment file → its cells: every combination of its axes, in mixed radix, the last axis fastest.
 
 use crate::spec::axes::{Axis, axes, short_names};
-use crate::spec::experiment::{Chart, Experiment, Metric};
+use crate::spec::experiment::{Chart, Experiment};
+use crate::spec::metric::Metric;
 use crate::spec::overlay::{assign, pair, same, show, value};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde::Deserialize;

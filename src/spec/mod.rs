@@ -7,6 +7,7 @@ pub mod evaluator;
 pub mod experiment;
 pub mod grid;
 pub mod key;
+pub mod metric;
 pub mod overlay;
 pub mod presets;
 pub mod resolve;

@@ -60,6 +60,23 @@ pub enum Quantity {
     Coverage,
 }
 
+impl Quantity {
+    /// By the balls of nearest neighbours.
+    fn by_neighbours(self) -> bool {
+        use Quantity::*;
+        matches!(self, Precision | Recall | FScore | Density | Coverage)
+    }
+
+    fn by_kernel(self) -> bool {
+        matches!(self, Quantity::Kid | Quantity::KidStd)
+    }
+
+    /// Whether images are compared with the reference's images, beyond its statistics.
+    pub fn compares_images(self) -> bool {
+        self.by_neighbours() || self.by_kernel()
+    }
+}
+
 /// The type that a tool's NumPy arithmetic works in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -186,6 +203,25 @@ impl Rules {
     pub fn published(&self, quantity: Quantity) -> Option<&'static str> {
         let mut all = self.quantities.iter();
         all.find(|(q, _)| *q == quantity).map(|(_, name)| *name)
+    }
+
+    /// Whether images are compared with the reference's images, beyond its statistics.
+    pub fn compares_images(&self) -> bool {
+        self.neighbours.is_some() || self.kid.is_some()
+    }
+
+    /// The same rules for some of the quantities; a part that none of them needs is none.
+    pub fn only(mut self, asked: &[Quantity]) -> Rules {
+        let kept = self.quantities.iter().copied();
+        let kept: Vec<_> = kept.filter(|(q, _)| asked.contains(q)).collect();
+        // A program makes few selections, and each lives as long as it.
+        self.quantities = Vec::leak(kept);
+        let asks = |of: fn(Quantity) -> bool| self.quantities.iter().any(|(q, _)| of(*q));
+        Rules {
+            neighbours: self.neighbours.filter(|_| asks(Quantity::by_neighbours)),
+            kid: self.kid.filter(|_| asks(Quantity::by_kernel)),
+            ..self
+        }
     }
 }
 

@@ -38,6 +38,8 @@ pub struct Bench<'a> {
     pub dtype: DType,
     /// The job's own folder. What an earlier, interrupted run left in it is still there, to be continued.
     pub out: PathBuf,
+    /// The store's folder: described images lie there, named by their content, for whoever needs them next.
+    pub store: PathBuf,
     input: &'a (dyn Fn(&Key) -> PathBuf + Sync),
     tell: &'a (dyn Fn(Progress) + Sync),
     stop: &'a AtomicBool,
@@ -50,6 +52,7 @@ impl<'a> Bench<'a> {
     pub fn new(
         device: Device,
         out: &Path,
+        store: &Path,
         input: &'a (dyn Fn(&Key) -> PathBuf + Sync),
         tell: &'a (dyn Fn(Progress) + Sync),
         stop: &'a AtomicBool,
@@ -64,6 +67,7 @@ impl<'a> Bench<'a> {
             device,
             dtype: DType::F32,
             out: out.to_path_buf(),
+            store: store.to_path_buf(),
             input,
             tell,
             stop,
@@ -84,6 +88,11 @@ impl<'a> Bench<'a> {
     /// Somebody asked to stop: finish the part or the step at hand, keep it, and return `Err(Stopped.into())`.
     pub fn stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
+    }
+
+    /// The same, for what looks at it by itself.
+    pub fn stop(&self) -> &AtomicBool {
+        self.stop
     }
 
     /// One line in the job's `log.txt`, with the time (UTC) before it.

@@ -4,6 +4,7 @@
 use crate::data::survey::{Facts, Survey};
 use crate::io::npz::{self, Array, Npz};
 use crate::metrics::moments::{self, Moments};
+use crate::metrics::rows::{Fetched, Rows as _};
 use crate::stages::extract::Rows;
 use crate::stages::parts::Part;
 use crate::stages::rows::StoredRows;
@@ -11,10 +12,16 @@ use anyhow::{Context, Result, ensure};
 use std::ops::Range;
 use std::path::Path;
 
+/// Images whose moments are taken together, unless parts are asked to be of another size: moments of one set are the
+/// same bits wherever its features lie.
+pub const PART: usize = 2000;
+
 /// Features of images 0..n, in parts on disk.
 pub struct Described {
     parts: Vec<(Part, Range<usize>)>,
     n: usize,
+    /// Whether the parts hold moments of their own.
+    summed: bool,
 }
 
 /// Which of the two kinds of features that have moments.
@@ -48,8 +55,20 @@ impl Described {
             (part, 0..n)
         };
         let parts: Vec<_> = parts.into_iter().map(whole).collect();
-        let n = parts.iter().map(|(_, take)| take.len()).sum();
-        Described { parts, n }
+        Described {
+            n: parts.iter().map(|(_, take)| take.len()).sum(),
+            parts,
+            summed: true,
+        }
+    }
+
+    /// The set that these pieces of parts make up, in order; the parts hold features and what was seen, no moments.
+    pub fn pieces(parts: Vec<(Part, Range<usize>)>) -> Described {
+        Described {
+            n: parts.iter().map(|(_, take)| take.len()).sum(),
+            parts,
+            summed: false,
+        }
     }
 
     /// Images.
@@ -71,18 +90,37 @@ impl Described {
         StoredRows::open(&self.parts, "logits")
     }
 
-    /// Mean and covariance out of the parts' own moments, merged in order: the same bits whoever made the parts.
+    /// Mean and covariance, merged in order out of moments of parts: the same bits whoever made the parts.
     pub fn moments(&self, kind: Kind) -> Result<Moments> {
-        let (mean, scatter) = kind.moments();
         let mut whole: Option<moments::Part> = None;
-        for (part, take) in &self.parts {
-            let mut file = Npz::open(&part.path)?;
-            let (mean, scatter) = (file.f64(mean)?.data, file.f64(scatter)?.data);
-            let one = moments::Part::from_packed(take.len(), mean, &scatter)
-                .with_context(|| format!("reading {}", part.path.display()))?;
-            match &mut whole {
-                None => whole = Some(one),
-                Some(whole) => whole.merge(&one)?,
+        let mut merge = |one: moments::Part| match &mut whole {
+            None => {
+                whole = Some(one);
+                Ok(())
+            }
+            Some(whole) => whole.merge(&one),
+        };
+        match self.summed {
+            true => {
+                let (mean, scatter) = kind.moments();
+                for (part, take) in &self.parts {
+                    let mut file = Npz::open(&part.path)?;
+                    let (mean, scatter) = (file.f64(mean)?.data, file.f64(scatter)?.data);
+                    let one = moments::Part::from_packed(take.len(), mean, &scatter);
+                    merge(one.with_context(|| format!("reading {}", part.path.display()))?)?;
+                }
+            }
+            false => {
+                let mut rows = self.rows(kind)?;
+                for first in (0..self.n).step_by(PART) {
+                    let n = PART.min(self.n - first);
+                    let d = rows.dim();
+                    let read = |range: Range<usize>| {
+                        let range = first + range.start..first + range.end;
+                        Ok(rows.read(range)?.into_owned())
+                    };
+                    merge(moments::Part::of_rows(&mut Fetched { n, d, read })?)?;
+                }
             }
         }
         whole.context("no image is described")?.finish()
@@ -95,12 +133,13 @@ impl Described {
             let read = || -> Result<Vec<Facts>> {
                 let mut file = Npz::open(&part.path)?;
                 let (digests, seen) = (file.u8("digests")?.data, file.i64("seen")?.data);
+                let n = (part.range.end - part.range.start) as usize;
                 ensure!(
-                    digests.len() == 16 * take.len() && seen.len() == SEEN * take.len(),
+                    digests.len() == 16 * n && seen.len() == SEEN * n,
                     "it is damaged\nhint: delete the file, it is made again"
                 );
-                let rows = digests.as_chunks::<16>().0.iter();
-                let rows = rows.zip(seen.as_chunks::<SEEN>().0);
+                let rows = digests.as_chunks::<16>().0[take.clone()].iter();
+                let rows = rows.zip(&seen.as_chunks::<SEEN>().0[take.clone()]);
                 Ok(rows.map(|(digest, seen)| recall(*digest, *seen)).collect())
             };
             facts.extend(read().with_context(|| format!("reading {}", part.path.display()))?);
@@ -135,6 +174,17 @@ fn recall(digest: [u8; 16], [w, h, low, high, grey, constant]: [i64; SEEN]) -> F
     }
 }
 
+/// What was seen of images, as arrays: `digests` u8 [n, 16] and `seen` i64 [n, 6].
+pub fn seen(facts: &[Facts]) -> [(&'static str, Array); 2] {
+    let n = facts.len();
+    let digests = facts.iter().flat_map(|f| f.digest.to_le_bytes()).collect();
+    let seen = facts.iter().flat_map(note).collect();
+    [
+        ("digests", Array::u8(&[n, 16], digests)),
+        ("seen", Array::i64(&[n, SEEN], seen)),
+    ]
+}
+
 /// Writes a part, atomically: `pool`, `spatial` and `logits` f32 [n, ..], `mean`, `scatter`, `mean_s` and `scatter_s` f64
 /// (the scatter about the mean, lower triangle packed row by row), `digests` and `seen`.
 pub fn write(path: &Path, rows: Rows, facts: &[Facts]) -> Result<()> {
@@ -144,8 +194,7 @@ pub fn write(path: &Path, rows: Rows, facts: &[Facts]) -> Result<()> {
     let (pool, spatial) = (moments(&rows.pool)?, moments(&rows.spatial)?);
     let wide = |values: Vec<f32>| Array::f32(&[n, values.len() / n.max(1)], values);
     let flat = |values: Vec<f64>| Array::f64(&[values.len()], values);
-    let digests = facts.iter().flat_map(|f| f.digest.to_le_bytes()).collect();
-    let seen = facts.iter().flat_map(note).collect();
+    let [digests, seen] = seen(facts);
     npz::write(
         path,
         &[
@@ -156,8 +205,8 @@ pub fn write(path: &Path, rows: Rows, facts: &[Facts]) -> Result<()> {
             ("pool", wide(rows.pool)),
             ("spatial", wide(rows.spatial)),
             ("logits", wide(rows.logits)),
-            ("digests", Array::u8(&[n, 16], digests)),
-            ("seen", Array::i64(&[n, SEEN], seen)),
+            digests,
+            seen,
         ],
     )
 }

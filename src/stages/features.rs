@@ -1,11 +1,16 @@
 //! Images to features: each stored part of images becomes a part of features.
 
+use crate::data::survey::Facts;
+use crate::io::image::Rgb8;
 use crate::io::npz::{self, Array, Npz};
+use crate::spec::evaluator::INCEPTION;
 use crate::stages::bench::{Bench, Progress, Stopped};
+use crate::stages::described;
 use crate::stages::extract::{Extractor, Rows};
 use crate::stages::job::FeaturesJob;
 use crate::stages::parts::{self, Part};
 use anyhow::{Context, Result, ensure};
+use rayon::prelude::*;
 use std::ops::Range;
 
 /// Describes what is missing of images 0..count into `features-AAAAAA-BBBBBB.npz`.
@@ -14,6 +19,16 @@ pub fn run(job: &FeaturesJob, bench: &Bench) -> Result<()> {
     let images = parts::covering(&images, job.count as u64)?;
     let done = parts::present(&bench.out, "features")?;
     let extractor = Extractor::open(&job.weights.path, None, &bench.device)?;
+    ensure!(
+        extractor.is_inception() == (job.world == INCEPTION),
+        "eval.features = \"{}\", and eval.weights = \"{}\" holds {}\nhint: `features = \"{INCEPTION}\"` goes with Inception's weights, and with no others",
+        job.world,
+        job.weights.path.display(),
+        match extractor.is_inception() {
+            true => "Inception",
+            false => "another net",
+        }
+    );
     let mut made = 0;
     for (part, take) in images {
         if bench.stopped() {
@@ -74,26 +89,25 @@ fn describe(
             note: String::new(),
         });
     };
-    extractor.extract(
-        &images.data[take.start * each..take.end * each],
-        side,
-        job.preprocessing,
-        &mut rows,
-        &mut tick,
-    )?;
+    let pixels = &images.data[take.start * each..take.end * each];
+    extractor.extract(pixels, side, job.preprocessing, &mut rows, &mut tick)?;
     let n = take.len();
     let wide = |values: Vec<f32>| Array::f32(&[n, values.len() / n], values);
-    npz::write(
-        &parts::path(&bench.out, "features", range),
-        &[
-            ("pool", wide(rows.pool)),
-            ("spatial", wide(rows.spatial)),
-            ("logits", wide(rows.logits)),
-            (
-                "labels",
-                Array::i64(&[n], labels.data[take.clone()].to_vec()),
-            ),
-            ("resolution", Array::i64(&[], vec![side as i64])),
-        ],
-    )
+    let labels = labels.data[take.clone()].to_vec();
+    let mut arrays = vec![
+        ("pool", wide(rows.pool)),
+        ("spatial", wide(rows.spatial)),
+        ("logits", wide(rows.logits)),
+        ("labels", Array::i64(&[n], labels)),
+        ("resolution", Array::i64(&[], vec![side as i64])),
+    ];
+    if extractor.is_inception() {
+        let facts = pixels.par_chunks(each).map(|image| {
+            let data = image.to_vec();
+            let (w, h) = (side, side);
+            Facts::of(&Rgb8 { w, h, data })
+        });
+        arrays.extend(described::seen(&facts.collect::<Vec<_>>()));
+    }
+    npz::write(&parts::path(&bench.out, "features", range), &arrays)
 }

@@ -28,7 +28,13 @@ pub fn published(digest: &str) -> Option<&'static str> {
 /// Whether the file holds Inception's weights under any of their names; it is opened for that, its tensors are not read.
 pub fn recognise(path: &Path, key: Option<&str>) -> Result<bool> {
     let file = Checkpoint::open_key(path, key)?;
-    Ok(Names::of(file.names()).is_ok())
+    Ok(names(&file).is_ok())
+}
+
+/// The scheme of the file's names; constants of types that are not read count, and are refused by type when they are asked for.
+fn names(file: &Checkpoint) -> Result<Names> {
+    let unread = file.unread().iter().map(|constant| constant.name.as_str());
+    Ok(Names::of(file.names().chain(unread))?)
 }
 
 /// The net, and who named its tensors. Batch normalisations are folded into the convolutions.
@@ -38,7 +44,7 @@ pub fn recognise(path: &Path, key: Option<&str>) -> Result<bool> {
 pub fn open(path: &Path, key: Option<&str>, device: &Device) -> Result<(Inception, Scheme)> {
     let reading = || format!("reading {}", path.display());
     let file = Checkpoint::open_key(path, key)?;
-    let names = Names::of(file.names()).with_context(reading)?;
+    let names = names(&file).with_context(reading)?;
     let stored = |name: &str| {
         let tensor = file.tensor(name, &Device::Cpu);
         tensor.map_err(|error| candle_core::Error::Msg(format!("{error:#}")))

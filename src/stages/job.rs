@@ -1,13 +1,14 @@
 //! What each stage is asked to make, and the key of what it makes. No tensor: a plan is made anywhere.
 
 use crate::spec::check::kept;
-use crate::spec::evaluator::Preset;
-use crate::spec::experiment::{Experiment, Kind, Metric, Model, Sample, Steps, Train};
+use crate::spec::evaluator::{INCEPTION, Preset};
+use crate::spec::experiment::{Experiment, Kind, Model, Sample, Steps, Train};
 use crate::spec::grid::Cell;
 use crate::spec::key::{Key, digest_file, hex};
+use crate::spec::metric::Metric;
 use crate::spec::rules::Preprocessing;
-use crate::stages::keys;
-use anyhow::{Context, Result, bail};
+use crate::stages::{keys, real};
+use anyhow::{Context, Result, bail, ensure};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
@@ -76,9 +77,10 @@ pub struct MetricsJob {
     pub count: usize,
     /// The name of the feature net's world, `shapes`.
     pub world: String,
-    /// The feature net's sha256, which the reference must name too.
-    pub extractor: String,
+    /// The feature net, which a reference of ours must name too.
+    pub weights: Pinned,
     pub reference: Pinned,
+    /// Whose rules, in Inception's world.
     pub preset: Preset,
     pub metrics: Vec<Metric>,
 }
@@ -187,6 +189,10 @@ impl Job {
                 files
             }
             Job::Features(job) => vec![job.weights.clone()],
+            // Inception may have to look at the reference's images.
+            Job::Metrics(job) if job.world == INCEPTION => {
+                vec![job.reference.clone(), job.weights.clone()]
+            }
             Job::Metrics(job) => vec![job.reference.clone()],
         }
     }
@@ -222,7 +228,13 @@ pub fn jobs_of(cell: &Cell) -> Result<Vec<Job>> {
         return Ok(jobs);
     };
     let weights = pinned("eval.weights", &eval.weights)?;
-    let extractor = weights.digest.clone();
+    let net = weights.clone();
+    let reference = pinned("eval.reference", &eval.reference)?;
+    if eval.features == INCEPTION {
+        let asked: Vec<_> = eval.metrics.iter().filter_map(|m| m.quantity()).collect();
+        let rules = eval.preset.rules().only(&asked);
+        real::check_offer(&eval.reference, &rules).context("eval.metrics and eval.reference")?;
+    }
     let job = Job::Features(FeaturesJob {
         samples,
         count: sample.count,
@@ -236,8 +248,8 @@ pub fn jobs_of(cell: &Cell) -> Result<Vec<Job>> {
         features,
         count: sample.count,
         world: eval.features.clone(),
-        extractor,
-        reference: pinned("eval.reference", &eval.reference)?,
+        weights: net,
+        reference,
         preset: eval.preset,
         metrics: eval.metrics.clone(),
     }));
@@ -271,6 +283,11 @@ fn guide(spec: &Experiment) -> Result<Option<(Net, f64)>> {
 }
 
 fn pinned(key: &str, path: &Path) -> Result<Pinned> {
+    ensure!(
+        !path.is_dir(),
+        "{key} = \"{}\" is a folder, a file is needed\nhint: pack the images as a tar, zip or npz file, or make a file of statistics with `runner reference`",
+        path.display()
+    );
     let digest = digest_file(path)
         .with_context(|| format!("{key} = \"{}\" cannot be read", path.display()))?;
     let path = path.to_path_buf();

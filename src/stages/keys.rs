@@ -1,11 +1,14 @@
 //! The keys of jobs: what reaches them is what can change the result, typed and normalised, and nothing else.
 
 use crate::spec::arch::{Arch, Process};
+use crate::spec::evaluator::INCEPTION;
 use crate::spec::experiment::{
-    ArchChanges, Kind, Metric, Model, ProcessChanges, Sample, Sampler, Steps, Train,
+    ArchChanges, Kind, Model, ProcessChanges, Sample, Sampler, Steps, Train,
 };
 use crate::spec::key::Key;
+use crate::spec::metric::Metric;
 use crate::spec::resolve::resolve;
+use crate::spec::rules::Rules;
 use crate::stages::job::{FeaturesJob, MetricsJob, Net, SampleJob, TrainJob, Weights};
 use anyhow::Result;
 use serde::Serialize;
@@ -16,8 +19,8 @@ pub const SAMPLE_VERSION: u32 = 2;
 pub const FEATURES_VERSION: u32 = 2;
 pub const METRICS_VERSION: u32 = 2;
 
-/// The world whose features are Inception's: only there do presets and preprocessings change a result.
-pub const INCEPTION: &str = "inception";
+/// The layout of Inception's features, which hold what was seen of each image too.
+const WITH_FACTS: u32 = 2;
 
 /// What of a model reaches a key. A preset stands for what it means, so that it may be renamed but not silently
 /// changed; a checkpoint is named by digest, not by path, and its own card is part of its bytes.
@@ -131,11 +134,15 @@ pub fn features(job: &FeaturesJob) -> Result<Key> {
         weights: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
         preprocessing: Option<&'static str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        layout: Option<u32>,
     }
+    let inception = job.world == INCEPTION;
     let inputs = Inputs {
         samples: job.samples.full(),
         weights: &job.weights.digest,
-        preprocessing: (job.world == INCEPTION).then(|| job.preprocessing.name()),
+        preprocessing: inception.then(|| job.preprocessing.name()),
+        layout: inception.then_some(WITH_FACTS),
     };
     Key::of("features", FEATURES_VERSION, &inputs)
 }
@@ -148,8 +155,9 @@ pub fn metrics(job: &MetricsJob) -> Result<Key> {
         world: &'a str,
         extractor: &'a str,
         reference: &'a str,
+        /// A preset stands for its rules, so that one that changes makes its scores again.
         #[serde(skip_serializing_if = "Option::is_none")]
-        preset: Option<&'static str>,
+        rules: Option<Rules>,
         metrics: Vec<Metric>,
     }
     let mut metrics = job.metrics.clone();
@@ -159,9 +167,9 @@ pub fn metrics(job: &MetricsJob) -> Result<Key> {
         features: job.features.full(),
         count: job.count,
         world: &job.world,
-        extractor: &job.extractor,
+        extractor: &job.weights.digest,
         reference: &job.reference.digest,
-        preset: (job.world == INCEPTION).then(|| job.preset.name()),
+        rules: (job.world == INCEPTION).then(|| job.preset.rules()),
         metrics,
     };
     Key::of("metrics", METRICS_VERSION, &inputs)

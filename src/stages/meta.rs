@@ -1,5 +1,6 @@
 //! What a reference file says of its making, as JSON in its `meta` array.
 
+use crate::data::crop::Crop;
 use crate::io::npz::Npz;
 use crate::spec::rules::Preprocessing;
 use anyhow::{Context, Result, ensure};
@@ -11,6 +12,10 @@ pub struct Meta {
     pub data: String,
     /// Pixels a side that the images were cropped to; 0 where they were taken as they are.
     pub resolution: usize,
+    /// How; None where nothing was cropped, in files from before there was a choice, and for nets of other worlds, where
+    /// it is ADM's way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crop: Option<Crop>,
     /// sha256 of the feature net's weights.
     pub extractor: String,
     /// How images were resized for Inception; None for a net that does it by itself.

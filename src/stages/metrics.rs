@@ -1,4 +1,4 @@
-//! Features and a reference to `scores.json`: every asked metric with its interval.
+//! Features of a net that was trained here and a reference to `scores.json`: every asked metric with its interval.
 
 use crate::io::disk::write_json;
 use crate::io::npz::Npz;
@@ -9,7 +9,7 @@ use crate::metrics::manifold::{Border, Manifold, Meeting};
 use crate::metrics::moments::Moments;
 use crate::metrics::rows::Rows;
 use crate::metrics::score::Score;
-use crate::spec::experiment::Metric;
+use crate::spec::metric::Metric;
 use crate::stages::bench::{Bench, Progress};
 use crate::stages::job::MetricsJob;
 use crate::stages::meta::Meta;
@@ -55,7 +55,7 @@ pub fn run(job: &MetricsJob, bench: &Bench) -> Result<()> {
     let mut scores = Vec::new();
     let mut meeting = None;
     for (done, metric) in job.metrics.iter().enumerate() {
-        let note = format!("{metric:?}").to_lowercase();
+        let note = metric.name().to_string();
         bench.tell(Progress {
             done: done as u64,
             total: job.metrics.len() as u64,
@@ -81,12 +81,12 @@ fn score(
     standard: &Standard,
     meeting: &mut Option<Meeting>,
 ) -> Result<Score> {
-    let name = name(metric);
+    let name = metric.name();
     let named = |share: Share| Score::new(name, share.value, (share.low, share.high), share.count);
     let n = samples.n;
     Ok(match metric {
-        Metric::Fd | Metric::Fid => distance(name, &mut samples.pool, &standard.pool)?,
-        Metric::Sfd | Metric::Sfid => distance(name, &mut samples.spatial, &standard.spatial)?,
+        Metric::Fd => distance(name, &mut samples.pool, &standard.pool)?,
+        Metric::Sfd => distance(name, &mut samples.spatial, &standard.spatial)?,
         Metric::Is => {
             let probabilities = Probabilities::of_rows(&mut samples.logits)?;
             if n < FEWEST {
@@ -110,6 +110,7 @@ fn score(
             let k = samples.logits.dim();
             named(agreement(&samples.logits.all()?, k, &samples.labels)?)
         }
+        other => bail!("{} is measured on Inception's features alone", other.name()),
     })
 }
 
@@ -130,20 +131,6 @@ fn distance(name: &str, rows: &mut StoredRows, reference: &Moments) -> Result<Sc
     let left_out = reference.left_out(&moments, rows)?;
     let interval = left_out.square_interval(0.0);
     Ok(Score::new(name, left_out.value(), interval, moments.n))
-}
-
-/// The metric's name in files and tables.
-fn name(metric: Metric) -> &'static str {
-    match metric {
-        Metric::Fd => "fd",
-        Metric::Sfd => "sfd",
-        Metric::Fid => "fid",
-        Metric::Sfid => "sfid",
-        Metric::Is => "is",
-        Metric::Precision => "precision",
-        Metric::Recall => "recall",
-        Metric::Agreement => "agreement",
-    }
 }
 
 impl Samples {
@@ -203,11 +190,11 @@ impl Standard {
     /// A reference of another net, dimension or resolution measures nothing.
     fn check(&self, job: &MetricsJob, samples: &Samples, bench: &Bench) -> Result<()> {
         let path = job.reference.path.display();
-        if self.meta.extractor != job.extractor {
+        if self.meta.extractor != job.weights.digest {
             bail!(
                 "{path} was made with another feature net (sha256 {}, eval.weights is {})\nhint: make it again: runner reference {} --resolution {} --count {} --weights FEATURES --out {path}",
                 &self.meta.extractor[..self.meta.extractor.len().min(8)],
-                &job.extractor[..job.extractor.len().min(8)],
+                &job.weights.digest[..8],
                 self.meta.data,
                 self.meta.resolution,
                 self.meta.count

@@ -4,6 +4,7 @@ mod balls;
 pub mod bench;
 pub mod describe;
 pub mod described;
+pub mod evaluate;
 pub mod extract;
 pub mod features;
 pub mod feed;
@@ -28,12 +29,17 @@ pub mod sides;
 pub mod train;
 pub mod weights;
 
+use crate::spec::evaluator::INCEPTION;
+
 /// Makes what `job` names, in `bench.out`; continues what an earlier run left there.
 pub fn run(job: &job::Job, bench: &bench::Bench) -> anyhow::Result<()> {
     match job {
         job::Job::Train(job) => train::run(job, bench),
         job::Job::Sample(job) => sample::run(job, bench),
         job::Job::Features(job) => features::run(job, bench),
-        job::Job::Metrics(job) => metrics::run(job, bench),
+        job::Job::Metrics(job) => match job.world == INCEPTION {
+            true => evaluate::run(job, bench),
+            false => metrics::run(job, bench),
+        },
     }
 }

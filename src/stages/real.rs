@@ -4,7 +4,7 @@ use crate::data::survey::Survey;
 use crate::io::npz::Npz;
 use crate::io::statistics::{self, Statistics};
 use crate::metrics::moments::Moments;
-use crate::spec::rules::Preprocessing;
+use crate::spec::rules::{Preprocessing, Quantity, Rules, metric};
 use crate::stages::described::{Described, Kind};
 use crate::stages::meta::Meta;
 use anyhow::{Context, Result, ensure};
@@ -49,6 +49,84 @@ pub fn holds(path: &Path) -> Result<Holds> {
         }
         _ => Holds::Images,
     })
+}
+
+/// Fails where a reference cannot give what rules need, before hours are spent on samples.
+pub fn check_offer(path: &Path, rules: &Rules) -> Result<()> {
+    let kind = holds(path).with_context(|| format!("reading {}", path.display()))?;
+    let (mut features, mut spatial) = (kind != Holds::Statistics, kind == Holds::Images);
+    if path.extension().is_some_and(|ending| ending == "npz") {
+        let file = Npz::open(path)?;
+        // Features of other tools' files do not say which net and resizing made them.
+        features |= file.has("meta") && file.has("features");
+        spatial |= file.has("mu_s") && file.has("sigma_s");
+    }
+    ensure!(
+        features || !rules.compares_images(),
+        "{} holds statistics alone, and {} compare images\nhint: take them out, or name the images as the reference, or a file that `runner reference` makes of them",
+        path.display(),
+        compared(rules)
+    );
+    ensure!(
+        spatial || rules.published(Quantity::Sfid).is_none(),
+        "{} has no spatial statistics, which sfid needs\nhint: take `sfid` out, or name a reference of the ADM evaluator or of `runner reference`",
+        path.display()
+    );
+    Ok(())
+}
+
+/// The names of what needs the reference's images.
+fn compared(rules: &Rules) -> String {
+    let named = rules.quantities.iter().filter(|(q, _)| q.compares_images());
+    let named: Vec<&str> = named.map(|(q, _)| metric(*q)).collect();
+    named.join(", ")
+}
+
+/// A reference that is opened: its statistics are read, its images not yet described.
+pub struct Opened {
+    kind: Holds,
+    reals: Vec<Real>,
+}
+
+impl Opened {
+    /// Reads what statistics there are, once for each of `hows` (the one way None for nets that resize by themselves).
+    pub fn open(
+        path: &Path,
+        key: Option<&str>,
+        weights: &str,
+        hows: &[Option<Preprocessing>],
+    ) -> Result<Opened> {
+        let kind = holds(path).with_context(|| format!("reading {}", path.display()))?;
+        let mut reals = Vec::new();
+        if kind != Holds::Images {
+            for how in hows {
+                reals.push(Real::of_file(path, key, weights, *how)?);
+            }
+        }
+        Ok(Opened { kind, reals })
+    }
+
+    /// Whether its images have to be described for what these rules measure.
+    pub fn needs_images(&self, rules: &[Rules]) -> bool {
+        match self.kind {
+            Holds::Images => true,
+            Holds::Both => rules.iter().any(Rules::compares_images),
+            Holds::Statistics => false,
+        }
+    }
+
+    /// The reference, with its images as each way shows them where they were described.
+    pub fn with(self, images: Option<&[Described]>) -> Result<Vec<Real>> {
+        let Some(images) = images else {
+            return Ok(self.reals);
+        };
+        if self.kind == Holds::Images {
+            return images.iter().map(|i| Real::of_images(i, None)).collect();
+        }
+        let each = self.reals.into_iter().zip(images);
+        each.map(|(real, images)| real.with_images(images, None))
+            .collect()
+    }
 }
 
 impl Real {

@@ -110,6 +110,7 @@ fn write(order: &Order, rows: &Rows, baseline: &Rows) -> Result<()> {
     let meta = Meta {
         data: order.data.to_string(),
         resolution: order.resolution,
+        crop: None,
         extractor: order.extractor.to_string(),
         preprocessing: None,
         count: n,

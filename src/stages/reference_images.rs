@@ -1,12 +1,13 @@
 //! Image files to `reference_stats/NAME.npz` by Inception: what the published evaluators read, and what else ours needs.
 
+use crate::data::crop::Crop;
 use crate::data::gallery::Gallery;
 use crate::io::npz::{self, Array};
 use crate::metrics::rows::Rows;
 use crate::spec::rules::Preprocessing;
 use crate::stages::bench::Progress;
 use crate::stages::describe::{self, Order};
-use crate::stages::described::{Described, Kind};
+use crate::stages::described::{Described, Kind, PART};
 use crate::stages::extract::Extractor;
 use crate::stages::meta::Meta;
 use anyhow::{Context, Result, ensure};
@@ -16,14 +17,12 @@ use std::sync::atomic::AtomicBool;
 
 /// Images whose features stay in the file: as many as the ADM evaluator's reference batches hold.
 const KEPT: usize = 10_000;
-/// Images a stored part.
-const PART: usize = 2000;
 
 /// What to make a reference of.
 pub struct ImagesOrder<'a> {
     pub data: &'a str,
-    /// Pixels a side that images are cropped to, as ADM does it; None takes them as they are.
-    pub resolution: Option<usize>,
+    /// How images are cropped, to how many pixels a side; None takes them as they are.
+    pub crop: Option<(Crop, usize)>,
     /// The first images only.
     pub count: Option<usize>,
     pub extractor: &'a Extractor,
@@ -48,8 +47,8 @@ pub fn run(order: &ImagesOrder, tell: &dyn Fn(Progress), stop: &AtomicBool) -> R
         );
         gallery = gallery.first(count);
     }
-    if let Some(side) = order.resolution {
-        gallery = gallery.cropped(side);
+    if let Some((crop, side)) = order.crop {
+        gallery = gallery.cropped(crop, side);
     }
     let described = describe::run(
         &Order {
@@ -57,7 +56,7 @@ pub fn run(order: &ImagesOrder, tell: &dyn Fn(Progress), stop: &AtomicBool) -> R
             extractor: order.extractor,
             weights: order.weights,
             preprocessings: &[order.how],
-            mixed_sizes: order.mixed_sizes || order.resolution.is_some(),
+            mixed_sizes: order.mixed_sizes || order.crop.is_some(),
             store: order.store,
             part: PART,
             shard: (0, 1),
@@ -76,7 +75,8 @@ fn write(order: &ImagesOrder, images: &Described) -> Result<()> {
     let features = images.rows(Kind::Pool)?.read(0..kept)?.into_owned();
     let meta = Meta {
         data: order.data.to_string(),
-        resolution: order.resolution.unwrap_or(0),
+        resolution: order.crop.map_or(0, |(_, side)| side),
+        crop: order.crop.map(|(crop, _)| crop),
         extractor: order.weights.to_string(),
         preprocessing: Some(order.how),
         count: images.len(),

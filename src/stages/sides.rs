@@ -7,8 +7,8 @@ use crate::stages::bench::Progress;
 use crate::stages::describe::{self, Order};
 use crate::stages::described::{Described, Kind};
 use crate::stages::extract::Extractor;
-use crate::stages::real::{Holds, Real, holds};
-use anyhow::{Context, Result, ensure};
+use crate::stages::real::{Opened, Real};
+use anyhow::{Result, ensure};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -50,116 +50,83 @@ pub fn run(
     let mut hows: Vec<Preprocessing> = meeting.rules.iter().map(|r| r.preprocessing).collect();
     hows.sort();
     hows.dedup();
-    if !meeting.extractor.is_inception() {
+    let inception = meeting.extractor.is_inception();
+    if !inception {
         hows.truncate(1);
     }
-    let mixed = meeting.rules.iter().all(|rules| rules.mixed_sizes);
     // The reference is opened before hours are spent on the samples.
+    let named: Vec<_> = hows.iter().map(|how| inception.then_some(*how)).collect();
     let path = Path::new(meeting.reference);
-    let kind = holds(path).with_context(|| format!("reading {}", meeting.reference))?;
-    let mut reals = Vec::new();
-    if kind != Holds::Images {
-        for how in &hows {
-            let how = meeting.extractor.is_inception().then_some(*how);
-            reals.push(Real::of_file(
-                path,
-                meeting.reference_key,
-                meeting.weights,
-                how,
-            )?);
-        }
-    }
-    let gallery =
-        |specs: &[String]| -> Result<Arc<Gallery>> { Ok(Arc::new(Gallery::open(specs)?)) };
+    let opened = Opened::open(path, meeting.reference_key, meeting.weights, &named)?;
     let order = |gallery: &Arc<Gallery>| Order {
         gallery: gallery.clone(),
         extractor: meeting.extractor,
         weights: meeting.weights,
         preprocessings: &hows,
-        mixed_sizes: mixed,
+        mixed_sizes: meeting.rules.iter().all(|rules| rules.mixed_sizes),
         store: meeting.store,
         part: meeting.part,
         shard: meeting.shard,
     };
-    let images = gallery(meeting.samples)?;
+    let images = Arc::new(Gallery::open(meeting.samples)?);
     let samples = describe::run(&order(&images), &|p| tell("samples", p), stop)?;
-    let needs_images =
-        kind == Holds::Images || kind == Holds::Both && wants_features(meeting.rules);
-    let mut described = None;
-    if needs_images {
-        let real = gallery(&[meeting.reference.to_string()])?;
-        described = Some(describe::run(
-            &order(&real),
-            &|p| tell("reference", p),
-            stop,
-        )?);
-    }
+    let real = match opened.needs_images(meeting.rules) {
+        false => None,
+        true => {
+            let images = Arc::new(Gallery::open(&[meeting.reference])?);
+            let described = describe::run(&order(&images), &|p| tell("reference", p), stop)?;
+            let Some(described) = described else {
+                return Ok(None);
+            };
+            Some(described)
+        }
+    };
     let Some(samples) = samples else {
         return Ok(None);
     };
-    match described {
-        Some(None) => return Ok(None),
-        Some(Some(described)) => {
-            let found: Vec<Real> = match kind {
-                Holds::Images => {
-                    let each = described.iter().map(|images| Real::of_images(images, None));
-                    each.collect::<Result<_>>()?
-                }
-                _ => {
-                    let each = reals.into_iter().zip(&described);
-                    each.map(|(real, images)| real.with_images(images, None))
-                        .collect::<Result<_>>()?
-                }
-            };
-            reals = found;
-        }
-        None => {}
-    }
-    let findings = findings(&images, &samples[0], &reals[0])?;
+    let reals = opened.with(real.as_deref())?;
+    let findings = findings(&samples[0], &reals[0], &|i| images.name(i))?;
     let sides = hows.into_iter().zip(samples.into_iter().zip(reals));
     let sides = sides.map(|(how, (samples, real))| Sides { how, samples, real });
     let sides: Vec<Sides> = sides.collect();
     for side in &sides {
-        check(side, meeting)?;
+        check(&side.samples, &side.real, meeting.reference)?;
     }
     Ok(Some(Both { sides, findings }))
 }
 
-fn wants_features(rules: &[Rules]) -> bool {
-    rules
-        .iter()
-        .any(|r| r.neighbours.is_some() || r.kid.is_some())
-}
-
 /// Other features than the reference's measure nothing.
-fn check(side: &Sides, meeting: &Meeting) -> Result<()> {
+pub fn check(samples: &Described, real: &Real, reference: &str) -> Result<()> {
     use crate::metrics::rows::Rows;
     ensure!(
-        side.samples.len() >= 5,
+        samples.len() >= 5,
         "a score needs at least 5 images, not {}",
-        side.samples.len()
+        samples.len()
     );
     for (kind, real) in [
-        (Kind::Pool, Some(&side.real.pool)),
-        (Kind::Spatial, side.real.spatial.as_ref()),
+        (Kind::Pool, Some(&real.pool)),
+        (Kind::Spatial, real.spatial.as_ref()),
     ] {
         let Some(real) = real else { continue };
-        let (ours, theirs) = (side.samples.rows(kind)?.dim(), real.dim());
+        let (ours, theirs) = (samples.rows(kind)?.dim(), real.dim());
         ensure!(
             ours == theirs,
-            "{} has {theirs} features, the samples have {ours}\nhint: both must come from one feature network",
-            meeting.reference
+            "{reference} has {theirs} features, the samples have {ours}\nhint: both must come from one feature network",
         );
     }
     Ok(())
 }
 
-fn findings(gallery: &Gallery, samples: &Described, real: &Real) -> Result<Vec<Finding>> {
+/// What is odd about the samples, by themselves and beside the reference; `name` says where a sample lies.
+pub fn findings(
+    samples: &Described,
+    real: &Real,
+    name: &dyn Fn(usize) -> String,
+) -> Result<Vec<Finding>> {
     let survey: Survey = samples.survey()?;
-    let name = |i: usize| gallery.name(i);
-    let mut found = survey.findings(real.pool.dim(), &name);
+    let mut found = survey.findings(real.pool.dim(), name);
     if let Some(real) = &real.survey {
-        found.extend(survey.findings_beside(real, &name));
+        found.extend(survey.findings_beside(real, name));
     }
     Ok(found)
 }

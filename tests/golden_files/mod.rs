@@ -4,9 +4,10 @@
 pub mod nets;
 
 use candle_core::{Device, Tensor};
+use runner::io::checkpoint;
 use serde_json::Value;
-use std::collections::HashMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
 
 /// A file of the golden folder: `RUNNER_GOLDEN` when set, else the copy in the repository.
 pub fn golden(rel: &str) -> PathBuf {
@@ -189,4 +190,21 @@ pub fn values(tensor: &Tensor) -> Vec<f64> {
         .and_then(|t| t.to_dtype(candle_core::DType::F64));
     flat.and_then(|t| t.to_vec1::<f64>())
         .expect("a readable tensor")
+}
+
+/// Inception's weights by the golden rule, as a safetensors file.
+pub fn inception(path: &Path) {
+    let case = cases("eval", "inception").remove(0);
+    let prefix = case.text("prefix").to_string();
+    let tensors: Vec<(String, Tensor)> = case
+        .shapes()
+        .into_iter()
+        .filter(|(name, _)| !name.ends_with("num_batches_tracked"))
+        .map(|(name, shape)| {
+            let values = weight_with_gain("", &format!("{prefix}{name}"), &shape, 2.0);
+            let tensor = Tensor::from_vec(values, shape.as_slice(), &Device::Cpu).unwrap();
+            (name, tensor)
+        })
+        .collect();
+    checkpoint::write(path, &tensors, &BTreeMap::new()).unwrap();
 }

@@ -1,0 +1,289 @@
+//! A sweep in Inception's world: the numbers of `runner score` on the same images, to the bit, by the preset's rules.
+
+mod golden_files;
+
+use golden_files::inception;
+use runner::data::shapes::{Scene, Stream};
+use runner::data::survey::Facts;
+use runner::io::image::Rgb8;
+use runner::io::image::write_png;
+use runner::io::npz::{self, Array, Npz};
+use runner::stages::described::{self, Described, Kind, PART};
+use runner::stages::extract::Rows;
+use runner::stages::parts::Part;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A folder with Inception's weights by the golden rule, real images and two references made of them.
+struct Desk {
+    folder: tempfile::TempDir,
+}
+
+impl Desk {
+    fn new() -> Desk {
+        let desk = Desk {
+            folder: tempfile::tempdir().unwrap(),
+        };
+        inception(&desk.path("inception.safetensors"));
+        std::fs::create_dir(desk.path("real")).unwrap();
+        let mut all = Vec::new();
+        for i in 0..8 {
+            let pixels = Scene::of(Stream::Validation, i).render(16);
+            write_png(&desk.path(&format!("real/{i}.png")), &pixels, 16, 16).unwrap();
+            all.extend(pixels);
+        }
+        let made = desk.runner(&[
+            "reference",
+            "real",
+            "--weights",
+            "inception.safetensors",
+            "--out",
+            "ours.npz",
+        ]);
+        assert!(made.status.success(), "{}", said(&made));
+        // As the ADM evaluator's reference batches are: moments, and images for precision and recall.
+        let mut ours = Npz::open(&desk.path("ours.npz")).unwrap();
+        let (mu, sigma) = ours.moments("mu", "sigma").unwrap();
+        let (mu_s, sigma_s) = ours.moments("mu_s", "sigma_s").unwrap();
+        let (d, s) = (mu.len(), mu_s.len());
+        let moments = [
+            ("mu", Array::f64(&[d], mu)),
+            ("sigma", Array::f64(&[d, d], sigma)),
+            ("mu_s", Array::f64(&[s], mu_s)),
+            ("sigma_s", Array::f64(&[s, s], sigma_s)),
+        ];
+        npz::write(&desk.path("bare.npz"), &moments).unwrap();
+        let mut batch = moments.to_vec();
+        batch.push(("arr_0", Array::u8(&[8, 16, 16, 3], all)));
+        npz::write(&desk.path("batch.npz"), &batch).unwrap();
+        desk
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn runner(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_runner"))
+            .current_dir(self.folder.path())
+            .args(arguments)
+            .output()
+            .unwrap()
+    }
+
+    /// An experiment of seven images in parts of three, so that no batch is the one that `runner score` takes.
+    fn experiment(&self, eval: &str, rest: &str) {
+        let net =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments/shapes/unet16.safetensors");
+        let text = format!(
+            "name = \"small\"\n[model]\ncheckpoint = \"{}\"\n[sample]\nsteps = 2\ncount = 7\npart = 3\n[eval]\nfeatures = \"inception\"\nweights = \"inception.safetensors\"\n{eval}\n{rest}",
+            net.display()
+        );
+        std::fs::write(self.path("small.toml"), text).unwrap();
+    }
+
+    /// Files of the store's results called so.
+    fn stored(&self, name: &str) -> Vec<PathBuf> {
+        let all = walkdir::WalkDir::new(self.path(".runner")).sort_by_file_name();
+        let files = all.into_iter().flatten().map(|file| file.into_path());
+        let named = |path: &PathBuf| {
+            let file = path.file_name().unwrap_or_default().to_string_lossy();
+            file.starts_with(name)
+        };
+        files.filter(named).collect()
+    }
+
+    /// The record and the scores of every stored cell.
+    fn cells(&self) -> Vec<(Value, Vec<Value>)> {
+        let read = |path: &Path| std::fs::read_to_string(path).unwrap();
+        let cell = |path: &PathBuf| {
+            let scores = read(&path.with_file_name("scores.json"));
+            (
+                serde_json::from_str(&read(path)).unwrap(),
+                serde_json::from_str(&scores).unwrap(),
+            )
+        };
+        self.stored("evaluator.json").iter().map(cell).collect()
+    }
+
+    /// What `runner score` says of the sweep's images, by metric, without the sweep's store.
+    fn scored(&self, reference: &str, preset: &str) -> BTreeMap<String, Value> {
+        let images = self.stored("images-");
+        assert_eq!(images.len(), 3);
+        let mut arguments = vec!["--store", "other", "score"];
+        arguments.extend(images.iter().map(|path| path.to_str().unwrap()));
+        arguments.extend(["--reference", reference, "--preset", preset, "--json"]);
+        arguments.extend(["--weights", "inception.safetensors"]);
+        let output = self.runner(&arguments);
+        assert!(output.status.success(), "{}", said(&output));
+        let text = String::from_utf8(output.stdout).unwrap();
+        let lines = text.lines().map(|l| serde_json::from_str(l).unwrap());
+        let named = |line: Value| Some((line["metric"].as_str()?.to_string(), line));
+        lines.filter_map(named).collect()
+    }
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Value, bounds and count of a score, wherever it is written.
+fn numbers(score: &Value) -> [Value; 4] {
+    ["value", "low", "high", "count"].map(|key| score[key].clone())
+}
+
+#[test]
+fn a_sweep_gives_the_numbers_of_runner_score_to_the_bit() {
+    let desk = Desk::new();
+    desk.experiment(
+        "reference = \"ours.npz\"\nmetrics = [\"fid\", \"sfid\", \"is\", \"precision\", \"recall\"]",
+        "[grid]\neval.reference = [\"ours.npz\", \"batch.npz\"]\n",
+    );
+    let swept = desk.runner(&["sweep", "small.toml"]);
+    assert!(swept.status.success(), "{}", said(&swept));
+    let table = String::from_utf8_lossy(&swept.stdout).into_owned();
+    for label in ["FID", "sFID", "IS", "rules of adm"] {
+        assert!(table.contains(label), "{label} is not in\n{table}");
+    }
+    assert!(
+        !table.contains("FD (") && !table.contains("(inception)"),
+        "{table}"
+    );
+    let cells = desk.cells();
+    assert_eq!(cells.len(), 2);
+    let (mut counted, mut values) = (Vec::new(), Vec::new());
+    for (record, scores) in &cells {
+        let reference = match record["reference_count"].as_u64() {
+            Some(_) => "ours.npz",
+            None => "batch.npz",
+        };
+        counted.push(reference);
+        let expected = desk.scored(reference, "adm");
+        assert_eq!(scores.len(), 5);
+        for score in scores {
+            let metric = score["metric"].as_str().unwrap();
+            assert_eq!(
+                numbers(score),
+                numbers(&expected[metric]),
+                "{reference} {metric}"
+            );
+        }
+        values.push(scores.iter().map(numbers).collect::<Vec<_>>());
+        let digest = |name: &str| runner::spec::key::digest_file(&desk.path(name)).unwrap();
+        assert_eq!(record["preset"], "adm");
+        assert_eq!(record["samples_count"], 7);
+        assert_eq!(record["weights"], digest("inception.safetensors"));
+        assert_eq!(record["reference"], digest(reference));
+    }
+    counted.sort();
+    assert_eq!(counted, ["batch.npz", "ours.npz"]);
+    // The same images behind both references: those of `ours` are read, those of `batch` described.
+    assert_eq!(values[0], values[1]);
+    let again = said(&desk.runner(&["sweep", "small.toml"]));
+    assert!(!again.contains("done    cell"), "{again}");
+}
+
+#[test]
+fn another_preset_has_its_own_rules_and_metrics() {
+    let desk = Desk::new();
+    desk.experiment(
+        "reference = \"batch.npz\"\npreset = \"dgm-eval\"\nmetrics = [\"kid\", \"fid\", \"density\", \"coverage\"]",
+        "",
+    );
+    let swept = desk.runner(&["sweep", "small.toml"]);
+    assert!(swept.status.success(), "{}", said(&swept));
+    let table = String::from_utf8_lossy(&swept.stdout).into_owned();
+    assert!(
+        table.contains("KID") && table.contains("rules of dgm-eval"),
+        "{table}"
+    );
+    let (record, scores) = desk.cells().remove(0);
+    assert_eq!(record["preset"], "dgm-eval");
+    assert_eq!(record["preprocessing"], "torch");
+    let names: Vec<&str> = scores
+        .iter()
+        .map(|s| s["metric"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["kid", "fid", "density", "coverage"]);
+    let expected = desk.scored("batch.npz", "dgm-eval");
+    for score in &scores {
+        let metric = score["metric"].as_str().unwrap();
+        assert_eq!(numbers(score), numbers(&expected[metric]), "{metric}");
+    }
+    for (eval, words) in [
+        (
+            "reference = \"bare.npz\"\nmetrics = [\"fid\", \"recall\"]",
+            "bare.npz holds statistics alone, and recall compare images",
+        ),
+        (
+            "reference = \"batch.npz\"\npreset = \"dgm-eval\"\nmetrics = [\"is\"]",
+            "is cannot be measured: 7 images cannot be shared out into 10 splits",
+        ),
+        (
+            "reference = \"real\"\nmetrics = [\"fid\"]",
+            "eval.reference = \"real\" is a folder, a file is needed\n",
+        ),
+        (
+            "reference = \"ours.npz\"\npreset = \"clean-fid\"\nmetrics = [\"fid\"]",
+            "resized by `tf1`",
+        ),
+    ] {
+        desk.experiment(eval, "");
+        let refused = desk.runner(&["sweep", "small.toml"]);
+        assert!(!refused.status.success());
+        assert!(said(&refused).contains(words), "{}", said(&refused));
+    }
+}
+
+/// Features of images `range`, three of each kind, and what was seen of them.
+fn features(range: std::ops::Range<usize>) -> (Rows, Vec<Facts>) {
+    let value = |k: usize| ((k * 7919) % 10_007) as f32 / 131.0;
+    let pool: Vec<f32> = (3 * range.start..3 * range.end).map(value).collect();
+    let spatial = pool.iter().map(|v| v * v).collect();
+    let logits = pool.clone();
+    let facts = range.map(|i| {
+        let data = vec![i as u8, (i >> 8) as u8, 7];
+        Facts::of(&Rgb8 { w: 1, h: 1, data })
+    });
+    let rows = Rows {
+        pool,
+        spatial,
+        logits,
+    };
+    (rows, facts.collect())
+}
+
+#[test]
+fn moments_are_the_same_bits_however_the_features_lie() {
+    let folder = tempfile::tempdir().unwrap();
+    let n = 2 * PART + 500;
+    let stored = |name: &str, size: usize| -> Vec<Part> {
+        let part = |start: usize| {
+            let range = start..n.min(start + size);
+            let path = folder.path().join(format!("{name}-{start}.npz"));
+            let (rows, facts) = features(range.clone());
+            described::write(&path, rows, &facts).unwrap();
+            Part {
+                range: range.start as u64..range.end as u64,
+                path,
+            }
+        };
+        (0..n).step_by(size).map(part).collect()
+    };
+    let whole = Described::of(stored("whole", PART));
+    // As a sweep keeps them: parts of another size.
+    let pieces = stored("piece", 700).into_iter();
+    let pieces = pieces.map(|p| (p.range.end - p.range.start, p));
+    let pieces = pieces.map(|(length, part)| (part, 0..length as usize));
+    let pieces = Described::pieces(pieces.collect());
+    for kind in [Kind::Pool, Kind::Spatial] {
+        let (a, b) = (whole.moments(kind).unwrap(), pieces.moments(kind).unwrap());
+        assert_eq!(a, b, "{kind:?}");
+    }
+    assert_eq!(
+        whole.survey().unwrap().facts,
+        pieces.survey().unwrap().facts
+    );
+}
