@@ -19,21 +19,22 @@ pub enum Loss {
     RescaledKl,
 }
 
-/// The most that `velocity_weight` makes of an error: the last steps are next to pure noise.
+/// The most that `velocity_weight` makes of the noise's error: the last steps are next to pure noise.
 const MOST: f64 = 100.0;
 
 /// What the squared error of a net's mean part counts at step `i` so that it is the error of
 /// v = sqrt(alpha_bar) eps - sqrt(1 - alpha_bar) x0 ("Progressive Distillation for Fast Sampling of Diffusion Models",
-/// section 4); at most 100.
+/// section 4); the noise's error counts at most 100.
 pub fn velocity_weight(schedule: &Schedule, mean: Mean, i: usize) -> f64 {
     let a = schedule.alpha_bar[i];
-    let weight = match mean {
-        Mean::Epsilon => 1.0 / a,
-        Mean::StartX => 1.0 / (1.0 - a),
-        // As of x0, through its share in the posterior's mean.
-        Mean::PreviousX => 1.0 / ((1.0 - a) * schedule.posterior_x0[i].powi(2)),
-    };
-    weight.min(MOST)
+    let of_noise = (1.0 / a).min(MOST);
+    let of_x0 = of_noise * a / (1.0 - a);
+    match mean {
+        Mean::Epsilon => of_noise,
+        Mean::StartX => of_x0,
+        // x0 has this share in the posterior's mean.
+        Mean::PreviousX => of_x0 / schedule.posterior_x0[i].powi(2),
+    }
 }
 
 /// A batch on its way to noise; tensors [n, c, h, w].
