@@ -1,7 +1,9 @@
 //! The ranges of an experiment: every value that parses and still cannot be meant is refused here.
 
+use crate::spec::arch::Arch;
 use crate::spec::experiment::{
-    ArchChanges, Classes, Eval, Experiment, Kind, Metric, Model, Sample, Steps, Train,
+    ArchChanges, Classes, Eval, Experiment, Kind, Metric, Model, Sample, Sampler, Steps, Train,
+    VarianceRule,
 };
 use crate::spec::presets;
 use anyhow::{Result, bail, ensure};
@@ -44,6 +46,10 @@ impl Experiment {
                 "[sample] needs weights\nhint: name them with `model.checkpoint = \"...\"`, or make them with a [train] table"
             );
             check_sample(sample)?;
+            ensure!(
+                sample.variance != Some(VarianceRule::Learned) || self.learns_sigma(),
+                "sample.variance = \"learned\", and the net has no variance half\nhint: use \"fixed_large\" or \"fixed_small\", or leave it out"
+            );
             check_steps(&sample.steps, self.timesteps())?;
         }
         if let Some(eval) = &self.eval {
@@ -54,11 +60,21 @@ impl Experiment {
     }
 
     /// T as far as the file says it.
-    fn timesteps(&self) -> usize {
+    pub fn timesteps(&self) -> usize {
         let preset = self.model.preset.as_deref().and_then(presets::arch);
         let preset = preset.map(|(_, process)| process.timesteps);
         let own = self.model.process.timesteps;
         own.or(preset).unwrap_or(TIMESTEPS)
+    }
+
+    /// Whether the net may have a variance half, as far as the file says it.
+    fn learns_sigma(&self) -> bool {
+        let preset = self.model.preset.as_deref().and_then(presets::arch);
+        let preset = preset.is_none_or(|(arch, _)| match arch {
+            Arch::Unet(net) | Arch::SuperRes(net) => net.learn_sigma,
+            Arch::Classifier(_) | Arch::Features(_) => false,
+        });
+        self.model.arch.learn_sigma.unwrap_or(preset)
     }
 }
 
@@ -182,6 +198,23 @@ fn check_sample(sample: &Sample) -> Result<()> {
         "sample.eta = {} is outside 0..=1",
         sample.eta
     );
+    ensure!(
+        sample.temperature.is_finite() && sample.temperature >= 0.0,
+        "sample.temperature = {} is not a number from 0 up",
+        sample.temperature
+    );
+    if sample.sampler == Sampler::Ddim {
+        let fixed = sample.variance.filter(|v| *v != VarianceRule::Learned);
+        ensure!(
+            fixed.is_none(),
+            "sample.variance is fixed, and DDIM does not use the variance of a step\nhint: take it out, or use sampler = \"ddpm\"; the noise of DDIM is `eta`"
+        );
+        ensure!(
+            sample.temperature == 1.0 || sample.eta > 0.0,
+            "sample.temperature = {} scales the noise that a step adds, and DDIM adds none at eta = 0\nhint: set `eta` above 0, or take `temperature` out",
+            sample.temperature
+        );
+    }
     if let Classes::List(list) = &sample.classes {
         ensure!(!list.is_empty(), "sample.classes is an empty list");
     }

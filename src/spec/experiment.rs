@@ -189,6 +189,18 @@ pub enum Sampler {
     Ddim,
 }
 
+/// Where the noise of an ancestral step gets its size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VarianceRule {
+    /// From the net's variance half; an error for a net without one.
+    Learned,
+    /// Beta of the step.
+    FixedLarge,
+    /// The variance of q(x_{t-1} | x_t, x0).
+    FixedSmall,
+}
+
 /// Steps kept of the process: a count, or ADM's section list and `ddimN` as text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(
@@ -237,6 +249,12 @@ pub struct Sample {
     /// DDIM's noise, 0 to 1.
     #[serde(default)]
     pub eta: f64,
+    /// DDPM's variance; the net's own way when it is not said: learned where the net has it, else `fixed_large`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variance: Option<VarianceRule>,
+    /// Factor on the noise that each step adds (the paper's appendix G); x_T itself is not scaled.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub temperature: f64,
     pub count: usize,
     #[serde(default)]
     pub seed: u64,
@@ -327,6 +345,12 @@ impl ReportOptions {
 
 fn ema() -> f64 {
     0.9999
+}
+fn one() -> f64 {
+    1.0
+}
+fn is_one(x: &f64) -> bool {
+    *x == 1.0
 }
 fn yes() -> bool {
     true

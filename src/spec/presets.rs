@@ -85,10 +85,7 @@ pub fn arch(name: &str) -> Option<(Arch, Process)> {
         ),
         "shapes16" => (denoiser(shapes(16, &[1.0, 2.0, 3.0])), cosine),
         "shapes32" => (denoiser(shapes(32, &[1.0, 1.0, 2.0, 3.0])), cosine),
-        "shapes64" => (
-            denoiser(shapes(64, &[1.0, 1.0, 1.0, 2.0, 3.0])),
-            cosine,
-        ),
+        "shapes64" => (denoiser(shapes(64, &[1.0, 1.0, 1.0, 2.0, 3.0])), cosine),
         "shapes16-classifier" => (classifier(shapes(16, &[1.0, 2.0, 2.0]), 10), cosine),
         "shapes32-classifier" => (classifier(shapes(32, &[1.0, 1.0, 2.0, 2.0]), 10), cosine),
         "shapes64-classifier" => (

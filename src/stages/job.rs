@@ -1,5 +1,6 @@
 //! What each stage is asked to make, and the key of what it makes. No tensor: a plan is made anywhere.
 
+use crate::diffusion::respace::space_timesteps;
 use crate::spec::check::kept;
 use crate::spec::evaluator::Preset;
 use crate::spec::experiment::{Experiment, Kind, Metric, Model, Sample, Steps, Train};
@@ -7,7 +8,7 @@ use crate::spec::grid::Cell;
 use crate::spec::key::{Key, digest_file, hex};
 use crate::spec::rules::Preprocessing;
 use crate::stages::keys;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
@@ -207,6 +208,7 @@ pub fn jobs_of(cell: &Cell) -> Result<Vec<Job>> {
     let Some(sample) = &spec.sample else {
         return Ok(jobs);
     };
+    check_steps(&sample.steps, spec.timesteps())?;
     let job = Job::Sample(SampleJob {
         net: sampled_net(spec, trained)?,
         guidance: guide(spec)?,
@@ -238,6 +240,17 @@ pub fn jobs_of(cell: &Cell) -> Result<Vec<Job>> {
         metrics: eval.metrics.clone(),
     }));
     Ok(jobs)
+}
+
+/// That the steps can be kept, while it still costs nothing; a checkpoint that was trained on another number of steps
+/// than the file says is only found when it is opened.
+fn check_steps(steps: &Steps, timesteps: usize) -> Result<()> {
+    if let Steps::Sections(text) = steps {
+        space_timesteps(timesteps, text)
+            .map_err(|error| anyhow!("{error}"))
+            .context("[sample]")?;
+    }
+    Ok(())
 }
 
 fn sampled_net(spec: &Experiment, trained: Option<Key>) -> Result<Net> {

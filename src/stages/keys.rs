@@ -2,7 +2,7 @@
 
 use crate::spec::arch::{Arch, Process};
 use crate::spec::experiment::{
-    ArchChanges, Kind, Metric, Model, ProcessChanges, Sample, Sampler, Steps, Train,
+    ArchChanges, Kind, Metric, Model, ProcessChanges, Sample, Sampler, Steps, Train, VarianceRule,
 };
 use crate::spec::key::Key;
 use crate::spec::resolve::resolve;
@@ -105,6 +105,8 @@ pub fn sample(job: &SampleJob) -> Result<Key> {
     {
         sample.steps = Steps::Count(count);
     }
+    // What the net does anyway needs no name: "learned" is an error for a net that does not learn it.
+    sample.variance = sample.variance.filter(|v| *v != VarianceRule::Learned);
     let guidance = match &job.guidance {
         Some((net, scale)) => Some(Guide {
             net: net_inputs(net)?,
@@ -113,6 +115,9 @@ pub fn sample(job: &SampleJob) -> Result<Key> {
         None => None,
     };
     let net = net_inputs(&job.net)?;
+    if matches!(&net.net, Some(Arch::Unet(unet)) if !unet.learn_sigma) {
+        sample.variance = sample.variance.filter(|v| *v != VarianceRule::FixedLarge);
+    }
     let inputs = Inputs {
         net,
         guidance,

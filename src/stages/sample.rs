@@ -4,8 +4,8 @@ use crate::data::classes;
 use crate::diffusion::guidance::Guide;
 use crate::diffusion::labels::{Rule, label};
 use crate::diffusion::noise::Noise;
-use crate::diffusion::posterior::{Output, Reading};
-use crate::diffusion::sampler::{Recipe, draw, to_u8};
+use crate::diffusion::posterior::{Output, Reading, mean_half};
+use crate::diffusion::sampler::{Recipe, draw, tempered, to_u8};
 use crate::diffusion::schedule::Schedule;
 use crate::io::npz::{self, Array};
 use crate::nets::classifier::Classifier;
@@ -26,6 +26,8 @@ struct Studio<'a> {
     sample: &'a Sample,
     unet: Unet,
     output: Output,
+    /// The net answers with a variance half that `output` does not read.
+    unread_half: bool,
     schedule: Schedule,
     classifier: Option<(Classifier, f64)>,
     rule: Rule,
@@ -103,7 +105,9 @@ impl<'a> Studio<'a> {
             }
             None => None,
         };
-        let output = Output::of(process, arch.learn_sigma);
+        let own = Output::of(process, arch.learn_sigma);
+        let output = own.with(job.sample.variance)?;
+        let unread_half = own.learned() && !output.learned();
         let rule = rule(&job.sample.classes, &net.classes)?;
         let unet = Unet::new(arch, net.vb.clone())?;
         let classes = classes.unwrap_or(1);
@@ -112,6 +116,7 @@ impl<'a> Studio<'a> {
             sample: &job.sample,
             unet,
             output,
+            unread_half,
             schedule,
             classifier,
             rule,
@@ -145,7 +150,13 @@ impl<'a> Studio<'a> {
         let device = &self.bench.device;
         let y = Tensor::from_slice(labels, labels.len(), device)?;
         let asked = self.unet.conditional().then_some(&y);
-        let denoise = |x: &Tensor, t: &Tensor| self.unet.forward(x, t, asked, None);
+        let denoise = |x: &Tensor, t: &Tensor| {
+            let answer = self.unet.forward(x, t, asked, None)?;
+            match self.unread_half {
+                true => mean_half(&answer, x),
+                false => Ok(answer),
+            }
+        };
         let log_probs = self
             .classifier
             .as_ref()
@@ -156,6 +167,7 @@ impl<'a> Studio<'a> {
         let side = self.resolution;
         let stream = Noise::new(self.sample.seed);
         let noise = |step: u64| stream.tensor(images, step, (3, side, side), device);
+        let noise = tempered(self.sample.temperature, noise);
         let recipe = Recipe {
             reading: Reading {
                 schedule: &self.schedule,
