@@ -138,7 +138,9 @@ fn key(folder: &Path, set: &[&str]) -> std::result::Result<String, String> {
     let text = FILE.replace("NET", &net.display().to_string());
     let set: Vec<String> = set.iter().map(|s| s.to_string()).collect();
     let cells = cells(&text, &set, &[]).map_err(|e| format!("{e:#}"))?;
-    let jobs = jobs_of(&cells[0]).map_err(|e| format!("{e:#}"))?;
+    // Where backtraces are asked for, the last error carries one.
+    let text = |text: String| text.split("\n   0:").next().unwrap_or_default().to_string();
+    let jobs = jobs_of(&cells[0]).map_err(|e| text(format!("{e:#}")))?;
     Ok(jobs[0].key().unwrap().full().to_string())
 }
 
@@ -176,6 +178,34 @@ fn what_is_left_at_its_default_is_no_part_of_the_key() {
     let small = [&bare[..], &["sample.variance=fixed_small"]].concat();
     assert_eq!(key(&bare), key(&large));
     assert_ne!(key(&bare), key(&small));
+}
+
+#[test]
+fn classes_by_name_are_labels_before_any_net_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let net = "model.preset=imagenet64";
+    let of = |set: &[&str]| key(folder.path(), &[&[net], set].concat());
+    let chihuahua = of(&["sample.classes=[151]"]).unwrap();
+    for asked in ["chihuahua", "n02085620", "Chihuahua"] {
+        let set = format!("sample.classes=[\"{asked}\"]");
+        assert_eq!(of(&[&set]).unwrap(), chihuahua);
+    }
+    let message = of(&["sample.classes=[151, \"crane\"]"]).unwrap_err();
+    assert!(
+        message.starts_with("sample.classes: class \"crane\" is the name of 2 classes"),
+        "{message}"
+    );
+    assert_eq!(
+        of(&["sample.classes=[1000]"]).unwrap_err(),
+        "sample.classes: class 1000 is outside 0..=999 (the net knows 1000 classes)"
+    );
+    // The names of another data set are in the net's own card.
+    let shapes = "model.preset=shapes16";
+    assert!(key(folder.path(), &[shapes, "sample.classes=[\"heart\"]"]).is_ok());
+    assert_eq!(
+        key(folder.path(), &[shapes, "sample.classes=[10]"]).unwrap_err(),
+        "sample.classes: class 10 is outside 0..=9 (the net knows 10 classes)"
+    );
 }
 
 #[test]

@@ -7,8 +7,8 @@ use crate::spec::experiment::{Experiment, Kind, Metric, Model, Sample, Steps, Tr
 use crate::spec::grid::Cell;
 use crate::spec::key::{Key, digest_file, hex};
 use crate::spec::rules::Preprocessing;
-use crate::stages::keys;
-use anyhow::{Context, Result, anyhow, bail};
+use crate::stages::{asked, keys};
+use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
@@ -209,10 +209,13 @@ pub fn jobs_of(cell: &Cell) -> Result<Vec<Job>> {
         return Ok(jobs);
     };
     check_steps(&sample.steps, spec.timesteps())?;
+    let mut sample = sample.clone();
+    sample.classes = asked::in_plan(spec, &sample.classes)?;
+    let count = sample.count;
     let job = Job::Sample(SampleJob {
         net: sampled_net(spec, trained)?,
         guidance: guide(spec)?,
-        sample: sample.clone(),
+        sample,
     });
     let samples = job.key()?;
     jobs.push(job);
@@ -223,7 +226,7 @@ pub fn jobs_of(cell: &Cell) -> Result<Vec<Job>> {
     let extractor = weights.digest.clone();
     let job = Job::Features(FeaturesJob {
         samples,
-        count: sample.count,
+        count,
         world: eval.features.clone(),
         weights,
         preprocessing: eval.preset.rules().preprocessing,
@@ -232,7 +235,7 @@ pub fn jobs_of(cell: &Cell) -> Result<Vec<Job>> {
     jobs.push(job);
     jobs.push(Job::Metrics(MetricsJob {
         features,
-        count: sample.count,
+        count,
         world: eval.features.clone(),
         extractor,
         reference: pinned("eval.reference", &eval.reference)?,
@@ -246,9 +249,7 @@ pub fn jobs_of(cell: &Cell) -> Result<Vec<Job>> {
 /// than the file says is only found when it is opened.
 fn check_steps(steps: &Steps, timesteps: usize) -> Result<()> {
     if let Steps::Sections(text) = steps {
-        space_timesteps(timesteps, text)
-            .map_err(|error| anyhow!("{error}"))
-            .context("[sample]")?;
+        space_timesteps(timesteps, text).context("[sample]")?;
     }
     Ok(())
 }

@@ -1,6 +1,5 @@
 //! Noise to images: the one place where a net, a classifier and a schedule meet.
 
-use crate::data::classes;
 use crate::diffusion::guidance::Guide;
 use crate::diffusion::labels::{Rule, label};
 use crate::diffusion::noise::Noise;
@@ -11,7 +10,8 @@ use crate::io::npz::{self, Array};
 use crate::nets::classifier::Classifier;
 use crate::nets::unet::Unet;
 use crate::spec::arch::Arch;
-use crate::spec::experiment::{Class, ClassRule, Classes, Sample, Steps};
+use crate::spec::experiment::{Sample, Steps};
+use crate::stages::asked;
 use crate::stages::bench::{Bench, Progress, Stopped};
 use crate::stages::job::{Net, SampleJob, Weights};
 use crate::stages::parts;
@@ -108,9 +108,9 @@ impl<'a> Studio<'a> {
         let own = Output::of(process, arch.learn_sigma);
         let output = own.with(job.sample.variance)?;
         let unread_half = own.learned() && !output.learned();
-        let rule = rule(&job.sample.classes, &net.classes)?;
         let unet = Unet::new(arch, net.vb.clone())?;
         let classes = classes.unwrap_or(1);
+        let rule = asked::rule(&job.sample.classes, &net.classes, classes)?;
         Ok(Self {
             bench,
             sample: &job.sample,
@@ -238,21 +238,6 @@ fn check_guide(guide: &Loaded, net: &Loaded, resolution: usize) -> Result<usize>
         );
     }
     Ok(arch.classes)
-}
-
-/// The asked labels; names are looked up among the checkpoint's own.
-fn rule(asked: &Classes, names: &[String]) -> Result<Rule> {
-    Ok(match asked {
-        Classes::Rule(ClassRule::Balanced) => Rule::Balanced,
-        Classes::Rule(ClassRule::Random) => Rule::Random,
-        Classes::List(list) => {
-            let index = |class: &Class| match class {
-                Class::Index(index) => Ok(*index),
-                Class::Name(name) => classes::index(names, name).context("sample.classes"),
-            };
-            Rule::Cycle(list.iter().map(index).collect::<Result<_>>()?)
-        }
-    })
 }
 
 fn kind(arch: &Arch) -> &'static str {
