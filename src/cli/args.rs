@@ -26,6 +26,9 @@ Examples:
   runner status experiments/guidance.toml
   runner status experiments/guidance.toml 3
 
+  # Published weights and references, by name, for experiments/imagenet/
+  runner fetch --list
+
 Exit status: 0 all done, 1 some cells failed, 2 wrong file or flag, 130 interrupted"
 )]
 pub struct Cli {
@@ -58,8 +61,18 @@ pub enum Command {
     Reference(ReferenceArgs),
     /// Show what a checkpoint, npz or key holds
     Inspect(InspectArgs),
+    /// Get published weights, references and samples
+    Fetch(FetchArgs),
     /// Free stored results that no experiment needs
     Clean(CleanArgs),
+}
+
+/// Where fetched files are.
+#[derive(Args, Debug, Clone, Default)]
+pub struct Cache {
+    /// Where fetched files are kept [default: ~/.cache/runner]
+    #[arg(long, value_name = "DIR", env = "RUNNER_CACHE")]
+    pub cache: Option<PathBuf>,
 }
 
 /// Which cells of which file.
@@ -74,6 +87,8 @@ pub struct Choice {
     /// Keep these cells of the grid, such as `guidance.scale=0,4`
     #[arg(long, value_name = "KEY=VALUE[,VALUE]")]
     pub only: Vec<String>,
+    #[command(flatten)]
+    pub cache: Cache,
 }
 
 #[derive(Args, Debug)]
@@ -283,6 +298,29 @@ pub struct InspectArgs {
 
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
+Files come to a folder of their own and are resumed where they were cut off. Their sha256 is compared with the published
+one; where none is published, it is recorded in NAME.json beside the file at first, and compared from then on.
+In an experiment file, `fetch:imagenet64` stands for the fetched file of that name.
+
+Examples:
+  runner fetch --list
+  runner fetch imagenet64 imagenet64-classifier inception imagenet64-reference
+
+  # On another disk
+  runner fetch imagenet512 --cache /data/runner")]
+pub struct FetchArgs {
+    /// What to fetch, by the names of `--list`
+    #[arg(value_name = "NAME", required_unless_present = "list")]
+    pub names: Vec<String>,
+    /// Show every name, its size, and what is here already
+    #[arg(long)]
+    pub list: bool,
+    #[command(flatten)]
+    pub cache: Cache,
+}
+
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
 Examples:
   # See what would go
   runner clean experiments/*.toml
@@ -296,4 +334,6 @@ pub struct CleanArgs {
     /// Remove, rather than show what would be removed
     #[arg(long)]
     pub yes: bool,
+    #[command(flatten)]
+    pub cache: Cache,
 }

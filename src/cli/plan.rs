@@ -1,13 +1,15 @@
 //! `runner plan`: what a sweep would run, and why.
 
 use crate::cli::args::PlanArgs;
+use crate::cli::fetch;
 use crate::cli::open::{Opened, open};
 use crate::cli::pace::Paces;
-use crate::cli::terminal::{bytes, duration, out, short, table};
+use crate::cli::terminal::{Paint, bytes, duration, out, paint, say, short, table};
 use crate::run::plan::Plan;
 use crate::run::store::State;
 use crate::run::why::reasons;
 use crate::spec::axes::short_names;
+use crate::spec::catalogue::find;
 use crate::spec::grid::Sweep;
 use crate::spec::overlay::show;
 use crate::stages::job::{Pinned, STAGES};
@@ -74,11 +76,25 @@ fn print_summary(opened: &Opened) -> Result<()> {
     out("")?;
     out(&disk(opened))?;
     for (name, file) in inputs(&opened.plan) {
+        if file.absent().is_some() {
+            continue;
+        }
         out(&format!(
             "  {name}: {}  sha256 {}",
             file.path.display(),
             &file.digest[..8]
         ))?;
+    }
+    let absent = opened.plan.absent();
+    if !absent.is_empty() {
+        let sizes = absent.iter().map(|name| Ok(find(name)?.bytes));
+        let all: u64 = sizes.sum::<Result<u64>>()?;
+        out(&format!("  not here yet: {} to fetch", bytes(all)))?;
+        say(&format!(
+            "\n{} {}",
+            paint("hint:", Paint::Cyan),
+            fetch::command(&absent)
+        ));
     }
     Ok(())
 }

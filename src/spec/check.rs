@@ -1,12 +1,13 @@
 //! The ranges of an experiment: every value that parses and still cannot be meant is refused here.
 
 use crate::spec::arch::Arch;
+use crate::spec::catalogue::{self, SCHEME};
 use crate::spec::experiment::{
     ArchChanges, Classes, Eval, Experiment, Kind, Metric, Model, Sample, Sampler, Steps, Train,
     VarianceRule,
 };
 use crate::spec::presets;
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 /// T of every released net, and of a net whose file does not say.
 const TIMESTEPS: usize = 1000;
@@ -16,6 +17,7 @@ impl Experiment {
     pub fn check(&self) -> Result<()> {
         check_name(&self.name)?;
         check_model(&self.model)?;
+        self.check_fetched()?;
         ensure!(
             self.train.is_some() || self.sample.is_some(),
             "there is neither [train] nor [sample], so there is nothing to do"
@@ -55,6 +57,28 @@ impl Experiment {
         if let Some(eval) = &self.eval {
             ensure!(self.sample.is_some(), "[eval] needs [sample]");
             check_eval(eval)?;
+        }
+        Ok(())
+    }
+
+    /// `fetch:NAME` must name what can be fetched.
+    fn check_fetched(&self) -> Result<()> {
+        let guide = self.guidance.as_ref().map(|g| &g.checkpoint);
+        let eval = self.eval.iter().flat_map(|e| {
+            [
+                ("eval.weights", &e.weights),
+                ("eval.reference", &e.reference),
+            ]
+        });
+        let model = self.model.checkpoint.iter();
+        let paths = model
+            .map(|path| ("model.checkpoint", path))
+            .chain(guide.map(|path| ("guidance.checkpoint", path)))
+            .chain(eval);
+        for (key, path) in paths {
+            if let Some(name) = path.to_str().and_then(|text| text.strip_prefix(SCHEME)) {
+                catalogue::find(name).with_context(|| format!("{key} = \"{SCHEME}{name}\""))?;
+            }
         }
         Ok(())
     }

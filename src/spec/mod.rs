@@ -2,6 +2,7 @@
 
 pub mod arch;
 pub mod axes;
+pub mod catalogue;
 pub mod check;
 pub mod evaluator;
 pub mod experiment;

@@ -1,6 +1,7 @@
 //! What each stage is asked to make, and the key of what it makes. No tensor: a plan is made anywhere.
 
 use crate::diffusion::respace::space_timesteps;
+use crate::spec::catalogue::{self, SCHEME};
 use crate::spec::check::kept;
 use crate::spec::evaluator::Preset;
 use crate::spec::experiment::{Experiment, Kind, Metric, Model, Sample, Steps, Train};
@@ -21,6 +22,17 @@ pub const STAGES: [&str; 4] = ["train", "sample", "features", "metrics"];
 pub struct Pinned {
     pub path: PathBuf,
     pub digest: String,
+}
+
+/// In place of a digest that nobody has published.
+const UNKNOWN: &str = "not fetched yet";
+
+impl Pinned {
+    /// The name to fetch it by, where it is a published file that is not in the cache. Keys of what reads it are then
+    /// not those that they will be.
+    pub fn absent(&self) -> Option<&str> {
+        self.path.to_str()?.strip_prefix(SCHEME)
+    }
 }
 
 /// Where a net's weights come from.
@@ -281,8 +293,19 @@ fn guide(spec: &Experiment) -> Result<Option<(Net, f64)>> {
 }
 
 fn pinned(key: &str, path: &Path) -> Result<Pinned> {
-    let digest = digest_file(path)
-        .with_context(|| format!("{key} = \"{}\" cannot be read", path.display()))?;
+    let digest = match path.to_str().and_then(|text| text.strip_prefix(SCHEME)) {
+        Some(name) => catalogue::find(name)?.sha256.unwrap_or(UNKNOWN).to_string(),
+        None => digest_file(path).with_context(|| {
+            let hint = match catalogue::of_path(path) {
+                Some(entry) if !path.exists() => format!(
+                    "\nhint: `runner fetch {0}` gets it, and `{SCHEME}{0}` is its path then",
+                    entry.name
+                ),
+                _ => String::new(),
+            };
+            format!("{key} = \"{}\" cannot be read{hint}", path.display())
+        })?,
+    };
     let path = path.to_path_buf();
     Ok(Pinned { path, digest })
 }
