@@ -88,6 +88,7 @@ fn help_names_every_command_and_the_long_one_has_examples() {
         "reference",
         "inspect",
         "fetch",
+        "import",
         "clean",
     ] {
         let help = runner(folder.path(), &[command, "--help"]);

@@ -63,6 +63,8 @@ pub enum Command {
     Inspect(InspectArgs),
     /// Get published weights, references and samples
     Fetch(FetchArgs),
+    /// Turn guided-diffusion's flags into an experiment file
+    Import(ImportArgs),
     /// Free stored results that no experiment needs
     Clean(CleanArgs),
 }
@@ -317,6 +319,20 @@ pub struct FetchArgs {
     pub list: bool,
     #[command(flatten)]
     pub cache: Cache,
+}
+
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
+The flags of image_sample.py and classifier_sample.py, or their whole command lines. Flags that change nothing here are
+listed in a comment at the top of the file.
+
+Examples:
+  runner import --flags \"$MODEL_FLAGS $CLASSIFIER_FLAGS $SAMPLE_FLAGS --model_path models/64x64_diffusion.pt\" > a.toml
+  runner plan a.toml")]
+pub struct ImportArgs {
+    /// guided-diffusion's flags, as one text
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub flags: String,
 }
 
 #[derive(Args, Debug)]

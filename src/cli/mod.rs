@@ -4,6 +4,7 @@ pub mod args;
 pub mod board;
 pub mod clean;
 pub mod fetch;
+pub mod import;
 pub mod inspect;
 pub mod open;
 pub mod pace;
