@@ -9,6 +9,7 @@ pub mod inspect;
 pub mod open;
 pub mod pace;
 pub mod plan;
+mod price;
 pub mod reference;
 pub mod report;
 pub mod score;

@@ -2,6 +2,7 @@
 
 use crate::report::input::Report;
 use crate::report::names;
+use crate::report::published;
 use crate::report::sheet::Sheet;
 use crate::run::results::Row;
 use crate::spec::experiment::{Eval, Metric};
@@ -55,6 +56,10 @@ pub fn parts(report: &Report, sheet: &Sheet) -> Vec<String> {
     if report.eval().is_some() {
         parts.push(references(report));
         parts.push(features(report));
+    }
+    let sources = published::sources(report);
+    for (n, source) in sources.iter().enumerate() {
+        parts.push(format!("published {}: {source}", n + 1));
     }
     parts
 }

@@ -3,6 +3,7 @@
 use crate::spec::arch::{NoiseSchedule, Pool, QkvOrder};
 use crate::spec::evaluator::Preset;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -25,6 +26,8 @@ pub struct Experiment {
     pub zip: Vec<toml::Table>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub chart: Vec<Chart>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub published: Vec<Published>,
     #[serde(default, skip_serializing_if = "ReportOptions::is_empty")]
     pub report: ReportOptions,
 }
@@ -327,6 +330,17 @@ pub struct Chart {
     /// The axis that makes the lines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
+}
+
+/// `[[published]]`: scores that others have printed, shown beside the measured ones.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Published {
+    /// Where it was printed.
+    pub source: String,
+    /// Axes of this file and the value on each, written as in the file: `at.guidance.scale = 1`.
+    pub at: toml::Table,
+    pub scores: BTreeMap<Metric, f64>,
 }
 
 /// `[report]`: what the report shows beyond the table of scores.

@@ -12,5 +12,6 @@ pub mod import;
 pub mod key;
 pub mod overlay;
 pub mod presets;
+pub mod published;
 pub mod resolve;
 pub mod rules;

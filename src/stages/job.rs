@@ -24,9 +24,6 @@ pub struct Pinned {
     pub digest: String,
 }
 
-/// In place of a digest that nobody has published.
-const UNKNOWN: &str = "not fetched yet";
-
 impl Pinned {
     /// The name to fetch it by, where it is a published file that is not in the cache. Keys of what reads it are then
     /// not those that they will be.
@@ -294,7 +291,11 @@ fn guide(spec: &Experiment) -> Result<Option<(Net, f64)>> {
 
 fn pinned(key: &str, path: &Path) -> Result<Pinned> {
     let digest = match path.to_str().and_then(|text| text.strip_prefix(SCHEME)) {
-        Some(name) => catalogue::find(name)?.sha256.unwrap_or(UNKNOWN).to_string(),
+        // Where no digest is published, the name keeps the keys of different files apart.
+        Some(name) => match catalogue::find(name)?.sha256 {
+            Some(digest) => digest.to_string(),
+            None => format!("{name}, not fetched yet"),
+        },
         None => digest_file(path).with_context(|| {
             let hint = match catalogue::of_path(path) {
                 Some(entry) if !path.exists() => format!(
