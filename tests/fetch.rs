@@ -474,6 +474,21 @@ fn a_plan_of_what_is_not_here_says_what_to_fetch_and_a_sweep_refuses() {
     );
     let (_, error, _) = runner(folder.path(), &["clean", "a.toml"]);
     assert!(error.contains("not in the cache"), "{error}");
+    let (_, error, _) = runner(
+        folder.path(),
+        &[
+            "score",
+            "a",
+            "--reference",
+            "b",
+            "--weights",
+            "fetch:inception",
+        ],
+    );
+    assert_eq!(
+        error,
+        "error: not in the cache: inception\n\nhint: runner fetch inception\n"
+    );
     // What is there is named by its bytes.
     std::fs::create_dir(folder.path().join("runner")).unwrap();
     std::fs::write(folder.path().join("runner/64x64_diffusion.pt"), "weights").unwrap();

@@ -182,7 +182,7 @@ pub struct ReportArgs {
     pub sort: Option<String>,
 }
 
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Clone)]
 #[command(after_long_help = "\
 Presets fix everything between image files and numbers, as one published evaluator does it:
   adm                          guided-diffusion's evaluator.py: FID, sFID, IS, precision, recall
@@ -202,6 +202,9 @@ Examples:
 
   # A small world's own net: distances are then FD, not FID
   runner score out/ --reference reference_stats/shapes32.npz --weights experiments/shapes/features.safetensors
+
+  # The paper's own images against its own reference, all of them fetched before
+  runner score fetch:imagenet64-samples-adm --reference fetch:imagenet64-reference --weights fetch:inception
 
   # Two machines, half each; then copy both stores' described/ into one and run without --shard
   runner score out/ --reference ref/ --weights inception.pth --shard 1/2")]
@@ -245,9 +248,11 @@ pub struct ScoreArgs {
     /// One JSON object a score on stdout
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub cache: Cache,
 }
 
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Clone)]
 #[command(after_long_help = "\
 Examples:
   runner reference shapes --resolution 32 --count 10000 \\
@@ -277,6 +282,8 @@ pub struct ReferenceArgs {
     /// `cpu` or `cuda:0` [default: the first CUDA device, else cpu]
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<String>,
+    #[command(flatten)]
+    pub cache: Cache,
 }
 
 #[derive(Args, Debug)]

@@ -3,7 +3,7 @@
 use crate::cli::args::{Cache, FetchArgs};
 use crate::cli::terminal::{bytes, out, say, table};
 use crate::io::download::{self, Event, Outcome, Patience, Wanted};
-use crate::spec::catalogue::{Entry, all, find};
+use crate::spec::catalogue::{Entry, SCHEME, all, find};
 use anyhow::{Context, Result, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
@@ -51,6 +51,26 @@ pub fn folder(cache: &Cache) -> Result<PathBuf> {
         "there is neither HOME nor XDG_CACHE_HOME to keep fetched files in\nhint: name a folder with --cache or RUNNER_CACHE",
     )?;
     Ok(folder.join("runner"))
+}
+
+/// The path that `fetch:NAME` stands for; every other text as it is.
+pub fn place(text: &str, cache: &Cache) -> Result<String> {
+    let Some(name) = text.strip_prefix(SCHEME) else {
+        return Ok(text.to_string());
+    };
+    let path = folder(cache)?.join(find(name)?.file());
+    if !path.exists() {
+        refuse_absent(&[name.to_string()])?;
+    }
+    Ok(path.display().to_string())
+}
+
+/// The same of a path.
+pub fn place_path(path: &Path, cache: &Cache) -> Result<PathBuf> {
+    match path.to_str() {
+        Some(text) => Ok(place(text, cache)?.into()),
+        None => Ok(path.to_path_buf()),
+    }
 }
 
 /// stdout: the path, for scripts; stderr: what is known of it.
