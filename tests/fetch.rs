@@ -295,6 +295,34 @@ fn what_changed_since_it_was_recorded_is_told() {
 }
 
 #[test]
+fn a_server_that_is_not_there_leaves_nothing_behind() {
+    let place = Place::new();
+    // A port that was free a moment ago.
+    let port = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let url = format!("http://{port}/weights.pt");
+    let wanted = Wanted {
+        url: &url,
+        path: &place.path,
+        sha256: None,
+        bytes: None,
+    };
+    let mut tries = 1;
+    let error = fetch(&wanted, PATIENCE, &mut |event| {
+        tries += usize::from(matches!(event, Event::Again(_)));
+    });
+    let message = format!("{:#}", error.unwrap_err());
+    assert!(
+        message.starts_with(&format!("fetching {url}: ")),
+        "{message}"
+    );
+    assert_eq!(tries, 2);
+    assert!(place.names().is_empty());
+}
+
+#[test]
 fn redirects_are_followed_and_a_404_is_told_at_once() {
     let place = Place::new();
     let target = Server::new(|_, head| serve(head, &file()));

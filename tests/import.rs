@@ -24,8 +24,16 @@ fn message(flags: &str) -> String {
     format!("{error:#}")
 }
 
-/// The README's sampling lines: flags, preset, fetched weights, classifier's preset and scale.
-const LINES: [(&str, &str, &str, Option<(&str, f64)>); 9] = [
+/// Flags, preset, fetched weights, classifier's preset and scale.
+type Line = (
+    &'static str,
+    &'static str,
+    &'static str,
+    Option<(&'static str, f64)>,
+);
+
+/// The README's sampling lines.
+const LINES: [Line; 9] = [
     (
         "python classifier_sample.py --class_cond True --dropout 0.1 --image_size 64 --noise_schedule cosine --num_channels 192 --num_head_channels 64 --num_res_blocks 3 --use_new_attention_order True --use_fp16 True --classifier_depth 4 --classifier_scale 1.0 --classifier_path models/64x64_classifier.pt --model_path models/64x64_diffusion.pt",
         "imagenet64",
@@ -255,7 +263,7 @@ fn the_printed_file_is_planned_at_once() {
         assert_eq!(output.status.code(), Some(0), "{error}");
         (String::from_utf8(output.stdout).unwrap(), error)
     };
-    let (_, flags) = LINES[3].0.split_at(0);
+    let flags = LINES[3].0;
     let (text, _) = run(&["import", "--flags", &format!("{COMMON} {SAMPLE} {flags}")]);
     std::fs::write(folder.path().join("a.toml"), text).unwrap();
     let (plan, hint) = run(&["plan", "a.toml"]);

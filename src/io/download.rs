@@ -114,6 +114,11 @@ pub fn fetch_through(
     }
     let part = beside(wanted.path, "part");
     let _lock = lock(&part)?;
+    if wanted.path.exists() {
+        // Another runner ended just now; the empty file is only our lock.
+        remove(&part)?;
+        return fetch_through(wanted, patience, open, tell);
+    }
     let agent = agent();
     let mut barren = 0;
     loop {
@@ -125,9 +130,13 @@ pub fn fetch_through(
                 let now = length(&part)?;
                 barren = if now > before { 0 } else { barren + 1 };
                 if barren >= patience.tries {
+                    if now == 0 {
+                        remove(&part)?;
+                        return Err(error.context(format!("fetching {}", wanted.url)));
+                    }
                     return Err(error.context(format!(
-                        "fetching {}: {} bytes are kept\nhint: the same command again goes on from there",
-                        wanted.url, now
+                        "fetching {}: {now} bytes are kept\nhint: the same command again goes on from there",
+                        wanted.url
                     )));
                 }
                 tell(Event::Again(format!("{error:#}")));

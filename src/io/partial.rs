@@ -13,8 +13,18 @@ pub fn beside(path: &Path, ending: &str) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// The partial file, made where it is not, ours alone until the handle goes.
-pub fn lock(part: &Path) -> Result<File> {
+/// The partial file, ours alone until this goes.
+pub struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing is not enough where a child process has inherited the handle; a lock that stays is only told later.
+        let _ = self.0.unlock();
+    }
+}
+
+/// Takes the partial file, made where it is not.
+pub fn lock(part: &Path) -> Result<Lock> {
     let writing = || format!("writing {}", part.display());
     if let Some(folder) = part.parent() {
         fs::create_dir_all(folder).with_context(writing)?;
@@ -22,7 +32,7 @@ pub fn lock(part: &Path) -> Result<File> {
     let file = OpenOptions::new().create(true).append(true).open(part);
     let file = file.with_context(writing)?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => {
             bail!("{} is being fetched by another runner", part.display())
         }
