@@ -17,6 +17,8 @@ fn main() -> ExitCode {
         Command::Score(args) => cli::score::run(args, &store),
         Command::Reference(args) => cli::reference::run(args, &store),
         Command::Inspect(args) => cli::inspect::run(args, &store),
+        Command::Fetch(args) => cli::fetch::run(args),
+        Command::Import(args) => cli::import::run(args),
         Command::Clean(args) => cli::clean::run(args, &store),
     };
     match ended {

@@ -70,6 +70,7 @@ fn help_names_every_command_and_the_long_one_has_examples() {
         "report     Write tables, charts and sample grids",
         "reference  Compute reference statistics of a dataset",
         "inspect    Show what a checkpoint, npz or key holds",
+        "fetch      Get published weights, references and samples",
         "clean      Free stored results that no experiment needs",
     ] {
         assert!(short.contains(line), "{line}\n{short}");
@@ -86,6 +87,8 @@ fn help_names_every_command_and_the_long_one_has_examples() {
         "report",
         "reference",
         "inspect",
+        "fetch",
+        "import",
         "clean",
     ] {
         let help = runner(folder.path(), &[command, "--help"]);

@@ -21,7 +21,7 @@ const ROOMS: [(&str, &[&str]); 11] = [
 ];
 
 /// Words that name a crate or a power, and the rooms they are at home in.
-const HOMES: [(&str, &[&str]); 9] = [
+const HOMES: [(&str, &[&str]); 10] = [
     (
         "candle_",
         &["io", "nets", "kernels", "diffusion", "stages", "run"],
@@ -30,6 +30,7 @@ const HOMES: [(&str, &[&str]); 9] = [
     ("plotters::", &["report"]),
     ("maud::", &["report"]),
     ("indicatif::", &["cli"]),
+    ("ureq::", &["io"]),
     ("clap::", &["cli"]),
     ("println!", &["cli"]),
     ("process::exit", &["cli"]),

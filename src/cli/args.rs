@@ -28,6 +28,9 @@ Examples:
   runner status experiments/guidance.toml
   runner status experiments/guidance.toml 3
 
+  # Published weights and references, by name, for experiments/imagenet/
+  runner fetch --list
+
 Exit status: 0 all done, 1 some cells failed, 2 wrong file or flag, 130 interrupted"
 )]
 pub struct Cli {
@@ -60,8 +63,20 @@ pub enum Command {
     Reference(ReferenceArgs),
     /// Show what a checkpoint, npz or key holds
     Inspect(InspectArgs),
+    /// Get published weights, references and samples
+    Fetch(FetchArgs),
+    /// Turn guided-diffusion's flags into an experiment file
+    Import(ImportArgs),
     /// Free stored results that no experiment needs
     Clean(CleanArgs),
+}
+
+/// Where fetched files are.
+#[derive(Args, Debug, Clone, Default)]
+pub struct Cache {
+    /// Where fetched files are kept [default: ~/.cache/runner]
+    #[arg(long, value_name = "DIR", env = "RUNNER_CACHE")]
+    pub cache: Option<PathBuf>,
 }
 
 /// Which cells of which file.
@@ -76,6 +91,8 @@ pub struct Choice {
     /// Keep these cells of the grid, such as `guidance.scale=0,4`
     #[arg(long, value_name = "KEY=VALUE[,VALUE]")]
     pub only: Vec<String>,
+    #[command(flatten)]
+    pub cache: Cache,
 }
 
 #[derive(Args, Debug)]
@@ -167,7 +184,7 @@ pub struct ReportArgs {
     pub sort: Option<String>,
 }
 
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Clone)]
 #[command(after_long_help = "\
 Presets fix everything between image files and numbers, as one published evaluator does it:
   adm                          guided-diffusion's evaluator.py: FID, sFID, IS, precision, recall
@@ -187,6 +204,9 @@ Examples:
 
   # A small world's own net: distances are then FD, not FID
   runner score out/ --reference reference_stats/shapes32.npz --weights experiments/shapes/features.safetensors
+
+  # The paper's own images against its own reference, all of them fetched before
+  runner score fetch:imagenet64-samples-adm --reference fetch:imagenet64-reference --weights fetch:inception
 
   # Two machines, half each; then copy both stores' described/ into one and run without --shard
   runner score out/ --reference ref/ --weights inception.pth --shard 1/2")]
@@ -230,9 +250,11 @@ pub struct ScoreArgs {
     /// One JSON object a score on stdout
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub cache: Cache,
 }
 
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Clone)]
 #[command(after_long_help = "\
 Examples:
   runner reference shapes --resolution 32 --count 10000 \\
@@ -266,6 +288,8 @@ pub struct ReferenceArgs {
     /// `cpu` or `cuda:0` [default: the first CUDA device, else cpu]
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<String>,
+    #[command(flatten)]
+    pub cache: Cache,
 }
 
 #[derive(Args, Debug)]
@@ -289,6 +313,43 @@ pub struct InspectArgs {
 
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
+Files come to a folder of their own and are resumed where they were cut off. Their sha256 is compared with the published
+one; where none is published, it is recorded in NAME.json beside the file at first, and compared from then on.
+In an experiment file, `fetch:imagenet64` stands for the fetched file of that name.
+
+Examples:
+  runner fetch --list
+  runner fetch imagenet64 imagenet64-classifier inception imagenet64-reference
+
+  # On another disk
+  runner fetch imagenet512 --cache /data/runner")]
+pub struct FetchArgs {
+    /// What to fetch, by the names of `--list`
+    #[arg(value_name = "NAME", required_unless_present = "list")]
+    pub names: Vec<String>,
+    /// Show every name, its size, and what is here already
+    #[arg(long)]
+    pub list: bool,
+    #[command(flatten)]
+    pub cache: Cache,
+}
+
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
+The flags of image_sample.py and classifier_sample.py, or their whole command lines. Flags that change nothing here are
+listed in a comment at the top of the file.
+
+Examples:
+  runner import --flags \"$MODEL_FLAGS $CLASSIFIER_FLAGS $SAMPLE_FLAGS --model_path models/64x64_diffusion.pt\" > a.toml
+  runner plan a.toml")]
+pub struct ImportArgs {
+    /// guided-diffusion's flags, as one text
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub flags: String,
+}
+
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
 Examples:
   # See what would go
   runner clean experiments/*.toml
@@ -302,4 +363,6 @@ pub struct CleanArgs {
     /// Remove, rather than show what would be removed
     #[arg(long)]
     pub yes: bool,
+    #[command(flatten)]
+    pub cache: Cache,
 }

@@ -1,11 +1,12 @@
 //! `runner clean`: frees the store entries that no given experiment file reaches.
 
 use crate::cli::args::{Choice, CleanArgs};
+use crate::cli::fetch;
 use crate::cli::open::open;
 use crate::cli::terminal::{bytes, out, say, table};
 use crate::run::claim::holder;
 use crate::run::store::{Entry, Store};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -16,8 +17,12 @@ pub fn run(args: &CleanArgs, root: &Path) -> Result<u8> {
             file: file.clone(),
             set: Vec::new(),
             only: Vec::new(),
+            cache: args.cache.clone(),
         };
-        for item in open(&choice, root, None)?.plan.items {
+        let plan = open(&choice, root, None)?.plan;
+        // Results that were made with them could not be told from those that nobody needs.
+        fetch::refuse_absent(&plan.absent()).with_context(|| file.display().to_string())?;
+        for item in plan.items {
             kept.insert((item.job.stage(), item.key.short().to_string()));
         }
     }

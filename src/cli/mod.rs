@@ -3,10 +3,13 @@
 pub mod args;
 pub mod board;
 pub mod clean;
+pub mod fetch;
+pub mod import;
 pub mod inspect;
 pub mod open;
 pub mod pace;
 pub mod plan;
+mod price;
 pub mod reference;
 pub mod report;
 pub mod score;

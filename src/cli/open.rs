@@ -1,11 +1,13 @@
 //! An experiment file opened from the command line: its text, its sweep, its plan, each error under the file's name.
 
 use crate::cli::args::Choice;
+use crate::cli::fetch;
 use crate::run::plan::Plan;
 use crate::run::store::Store;
-use crate::spec::grid::{Sweep, sweep};
+use crate::spec::catalogue::{SCHEME, find};
+use crate::spec::grid::{Cell, Sweep, sweep};
 use anyhow::{Context, Result, anyhow};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub struct Opened {
     pub sweep: Sweep,
@@ -18,8 +20,45 @@ pub fn open(choice: &Choice, store: &Path, until: Option<&str>) -> Result<Opened
     let text = std::fs::read_to_string(&choice.file)
         .map_err(|error| anyhow!("cannot be read: {error}"))
         .with_context(name)?;
-    let sweep = sweep(&text, &choice.set, &choice.only).with_context(name)?;
+    let mut sweep = sweep(&text, &choice.set, &choice.only).with_context(name)?;
+    if text.contains(SCHEME) || choice.set.iter().any(|set| set.contains(SCHEME)) {
+        let cache = fetch::folder(&choice.cache)?;
+        for cell in &mut sweep.cells {
+            locate(cell, &cache).with_context(name)?;
+        }
+    }
     let store = Store::new(store);
     let plan = Plan::of(&sweep, &store, until).with_context(name)?;
     Ok(Opened { sweep, store, plan })
+}
+
+/// `fetch:NAME` becomes the path of the fetched file; what is not in the cache keeps its name, for the plan to tell.
+fn locate(cell: &mut Cell, cache: &Path) -> Result<()> {
+    let there = |path: &Path| -> Result<Option<PathBuf>> {
+        let Some(name) = path.to_str().and_then(|text| text.strip_prefix(SCHEME)) else {
+            return Ok(None);
+        };
+        let path = cache.join(find(name)?.file());
+        Ok(path.exists().then_some(path))
+    };
+    let spec = &mut cell.spec;
+    let eval = spec.eval.iter_mut();
+    let paths = spec
+        .model
+        .checkpoint
+        .iter_mut()
+        .chain(spec.guidance.iter_mut().map(|g| &mut g.checkpoint))
+        .chain(eval.flat_map(|e| [&mut e.weights, &mut e.reference]));
+    for path in paths {
+        if let Some(found) = there(path)? {
+            *path = found;
+        }
+    }
+    for (_, value) in &mut cell.at {
+        let path = value.as_str().map(Path::new);
+        if let Some(found) = path.map(there).transpose()?.flatten() {
+            *value = toml::Value::String(found.display().to_string());
+        }
+    }
+    Ok(())
 }

@@ -1,13 +1,16 @@
 //! `runner plan`: what a sweep would run, and why.
 
 use crate::cli::args::PlanArgs;
+use crate::cli::fetch;
 use crate::cli::open::{Opened, open};
 use crate::cli::pace::Paces;
-use crate::cli::terminal::{bytes, duration, out, short, table};
+use crate::cli::price;
+use crate::cli::terminal::{Paint, bytes, duration, out, paint, say, short, table};
 use crate::run::plan::Plan;
 use crate::run::store::State;
 use crate::run::why::reasons;
-use crate::spec::axes::short_names;
+use crate::spec::axes::{Axis, short_names};
+use crate::spec::catalogue::find;
 use crate::spec::grid::Sweep;
 use crate::spec::overlay::show;
 use crate::stages::job::{Pinned, STAGES};
@@ -25,17 +28,30 @@ pub fn run(args: &PlanArgs, store: &Path) -> Result<u8> {
     Ok(0)
 }
 
-/// `guidance64: 8 cells = steps [25, 50] x scale [0, 0.5, 1, 4]`.
+/// `guidance64: 8 cells = steps [25, 50] x scale [0, 0.5, 1, 4]`; what is zipped moves together: `size/scale [64/1, 64/5]`.
 pub fn headline(sweep: &Sweep) -> String {
-    let keys: Vec<String> = sweep
-        .axes
-        .iter()
-        .map(|axis| axis.key().to_string())
-        .collect();
-    let names = short_names(&keys).into_iter().zip(&sweep.axes);
-    let axes = names.map(|(name, axis)| {
-        let values: Vec<String> = axis.lists[0].1.iter().map(show).collect();
-        format!("{name} [{}]", values.join(", "))
+    let labels = sweep.axes.iter().flat_map(Axis::labels);
+    let keys: Vec<String> = labels.map(String::from).collect();
+    let names = short_names(&keys);
+    let axes = sweep.axes.iter().map(|axis| {
+        let own = axis.labels();
+        let lists = || {
+            axis.lists
+                .iter()
+                .filter(|(key, _)| own.contains(&key.as_str()))
+        };
+        let name = |key: &str| {
+            keys.iter()
+                .position(|k| k == key)
+                .map(|at| names[at].as_str())
+        };
+        let called: Vec<&str> = own.iter().filter_map(|key| name(key)).collect();
+        let values = (0..axis.len()).map(|n| {
+            let each: Vec<String> = lists().map(|(_, values)| show(&values[n])).collect();
+            each.join("/")
+        });
+        let values: Vec<String> = values.collect();
+        format!("{} [{}]", called.join("/"), values.join(", "))
     });
     let axes = axes.collect::<Vec<_>>().join(" x ");
     let (kept, all) = (sweep.cells.len(), sweep.count);
@@ -74,11 +90,29 @@ fn print_summary(opened: &Opened) -> Result<()> {
     out("")?;
     out(&disk(opened))?;
     for (name, file) in inputs(&opened.plan) {
+        if file.absent().is_some() {
+            continue;
+        }
         out(&format!(
             "  {name}: {}  sha256 {}",
             file.path.display(),
             &file.digest[..8]
         ))?;
+    }
+    if let Some(prices) = price::table(&opened.plan) {
+        out("")?;
+        out(&prices)?;
+    }
+    let absent = opened.plan.absent();
+    if !absent.is_empty() {
+        let sizes = absent.iter().map(|name| Ok(find(name)?.bytes));
+        let all: u64 = sizes.sum::<Result<u64>>()?;
+        out(&format!("  not here yet: {} to fetch", bytes(all)))?;
+        say(&format!(
+            "\n{} {}",
+            paint("hint:", Paint::Cyan),
+            fetch::command(&absent)
+        ));
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use crate::cli::args::ReferenceArgs;
 use crate::cli::board::bar;
+use crate::cli::fetch::place_path;
 use crate::cli::terminal::{duration, say, thousands};
 use crate::data::crop::Crop;
 use crate::run::device::{Named, devices};
@@ -19,6 +20,10 @@ use std::time::Instant;
 static STOP: AtomicBool = AtomicBool::new(false);
 
 pub fn run(args: &ReferenceArgs, store: &Path) -> Result<u8> {
+    let args = &ReferenceArgs {
+        weights: place_path(&args.weights, &args.cache)?,
+        ..args.clone()
+    };
     let device = devices(args.device.as_deref())?.swap_remove(0);
     let extractor = digest_file(&args.weights).context("--weights")?;
     ctrlc::set_handler(|| STOP.store(true, Ordering::Relaxed)).context("watching for Ctrl-C")?;

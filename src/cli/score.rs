@@ -2,6 +2,7 @@
 
 use crate::cli::args::ScoreArgs;
 use crate::cli::board::bar;
+use crate::cli::fetch::{place, place_path};
 use crate::cli::score_table::{Column, append_csv, json_lines, print};
 use crate::cli::terminal::{say, short, thousands, warning};
 use crate::run::device::devices;
@@ -22,6 +23,14 @@ use std::time::Instant;
 static STOP: AtomicBool = AtomicBool::new(false);
 
 pub fn run(args: &ScoreArgs, store: &Path) -> Result<u8> {
+    let cache = &args.cache;
+    let samples = args.samples.iter().map(|text| place(text, cache));
+    let args = &ScoreArgs {
+        samples: samples.collect::<Result<_>>()?,
+        reference: place(&args.reference, cache)?,
+        weights: place_path(&args.weights, cache)?,
+        ..args.clone()
+    };
     let shard = shard(args.shard.as_deref())?;
     let device = devices(args.device.as_deref())?.swap_remove(0);
     let weights = digest_file(&args.weights)

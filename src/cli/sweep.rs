@@ -2,6 +2,7 @@
 
 use crate::cli::args::SweepArgs;
 use crate::cli::board::Board;
+use crate::cli::fetch;
 use crate::cli::open::{Opened, open};
 use crate::cli::report;
 use crate::cli::terminal;
@@ -24,6 +25,7 @@ pub fn run(args: &SweepArgs, store: &Path) -> Result<u8> {
     }
     let devices = devices(args.device.as_deref())?;
     let mut opened = open(&args.choice, store, args.until.as_deref())?;
+    fetch::refuse_absent(&opened.plan.absent())?;
     opened.store.prepare()?;
     if let Some(stage) = &args.again {
         forget(&mut opened, stage)?;

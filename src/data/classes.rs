@@ -1,5 +1,6 @@
 //! Class names to labels, and from file paths to class names.
 
+use crate::data::imagenet;
 use anyhow::{Result, bail, ensure};
 use std::collections::BTreeSet;
 
@@ -27,7 +28,8 @@ pub fn index(names: &[String], asked: &str) -> Result<u32> {
                 name.to_lowercase() == lower || synonyms(name).any(|s| s.to_lowercase() == lower)
             })
         })
-        .or_else(|| asked.parse().ok().filter(|&i: &usize| i < names.len()));
+        .or_else(|| asked.parse().ok().filter(|&i: &usize| i < names.len()))
+        .or(by_wnid(names, asked)?);
     match found {
         Some(index) => Ok(index as u32),
         None => bail!(
@@ -38,11 +40,21 @@ pub fn index(names: &[String], asked: &str) -> Result<u32> {
     }
 }
 
+/// Nets that were trained on folders named by WNID are asked in ImageNet's words too.
+fn by_wnid(names: &[String], asked: &str) -> Result<Option<usize>> {
+    if !names.iter().all(|n| imagenet::label_of_wnid(n).is_some()) {
+        return Ok(None);
+    }
+    let wnid = imagenet::wnid(imagenet::index(asked)?);
+    Ok(names.iter().position(|name| Some(name.as_str()) == wnid))
+}
+
 fn synonyms(name: &str) -> impl Iterator<Item = &str> {
     name.split(',').map(str::trim)
 }
 
-fn nearest(names: &[String], asked: &str) -> Vec<String> {
+/// `"Heart" (1)` for the names that a misspelt one is nearest to.
+pub fn nearest(names: &[String], asked: &str) -> Vec<String> {
     let lower: Vec<char> = asked.to_lowercase().chars().take(100).collect();
     let far = |name: &str| edits(&lower, &name.to_lowercase().chars().collect::<Vec<_>>());
     let mut ranked: Vec<(usize, usize)> = names
@@ -125,6 +137,16 @@ mod tests {
         );
         assert!(index(&known, "3").is_err());
         assert!(index(&[], "heart").is_err());
+    }
+
+    #[test]
+    fn folders_named_by_wnid_are_asked_in_words() {
+        let dogs = names(&["n02085620", "n02113186"]);
+        assert_eq!(index(&dogs, "chihuahua").unwrap(), 0);
+        assert_eq!(index(&dogs, "Cardigan Welsh corgi").unwrap(), 1);
+        assert_eq!(index(&dogs, "1").unwrap(), 1);
+        assert!(index(&dogs, "tench").is_err());
+        assert!(index(&dogs, "cardigan").is_err());
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod classes;
 mod container;
 pub mod crop;
 pub mod gallery;
+pub mod imagenet;
 pub mod input;
 pub mod loader;
 pub mod resize;

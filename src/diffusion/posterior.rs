@@ -3,6 +3,7 @@
 use crate::diffusion::at::At;
 use crate::diffusion::schedule::Schedule;
 use crate::spec::arch::Process;
+use crate::spec::experiment::VarianceRule;
 use candle_core::{Result, Tensor, bail};
 
 /// What the first c channels of the answer are.
@@ -46,7 +47,23 @@ impl Output {
         }
     }
 
-    fn learned(self) -> bool {
+    /// The same with another variance where one is asked for.
+    pub fn with(self, asked: Option<VarianceRule>) -> Result<Self> {
+        let variance = match asked {
+            None => self.variance,
+            Some(VarianceRule::Learned) if self.learned() => self.variance,
+            Some(VarianceRule::Learned) => bail!(
+                "sample.variance = \"learned\", and the net has no variance half\n\
+                 hint: use \"fixed_large\" or \"fixed_small\", or leave it out"
+            ),
+            Some(VarianceRule::FixedLarge) => Variance::FixedLarge,
+            Some(VarianceRule::FixedSmall) => Variance::FixedSmall,
+        };
+        Ok(Self { variance, ..self })
+    }
+
+    /// Whether the net answers with a variance half.
+    pub fn learned(self) -> bool {
         matches!(self.variance, Variance::Learned | Variance::LearnedRange)
     }
 
@@ -68,6 +85,11 @@ impl Output {
             false => (answer.clone(), None),
         })
     }
+}
+
+/// The mean half of a net's answer [n, 2c, h, w], for x [n, c, h, w]: all that a fixed variance leaves to read.
+pub fn mean_half(answer: &Tensor, x: &Tensor) -> Result<Tensor> {
+    answer.narrow(1, 0, x.dim(1)?)
 }
 
 /// p(x_{t-1} | x_t) and the x0 it stands on; all [n, c, h, w].

@@ -41,6 +41,19 @@ pub fn draw(
     Ok(Some(x))
 }
 
+/// `noise` as `draw` asks for it, with what the steps add scaled by `temperature` and x_T left as it is.
+pub fn tempered(
+    temperature: f64,
+    noise: impl Fn(u64) -> Result<Tensor>,
+) -> impl Fn(u64) -> Result<Tensor> {
+    move |step| match step {
+        START => noise(START),
+        // Exactly the untempered images at 1.
+        _ if temperature == 1.0 => noise(step),
+        _ => noise(step)? * temperature,
+    }
+}
+
 impl Recipe<'_> {
     /// x_i → x_{i-1}
     fn step(

@@ -56,7 +56,7 @@ fn fill_and_sync(file: File, fill: impl FnOnce(&mut dyn Write) -> Result<()>) ->
 }
 
 /// Makes the rename last through a power cut, where the file system can; some cannot sync a folder.
-fn sync_folder(path: &Path) {
+pub fn sync_folder(path: &Path) {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
     if let Ok(folder) = File::open(folder.unwrap_or(Path::new("."))) {
         let _ = folder.sync_all();

@@ -2,12 +2,15 @@
 
 pub mod checkpoint;
 pub mod disk;
+pub mod download;
 mod graphdef;
+mod http;
 pub mod image;
 mod inflate;
 mod jpeg;
 pub mod npy;
 pub mod npz;
+mod partial;
 mod pickle;
 mod pickle_machine;
 mod pickled_array;

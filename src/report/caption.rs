@@ -2,6 +2,7 @@
 
 use crate::report::input::Report;
 use crate::report::names;
+use crate::report::published;
 use crate::report::sheet::Sheet;
 use crate::run::results::Row;
 use crate::spec::evaluator::INCEPTION;
@@ -61,6 +62,10 @@ pub fn parts(report: &Report, sheet: &Sheet) -> Vec<String> {
     let rules = report.eval().filter(|e| e.features == INCEPTION);
     if let Some(eval) = rules.filter(|_| !swept(report, "eval.preset")) {
         parts.push(format!("rules of {}", eval.preset));
+    }
+    let sources = published::sources(report);
+    for (n, source) in sources.iter().enumerate() {
+        parts.push(format!("published {}: {source}", n + 1));
     }
     parts
 }

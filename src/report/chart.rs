@@ -3,6 +3,7 @@
 use crate::report::input::Report;
 use crate::report::lines::{self, Words};
 use crate::report::picture::Picture;
+use crate::report::published;
 use crate::report::scatter::{self, Pair};
 use crate::report::{canvas, names, points, sheet};
 use crate::spec::experiment::Chart;
@@ -66,6 +67,7 @@ fn of(report: &Report, chart: &Chart) -> Result<Vec<Figure>> {
         false => chart.y.clone(),
     };
     let x = meaning(report, &chart.x, &metrics)?;
+    let others = published::rows(report);
     let mut figures = Vec::new();
     for y in &ys {
         let Meaning::Metric(y) = meaning(report, y, &metrics)? else {
@@ -74,7 +76,7 @@ fn of(report: &Report, chart: &Chart) -> Result<Vec<Figure>> {
         let label = names::metric(&y, world);
         figures.push(match &x {
             Meaning::Axis(key) => {
-                let data = points::lines(report.rows, key, by.as_deref(), &y);
+                let data = points::lines(report.rows, &others, key, by.as_deref(), &y);
                 let words = Words {
                     metric: &y,
                     y: &label,
@@ -94,7 +96,7 @@ fn of(report: &Report, chart: &Chart) -> Result<Vec<Figure>> {
                 };
                 Figure {
                     name: names::slug(&format!("{y}-vs-{x}")),
-                    picture: scatter::draw(report.rows, &pair, by.as_deref()),
+                    picture: scatter::draw(report.rows, &others, &pair, by.as_deref()),
                 }
             }
         });

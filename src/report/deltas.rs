@@ -11,6 +11,7 @@ pub const TITLE: &str = "Differences from the first row of each reference";
 /// Intervals are left out: those of a difference are not those of its parts.
 pub fn deltas(sheet: &Sheet, rows: &[Row]) -> Sheet {
     let mut deltas = sheet.clone();
+    deltas.published.clear();
     for (line, plain) in deltas.lines.iter_mut().zip(&sheet.lines) {
         let scored = |l: &&Line| l.group == plain.group && l.entries.iter().any(Option::is_some);
         let Some(base) = sheet.lines.iter().find(scored) else {

@@ -1,17 +1,19 @@
 //! Rows to a polars frame: one row a cell, columns = axes, then each metric with its interval and count.
 
 use crate::report::names;
+use crate::report::published;
 use crate::run::results::Row;
 use anyhow::Result;
 use polars::prelude::{Column, DataFrame};
 
 /// cell u64 | every axis | metric, metric_low, metric_high f64, metric_count u64 | state.
-/// What a missing cell lacks is null, and `state` says why.
+/// What a missing cell lacks is null, and `state` says why. Of published rows it says so, and where; they are no cells.
 pub fn frame(rows: &[Row]) -> Result<DataFrame> {
     let metrics = names::metrics(rows);
+    let cell = |r: &Row| published::source(r).is_none().then_some(r.cell as u64);
     let mut columns = vec![Column::new(
         "cell".into(),
-        rows.iter().map(|r| r.cell as u64).collect::<Vec<_>>(),
+        rows.iter().map(cell).collect::<Vec<Option<u64>>>(),
     )];
     let mut taken = vec!["cell".to_string(), "state".to_string()];
     for metric in &metrics {
@@ -80,7 +82,7 @@ fn scores(rows: &[Row], metric: &str) -> [Column; 4] {
     };
     let counts: Vec<Option<u64>> = rows
         .iter()
-        .map(|r| names::score(r, metric).map(|s| s.count as u64))
+        .map(|r| Some(names::score(r, metric)?.count as u64).filter(|n| *n > 0))
         .collect();
     [
         Column::new(metric.into(), of(|s| s.value)),

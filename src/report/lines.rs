@@ -5,6 +5,7 @@ use crate::report::names::{self, Better};
 use crate::report::palette::{self, Look};
 use crate::report::picture::{Anchor, At, Picture};
 use crate::report::points::{Lines, Point};
+use crate::report::published::same;
 use crate::report::ticks::Scale;
 
 pub const WIDTH: f64 = 760.0;
@@ -44,7 +45,8 @@ impl Plot {
 /// The chart as a picture.
 pub fn draw(lines: &Lines, words: &Words) -> Picture {
     let all = || lines.series.iter().flat_map(|s| &s.points);
-    let bounds: Vec<f64> = all().flat_map(|p| [p.low, p.value, p.high]).collect();
+    let mut bounds: Vec<f64> = all().flat_map(|p| [p.low, p.value, p.high]).collect();
+    bounds.extend(lines.published.iter().map(|p| p.value));
     let y = Scale::of_metric(words.metric, &bounds);
     let x = Scale::of_values(&lines.values);
     let mean = if lines.averaged.is_some() {
@@ -59,7 +61,8 @@ pub fn draw(lines: &Lines, words: &Words) -> Picture {
     let plot = room(&y, &names, !notes(lines).is_empty());
     axes(&mut picture, plot, &x, &y);
     heads(&mut picture, plot, &head, words, y.is_log());
-    let place = |p: &Point, v: f64| plot.at(x.place(position(lines, p)), y.place(v));
+    let place =
+        |p: &Point, v: f64| plot.at(x.place(position(lines, &lines.values[p.x])), y.place(v));
     let looks = palette::looks(lines.series.len());
     for (series, look) in lines.series.iter().zip(&looks) {
         for run in runs(&series.points) {
@@ -81,6 +84,11 @@ pub fn draw(lines: &Lines, words: &Words) -> Picture {
             picture.point(look.form, place(p, p.value), 4.6, look.colour);
         }
     }
+    for p in &lines.published {
+        let at = plot.at(x.place(position(lines, &p.x)), y.place(p.value));
+        let look = looks[p.series];
+        picture.hollow(look.form, at, 5.0, look.colour);
+    }
     let ends = lines.series.iter().map(|s| {
         let last = s.points.last();
         last.map_or(plot.bottom, |p| place(p, p.value).1)
@@ -99,12 +107,13 @@ pub fn draw(lines: &Lines, words: &Words) -> Picture {
     picture
 }
 
-/// The value of a point on the x scale: its number, or its index where values are no numbers.
-fn position(lines: &Lines, point: &Point) -> f64 {
+/// A value on the x scale: its number, or its index where values are no numbers.
+fn position(lines: &Lines, value: &toml::Value) -> f64 {
     let numbers = lines.values.iter().all(|v| names::number(v).is_some());
-    match names::number(&lines.values[point.x]) {
+    let index = || lines.values.iter().position(|v| same(Some(v), Some(value)));
+    match names::number(value) {
         Some(number) if numbers && lines.values.len() > 1 => number,
-        _ => point.x as f64,
+        _ => index().unwrap_or(0) as f64,
     }
 }
 
@@ -134,6 +143,9 @@ fn notes(lines: &Lines) -> Vec<String> {
     let mut last = Vec::new();
     if points().any(|p| p.low < p.high) {
         last.push("intervals: 95 % jackknife over images".to_string());
+    }
+    if !lines.published.is_empty() {
+        last.push("hollow: published".to_string());
     }
     if lines.missing > 0 {
         last.push(format!("{} cells missing", lines.missing));

@@ -14,6 +14,7 @@ pub mod page;
 pub mod palette;
 pub mod picture;
 pub mod points;
+mod published;
 pub mod samples;
 pub mod scatter;
 pub mod sheet;

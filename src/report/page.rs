@@ -6,7 +6,7 @@ use crate::report::findings::findings;
 use crate::report::input::Report;
 use crate::report::mosaic::Mosaic;
 use crate::report::sheet::{self, Sheet};
-use crate::report::tables::{Shown, cells, head, parted};
+use crate::report::tables::{Shown, cells, head};
 use crate::report::{deltas, names, points};
 use crate::spec::experiment::Steps;
 use anyhow::Result;
@@ -197,8 +197,6 @@ fn found(report: &Report) -> Markup {
 }
 
 fn table(sheet: &Sheet) -> Markup {
-    let part =
-        |i: usize| i > 0 && parted(sheet) && sheet.lines[i].group != sheet.lines[i - 1].group;
     html! {
         div.wide {
             table {
@@ -207,8 +205,8 @@ fn table(sheet: &Sheet) -> Markup {
                     @for m in &sheet.metrics { th { (head(&m.label, m.better, "↓", "↑")) } }
                 } }
                 tbody {
-                    @for (i, line) in sheet.lines.iter().enumerate() {
-                        tr.part[part(i)] {
+                    @for (i, line) in sheet.all().into_iter().enumerate() {
+                        tr.part[sheet.parts_before(i)] {
                             @for value in &line.at { td.axis { (value) } }
                             @for (shown, entry) in cells(line, &|e| e.value.clone()).iter().zip(&line.entries) {
                                 @match (shown, entry) {

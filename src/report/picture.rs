@@ -105,6 +105,21 @@ impl Picture {
     }
 }
 
+impl Picture {
+    /// A data point that somebody else has measured: its edge alone.
+    pub fn hollow(&mut self, form: Form, at: At, radius: f64, colour: Colour) {
+        self.point(form, at, radius, colour);
+        match form.corners(at, radius - 2.2) {
+            Some(points) => self.fill(points, (255, 255, 255), 1.0),
+            None => self.marks.push(Mark::Disc {
+                at,
+                radius: radius - 2.2,
+                colour: (255, 255, 255),
+            }),
+        }
+    }
+}
+
 /// The forms of data points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {

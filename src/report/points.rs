@@ -1,6 +1,7 @@
 //! Rows to the series of a chart: lines over an axis, averaged over what the chart does not show.
 
 use crate::report::names;
+use crate::report::published::same;
 use crate::report::sheet::compare;
 use crate::run::results::{Row, Score};
 
@@ -21,23 +22,38 @@ pub struct Series {
     pub points: Vec<Point>,
 }
 
+/// A published score.
+#[derive(Clone, Debug)]
+pub struct Printed {
+    /// Index among the series.
+    pub series: usize,
+    /// On the x axis, though not always one of its values.
+    pub x: toml::Value,
+    pub value: f64,
+}
+
 pub struct Lines {
     /// The distinct values of the x axis, in order.
     pub values: Vec<toml::Value>,
     pub series: Vec<Series>,
+    pub published: Vec<Printed>,
     /// `steps = 25, 50`: what each point is the mean over.
     pub averaged: Option<String>,
     /// Cells without a score.
     pub missing: usize,
 }
 
-/// `x` and `by` are full keys of the cells' axes.
-pub fn lines(rows: &[Row], x: &str, by: Option<&str>, metric: &str) -> Lines {
+/// `x` and `by` are full keys of the cells' axes; `others` are published rows.
+pub fn lines(rows: &[Row], others: &[Row], x: &str, by: Option<&str>, metric: &str) -> Lines {
     let values = distinct(rows, x);
     let groups = match by {
         Some(by) => distinct(rows, by).into_iter().map(Some).collect(),
         None => vec![None],
     };
+    let published = others
+        .iter()
+        .filter_map(|row| printed(row, x, by, metric, &values, &groups))
+        .collect();
     let mut most = 1;
     let series = groups.iter().map(|group| {
         let here = |r: &&Row| match (by, group) {
@@ -62,13 +78,44 @@ pub fn lines(rows: &[Row], x: &str, by: Option<&str>, metric: &str) -> Lines {
     });
     Lines {
         series: series.collect(),
+        published,
         values,
-        averaged: Some(others(rows, &[Some(x), by])).filter(|text| most > 1 && !text.is_empty()),
+        averaged: Some(hidden(rows, &[Some(x), by])).filter(|text| most > 1 && !text.is_empty()),
         missing: rows
             .iter()
             .filter(|r| names::score(r, metric).is_none())
             .count(),
     }
+}
+
+/// A published row's place in a chart; none where it lacks an axis or the metric, or lies outside of what is drawn.
+fn printed(
+    row: &Row,
+    x: &str,
+    by: Option<&str>,
+    metric: &str,
+    values: &[toml::Value],
+    groups: &[Option<toml::Value>],
+) -> Option<Printed> {
+    let place = names::at(row, x)?;
+    let group = by.map(|by| names::at(row, by));
+    let series = match group {
+        Some(group) => groups.iter().position(|g| same(g.as_ref(), group))?,
+        None => 0,
+    };
+    let numbers: Option<Vec<f64>> = values.iter().map(names::number).collect();
+    let inside = match (numbers.filter(|n| n.len() > 1), names::number(place)) {
+        (Some(numbers), Some(place)) => {
+            numbers.iter().any(|n| *n <= place) && numbers.iter().any(|n| *n >= place)
+        }
+        _ => values.iter().any(|v| same(Some(v), Some(place))),
+    };
+    inside.then_some(())?;
+    Some(Printed {
+        series,
+        x: place.clone(),
+        value: names::score(row, metric)?.value,
+    })
 }
 
 /// The mean of independent scores; their half intervals add as squares.
@@ -155,9 +202,9 @@ pub fn short(rows: &[Row], key: &str) -> String {
 }
 
 /// The varying axes but the shown ones, with their values.
-fn others(rows: &[Row], shown: &[Option<&str>]) -> String {
-    let hidden = varying(rows);
-    let hidden = hidden.iter().filter(|k| !shown.contains(&Some(k.as_str())));
+fn hidden(rows: &[Row], shown: &[Option<&str>]) -> String {
+    let keys = varying(rows);
+    let hidden = keys.iter().filter(|k| !shown.contains(&Some(k.as_str())));
     let text = hidden.map(|key| {
         let values: Vec<String> = distinct(rows, key).iter().map(names::value).collect();
         format!("{} = {}", short(rows, key), values.join(", "))

@@ -27,7 +27,8 @@ struct Trace {
 }
 
 /// The chart; one line for each value of `by` and of every other axis but the one that gives the order.
-pub fn draw(rows: &[Row], pair: &Pair, by: Option<&str>) -> Picture {
+/// `others` are published rows, drawn hollow on the trace that they belong to.
+pub fn draw(rows: &[Row], others: &[Row], pair: &Pair, by: Option<&str>) -> Picture {
     let varying = points::varying(rows);
     let order = varying
         .iter()
@@ -35,9 +36,11 @@ pub fn draw(rows: &[Row], pair: &Pair, by: Option<&str>) -> Picture {
         .find(|k| Some(k.as_str()) != by)
         .cloned();
     let traces = traces(rows, pair, &varying, order.as_deref());
+    let printed = printed(rows, others, pair, &varying, order.as_deref(), &traces);
     let dots = || traces.iter().flat_map(|t| &t.dots);
+    let shown = || dots().chain(printed.iter().map(|(_, dot)| dot));
     let bounds = |pick: fn(&Dot) -> &Score| -> Vec<f64> {
-        let ends = dots().map(pick).flat_map(|s| [s.low, s.value, s.high]);
+        let ends = shown().map(pick).flat_map(|s| [s.low, s.value, s.high]);
         ends.filter(|v| v.is_finite()).collect()
     };
     let x = Scale::of_metric(pair.x.0, &bounds(|d| &d.x));
@@ -65,7 +68,11 @@ pub fn draw(rows: &[Row], pair: &Pair, by: Option<&str>) -> Picture {
             picture.point(look.form, at(dot.x.value, dot.y.value), 4.8, look.colour);
         }
     }
-    let spots: Vec<(At, &str)> = dots()
+    for (trace, dot) in &printed {
+        let look = looks[*trace];
+        picture.hollow(look.form, at(dot.x.value, dot.y.value), 5.0, look.colour);
+    }
+    let spots: Vec<(At, &str)> = shown()
         .map(|d| (at(d.x.value, d.y.value), d.label.as_str()))
         .collect();
     let paths = traces.iter().flat_map(|t| along(t, &at)).collect();
@@ -81,7 +88,13 @@ pub fn draw(rows: &[Row], pair: &Pair, by: Option<&str>) -> Picture {
         &looks,
         &ends.collect::<Vec<_>>(),
     );
-    words(&mut picture, plot, pair, order.as_deref());
+    words(
+        &mut picture,
+        plot,
+        pair,
+        order.as_deref(),
+        !printed.is_empty(),
+    );
     picture
 }
 
@@ -91,12 +104,7 @@ fn traces(rows: &[Row], pair: &Pair, varying: &[String], order: Option<&str>) ->
         .iter()
         .filter(|k| Some(k.as_str()) != order)
         .collect();
-    let name = |row: &Row| {
-        let parts = keys
-            .iter()
-            .filter_map(|k| Some(points::label(rows, k, names::at(row, k)?)));
-        parts.collect::<Vec<_>>().join(", ")
-    };
+    let name = |row: &Row| name(rows, row, &keys);
     let steps = order.map(|key| distinct(rows, key)).unwrap_or_default();
     let step = |row: &Row| {
         let value = order.and_then(|key| names::at(row, key));
@@ -136,6 +144,41 @@ fn traces(rows: &[Row], pair: &Pair, varying: &[String], order: Option<&str>) ->
         });
     }
     traces
+}
+
+/// `resolution 16, steps 25`: the trace that a row belongs to.
+fn name(rows: &[Row], row: &Row, keys: &[&String]) -> String {
+    let parts = keys
+        .iter()
+        .filter_map(|k| Some(points::label(rows, k, names::at(row, k)?)));
+    parts.collect::<Vec<_>>().join(", ")
+}
+
+/// Published rows that say both metrics and where they belong, each with its trace.
+fn printed(
+    rows: &[Row],
+    others: &[Row],
+    pair: &Pair,
+    varying: &[String],
+    order: Option<&str>,
+    traces: &[Trace],
+) -> Vec<(usize, Dot)> {
+    let keys: Vec<&String> = varying
+        .iter()
+        .filter(|k| Some(k.as_str()) != order)
+        .collect();
+    let dot = |row: &Row| {
+        let own = name(rows, row, &keys);
+        let trace = traces.iter().position(|t| t.name == own)?;
+        let value = order.and_then(|key| names::at(row, key));
+        let dot = Dot {
+            x: names::score(row, pair.x.0)?.clone(),
+            y: names::score(row, pair.y.0)?.clone(),
+            label: value.map(names::value).unwrap_or_default(),
+        };
+        Some((trace, dot))
+    };
+    others.iter().filter_map(dot).collect()
 }
 
 /// The intervals of both metrics, thin and pale.
@@ -194,7 +237,7 @@ fn labels(picture: &mut Picture, plot: Plot, spots: &[(At, &str)], mut busy: Vec
     }
 }
 
-fn words(picture: &mut Picture, plot: Plot, pair: &Pair, order: Option<&str>) {
+fn words(picture: &mut Picture, plot: Plot, pair: &Pair, order: Option<&str>, printed: bool) {
     picture.text(
         (16.0, 24.0),
         pair.y.1,
@@ -211,12 +254,16 @@ fn words(picture: &mut Picture, plot: Plot, pair: &Pair, order: Option<&str>) {
         Anchor::Centre,
     );
     let intervals = "crosses: 95 % jackknife intervals over images";
+    let intervals = match printed {
+        true => "hollow: published; crosses: 95 % jackknife intervals".to_string(),
+        false => intervals.to_string(),
+    };
     let note = match order {
         Some(key) => format!(
             "points joined in order of {0}, labelled with it; {intervals}",
             names::axis_title(key)
         ),
-        None => intervals.to_string(),
+        None => intervals,
     };
     picture.text(
         (plot.left, HEIGHT - 12.0),

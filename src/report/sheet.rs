@@ -2,6 +2,7 @@
 
 use crate::report::input::Report;
 use crate::report::names::{self, Better};
+use crate::report::published;
 use crate::run::results::Row;
 use anyhow::{Result, bail};
 use std::cmp::Ordering;
@@ -12,6 +13,8 @@ pub struct Sheet {
     pub axes: Vec<String>,
     pub metrics: Vec<Metric>,
     pub lines: Vec<Line>,
+    /// Below the lines: what others have printed.
+    pub published: Vec<Line>,
     /// Axes that do not vary: short name and value.
     pub fixed: Vec<(String, String)>,
 }
@@ -38,7 +41,7 @@ pub struct Line {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
     pub value: String,
-    /// `[2.93, 3.02]`; none when the interval is a point or not known.
+    /// `[2.93, 3.02]`, or `(published 1)` once a published line; none when the interval is a point or not known.
     pub interval: Option<String>,
     pub best: bool,
 }
@@ -67,7 +70,17 @@ pub fn sheet(report: &Report) -> Result<Sheet> {
         entries: columns_of.iter().map(|c| c[i].clone()).collect(),
         missing: row.missing.clone(),
     });
+    let published = published::rows(report);
+    let sources = published::sources(report);
+    let published = published.iter().map(|row| Line {
+        cell: row.cell,
+        group: usize::MAX,
+        at: columns.iter().map(|(key, _)| text(row, key)).collect(),
+        entries: printed(row, &metrics, &sources),
+        missing: None,
+    });
     Ok(Sheet {
+        published: published.collect(),
         lines: lines.collect(),
         axes: columns.iter().map(|(_, name)| name.to_string()).collect(),
         fixed: match rows.first() {
@@ -79,6 +92,56 @@ pub fn sheet(report: &Report) -> Result<Sheet> {
         },
         metrics,
     })
+}
+
+impl Line {
+    /// What somebody else has printed, of no cell.
+    pub fn published(&self) -> bool {
+        self.group == usize::MAX
+    }
+}
+
+impl Sheet {
+    /// Every line, the published ones last.
+    pub fn all(&self) -> Vec<&Line> {
+        self.lines.iter().chain(&self.published).collect()
+    }
+
+    /// Whether a gap stands before line `i` of all: between groups that stand together, and before what is published.
+    pub fn parts_before(&self, i: usize) -> bool {
+        let all = self.all();
+        match i {
+            0 => false,
+            i if i >= self.lines.len() => i == self.lines.len(),
+            i => parted(&self.lines) && all[i].group != all[i - 1].group,
+        }
+    }
+}
+
+/// True where the lines of each group stand together, so that a gap may part them.
+fn parted(lines: &[Line]) -> bool {
+    let groups: Vec<usize> = lines.iter().map(|l| l.group).collect();
+    let changes = groups.windows(2).filter(|w| w[0] != w[1]).count();
+    let kinds = groups.iter().max().map_or(0, |g| g + 1);
+    changes + 1 == kinds && kinds < groups.len()
+}
+
+/// A published row's entries; the first carries the number of its source.
+fn printed(row: &Row, metrics: &[Metric], sources: &[String]) -> Vec<Option<Entry>> {
+    let source = published::source(row);
+    let number = sources.iter().position(|s| Some(s.as_str()) == source);
+    let mut mark = number.map(|n| format!("(published {})", n + 1));
+    metrics
+        .iter()
+        .map(|metric| {
+            let score = names::score(row, &metric.key)?;
+            Some(Entry {
+                value: published::number(score.value),
+                interval: mark.take(),
+                best: false,
+            })
+        })
+        .collect()
 }
 
 /// The full keys that tell the cells apart, in file order: their axes, and of what is zipped with these as much as

@@ -37,7 +37,7 @@ pub fn markdown(sheet: &Sheet, caption: &[String]) -> String {
         false => ":---".to_string(),
     });
     out.push_str(&pipe(rules));
-    for line in &sheet.lines {
+    for line in sheet.all() {
         let at = line.at.iter().map(|v| escape_markdown(v));
         let entries = cells(line, &|e| {
             let value = match e.best {
@@ -79,8 +79,8 @@ pub fn latex(sheet: &Sheet, title: &str, label: &str, caption: &[String]) -> Str
     ));
     out.push_str(&axes.chain(heads).collect::<Vec<_>>().join(" & "));
     out.push_str(" \\\\\n    \\midrule\n");
-    for (i, line) in sheet.lines.iter().enumerate() {
-        if i > 0 && parted(sheet) && line.group != sheet.lines[i - 1].group {
+    for (i, line) in sheet.all().into_iter().enumerate() {
+        if sheet.parts_before(i) {
             out.push_str("    \\addlinespace\n");
         }
         let at = line.at.iter().map(|v| escape_latex(v));
@@ -128,7 +128,8 @@ pub fn cells(line: &Line, write: &dyn Fn(&Entry) -> String) -> Vec<Shown> {
     let mut said = false;
     let place = |entry: &Option<Entry>| match entry {
         Some(entry) => Shown::Entry(write(entry)),
-        None if said => Shown::Entry(String::new()),
+        // Nobody printed it: nothing that could still be measured.
+        None if said || line.published() => Shown::Entry(String::new()),
         None => {
             said = true;
             Shown::Missing(missing(line))
@@ -145,14 +146,6 @@ fn missing(line: &Line) -> String {
         Some(why) => format!("missing ({why})"),
         None => "not measured".into(),
     }
-}
-
-/// True where the lines of each group stand together, so that a gap may part them.
-pub fn parted(sheet: &Sheet) -> bool {
-    let groups: Vec<usize> = sheet.lines.iter().map(|l| l.group).collect();
-    let changes = groups.windows(2).filter(|w| w[0] != w[1]).count();
-    let kinds = groups.iter().max().map_or(0, |g| g + 1);
-    changes + 1 == kinds && kinds < groups.len()
 }
 
 pub fn head(label: &str, better: Option<Better>, down: &str, up: &str) -> String {

@@ -43,21 +43,20 @@ struct Column {
 fn columns(sheet: &Sheet, kept: usize) -> Vec<Column> {
     let mut columns: Vec<Column> = Vec::new();
     for (i, name) in sheet.axes.iter().enumerate() {
-        let cells: Vec<String> = sheet.lines.iter().map(|l| l.at[i].clone()).collect();
+        let cells: Vec<String> = sheet.all().iter().map(|l| l.at[i].clone()).collect();
         columns.push(Column {
-            right: cells.iter().all(|c| c.parse::<f64>().is_ok()),
+            right: cells
+                .iter()
+                .all(|c| c.is_empty() || c.parse::<f64>().is_ok()),
             head: name.clone(),
             cells,
         });
     }
-    let lines: Vec<Vec<Shown>> = sheet
-        .lines
-        .iter()
-        .map(|l| cells(l, &|_| String::new()))
-        .collect();
+    let all = sheet.all();
+    let lines: Vec<Vec<Shown>> = all.iter().map(|l| cells(l, &|_| String::new())).collect();
     for (i, metric) in sheet.metrics.iter().enumerate() {
         let starred = stars(&metric.key);
-        let cell = |(line, shown): (&crate::report::sheet::Line, &Vec<Shown>)| {
+        let cell = |(line, shown): (&&crate::report::sheet::Line, &Vec<Shown>)| {
             let Some(entry) = &line.entries[i] else {
                 return match &shown[i] {
                     Shown::Missing(why) => why.clone(),
@@ -65,7 +64,9 @@ fn columns(sheet: &Sheet, kept: usize) -> Vec<Column> {
                 };
             };
             let mut text = entry.value.clone();
-            if let Some(interval) = entry.interval.as_ref().filter(|_| i < kept) {
+            // The source's number stays, however narrow it gets.
+            let shown = i < kept || line.published();
+            if let Some(interval) = entry.interval.as_ref().filter(|_| shown) {
                 text.push(' ');
                 text.push_str(interval);
             }
@@ -77,7 +78,7 @@ fn columns(sheet: &Sheet, kept: usize) -> Vec<Column> {
         columns.push(Column {
             right: false,
             head: metric.label.clone(),
-            cells: sheet.lines.iter().zip(&lines).map(cell).collect(),
+            cells: all.iter().zip(&lines).map(cell).collect(),
         });
     }
     columns

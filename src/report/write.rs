@@ -4,7 +4,9 @@ use crate::io::disk;
 use crate::report::input::Report;
 use crate::report::page::{self, Parts};
 use crate::report::sheet::Sheet;
-use crate::report::{caption, chart, deltas, frame, mosaic, names, samples, sheet, tables};
+use crate::report::{
+    caption, chart, deltas, frame, mosaic, names, published, samples, sheet, tables,
+};
 use anyhow::{Context, Result, bail};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
@@ -121,7 +123,8 @@ fn files(report: &Report, formats: &[Format]) -> Result<Vec<(String, Vec<u8>)>> 
             page::page(report, &parts)?.into_bytes(),
         ));
     }
-    let frame = frame::frame(report.rows)?;
+    let rows = [report.rows, &published::rows(report)].concat();
+    let frame = frame::frame(&rows)?;
     if wants(Format::Csv) {
         files.push(("table.csv".into(), tables::csv(&frame)?));
     }

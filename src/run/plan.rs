@@ -98,6 +98,19 @@ impl Plan {
         (0..self.items.len()).filter(open).collect()
     }
 
+    /// The published files that are read and not in the cache, by the names to fetch them by, each once.
+    pub fn absent(&self) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for file in self.items.iter().flat_map(|item| item.job.inputs()) {
+            if let Some(name) = file.absent()
+                && !names.iter().any(|known| known == name)
+            {
+                names.push(name.to_string());
+            }
+        }
+        names
+    }
+
     /// The cell that stands for an item in messages.
     pub fn first_cell(&self, item: usize) -> &Cell {
         &self.cells[self.items[item].cells[0]]

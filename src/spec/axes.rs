@@ -25,6 +25,24 @@ impl Axis {
         &self.lists[0].0
     }
 
+    /// The keys that tell its values apart: the first, and of a zip as many more as that takes.
+    pub fn labels(&self) -> Vec<&str> {
+        let kinds = |chosen: &[&(String, Vec<toml::Value>)]| {
+            let equal = |a: usize, b: usize| chosen.iter().all(|(_, v)| same(&v[a], &v[b]));
+            let fresh = |b: &usize| (0..*b).all(|a| !equal(a, *b));
+            (0..self.len()).filter(fresh).count()
+        };
+        let mut chosen = vec![&self.lists[0]];
+        for list in &self.lists[1..] {
+            let mut more = chosen.clone();
+            more.push(list);
+            if kinds(&more) > kinds(&chosen) {
+                chosen = more;
+            }
+        }
+        chosen.iter().map(|(key, _)| key.as_str()).collect()
+    }
+
     pub fn place(&self) -> &'static str {
         match self.zipped {
             true => "[[zip]]",
@@ -95,7 +113,10 @@ fn list(place: &str, key: &str, value: toml::Value) -> Result<Vec<toml::Value>> 
     );
     let root = key.split('.').next().unwrap_or(key);
     ensure!(
-        !matches!(root, "name" | "grid" | "zip" | "chart" | "report"),
+        !matches!(
+            root,
+            "name" | "grid" | "zip" | "chart" | "published" | "report"
+        ),
         "{place} `{key}` cannot be an axis"
     );
     Ok(values)

@@ -1,8 +1,11 @@
 //! The ranges of an experiment: every value that parses and still cannot be meant is refused here.
 
+use crate::spec::arch::Arch;
+use crate::spec::catalogue::{self, SCHEME};
 use crate::spec::evaluator::{INCEPTION, Preset};
 use crate::spec::experiment::{
-    ArchChanges, Classes, Eval, Experiment, Kind, Model, Sample, Steps, Train,
+    ArchChanges, Classes, Eval, Experiment, Kind, Model, Sample, Sampler, Steps, Train,
+    VarianceRule,
 };
 use crate::spec::metric::Metric;
 use crate::spec::presets;
@@ -17,6 +20,7 @@ impl Experiment {
     pub fn check(&self) -> Result<()> {
         check_name(&self.name)?;
         check_model(&self.model)?;
+        self.check_fetched()?;
         ensure!(
             self.train.is_some() || self.sample.is_some(),
             "there is neither [train] nor [sample], so there is nothing to do"
@@ -47,6 +51,10 @@ impl Experiment {
                 "[sample] needs weights\nhint: name them with `model.checkpoint = \"...\"`, or make them with a [train] table"
             );
             check_sample(sample)?;
+            ensure!(
+                sample.variance != Some(VarianceRule::Learned) || self.learns_sigma(),
+                "sample.variance = \"learned\", and the net has no variance half\nhint: use \"fixed_large\" or \"fixed_small\", or leave it out"
+            );
             check_steps(&sample.steps, self.timesteps())?;
         }
         if let Some(eval) = &self.eval {
@@ -56,12 +64,44 @@ impl Experiment {
         Ok(())
     }
 
+    /// `fetch:NAME` must name what can be fetched.
+    fn check_fetched(&self) -> Result<()> {
+        let guide = self.guidance.as_ref().map(|g| &g.checkpoint);
+        let eval = self.eval.iter().flat_map(|e| {
+            [
+                ("eval.weights", &e.weights),
+                ("eval.reference", &e.reference),
+            ]
+        });
+        let model = self.model.checkpoint.iter();
+        let paths = model
+            .map(|path| ("model.checkpoint", path))
+            .chain(guide.map(|path| ("guidance.checkpoint", path)))
+            .chain(eval);
+        for (key, path) in paths {
+            if let Some(name) = path.to_str().and_then(|text| text.strip_prefix(SCHEME)) {
+                catalogue::find(name).with_context(|| format!("{key} = \"{SCHEME}{name}\""))?;
+            }
+        }
+        Ok(())
+    }
+
     /// T as far as the file says it.
-    fn timesteps(&self) -> usize {
+    pub fn timesteps(&self) -> usize {
         let preset = self.model.preset.as_deref().and_then(presets::arch);
         let preset = preset.map(|(_, process)| process.timesteps);
         let own = self.model.process.timesteps;
         own.or(preset).unwrap_or(TIMESTEPS)
+    }
+
+    /// Whether the net may have a variance half, as far as the file says it.
+    fn learns_sigma(&self) -> bool {
+        let preset = self.model.preset.as_deref().and_then(presets::arch);
+        let preset = preset.is_none_or(|(arch, _)| match arch {
+            Arch::Unet(net) | Arch::SuperRes(net) => net.learn_sigma,
+            Arch::Classifier(_) | Arch::Features(_) => false,
+        });
+        self.model.arch.learn_sigma.unwrap_or(preset)
     }
 }
 
@@ -185,6 +225,23 @@ fn check_sample(sample: &Sample) -> Result<()> {
         "sample.eta = {} is outside 0..=1",
         sample.eta
     );
+    ensure!(
+        sample.temperature.is_finite() && sample.temperature >= 0.0,
+        "sample.temperature = {} is not a number from 0 up",
+        sample.temperature
+    );
+    if sample.sampler == Sampler::Ddim {
+        let fixed = sample.variance.filter(|v| *v != VarianceRule::Learned);
+        ensure!(
+            fixed.is_none(),
+            "sample.variance is fixed, and DDIM does not use the variance of a step\nhint: take it out, or use sampler = \"ddpm\"; the noise of DDIM is `eta`"
+        );
+        ensure!(
+            sample.temperature == 1.0 || sample.eta > 0.0,
+            "sample.temperature = {} scales the noise that a step adds, and DDIM adds none at eta = 0\nhint: set `eta` above 0, or take `temperature` out",
+            sample.temperature
+        );
+    }
     if let Classes::List(list) = &sample.classes {
         ensure!(!list.is_empty(), "sample.classes is an empty list");
     }

@@ -4,6 +4,7 @@ use crate::spec::arch::{NoiseSchedule, Pool, QkvOrder};
 use crate::spec::evaluator::Preset;
 use crate::spec::metric::Metric;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -26,6 +27,8 @@ pub struct Experiment {
     pub zip: Vec<toml::Table>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub chart: Vec<Chart>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub published: Vec<Published>,
     #[serde(default, skip_serializing_if = "ReportOptions::is_empty")]
     pub report: ReportOptions,
 }
@@ -214,6 +217,18 @@ pub enum Sampler {
     Ddim,
 }
 
+/// Where the noise of an ancestral step gets its size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VarianceRule {
+    /// From the net's variance half; an error for a net without one.
+    Learned,
+    /// Beta of the step.
+    FixedLarge,
+    /// The variance of q(x_{t-1} | x_t, x0).
+    FixedSmall,
+}
+
 /// Steps kept of the process: a count, or ADM's section list and `ddimN` as text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(
@@ -262,6 +277,12 @@ pub struct Sample {
     /// DDIM's noise, 0 to 1.
     #[serde(default)]
     pub eta: f64,
+    /// DDPM's variance; the net's own way when it is not said: learned where the net has it, else `fixed_large`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variance: Option<VarianceRule>,
+    /// Factor on the noise that each step adds (the paper's appendix G); x_T itself is not scaled.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub temperature: f64,
     pub count: usize,
     #[serde(default)]
     pub seed: u64,
@@ -305,6 +326,17 @@ pub struct Chart {
     pub by: Option<String>,
 }
 
+/// `[[published]]`: scores that others have printed, shown beside the measured ones.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Published {
+    /// Where it was printed.
+    pub source: String,
+    /// Axes of this file and the value on each, written as in the file: `at.guidance.scale = 1`.
+    pub at: toml::Table,
+    pub scores: BTreeMap<Metric, f64>,
+}
+
 /// `[report]`: what the report shows beyond the table of scores.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -321,6 +353,12 @@ impl ReportOptions {
 
 fn ema() -> f64 {
     0.9999
+}
+fn one() -> f64 {
+    1.0
+}
+fn is_one(x: &f64) -> bool {
+    *x == 1.0
 }
 fn yes() -> bool {
     true

@@ -1,9 +1,10 @@
 //! One experiment file → its cells: every combination of its axes, in mixed radix, the last axis fastest.
 
 use crate::spec::axes::{Axis, axes, short_names};
-use crate::spec::experiment::{Chart, Experiment};
+use crate::spec::experiment::{Chart, Experiment, Published};
 use crate::spec::metric::Metric;
 use crate::spec::overlay::{assign, pair, same, show, value};
+use crate::spec::published;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde::Deserialize;
 
@@ -14,9 +15,9 @@ pub struct Cell {
     pub index: usize,
     /// Every axis and every list of a zip, by full dotted key, in file order.
     pub at: Vec<(String, toml::Value)>,
-    /// Full keys of `at` that label the cell: each grid key and the first key of each zip.
+    /// Full keys of `at` that label the cell: each grid key, and of each zip the first and what else tells it apart.
     pub axes: Vec<String>,
-    /// Without `grid`, `zip` and `chart`.
+    /// Without `grid`, `zip`, `chart` and `published`.
     pub spec: Experiment,
 }
 
@@ -49,6 +50,7 @@ impl Cell {
 pub struct Sweep {
     pub name: String,
     pub charts: Vec<Chart>,
+    pub published: Vec<Published>,
     /// The file under `--set` as text, every default written out.
     pub resolved: String,
     pub axes: Vec<Axis>,
@@ -87,6 +89,7 @@ pub fn sweep(text: &str, set: &[String], only: &[String]) -> Result<Sweep> {
         let mut cell = cell(&table, &axes, index)?;
         base.get_or_insert_with(|| cell.spec.clone());
         cell.spec.chart.clear();
+        cell.spec.published.clear();
         let prefix = cell.title();
         let checked = cell.spec.check();
         match axes.is_empty() {
@@ -96,7 +99,9 @@ pub fn sweep(text: &str, set: &[String], only: &[String]) -> Result<Sweep> {
         cells.push(cell);
     }
     let base = base.unwrap_or_default();
-    check_charts(&base.chart, &axes, &cells)?;
+    let metrics = metrics(&cells);
+    check_charts(&base.chart, &axes, &metrics)?;
+    published::check(&base.published, &axes, &metrics)?;
     let resolved = resolved(&base, &table)?;
     for one in only {
         keep(&mut cells, &axes, one).with_context(|| format!("--only {one}"))?;
@@ -105,6 +110,7 @@ pub fn sweep(text: &str, set: &[String], only: &[String]) -> Result<Sweep> {
     Ok(Sweep {
         name: base.name,
         charts: base.chart,
+        published: base.published,
         resolved,
         axes,
         count,
@@ -179,7 +185,7 @@ fn cell(table: &toml::Table, axes: &[Axis], index: usize) -> Result<Cell> {
     let mut cell = Cell {
         index,
         at,
-        axes: axes.iter().map(|axis| axis.key().to_string()).collect(),
+        axes: labels(axes),
         spec: Experiment::default(),
     };
     match Experiment::deserialize(table) {
@@ -190,10 +196,15 @@ fn cell(table: &toml::Table, axes: &[Axis], index: usize) -> Result<Cell> {
     Ok(cell)
 }
 
+fn labels(axes: &[Axis]) -> Vec<String> {
+    let labels = axes.iter().flat_map(Axis::labels);
+    labels.map(String::from).collect()
+}
+
 /// Drops the cells that one `--only KEY=VALUE[,VALUE]` does not name.
 fn keep(cells: &mut Vec<Cell>, axes: &[Axis], text: &str) -> Result<()> {
     let (key, text) = pair(text)?;
-    let keys: Vec<String> = axes.iter().map(|axis| axis.key().to_string()).collect();
+    let keys = labels(axes);
     let by_short_name = short_names(&keys).iter().position(|name| name == key);
     let key = by_short_name.map_or(key, |at| &keys[at]);
     let lists = axes.iter().flat_map(|axis| &axis.lists);
@@ -224,16 +235,21 @@ fn keep(cells: &mut Vec<Cell>, axes: &[Axis], text: &str) -> Result<()> {
     Ok(())
 }
 
-/// What a chart names must be an axis or a metric of the file.
-fn check_charts(charts: &[Chart], axes: &[Axis], cells: &[Cell]) -> Result<()> {
-    let names: Vec<&str> = axes
-        .iter()
-        .flat_map(|axis| axis.lists.iter().map(|(name, _)| name.as_str()))
-        .collect();
+/// The metrics that any cell asks for.
+fn metrics(cells: &[Cell]) -> Vec<Metric> {
     let evals = cells.iter().filter_map(|cell| cell.spec.eval.as_ref());
     let mut metrics: Vec<Metric> = evals.flat_map(|eval| eval.metrics.clone()).collect();
     metrics.sort();
     metrics.dedup();
+    metrics
+}
+
+/// What a chart names must be an axis or a metric of the file.
+fn check_charts(charts: &[Chart], axes: &[Axis], metrics: &[Metric]) -> Result<()> {
+    let names: Vec<&str> = axes
+        .iter()
+        .flat_map(|axis| axis.lists.iter().map(|(name, _)| name.as_str()))
+        .collect();
     let metrics: Vec<&str> = metrics.iter().map(|metric| metric.name()).collect();
     let list = |names: &[&str]| match names.is_empty() {
         true => "none here".to_string(),

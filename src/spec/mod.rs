@@ -2,13 +2,17 @@
 
 pub mod arch;
 pub mod axes;
+pub mod catalogue;
 pub mod check;
 pub mod evaluator;
 pub mod experiment;
+pub mod flags;
 pub mod grid;
+pub mod import;
 pub mod key;
 pub mod metric;
 pub mod overlay;
 pub mod presets;
+pub mod published;
 pub mod resolve;
 pub mod rules;

@@ -1,5 +1,7 @@
 //! What each stage is asked to make, and the key of what it makes. No tensor: a plan is made anywhere.
 
+use crate::diffusion::respace::space_timesteps;
+use crate::spec::catalogue::{self, SCHEME};
 use crate::spec::check::kept;
 use crate::spec::evaluator::{INCEPTION, Preset};
 use crate::spec::experiment::{Experiment, Kind, Model, Sample, Steps, Train};
@@ -7,7 +9,7 @@ use crate::spec::grid::Cell;
 use crate::spec::key::{Key, digest_file, hex};
 use crate::spec::metric::Metric;
 use crate::spec::rules::Preprocessing;
-use crate::stages::{keys, real};
+use crate::stages::{asked, keys, real};
 use anyhow::{Context, Result, bail, ensure};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -21,6 +23,14 @@ pub const STAGES: [&str; 4] = ["train", "sample", "features", "metrics"];
 pub struct Pinned {
     pub path: PathBuf,
     pub digest: String,
+}
+
+impl Pinned {
+    /// The name to fetch it by, where it is a published file that is not in the cache. Keys of what reads it are then
+    /// not those that they will be.
+    pub fn absent(&self) -> Option<&str> {
+        self.path.to_str()?.strip_prefix(SCHEME)
+    }
 }
 
 /// Where a net's weights come from.
@@ -217,10 +227,14 @@ pub fn jobs_of(cell: &Cell) -> Result<Vec<Job>> {
     let Some(sample) = &spec.sample else {
         return Ok(jobs);
     };
+    check_steps(&sample.steps, spec.timesteps())?;
+    let mut sample = sample.clone();
+    sample.classes = asked::in_plan(spec, &sample.classes)?;
+    let count = sample.count;
     let job = Job::Sample(SampleJob {
         net: sampled_net(spec, trained)?,
         guidance: guide(spec)?,
-        sample: sample.clone(),
+        sample,
     });
     let samples = job.key()?;
     jobs.push(job);
@@ -230,14 +244,19 @@ pub fn jobs_of(cell: &Cell) -> Result<Vec<Job>> {
     let weights = pinned("eval.weights", &eval.weights)?;
     let net = weights.clone();
     let reference = pinned("eval.reference", &eval.reference)?;
-    if eval.features == INCEPTION {
+    // What is not fetched yet shows what it holds when it is there.
+    let absent = eval
+        .reference
+        .to_str()
+        .is_some_and(|p| p.starts_with(SCHEME));
+    if eval.features == INCEPTION && !absent {
         let asked: Vec<_> = eval.metrics.iter().filter_map(|m| m.quantity()).collect();
         let rules = eval.preset.rules().only(&asked);
         real::check_offer(&eval.reference, &rules).context("eval.metrics and eval.reference")?;
     }
     let job = Job::Features(FeaturesJob {
         samples,
-        count: sample.count,
+        count,
         world: eval.features.clone(),
         weights,
         preprocessing: eval.preset.rules().preprocessing,
@@ -246,7 +265,7 @@ pub fn jobs_of(cell: &Cell) -> Result<Vec<Job>> {
     jobs.push(job);
     jobs.push(Job::Metrics(MetricsJob {
         features,
-        count: sample.count,
+        count,
         world: eval.features.clone(),
         weights: net,
         reference,
@@ -254,6 +273,15 @@ pub fn jobs_of(cell: &Cell) -> Result<Vec<Job>> {
         metrics: eval.metrics.clone(),
     }));
     Ok(jobs)
+}
+
+/// That the steps can be kept, while it still costs nothing; a checkpoint that was trained on another number of steps
+/// than the file says is only found when it is opened.
+fn check_steps(steps: &Steps, timesteps: usize) -> Result<()> {
+    if let Steps::Sections(text) = steps {
+        space_timesteps(timesteps, text).context("[sample]")?;
+    }
+    Ok(())
 }
 
 fn sampled_net(spec: &Experiment, trained: Option<Key>) -> Result<Net> {
@@ -288,8 +316,23 @@ fn pinned(key: &str, path: &Path) -> Result<Pinned> {
         "{key} = \"{}\" is a folder, a file is needed\nhint: pack the images as a tar, zip or npz file, or make a file of statistics with `runner reference`",
         path.display()
     );
-    let digest = digest_file(path)
-        .with_context(|| format!("{key} = \"{}\" cannot be read", path.display()))?;
+    let digest = match path.to_str().and_then(|text| text.strip_prefix(SCHEME)) {
+        // Where no digest is published, the name keeps the keys of different files apart.
+        Some(name) => match catalogue::find(name)?.sha256 {
+            Some(digest) => digest.to_string(),
+            None => format!("{name}, not fetched yet"),
+        },
+        None => digest_file(path).with_context(|| {
+            let hint = match catalogue::of_path(path) {
+                Some(entry) if !path.exists() => format!(
+                    "\nhint: `runner fetch {0}` gets it, and `{SCHEME}{0}` is its path then",
+                    entry.name
+                ),
+                _ => String::new(),
+            };
+            format!("{key} = \"{}\" cannot be read{hint}", path.display())
+        })?,
+    };
     let path = path.to_path_buf();
     Ok(Pinned { path, digest })
 }

@@ -3,7 +3,7 @@
 use crate::spec::arch::{Arch, Process};
 use crate::spec::evaluator::INCEPTION;
 use crate::spec::experiment::{
-    ArchChanges, Kind, Model, ProcessChanges, Sample, Sampler, Steps, Train,
+    ArchChanges, Kind, Model, ProcessChanges, Sample, Sampler, Steps, Train, VarianceRule,
 };
 use crate::spec::key::Key;
 use crate::spec::metric::Metric;
@@ -111,6 +111,8 @@ pub fn sample(job: &SampleJob) -> Result<Key> {
     {
         sample.steps = Steps::Count(count);
     }
+    // What the net does anyway needs no name: "learned" is an error for a net that does not learn it.
+    sample.variance = sample.variance.filter(|v| *v != VarianceRule::Learned);
     let guidance = match &job.guidance {
         Some((net, scale)) => Some(Guide {
             net: net_inputs(net)?,
@@ -119,6 +121,9 @@ pub fn sample(job: &SampleJob) -> Result<Key> {
         None => None,
     };
     let net = net_inputs(&job.net)?;
+    if matches!(&net.net, Some(Arch::Unet(unet)) if !unet.learn_sigma) {
+        sample.variance = sample.variance.filter(|v| *v != VarianceRule::FixedLarge);
+    }
     let inputs = Inputs {
         net,
         guidance,

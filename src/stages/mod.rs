@@ -1,5 +1,6 @@
 //! The one floor where nets meet diffusion and files meet tensors. No stage imports another: they speak through files named by key.
 
+mod asked;
 mod balls;
 pub mod bench;
 pub mod describe;

@@ -1,17 +1,17 @@
 //! Noise to images: the one place where a net, a classifier and a schedule meet.
 
-use crate::data::classes;
 use crate::diffusion::guidance::Guide;
 use crate::diffusion::labels::{Rule, label};
 use crate::diffusion::noise::Noise;
-use crate::diffusion::posterior::{Output, Reading};
-use crate::diffusion::sampler::{Recipe, draw, to_u8};
+use crate::diffusion::posterior::{Output, Reading, mean_half};
+use crate::diffusion::sampler::{Recipe, draw, tempered, to_u8};
 use crate::diffusion::schedule::Schedule;
 use crate::io::npz::{self, Array};
 use crate::nets::classifier::Classifier;
 use crate::nets::unet::Unet;
 use crate::spec::arch::Arch;
-use crate::spec::experiment::{Class, ClassRule, Classes, Sample, Steps};
+use crate::spec::experiment::{Sample, Steps};
+use crate::stages::asked;
 use crate::stages::bench::{Bench, Progress, Stopped};
 use crate::stages::job::{Net, SampleJob, Weights};
 use crate::stages::parts;
@@ -26,6 +26,8 @@ struct Studio<'a> {
     sample: &'a Sample,
     unet: Unet,
     output: Output,
+    /// The net answers with a variance half that `output` does not read.
+    unread_half: bool,
     schedule: Schedule,
     classifier: Option<(Classifier, f64)>,
     rule: Rule,
@@ -103,15 +105,18 @@ impl<'a> Studio<'a> {
             }
             None => None,
         };
-        let output = Output::of(process, arch.learn_sigma);
-        let rule = rule(&job.sample.classes, &net.classes)?;
+        let own = Output::of(process, arch.learn_sigma);
+        let output = own.with(job.sample.variance)?;
+        let unread_half = own.learned() && !output.learned();
         let unet = Unet::new(arch, net.vb.clone())?;
         let classes = classes.unwrap_or(1);
+        let rule = asked::rule(&job.sample.classes, &net.classes, classes)?;
         Ok(Self {
             bench,
             sample: &job.sample,
             unet,
             output,
+            unread_half,
             schedule,
             classifier,
             rule,
@@ -145,7 +150,13 @@ impl<'a> Studio<'a> {
         let device = &self.bench.device;
         let y = Tensor::from_slice(labels, labels.len(), device)?;
         let asked = self.unet.conditional().then_some(&y);
-        let denoise = |x: &Tensor, t: &Tensor| self.unet.forward(x, t, asked, None);
+        let denoise = |x: &Tensor, t: &Tensor| {
+            let answer = self.unet.forward(x, t, asked, None)?;
+            match self.unread_half {
+                true => mean_half(&answer, x),
+                false => Ok(answer),
+            }
+        };
         let log_probs = self
             .classifier
             .as_ref()
@@ -156,6 +167,7 @@ impl<'a> Studio<'a> {
         let side = self.resolution;
         let stream = Noise::new(self.sample.seed);
         let noise = |step: u64| stream.tensor(images, step, (3, side, side), device);
+        let noise = tempered(self.sample.temperature, noise);
         let recipe = Recipe {
             reading: Reading {
                 schedule: &self.schedule,
@@ -226,21 +238,6 @@ fn check_guide(guide: &Loaded, net: &Loaded, resolution: usize) -> Result<usize>
         );
     }
     Ok(arch.classes)
-}
-
-/// The asked labels; names are looked up among the checkpoint's own.
-fn rule(asked: &Classes, names: &[String]) -> Result<Rule> {
-    Ok(match asked {
-        Classes::Rule(ClassRule::Balanced) => Rule::Balanced,
-        Classes::Rule(ClassRule::Random) => Rule::Random,
-        Classes::List(list) => {
-            let index = |class: &Class| match class {
-                Class::Index(index) => Ok(*index),
-                Class::Name(name) => classes::index(names, name).context("sample.classes"),
-            };
-            Rule::Cycle(list.iter().map(index).collect::<Result<_>>()?)
-        }
-    })
 }
 
 fn kind(arch: &Arch) -> &'static str {
