@@ -126,6 +126,10 @@ fn only_keeps_a_slice_and_the_cells_keep_their_numbers() {
     };
     assert_eq!(only(&["guidance.scale=4.0", "steps=25"]), [6, 7]);
     assert_eq!(
+        only(&["scale=[0, 4]", "sample.steps=50", "model.preset=imagenet64"]),
+        only(&["scale=0,4", "sample.steps=50", "model.preset=imagenet64"]),
+    );
+    assert_eq!(
         only(&["scale=0,4", "sample.steps=50", "model.preset=imagenet64"]),
         [8, 14]
     );

@@ -216,8 +216,7 @@ fn keep(cells: &mut Vec<Cell>, axes: &[Axis], text: &str) -> Result<()> {
         }
     };
     let mut wanted = Vec::new();
-    for one in text.split(',') {
-        let one = value(one.trim())?;
+    for one in several(text, values)? {
         if !values.iter().any(|v| same(v, &one)) {
             let all: Vec<String> = values.iter().map(show).collect();
             bail!(
@@ -233,6 +232,15 @@ fn keep(cells: &mut Vec<Cell>, axes: &[Axis], text: &str) -> Result<()> {
         here.is_some_and(|here| wanted.iter().any(|one| same(here, one)))
     });
     Ok(())
+}
+
+/// The values that `--only` names: `1,5`, `[1, 5]`, or a list that is itself a value of the axis.
+fn several(text: &str, axis: &[toml::Value]) -> Result<Vec<toml::Value>> {
+    match value(text) {
+        Ok(whole) if axis.iter().any(|v| same(v, &whole)) => Ok(vec![whole]),
+        Ok(toml::Value::Array(list)) => Ok(list),
+        _ => text.split(',').map(|one| value(one.trim())).collect(),
+    }
 }
 
 /// The metrics that any cell asks for.
