@@ -1,6 +1,8 @@
 //! The experiment file: its cells, and every message it can answer with, word for word.
 
+use runner::spec::arch::Card;
 use runner::spec::grid::{Cell, cells, sweep};
+use runner::spec::resolve::resolve;
 
 const FILE: &str = r#"name = "guidance64"
 
@@ -343,4 +345,35 @@ fn a_chart_names_axes_and_metrics_of_the_file() {
         message(&with("y = [\"fd\"", "y = [\"fid\""), &[], &[]),
         "[[chart]] 1: y = \"fid\" is not a metric of [eval] (fd, is)"
     );
+}
+
+#[test]
+fn a_net_is_what_the_file_that_trained_it_says() {
+    let text = r#"
+name = "trained"
+[model]
+preset = "shapes16"
+[model.arch]
+channel_mult = [1, 4]
+heads = 2
+[train]
+data = "shapes"
+steps = 1
+batch = 1
+learning_rate = 1e-3
+"#;
+    let model = cells(text, &[], &[]).unwrap()[0].spec.model.clone();
+    let (arch, process) = resolve(&model, None).unwrap();
+    let card = Card {
+        arch: arch.clone(),
+        process,
+        classes: vec![],
+        steps: 1,
+    };
+    assert_eq!(resolve(&model, Some(&card)).unwrap().0, arch);
+    // With other changes it is another net than the card's.
+    let mut other = model;
+    other.arch.heads = Some(4);
+    let error = resolve(&other, Some(&card)).unwrap_err().to_string();
+    assert!(error.contains("differs from preset `shapes16`"), "{error}");
 }

@@ -10,10 +10,13 @@ pub fn resolve(model: &Model, card: Option<&Card>) -> Result<(Arch, Option<Proce
     let preset = model.preset.as_deref().map(by_name).transpose()?;
     let (mut arch, mut process) = match (card, preset) {
         (Some(card), Some((arch, _))) => {
-            let mut arch = arch;
-            set_resolution(&mut arch, resolution(&card.arch));
+            let mut plain = arch;
+            set_resolution(&mut plain, resolution(&card.arch));
+            // A net trained by this very file has the file's changes in its card.
+            let mut changed = plain.clone();
+            change(&mut changed, &model.arch)?;
             ensure!(
-                arch == card.arch,
+                plain == card.arch || changed == card.arch,
                 "the checkpoint's own card differs from preset `{}`\nhint: take `preset` out; the card says it all",
                 model.preset.as_deref().unwrap_or_default()
             );
@@ -37,11 +40,7 @@ pub fn resolve(model: &Model, card: Option<&Card>) -> Result<(Arch, Option<Proce
             None => set_resolution(&mut arch, asked),
         }
     }
-    match &mut arch {
-        Arch::Unet(unet) | Arch::SuperRes(unet) => change_unet(unet, &model.arch)?,
-        Arch::Classifier(net) => change_classifier(net, &model.arch)?,
-        Arch::Features(net) => change_features(net, &model.arch)?,
-    }
+    change(&mut arch, &model.arch)?;
     if matches!(arch, Arch::Features(_)) {
         process = None;
     }
@@ -53,6 +52,14 @@ pub fn resolve(model: &Model, card: Option<&Card>) -> Result<(Arch, Option<Proce
         put(&mut process.predict_x0, changes.predict_x0);
     }
     Ok((arch, process))
+}
+
+fn change(arch: &mut Arch, changes: &ArchChanges) -> Result<()> {
+    match arch {
+        Arch::Unet(unet) | Arch::SuperRes(unet) => change_unet(unet, changes),
+        Arch::Classifier(net) => change_classifier(net, changes),
+        Arch::Features(net) => change_features(net, changes),
+    }
 }
 
 fn by_name(name: &str) -> Result<(Arch, Process)> {
