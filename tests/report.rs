@@ -342,7 +342,7 @@ fn rows_are_sorted_from_the_good_end_with_missing_ones_last() {
 fn differences_are_told_from_the_first_row() {
     let (sweep, rows) = small();
     let sheet = sheet::sheet(&report(&sweep, &rows)).unwrap();
-    let deltas = deltas::deltas(&sheet, &rows);
+    let deltas = deltas::deltas(&sheet, &rows).unwrap();
     let value = |line: usize, metric: usize| {
         let entry = deltas.lines[line].entries[metric].as_ref();
         entry.map(|e| e.value.as_str())

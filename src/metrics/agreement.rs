@@ -29,6 +29,11 @@ impl Share {
 /// The share of rows of `logits` `[n, k]` whose largest value is at the asked `label` (`[n]`);
 /// of equal values the first counts. A row with a NaN agrees with nothing.
 pub fn agreement(logits: &[f32], k: usize, labels: &[i64]) -> Result<Share> {
+    Ok(Share::of(&agreeing(logits, k, labels)?))
+}
+
+/// Which rows agree with their label, as [`agreement`] counts them: [n].
+pub fn agreeing(logits: &[f32], k: usize, labels: &[i64]) -> Result<Vec<bool>> {
     ensure!(
         k > 0 && !labels.is_empty() && logits.len() == labels.len() * k,
         "{} scores are not {} rows of {k} classes",
@@ -38,17 +43,15 @@ pub fn agreement(logits: &[f32], k: usize, labels: &[i64]) -> Result<Share> {
     if let Some(label) = labels.iter().find(|&&l| l < 0 || l >= k as i64) {
         anyhow::bail!("label {label} is outside 0..{k}");
     }
-    let hits: Vec<bool> = logits
-        .chunks_exact(k)
-        .zip(labels)
+    let rows = logits.chunks_exact(k).zip(labels);
+    Ok(rows
         .map(|(row, &label)| {
             let label = label as usize;
             !row.iter().any(|v| v.is_nan())
                 && row[..label].iter().all(|v| *v < row[label])
                 && row[label..].iter().all(|v| *v <= row[label])
         })
-        .collect();
-    Ok(Share::of(&hits))
+        .collect())
 }
 
 /// Wilson's 95 % interval of a share of `count` images of which `hits` have a property.

@@ -20,6 +20,6 @@ pub fn subset(seed: u64, stream: u64, n: usize, count: usize) -> Vec<usize> {
 }
 
 /// Uniform in 0..n.
-fn below(rng: &mut ChaCha8Rng, n: usize) -> usize {
+pub fn below(rng: &mut ChaCha8Rng, n: usize) -> usize {
     ((u128::from(rng.next_u64()) * n as u128) >> 64) as usize
 }

@@ -61,6 +61,12 @@ impl Jackknife {
         &self.gaps
     }
 
+    /// What each image adds to the number, times the number of images, to first order: [n], mean 0.
+    pub fn influences(&self) -> Vec<f64> {
+        let (n, mean) = (self.gaps.len() as f64, self.mean_gap());
+        self.gaps.iter().map(|g| (n - 1.0) * (mean - g)).collect()
+    }
+
     /// How far the number lies, on average, above what infinitely many images would give, to
     /// first order in 1/n.
     pub fn bias(&self) -> f64 {

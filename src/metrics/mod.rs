@@ -14,5 +14,6 @@ pub mod linalg;
 pub mod manifold;
 mod mersenne;
 pub mod moments;
+pub mod paired;
 pub mod rows;
 pub mod score;

@@ -56,6 +56,7 @@ pub fn page(report: &Report, parts: &Parts) -> Result<String> {
                         @if let Some(deltas) = parts.deltas {
                             h3 { (deltas::TITLE) }
                             (table(deltas))
+                            p.caption { (deltas::caption()) "." }
                         }
                     }
                     @if !charts.is_empty() {

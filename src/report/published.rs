@@ -28,6 +28,7 @@ pub fn rows(report: &Report) -> Vec<Row> {
         missing: Some(format!("{WORD}{}", published.source)),
         samples: None,
         keys: Vec::new(),
+        influences: None,
         provenance: Vec::new(),
     };
     report.sweep.published.iter().map(row).collect()

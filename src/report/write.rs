@@ -100,7 +100,8 @@ fn files(report: &Report, formats: &[Format]) -> Result<Vec<(String, Vec<u8>)>> 
     let deltas = report
         .spec()
         .is_some_and(|s| s.report.deltas)
-        .then(|| deltas::deltas(&sheet, report.rows));
+        .then(|| deltas::deltas(&sheet, report.rows))
+        .transpose()?;
     let drawn = wants(Format::Html) || wants(Format::Png);
     let figures = match drawn || wants(Format::Svg) {
         true => chart::figures(report)?,
@@ -171,7 +172,7 @@ fn markdown(report: &Report, sheet: &Sheet, deltas: Option<&Sheet>) -> String {
     let mut text = tables::markdown(sheet, &caption);
     if let Some(deltas) = deltas {
         text.push_str(&format!("\n{}:\n\n", deltas::TITLE));
-        text.push_str(&tables::markdown(deltas, &[]));
+        text.push_str(&tables::markdown(deltas, &[deltas::caption()]));
     }
     text
 }
@@ -183,7 +184,7 @@ fn latex(report: &Report, sheet: &Sheet, deltas: Option<&Sheet>) -> String {
     caption.extend(caption::legend(report, "Bold: best"));
     let mut text = tables::latex(sheet, name, &label, &caption);
     if let Some(deltas) = deltas {
-        let caption = [deltas::TITLE.to_string()];
+        let caption = [deltas::TITLE.to_string(), deltas::caption()];
         text.push('\n');
         text.push_str(&tables::latex(
             deltas,

@@ -2,6 +2,7 @@
 
 pub mod claim;
 pub mod device;
+pub mod differences;
 pub mod fault;
 pub mod local;
 pub mod manifest;

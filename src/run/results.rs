@@ -5,6 +5,7 @@ use crate::run::manifest::Manifest;
 use crate::run::plan::Plan;
 use crate::run::store::{State, Store};
 use crate::stages::evaluate::{RECORD, Record};
+use crate::stages::metrics::INFLUENCES;
 use anyhow::Result;
 use std::path::{Path, PathBuf};
 
@@ -29,6 +30,8 @@ pub struct Row {
     pub missing: Option<String>,
     /// The folder with the cell's `images-*.npz`.
     pub samples: Option<PathBuf>,
+    /// What each image adds to each metric, where the metrics stage left it.
+    pub influences: Option<PathBuf>,
     /// Stage and full key of every job.
     pub keys: Vec<(String, String)>,
     /// What was read and where it was made: a name and a text.
@@ -66,6 +69,7 @@ fn row(plan: &Plan, store: &Store, n: usize) -> Row {
         scores: Vec::new(),
         missing: None,
         samples: None,
+        influences: None,
         keys: Vec::new(),
         provenance: Vec::new(),
     };
@@ -91,6 +95,7 @@ fn row(plan: &Plan, store: &Store, n: usize) -> Row {
                 Ok(scores) => {
                     row.scores = scores;
                     row.provenance.extend(evaluator(&folder));
+                    row.influences = Some(folder.join(INFLUENCES)).filter(|path| path.exists());
                 }
                 Err(error) => row.missing = Some(format!("{error:#}")),
             },

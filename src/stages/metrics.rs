@@ -1,12 +1,14 @@
-//! Features of a net that was trained here and a reference to `scores.json`: every asked metric with its interval.
+//! Features of a net that was trained here and a reference to `scores.json`: every asked metric with its interval. What
+//! each image adds to a metric goes to `influences.npz`, for differences between cells.
 
 use crate::io::disk::write_json;
-use crate::io::npz::Npz;
-use crate::metrics::agreement::{Share, agreement};
+use crate::io::npz::{self, Array, Npz};
+use crate::metrics::agreement::{Share, agreeing};
 use crate::metrics::frechet::{Reference, frechet};
 use crate::metrics::inception_score::{Probabilities, Splits, inception_score};
 use crate::metrics::manifold::{Border, Manifold, Meeting};
 use crate::metrics::moments::Moments;
+use crate::metrics::paired;
 use crate::metrics::rows::Rows;
 use crate::metrics::score::Score;
 use crate::spec::metric::Metric;
@@ -22,6 +24,9 @@ use std::path::Path;
 const NEIGHBOURS: usize = 3;
 /// With fewer images there is nothing to take an interval from.
 const FEWEST: usize = 5;
+
+/// By metric, f64 [n]: what each image adds to it, times n.
+pub const INFLUENCES: &str = "influences.npz";
 
 /// The features of images 0..count, read when they are needed.
 struct Samples {
@@ -52,7 +57,7 @@ pub fn run(job: &MetricsJob, bench: &Bench) -> Result<()> {
         Standard::read(reference).with_context(|| format!("reading {}", reference.display()))?;
     let mut samples = Samples::open(&bench.input(&job.features), job.count as u64)?;
     standard.check(job, &samples, bench)?;
-    let mut scores = Vec::new();
+    let (mut scores, mut influences) = (Vec::new(), Vec::new());
     let mut meeting = None;
     for (done, metric) in job.metrics.iter().enumerate() {
         let note = metric.name().to_string();
@@ -62,7 +67,12 @@ pub fn run(job: &MetricsJob, bench: &Bench) -> Result<()> {
             unit: "metrics",
             note,
         });
-        scores.push(score(*metric, &mut samples, &standard, &mut meeting)?);
+        let found = score(*metric, &mut samples, &standard, &mut meeting)?;
+        scores.push(found.score);
+        if let Some(influence) = found.influence {
+            let array = Array::f64(&[influence.len()], influence);
+            influences.push((metric.name(), array));
+        }
     }
     if let Some(gaussian) = &standard.gaussian
         && job.metrics.contains(&Metric::Fd)
@@ -72,7 +82,30 @@ pub fn run(job: &MetricsJob, bench: &Bench) -> Result<()> {
     }
     let line = |s: &Score| format!("{} {:.4} [{:.4}, {:.4}]", s.metric, s.value, s.low, s.high);
     bench.log(&scores.iter().map(line).collect::<Vec<_>>().join("  "));
+    npz::write(&bench.out.join(INFLUENCES), &influences)?;
     write_json(&bench.out.join("scores.json"), &scores)
+}
+
+/// A score, and what each image adds to it, times the number of images ([n], mean 0); recall is the real images'.
+struct Found {
+    score: Score,
+    influence: Option<Vec<f64>>,
+}
+
+impl Found {
+    fn of(score: Score, influence: Vec<f64>) -> Found {
+        Found {
+            score,
+            influence: Some(influence),
+        }
+    }
+
+    fn alone(score: Score) -> Found {
+        Found {
+            score,
+            influence: None,
+        }
+    }
 }
 
 fn score(
@@ -80,7 +113,7 @@ fn score(
     samples: &mut Samples,
     standard: &Standard,
     meeting: &mut Option<Meeting>,
-) -> Result<Score> {
+) -> Result<Found> {
     let name = metric.name();
     let named = |share: Share| Score::new(name, share.value, (share.low, share.high), share.count);
     let n = samples.n;
@@ -91,10 +124,11 @@ fn score(
             let probabilities = Probabilities::of_rows(&mut samples.logits)?;
             if n < FEWEST {
                 let all = inception_score(&probabilities, Splits::Into(1))?;
-                return Ok(Score::bare(name, all.mean, n));
+                return Ok(Found::alone(Score::bare(name, all.mean, n)));
             }
             let left_out = probabilities.left_out()?;
-            Score::new(name, left_out.value(), left_out.interval(1.0), n)
+            let score = Score::new(name, left_out.value(), left_out.interval(1.0), n);
+            Found::of(score, left_out.influences())
         }
         Metric::Precision | Metric::Recall => {
             if meeting.is_none() {
@@ -102,13 +136,18 @@ fn score(
             }
             let meeting = meeting.as_ref().context("the manifolds have just met")?;
             match metric {
-                Metric::Precision => named(meeting.precision()),
-                _ => named(meeting.recall()),
+                Metric::Precision => Found::of(
+                    named(meeting.precision()),
+                    paired::of_hits(meeting.counts().iter().map(|&c| c > 0)),
+                ),
+                _ => Found::alone(named(meeting.recall())),
             }
         }
         Metric::Agreement => {
             let k = samples.logits.dim();
-            named(agreement(&samples.logits.all()?, k, &samples.labels)?)
+            let hits = agreeing(&samples.logits.all()?, k, &samples.labels)?;
+            let influence = paired::of_hits(hits.iter().copied());
+            Found::of(named(Share::of(&hits)), influence)
         }
         other => bail!("{} is measured on Inception's features alone", other.name()),
     })
@@ -123,14 +162,16 @@ fn meet(pool: &mut StoredRows, standard: &Standard) -> Result<Meeting> {
     real.meet(&Manifold::of(&rows, d, NEIGHBOURS)?, Border::Inside)
 }
 
-fn distance(name: &str, rows: &mut StoredRows, reference: &Moments) -> Result<Score> {
+fn distance(name: &str, rows: &mut StoredRows, reference: &Moments) -> Result<Found> {
     let (reference, moments) = (Reference::new(reference)?, Moments::of_rows(rows)?);
     if moments.n < FEWEST {
-        return Ok(Score::bare(name, reference.distance(&moments)?, moments.n));
+        let value = reference.distance(&moments)?;
+        return Ok(Found::alone(Score::bare(name, value, moments.n)));
     }
     let left_out = reference.left_out(&moments, rows)?;
     let interval = left_out.square_interval(0.0);
-    Ok(Score::new(name, left_out.value(), interval, moments.n))
+    let score = Score::new(name, left_out.value(), interval, moments.n);
+    Ok(Found::of(score, left_out.influences()))
 }
 
 impl Samples {

@@ -100,6 +100,7 @@ fn row(cell: &runner::spec::grid::Cell) -> Row {
         scores: scores.to_vec(),
         missing: None,
         samples: None,
+        influences: None,
         keys: vec![
             (
                 "sample".into(),
