@@ -3,10 +3,15 @@
 use super::torch::Peer;
 use candle_core::Result;
 use serde_json::Value;
-use std::time::Instant;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
-/// Turns a side takes; each is one call to warm up and `repeat` timed ones.
+/// Turns a side takes; each is calls to warm up for `WARM`, at least one, and `repeat` timed ones.
 const ROUNDS: usize = 5;
+/// As long as the peer warms up (`torch_ops.py`).
+const WARM: Duration = Duration::from_millis(20);
+/// A side's idle threads look for work for a while after its turn, on the other side's cores.
+const SETTLE: Duration = Duration::from_millis(300);
 
 /// A machine's two sides; the second may be missing.
 pub struct Turns {
@@ -38,8 +43,12 @@ impl Turns {
         request["repeat"] = self.repeat.into();
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
+            if self.peer.is_ok() {
+                sleep(SETTLE);
+            }
             ours.push(self.turn(run)?);
             if let Ok(peer) = &mut self.peer {
+                sleep(SETTLE);
                 theirs.extend(peer.measure(&request));
             }
         }
@@ -60,13 +69,18 @@ impl Turns {
 
     /// The median milliseconds of one turn.
     fn turn(&self, run: &mut dyn FnMut() -> Result<()>) -> Result<f64> {
+        let start = Instant::now();
+        run()?;
+        while start.elapsed() < WARM {
+            run()?;
+        }
         let mut times = Vec::new();
-        for _ in 0..self.repeat + 1 {
+        for _ in 0..self.repeat {
             let start = Instant::now();
             run()?;
             times.push(start.elapsed().as_secs_f64() * 1e3);
         }
-        Ok(median(&mut times[1..]))
+        Ok(median(&mut times))
     }
 }
 
