@@ -7,16 +7,16 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 
-def norm(channels):
-    return nn.GroupNorm(32, channels)
+def norm(channels, groups):
+    return nn.GroupNorm(groups, channels)
 
 
 class Res(nn.Module):
-    def __init__(self, cin, cout, emb, resample=None):
+    def __init__(self, cin, cout, emb, groups, resample=None):
         super().__init__()
-        self.norm_in, self.conv_in = norm(cin), nn.Conv2d(cin, cout, 3, padding=1)
+        self.norm_in, self.conv_in = norm(cin, groups), nn.Conv2d(cin, cout, 3, padding=1)
         self.emb = nn.Linear(emb, 2 * cout)
-        self.norm_out, self.conv_out = norm(cout), nn.Conv2d(cout, cout, 3, padding=1)
+        self.norm_out, self.conv_out = norm(cout, groups), nn.Conv2d(cout, cout, 3, padding=1)
         self.skip = nn.Identity() if cin == cout else nn.Conv2d(cin, cout, 1)
         self.resample = resample
 
@@ -33,10 +33,10 @@ class Res(nn.Module):
 
 
 class Attention(nn.Module):
-    def __init__(self, channels, per_head):
+    def __init__(self, channels, per_head, groups):
         super().__init__()
         self.heads = channels // per_head
-        self.norm = norm(channels)
+        self.norm = norm(channels, groups)
         self.qkv, self.out = nn.Conv1d(channels, 3 * channels, 1), nn.Conv1d(channels, channels, 1)
 
     def forward(self, x, emb):
@@ -59,6 +59,7 @@ class Trunk(nn.Module):
     def __init__(self, trunk):
         super().__init__()
         base, mult = trunk["channels"], trunk["channel_mult"]
+        self.groups = trunk["norm_groups"]
         self.base, self.attention = base, [trunk["resolution"] // p for p in trunk["attention"]]
         self.time = nn.Sequential(nn.Linear(base, 4 * base), nn.SiLU(), nn.Linear(4 * base, 4 * base))
         self.channels, self.factor = int(mult[0] * base), 1
@@ -69,16 +70,17 @@ class Trunk(nn.Module):
                 self.blocks.append(self.block(trunk, self.channels, int(m * base)))
                 self.widths.append(self.channels)
             if level + 1 < len(mult):
-                self.blocks.append(nn.ModuleList([Res(self.channels, self.channels, 4 * base, "down")]))
+                self.blocks.append(nn.ModuleList([Res(self.channels, self.channels, 4 * base, self.groups, "down")]))
                 self.widths.append(self.channels)
                 self.factor *= 2
         c = self.channels
-        self.middle = nn.ModuleList([Res(c, c, 4 * base), Attention(c, trunk["channels_per_head"]), Res(c, c, 4 * base)])
+        first, last = (Res(c, c, 4 * base, self.groups) for _ in range(2))
+        self.middle = nn.ModuleList([first, Attention(c, trunk["channels_per_head"], self.groups), last])
 
     def block(self, trunk, cin, cout):
-        layers = [Res(cin, cout, 4 * self.base)]
+        layers = [Res(cin, cout, 4 * self.base, self.groups)]
         if self.factor in self.attention:
-            layers.append(Attention(cout, trunk["channels_per_head"]))
+            layers.append(Attention(cout, trunk["channels_per_head"], self.groups))
         self.channels = cout
         return nn.ModuleList(layers)
 
@@ -109,10 +111,10 @@ class Unet(nn.Module):
             for i in range(trunk["res_blocks"] + 1):
                 block = t.block(trunk, t.channels + widths.pop(), int(m * t.base))
                 if level and i == trunk["res_blocks"]:
-                    block.append(Res(t.channels, t.channels, 4 * t.base, "up"))
+                    block.append(Res(t.channels, t.channels, 4 * t.base, t.groups, "up"))
                     t.factor //= 2
                 self.up.append(block)
-        self.norm, self.head = norm(t.channels), nn.Conv2d(t.channels, 2 * trunk["in_channels"], 3, padding=1)
+        self.norm, self.head = norm(t.channels, t.groups), nn.Conv2d(t.channels, 2 * trunk["in_channels"], 3, padding=1)
 
     def forward(self, x, t, y):
         emb = F.silu(self.trunk.embed(t) + self.label(y))
@@ -130,7 +132,7 @@ class Classifier(nn.Module):
         self.trunk = Trunk(arch["trunk"])
         c, side = self.trunk.channels, arch["trunk"]["resolution"] // self.trunk.factor
         self.heads = c // arch["trunk"]["channels_per_head"]
-        self.norm, self.position = norm(c), nn.Parameter(torch.randn(c, side * side + 1) / c**0.5)
+        self.norm, self.position = norm(c, self.trunk.groups), nn.Parameter(torch.randn(c, side * side + 1) / c**0.5)
         self.qkv, self.out = nn.Conv1d(c, 3 * c, 1), nn.Conv1d(c, arch["classes"], 1)
 
     def forward(self, x, t):
