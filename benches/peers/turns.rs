@@ -1,7 +1,8 @@
 //! Two sides taking turns, so that a busy machine slows both, and the lines that say how long each took.
 
 use super::torch::Peer;
-use candle_core::Result;
+use candle_core::{Device, Result};
+use runner::kernels::threads::beside;
 use serde_json::Value;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -38,7 +39,7 @@ impl Turns {
         &mut self,
         name: &str,
         mut request: Value,
-        run: &mut dyn FnMut() -> Result<()>,
+        run: &mut (dyn FnMut() -> Result<()> + Send),
     ) -> Result<()> {
         request["repeat"] = self.repeat.into();
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
@@ -46,7 +47,7 @@ impl Turns {
             if self.peer.is_ok() {
                 sleep(SETTLE);
             }
-            ours.push(self.turn(run)?);
+            ours.push(beside(&Device::Cpu, || turn(run, self.repeat))?);
             if let Ok(peer) = &mut self.peer {
                 sleep(SETTLE);
                 theirs.extend(peer.measure(&request));
@@ -66,22 +67,22 @@ impl Turns {
         println!();
         Ok(())
     }
+}
 
-    /// The median milliseconds of one turn.
-    fn turn(&self, run: &mut dyn FnMut() -> Result<()>) -> Result<f64> {
+/// The median milliseconds of one turn, taken where the program itself calls its kernels: on a thread of the pool.
+fn turn(run: &mut (dyn FnMut() -> Result<()> + Send), repeat: usize) -> Result<f64> {
+    let start = Instant::now();
+    run()?;
+    while start.elapsed() < WARM {
+        run()?;
+    }
+    let mut times = Vec::new();
+    for _ in 0..repeat {
         let start = Instant::now();
         run()?;
-        while start.elapsed() < WARM {
-            run()?;
-        }
-        let mut times = Vec::new();
-        for _ in 0..self.repeat {
-            let start = Instant::now();
-            run()?;
-            times.push(start.elapsed().as_secs_f64() * 1e3);
-        }
-        Ok(median(&mut times))
+        times.push(start.elapsed().as_secs_f64() * 1e3);
     }
+    Ok(median(&mut times))
 }
 
 fn median(times: &mut [f64]) -> f64 {

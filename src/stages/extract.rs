@@ -3,6 +3,7 @@
 use crate::data::input::{self, INPUT};
 use crate::io::checkpoint::Checkpoint;
 use crate::io::image::Rgb8;
+use crate::kernels::threads::beside;
 use crate::nets::features::FeatureNet;
 use crate::nets::inception::{Inception, SIDE, Taps};
 use crate::spec::arch::Arch;
@@ -125,7 +126,7 @@ impl Extractor {
         };
         let n = inputs.len() / INPUT;
         let x = Tensor::from_vec(inputs, (n, 3, SIDE, SIDE), &self.device)?;
-        let features = net.forward(&x, Taps::EVALUATOR)?;
+        let features = beside(&self.device, || net.forward(&x, Taps::EVALUATOR))?;
         for (rows, tensor) in [
             (&mut rows.pool, &features.pool),
             (&mut rows.spatial, &features.spatial),
@@ -148,7 +149,7 @@ impl Extractor {
             .zip(batch.par_chunks(each))
             .for_each(|(out, image)| planes(image, out));
         let x = Tensor::from_vec(input, (n, 3, side, side), &self.device)?;
-        let features = net.forward(&x)?;
+        let features = beside(&self.device, || net.forward(&x))?;
         append(&mut rows.pool, &features.pool)?;
         append(&mut rows.spatial, &features.spatial)?;
         append(&mut rows.logits, &features.logits)

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use candle_core::{Device, Tensor};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+use rayon::ThreadPoolBuilder;
 use rayon::prelude::*;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
@@ -131,19 +132,27 @@ impl Feed {
         })
     }
 
-    /// Runs `batch` for `steps` on a thread of its own, a few batches ahead.
-    pub fn start(mut self, steps: std::ops::Range<u64>) -> Receiver<Result<Batch>> {
+    /// Runs `batch` for `steps` on a thread of its own, a few batches ahead. The images are made by threads apart from
+    /// the kernels': whoever trains is one of those, and waits for the next batch.
+    ///
+    /// # Errors
+    /// Where the system gives no more threads.
+    pub fn start(mut self, steps: std::ops::Range<u64>) -> Result<Receiver<Result<Batch>>> {
         let (send, receive) = sync_channel(AHEAD);
+        let makers = ThreadPoolBuilder::new()
+            .num_threads(rayon::current_num_threads())
+            .thread_name(|k| format!("feed {k}"))
+            .build()?;
         thread::spawn(move || {
             for step in steps {
-                let batch = self.batch(step);
+                let batch = makers.install(|| self.batch(step));
                 let failed = batch.is_err();
                 if send.send(batch).is_err() || failed {
                     return;
                 }
             }
         });
-        receive
+        Ok(receive)
     }
 
     fn augment(&self, draw: u64) -> Augment {

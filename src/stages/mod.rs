@@ -30,10 +30,15 @@ pub mod sides;
 pub mod train;
 pub mod weights;
 
+use crate::kernels::threads::beside;
 use crate::spec::evaluator::INCEPTION;
 
 /// Makes what `job` names, in `bench.out`; continues what an earlier run left there.
 pub fn run(job: &job::Job, bench: &bench::Bench) -> anyhow::Result<()> {
+    beside(&bench.device, || run_here(job, bench))
+}
+
+fn run_here(job: &job::Job, bench: &bench::Bench) -> anyhow::Result<()> {
     match job {
         job::Job::Train(job) => train::run(job, bench),
         job::Job::Sample(job) => sample::run(job, bench),

@@ -56,7 +56,7 @@ pub fn run(job: &TrainJob, bench: &Bench) -> Result<()> {
         _ => None,
     };
     let mut run = Run::open(job, bench, arch, process, classes, validation)?;
-    let batches = feed.start(run.adamw.step..train.steps);
+    let batches = feed.start(run.adamw.step..train.steps)?;
     while run.adamw.step < train.steps {
         if bench.stopped() {
             run.save()?;
