@@ -110,7 +110,7 @@ n = 1,000 a cell
 seed 3  
 reference shapes16 sha256 3f1c9a02  
 feature net features  
-bold: best; \\[low, high\\] = 95 % jackknife over images  
+bold: best; \\[low, high\\] = 95 % bootstrap over images, of shares Wilson's  
 ";
     assert_eq!(read(dir.path(), "table.md"), markdown);
     let latex = r"% needs \usepackage{booktabs,graphicx}
@@ -127,7 +127,7 @@ bold: best; \\[low, high\\] = 95 % jackknife over images
     100 & \emph{missing (failed)} &  \\
     \bottomrule
   \end{tabular}}
-  \caption{small. n = 1,000 a cell. seed 3. reference shapes16 sha256 3f1c9a02. feature net features. Bold: best; [low, high] = 95 \% jackknife over images.}
+  \caption{small. n = 1,000 a cell. seed 3. reference shapes16 sha256 3f1c9a02. feature net features. Bold: best; [low, high] = 95 \% bootstrap over images, of shares Wilson's.}
   \label{tab:small}
 \end{table}
 ";
@@ -146,7 +146,7 @@ fn the_terminal_table_drops_intervals_from_the_right_to_fit() {
     assert_eq!(text::table(&sheet, 80), wide);
     let caption = "\
 n = 1,000 a cell; seed 3; reference shapes16 sha256 3f1c9a02; feature net features
-* lowest; [low, high] = 95 % jackknife over images
+* lowest; [low, high] = 95 % bootstrap over images, of shares Wilson's
 ";
     assert_eq!(text::caption(&report(&sweep, &rows), &sheet), caption);
     let narrow = text::table(&sheet, 40);
@@ -310,7 +310,7 @@ fn one_cell_alone_is_no_best_and_counts_its_own_images() {
     assert!(entries.into_iter().all(|e| !e.best));
     assert!(text::caption(&report, &sheet).contains("n = 10,000 a cell;"));
     let svg = chart::figures(&report).unwrap()[1].svg().unwrap();
-    assert!(svg.contains("intervals: 95 % jackknife over images"));
+    assert!(svg.contains("intervals: 95 % bootstrap over images"));
 }
 
 #[test]

@@ -1,4 +1,6 @@
-//! 95 % intervals from what leaving out each image does to a number.
+//! 95 % intervals by a bootstrap over images, each of which moves a number as leaving it out does.
+
+use crate::metrics::resample::percentiles;
 
 /// The 97.5 % point of the standard normal distribution.
 pub(crate) const Z: f64 = 1.959963984540054;
@@ -85,17 +87,34 @@ impl Jackknife {
         (whole - self.interaction).max(LEAST_PART * whole).sqrt()
     }
 
-    /// The 95 % interval, cut at `floor` (0 for a distance).
+    /// The number's 2.5th and 97.5th percentile between sets of images of this size, less the number: a percentile
+    /// bootstrap over images. An image that is drawn again moves the number by its influence, to first order, so that no
+    /// set is scored anew (Efron 1982, "The jackknife, the bootstrap and other resampling plans", ch. 6); what the first
+    /// order leaves out, all second effects of images drawn twice or not at all, is put right by stretching the
+    /// percentiles to the spread of [`Jackknife::error`].
+    fn percentiles(&self) -> (f64, f64) {
+        let influences = self.influences();
+        let n = influences.len() as f64;
+        let drawn = (influences.iter().map(|v| v * v).sum::<f64>()).sqrt() / n;
+        if drawn == 0.0 {
+            return (0.0, 0.0);
+        }
+        let stretch = self.error() / drawn;
+        let (low, high) = percentiles(&influences);
+        (stretch * low, stretch * high)
+    }
+
+    /// The 95 % bootstrap interval over images, cut at `floor` (0 for a distance).
     ///
     /// The truth that it claims to hold in 95 of 100 sets of images is the number's average over
     /// fresh sets of this size, with everything else (the reference, the real manifold) as it
     /// is: it tells where other images of the same kind and count would fall, and does not
     /// take away the bias of the count itself, which [`Jackknife::bias`] estimates.
     pub fn interval(&self, floor: f64) -> (f64, f64) {
-        let half = Z * self.error();
+        let (low, high) = self.percentiles();
         (
-            (self.value - half).max(floor).min(self.value),
-            self.value + half,
+            (self.value + low).max(floor).min(self.value),
+            (self.value + high).max(self.value),
         )
     }
 
@@ -108,8 +127,9 @@ impl Jackknife {
             return self.interval(-offset);
         }
         let root = square.sqrt();
-        let half = Z * error / (2.0 * root);
-        let bounds = [(root - half).max(0.0), root + half].map(|r| r * r - offset);
+        let (low, high) = self.percentiles();
+        let bounds = [low, high].map(|moved| (root + moved / (2.0 * root)).max(0.0));
+        let bounds = bounds.map(|root| root * root - offset);
         (bounds[0].min(self.value), bounds[1].max(self.value))
     }
 }

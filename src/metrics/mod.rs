@@ -15,5 +15,6 @@ pub mod manifold;
 mod mersenne;
 pub mod moments;
 pub mod paired;
+pub mod resample;
 pub mod rows;
 pub mod score;

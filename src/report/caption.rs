@@ -73,7 +73,7 @@ pub fn parts(report: &Report, sheet: &Sheet) -> Vec<String> {
 /// What the mark of the best and the brackets mean; `mark` as `bold: best`, empty where nothing is marked.
 pub fn legend(report: &Report, mark: &str) -> Option<String> {
     report.eval()?;
-    let brackets = "[low, high] = 95 % jackknife over images".to_string();
+    let brackets = "[low, high] = 95 % bootstrap over images, of shares Wilson's".to_string();
     let (reference, preset) = (
         swept(report, "eval.reference"),
         swept(report, "eval.preset"),

@@ -142,7 +142,7 @@ fn notes(lines: &Lines) -> Vec<String> {
     }
     let mut last = Vec::new();
     if points().any(|p| p.low < p.high) {
-        last.push("intervals: 95 % jackknife over images".to_string());
+        last.push("intervals: 95 % bootstrap over images".to_string());
     }
     if !lines.published.is_empty() {
         last.push("hollow: published".to_string());

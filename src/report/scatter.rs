@@ -253,9 +253,9 @@ fn words(picture: &mut Picture, plot: Plot, pair: &Pair, order: Option<&str>, pr
         palette::INK,
         Anchor::Centre,
     );
-    let intervals = "crosses: 95 % jackknife intervals over images";
+    let intervals = "crosses: 95 % bootstrap intervals over images";
     let intervals = match printed {
-        true => "hollow: published; crosses: 95 % jackknife intervals".to_string(),
+        true => "hollow: published; crosses: 95 % bootstrap intervals".to_string(),
         false => intervals.to_string(),
     };
     let note = match order {

@@ -5,7 +5,7 @@ use crate::metrics::paired;
 use crate::run::results::{Row, Score};
 use anyhow::{Context, Result};
 
-pub use crate::metrics::paired::RESAMPLES;
+pub use crate::metrics::resample::RESAMPLES;
 
 /// Axes that change which images are drawn: over them, image i of two cells is no pair.
 const DRAWS: [&str; 3] = ["sample.seed", "sample.classes", "model.resolution"];

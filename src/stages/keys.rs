@@ -17,7 +17,7 @@ use serde::Serialize;
 pub const TRAIN_VERSION: u32 = 2;
 pub const SAMPLE_VERSION: u32 = 2;
 pub const FEATURES_VERSION: u32 = 2;
-pub const METRICS_VERSION: u32 = 3;
+pub const METRICS_VERSION: u32 = 4;
 
 /// The layout of Inception's features, which hold what was seen of each image too.
 const WITH_FACTS: u32 = 2;
