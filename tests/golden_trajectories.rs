@@ -111,25 +111,18 @@ fn levels(ours: &[f64], theirs: &[f64]) -> (f64, f64) {
     (most, differ as f64 / ours.len() as f64)
 }
 
-/// Whether the first step multiplies the net's answer by so much that its last bits in f32 are worth more than 1e-3 of a pixel.
-/// (At timestep 999 of the cosine schedule the factor is 20,291; a pixel that is not clipped there shows it.)
-fn steep(case: &Case) -> bool {
-    let schedule = Schedule::new(&process(case), case.text("respacing")).unwrap();
-    schedule.recipm1.iter().any(|factor| *factor > 1e4)
-}
-
-/// Every trajectory that is `steep`, or every other: what differs from the release by more than 1e-3, and the bytes' rule.
-fn compare(wanted: bool) -> (Vec<String>, Vec<String>) {
+#[test]
+fn trajectories_end_at_the_images_of_the_release() {
     let world = World::open();
     let (mut pixels, mut bytes) = (Vec::new(), Vec::new());
     for case in cases("models", "trajectory") {
-        if steep(&case) != wanted {
-            continue;
-        }
         let stored = case.arrays();
         let y = stored["y"].to_dtype(DType::U32).unwrap();
         let (first, last) = world.draw(&case, &y, stored["final"].dims());
         for (name, ours) in [("first", &first), ("final", &last)] {
+            // At timestep 999 of the cosine schedule the net's answer counts 20,291-fold, so that the last bit of a pixel
+            // that is not clipped there is worth up to 2.4e-3: the release itself, on one thread or with channels last,
+            // lands 1.1e-3 and 1.9e-3 from what it answers on two.
             if let Err(error) = close(&values(ours), &values(&stored[name]), 1e-3) {
                 pixels.push(format!("{} {name}: {error}", case.name));
             }
@@ -144,25 +137,6 @@ fn compare(wanted: bool) -> (Vec<String>, Vec<String>) {
             ));
         }
     }
-    (pixels, bytes)
-}
-
-#[test]
-fn trajectories_end_at_the_images_of_the_release() {
-    let (pixels, bytes) = compare(false);
     assert!(pixels.is_empty(), "{}", pixels.join("\n"));
     assert!(bytes.is_empty(), "{}", bytes.join("\n"));
-}
-
-#[test]
-fn steep_trajectories_end_at_the_bytes_of_the_release() {
-    let (_, bytes) = compare(true);
-    assert!(bytes.is_empty(), "{}", bytes.join("\n"));
-}
-
-#[test]
-#[ignore = "one pixel of 6,144 is 1.7e-3 off where 1e-3 is allowed: the net's f32 rounding, times 20,291 at timestep 999"]
-fn steep_trajectories_end_at_the_images_of_the_release() {
-    let (pixels, _) = compare(true);
-    assert!(pixels.is_empty(), "{}", pixels.join("\n"));
 }
