@@ -7,7 +7,7 @@ use report_fixture::{EXPERIMENT, parse, rows};
 use runner::io::npz::{self, Array};
 use runner::report::input::Report;
 use runner::report::write::{Format, write};
-use runner::report::{chart, deltas, findings, frame, sheet, tables, text};
+use runner::report::{chart, findings, frame, sheet, tables, text};
 use runner::run::results::{Row, Score};
 use runner::spec::grid::Sweep;
 use std::path::Path;
@@ -336,20 +336,6 @@ fn rows_are_sorted_from_the_good_end_with_missing_ones_last() {
         error,
         "--sort fdd: no such column; allowed: steps, fd, recall"
     );
-}
-
-#[test]
-fn differences_are_told_from_the_first_row() {
-    let (sweep, rows) = small();
-    let sheet = sheet::sheet(&report(&sweep, &rows)).unwrap();
-    let deltas = deltas::deltas(&sheet, &rows).unwrap();
-    let value = |line: usize, metric: usize| {
-        let entry = deltas.lines[line].entries[metric].as_ref();
-        entry.map(|e| e.value.as_str())
-    };
-    assert_eq!((value(0, 0), value(0, 1)), (Some("3.50"), Some("0.500")));
-    assert_eq!((value(1, 0), value(1, 1)), (Some("-1.00"), Some("-0.250")));
-    assert_eq!(value(2, 0), None);
 }
 
 #[test]

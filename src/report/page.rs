@@ -54,9 +54,9 @@ pub fn page(report: &Report, parts: &Parts) -> Result<String> {
                         (table(parts.sheet))
                         (captioned(report, parts.sheet))
                         @if let Some(deltas) = parts.deltas {
-                            h3 { (deltas::TITLE) }
+                            h3 { (deltas::title(report.rows)) }
                             (table(deltas))
-                            p.caption { (deltas::caption()) "." }
+                            p.caption { (deltas::caption(report.rows)) "." }
                         }
                     }
                     @if !charts.is_empty() {

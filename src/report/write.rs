@@ -171,8 +171,8 @@ fn markdown(report: &Report, sheet: &Sheet, deltas: Option<&Sheet>) -> String {
     caption.extend(caption::legend(report, "bold: best"));
     let mut text = tables::markdown(sheet, &caption);
     if let Some(deltas) = deltas {
-        text.push_str(&format!("\n{}:\n\n", deltas::TITLE));
-        text.push_str(&tables::markdown(deltas, &[deltas::caption()]));
+        text.push_str(&format!("\n{}:\n\n", deltas::title(report.rows)));
+        text.push_str(&tables::markdown(deltas, &[deltas::caption(report.rows)]));
     }
     text
 }
@@ -184,7 +184,7 @@ fn latex(report: &Report, sheet: &Sheet, deltas: Option<&Sheet>) -> String {
     caption.extend(caption::legend(report, "Bold: best"));
     let mut text = tables::latex(sheet, name, &label, &caption);
     if let Some(deltas) = deltas {
-        let caption = [deltas::TITLE.to_string(), deltas::caption()];
+        let caption = [deltas::title(report.rows), deltas::caption(report.rows)];
         text.push('\n');
         text.push_str(&tables::latex(
             deltas,

@@ -1,5 +1,8 @@
 //! Twelve invented rows: three resolutions, four scales, one cell missing on demand.
 
+// Each test program uses its share.
+#![allow(dead_code)]
+
 use runner::run::results::{Row, Score};
 use runner::spec::grid::{Sweep, sweep};
 
