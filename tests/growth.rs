@@ -1,9 +1,11 @@
-//! A net that starts from a smaller one's weights.
+//! A net that starts from another's weights.
 
-use candle_core::Tensor;
+use candle_core::{DType, Device, Tensor};
+use candle_nn::VarBuilder;
 use runner::io::checkpoint;
 use runner::nets::inventory::initial;
-use runner::spec::arch::{Arch, Card};
+use runner::nets::unet::{SuperRes, Unet};
+use runner::spec::arch::{Arch, Card, UnetArch};
 use runner::spec::presets;
 use runner::stages::growth::grow;
 use std::collections::HashMap;
@@ -103,4 +105,63 @@ fn a_net_with_nothing_in_common_is_refused() {
     let mut weights = initial(&large, 2).unwrap();
     let error = grow(&mut weights, &large, &path).err().unwrap().to_string();
     assert!(error.contains("none of its blocks fits"), "{error}");
+}
+
+#[test]
+fn an_upsampler_grows_from_its_denoiser_and_answers_as_it_did() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("unet.safetensors");
+    let (Arch::Unet(mut unet), Arch::Unet(narrow)) = (arch(16, &[1.0, 2.0]), arch(16, &[0.5, 2.0]))
+    else {
+        panic!("both are UNets")
+    };
+    let old = save(&Arch::Unet(unet.clone()), 1, &path);
+    unet.low_resolution = Some(8);
+    let upsampler = Arch::SuperRes(unet.clone());
+    let mut grown = initial(&upsampler, 2).unwrap();
+    let told = grow(&mut grown, &upsampler, &path).unwrap();
+    assert!(told.widened && told.taken == told.blocks);
+    let grown: HashMap<String, Tensor> = grown.into_iter().collect();
+    let stem = &grown["input_blocks.0.0.weight"];
+    assert_eq!(stem.dims(), [32, 6, 3, 3]);
+    let behind = stem.narrow(1, 3, 3).unwrap();
+    assert!(values(&behind).iter().all(|v| *v == 0.0));
+
+    // Fresh heads are zero: without this both would answer nothing at all.
+    let speak = |weights: HashMap<String, Tensor>| {
+        let shift = |(name, w): (String, Tensor)| (name, (w + 0.01).unwrap());
+        let spoken = weights.into_iter().map(|(name, w)| match name.as_str() {
+            "input_blocks.0.0.weight" => (name, w),
+            _ => shift((name, w)),
+        });
+        VarBuilder::from_tensors(spoken.collect(), DType::F32, &Device::Cpu)
+    };
+    let image = |side: usize, seed: f32| {
+        let values = (0..2 * 3 * side * side).map(|j| (seed * j as f32).sin());
+        Tensor::from_vec(values.collect::<Vec<_>>(), (2, 3, side, side), &Device::Cpu).unwrap()
+    };
+    let t = Tensor::new(&[3f32, 700.0], &Device::Cpu).unwrap();
+    let y = Tensor::new(&[1u32, 4], &Device::Cpu).unwrap();
+    let mut plain = unet.clone();
+    plain.low_resolution = None;
+    let before = Unet::new(&plain, speak(old)).unwrap();
+    let before = before.forward(&image(16, 0.3), &t, Some(&y), None).unwrap();
+    let after = SuperRes::new(&unet, speak(grown)).unwrap();
+    let after = after
+        .forward(&image(16, 0.3), &t, &image(8, 0.7), Some(&y), None)
+        .unwrap();
+    let far = values(&before).into_iter().zip(values(&after));
+    let far = far.map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
+    assert!(far < 1e-5, "{far}");
+
+    // A stem of another width has nothing to give.
+    let mut narrow = UnetArch {
+        low_resolution: Some(8),
+        ..narrow
+    };
+    narrow.trunk.channels = 32;
+    let narrow = Arch::SuperRes(narrow);
+    let mut weights = initial(&narrow, 2).unwrap();
+    let told = grow(&mut weights, &narrow, &path).unwrap();
+    assert!(!told.widened && told.taken < told.blocks);
 }

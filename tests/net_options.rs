@@ -34,6 +34,7 @@ fn unet() -> UnetArch {
         heads_up: None,
         classes: Some(5),
         learn_sigma: true,
+        low_resolution: None,
     }
 }
 

@@ -60,9 +60,9 @@ channel_mult = [1, 1]
 heads = 2
 classes = 10
 attention = []
+low_resolution = 8
 [train]
 data = "shapes"
-low_resolution = 8
 steps = 4
 batch = 2
 learning_rate = 1e-3

@@ -71,6 +71,9 @@ pub struct UnetArch {
     pub classes: Option<usize>,
     /// Six output channels: the mean part and the variance part.
     pub learn_sigma: bool,
+    /// Super-resolution nets: pixels a side of the small image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub low_resolution: Option<usize>,
 }
 
 /// The noisy classifier: the UNet's way down, its middle, and a pool.

@@ -85,6 +85,8 @@ pub struct ArchChanges {
     #[serde(skip_serializing_if = "Option::is_none")] pub classes: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")] pub learn_sigma: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")] pub pool: Option<Pool>,
+    /// Super-resolution nets: pixels a side of the small image.
+    #[serde(skip_serializing_if = "Option::is_none")] pub low_resolution: Option<usize>,
 }
 
 impl ArchChanges {
@@ -190,9 +192,6 @@ pub struct Train {
     /// A checkpoint whose blocks the net starts from wherever they fit: the same net, or one of fewer levels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_from: Option<PathBuf>,
-    /// Super-resolution nets: pixels a side of the small image.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub low_resolution: Option<usize>,
     /// Where the final EMA weights are copied, as f16, when training is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub export: Option<PathBuf>,

@@ -155,6 +155,7 @@ fn unet(flags: &Flags) -> Result<UnetArch> {
         // A hard constant of the release.
         classes: flags.flag("class_cond")?.then_some(1000),
         learn_sigma: flags.flag("learn_sigma")?,
+        low_resolution: None,
     })
 }
 

@@ -6,7 +6,7 @@ use crate::spec::arch::{
 };
 
 /// Every preset, in the order in which a checkpoint is tried against them.
-pub const NAMES: [&str; 21] = [
+pub const NAMES: [&str; 22] = [
     "imagenet64",
     "imagenet128",
     "imagenet256",
@@ -24,6 +24,7 @@ pub const NAMES: [&str; 21] = [
     "shapes16",
     "shapes32",
     "shapes64",
+    "shapes16-to-64",
     "shapes16-classifier",
     "shapes32-classifier",
     "shapes64-classifier",
@@ -59,13 +60,13 @@ pub fn arch(name: &str) -> Option<(Arch, Process)> {
         "imagenet64-to-256" => {
             let mut trunk = released(256, 192, 2, multipliers(256));
             (trunk.heads, trunk.channels_per_head) = (4, None);
-            (upsampler(trunk), linear)
+            (upsampler(trunk, 64, 1000), linear)
         }
         "imagenet128-to-512" => {
             // The upsampler has its own table: no half-width level at 512 pixels.
             let mut trunk = released(512, 192, 2, multipliers(256));
             trunk.attention = vec![32, 16];
-            (upsampler(trunk), linear)
+            (upsampler(trunk, 128, 1000), linear)
         }
         "imagenet64-classifier" => (
             classifier(released(64, 128, 4, multipliers(64)), 1000),
@@ -86,6 +87,12 @@ pub fn arch(name: &str) -> Option<(Arch, Process)> {
         "shapes16" => (denoiser(shapes(16, &[1.0, 2.0, 3.0])), cosine),
         "shapes32" => (denoiser(shapes(32, &[0.5, 1.0, 2.0, 3.0])), cosine),
         "shapes64" => (denoiser(shapes(64, &[0.5, 0.5, 1.0, 2.0, 3.0])), cosine),
+        "shapes16-to-64" => {
+            // 64 pixels' denoiser with a wider stem, and trained from it.
+            let mut trunk = shapes(64, &[0.5, 0.5, 1.0, 2.0, 3.0]);
+            trunk.norm_groups = 8;
+            (upsampler(trunk, 16, 10), cosine)
+        }
         "shapes16-classifier" => (classifier(shapes(16, &[1.0, 2.0, 2.0]), 10), cosine),
         "shapes32-classifier" => (classifier(shapes(32, &[1.0, 1.0, 2.0, 2.0]), 10), cosine),
         "shapes64-classifier" => (
@@ -170,15 +177,17 @@ fn unet(trunk: Trunk, classes: Option<usize>) -> Arch {
         heads_up: None,
         classes,
         learn_sigma: true,
+        low_resolution: None,
     })
 }
 
-fn upsampler(trunk: Trunk) -> Arch {
+fn upsampler(trunk: Trunk, low: usize, classes: usize) -> Arch {
     Arch::SuperRes(UnetArch {
         trunk,
         heads_up: None,
-        classes: Some(1000),
+        classes: Some(classes),
         learn_sigma: true,
+        low_resolution: Some(low),
     })
 }
 

@@ -41,6 +41,9 @@ pub fn resolve(model: &Model, card: Option<&Card>) -> Result<(Arch, Option<Proce
         }
     }
     change(&mut arch, &model.arch)?;
+    if let Arch::SuperRes(net) = &arch {
+        check_low(net)?;
+    }
     if matches!(arch, Arch::Features(_)) {
         process = None;
     }
@@ -56,7 +59,19 @@ pub fn resolve(model: &Model, card: Option<&Card>) -> Result<(Arch, Option<Proce
 
 fn change(arch: &mut Arch, changes: &ArchChanges) -> Result<()> {
     match arch {
-        Arch::Unet(unet) | Arch::SuperRes(unet) => change_unet(unet, changes),
+        Arch::Unet(unet) => {
+            refuse(
+                "a UNet",
+                &[("low_resolution", changes.low_resolution.is_some())],
+            )?;
+            change_unet(unet, changes)
+        }
+        Arch::SuperRes(unet) => {
+            if changes.low_resolution.is_some() {
+                unet.low_resolution = changes.low_resolution;
+            }
+            change_unet(unet, changes)
+        }
         Arch::Classifier(net) => change_classifier(net, changes),
         Arch::Features(net) => change_features(net, changes),
     }
@@ -109,6 +124,21 @@ fn check_kind(model: &Model, arch: &Arch) -> Result<()> {
     Ok(())
 }
 
+/// The small image's size, which no tensor tells.
+fn check_low(net: &UnetArch) -> Result<()> {
+    let side = net.trunk.resolution;
+    let Some(low) = net.low_resolution else {
+        bail!(
+            "a super-resolution net needs the size it starts from\nhint: set `low_resolution` in its arch"
+        )
+    };
+    ensure!(
+        low > 0 && low < side && side.is_multiple_of(low),
+        "low_resolution = {low} must divide the {side} pixels that a super-resolution net makes"
+    );
+    Ok(())
+}
+
 fn change_trunk(trunk: &mut Trunk, changes: &ArchChanges) {
     put(&mut trunk.in_channels, changes.in_channels);
     put(&mut trunk.channels, changes.channels);
@@ -149,6 +179,7 @@ fn change_classifier(net: &mut ClassifierArch, changes: &ArchChanges) -> Result<
         &[
             ("heads_up", changes.heads_up.is_some()),
             ("learn_sigma", changes.learn_sigma.is_some()),
+            ("low_resolution", changes.low_resolution.is_some()),
         ],
     )?;
     ensure!(

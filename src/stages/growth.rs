@@ -1,4 +1,5 @@
-//! A net that starts from another's weights: the same net to train on, or one more finely resolved, grown around it.
+//! A net that starts from another's weights: the same net to train on, one more finely resolved, grown around it, or
+//! a super-resolution net, whose trunk is a denoiser's.
 
 use crate::io::checkpoint::Checkpoint;
 use crate::spec::arch::{Arch, Card, Trunk};
@@ -8,16 +9,23 @@ use candle_core::{Device, Tensor};
 use std::collections::BTreeMap;
 use std::path::Path;
 
+/// The first convolution.
+const STEM: &str = "input_blocks.0.0";
+
 /// What was taken over.
 pub struct Grown {
     /// Blocks of the new net that start from the old one's, and all of its blocks.
     pub taken: usize,
     pub blocks: usize,
+    /// The old stem was widened to see the small image too.
+    pub widened: bool,
 }
 
 /// Fills `weights` (names and shapes of `arch`) with those of the checkpoint wherever a whole block has the same
 /// tensors in the same shapes; the others stay as they are. Levels are matched from the coarsest grid upward, so a
-/// net with more levels takes a smaller one over as its inside.
+/// net with more levels takes a smaller one over as its inside. A stem that sees more channels than the old one, as a
+/// super-resolution net's does, keeps the old one's weights for the first of them and starts at zero for the others: at
+/// its first step such a net answers as the old one did, whatever the small image shows.
 ///
 /// # Errors
 /// Where no block fits.
@@ -33,7 +41,7 @@ pub fn grow(weights: &mut [(String, Tensor)], arch: &Arch, path: &Path) -> Resul
     for name in file.names() {
         *sizes.entry(block(name)).or_default() += 1;
     }
-    let mut taken = 0;
+    let (mut taken, mut widened) = (0, false);
     for (name, places) in &own {
         let Some(old) = former(name, shift) else {
             continue;
@@ -42,14 +50,16 @@ pub fn grow(weights: &mut [(String, Tensor)], arch: &Arch, path: &Path) -> Resul
         let same = |&i: &usize| {
             let (own, tensor) = &weights[i];
             let shape = file.shapes().get(&source(own));
-            shape.is_some_and(|shape| shape == tensor.dims())
+            shape.is_some_and(|shape| shape == tensor.dims() || widens(name, shape, tensor.dims()))
         };
         if sizes.get(old.as_str()) != Some(&places.len()) || !places.iter().all(same) {
             continue;
         }
         for &i in places {
             let (own, tensor) = &mut weights[i];
-            *tensor = file.tensor(&source(own), &Device::Cpu)?;
+            let old = file.tensor(&source(own), &Device::Cpu)?;
+            widened |= old.dims() != tensor.dims();
+            *tensor = widen(old, tensor.dims())?;
         }
         taken += 1;
     }
@@ -60,7 +70,30 @@ pub fn grow(weights: &mut [(String, Tensor)], arch: &Arch, path: &Path) -> Resul
         );
     }
     let blocks = own.len();
-    Ok(Grown { taken, blocks })
+    Ok(Grown {
+        taken,
+        blocks,
+        widened,
+    })
+}
+
+/// Whether this block is the stem and differs from the old one only in that it sees more channels.
+fn widens(block: &str, old: &[usize], new: &[usize]) -> bool {
+    let &[out, channels, h, w] = new else {
+        return false;
+    };
+    block == STEM && matches!(*old, [o, c, y, x] if (o, y, x) == (out, h, w) && c < channels)
+}
+
+/// [out, c, h, w] → [out, channels, h, w] with zeros behind; any other tensor as it is.
+fn widen(old: Tensor, to: &[usize]) -> Result<Tensor> {
+    match to {
+        [_, channels, _, _] if old.dim(1)? < *channels => {
+            let behind = channels - old.dim(1)?;
+            Ok(old.pad_with_zeros(1, 0, behind)?)
+        }
+        _ => Ok(old),
+    }
 }
 
 fn trunk(arch: &Arch) -> Option<&Trunk> {

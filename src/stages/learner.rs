@@ -45,12 +45,10 @@ pub struct Outcome {
 }
 
 impl Learner {
-    /// `low` is the side of a super-resolution net's input.
     pub fn new(
         arch: &Arch,
         process: Option<&Process>,
         train: &Train,
-        low: Option<usize>,
         vb: VarBuilder,
     ) -> Result<Self> {
         let schedule = process.map(|p| Schedule::new(p, "")).transpose()?;
@@ -61,14 +59,9 @@ impl Learner {
                 Output::of(need()?, a.learn_sigma),
             ),
             Arch::SuperRes(a) => {
-                let low = low.context(
-                    "a super-resolution net needs the size it starts from\nhint: set `train.low_resolution = 16`",
-                )?;
-                let side = a.trunk.resolution;
-                ensure!(
-                    low > 0 && side % low == 0 && low < side,
-                    "train.low_resolution = {low} must divide the model's {side} pixels"
-                );
+                let low = a
+                    .low_resolution
+                    .context("a super-resolution net starts from some size")?;
                 Net::SuperRes(
                     SuperRes::new(a, vb.clone())?,
                     Output::of(need()?, a.learn_sigma),

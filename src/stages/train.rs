@@ -105,7 +105,7 @@ impl<'a> Run<'a> {
             .map(|(name, w)| Ok((name, w.to_device(&bench.device)?)));
         let mut adamw = AdamW::new(fresh.collect::<Result<Vec<_>>>()?, train)?;
         let vb = VarBuilder::from_tensors(adamw.tensors(), DType::F32, &bench.device);
-        let mut learner = Learner::new(&arch, process.as_ref(), train, train.low_resolution, vb)?;
+        let mut learner = Learner::new(&arch, process.as_ref(), train, vb)?;
         let before = progress::restore(
             &bench.out,
             &mut adamw,
@@ -126,8 +126,12 @@ impl<'a> Run<'a> {
         match adamw.step {
             0 => {
                 if let (Some(start), Some(grown)) = (&job.start, grown) {
+                    let stem = match grown.widened {
+                        true => ", the stem's further channels at zero",
+                        false => "",
+                    };
                     bench.log(&format!(
-                        "{} of {} blocks start from {}",
+                        "{} of {} blocks start from {}{stem}",
                         grown.taken,
                         grown.blocks,
                         start.path.display()

@@ -42,6 +42,7 @@ pub fn arch_of_config(kind: &str, config: &Value) -> Arch {
         heads_up: size(config, "num_heads_upsample"),
         classes: size(config, "num_classes"),
         learn_sigma: out == 2 * trunk.in_channels,
+        low_resolution: None,
         trunk,
     };
     match kind {
@@ -118,6 +119,7 @@ fn unet_of_flags(flags: &Value, resolution: usize, channel_mult: Vec<f64>) -> Un
         heads_up: size(flags, "num_heads_upsample"),
         classes: yes(flags, "class_cond", false).then_some(CLASSES),
         learn_sigma: yes(flags, "learn_sigma", false),
+        low_resolution: size(flags, "small_size"),
     }
 }
 
