@@ -104,7 +104,7 @@ Examples:
 pub struct PlanArgs {
     #[command(flatten)]
     pub choice: Choice,
-    /// Stop after this stage: train, sample, features, metrics
+    /// Stop after this stage: train, sample, upsample, features, metrics
     #[arg(long, value_name = "STAGE")]
     pub until: Option<String>,
     /// One line a cell: what moved since the nearest stored result
@@ -129,7 +129,7 @@ Examples:
 pub struct SweepArgs {
     #[command(flatten)]
     pub choice: Choice,
-    /// Stop after this stage: train, sample, features, metrics
+    /// Stop after this stage: train, sample, upsample, features, metrics
     #[arg(long, value_name = "STAGE")]
     pub until: Option<String>,
     /// Forget the stored result of this stage, and what follows, for these cells

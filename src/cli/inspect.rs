@@ -99,12 +99,18 @@ fn checkpoint(file: &Checkpoint, as_json: bool) -> Result<()> {
 
 /// `unet at 32 pixels, 10 classes (circle, ...), trained for 40,000 steps`.
 fn described(card: &Card) -> String {
-    let (kind, resolution) = match &card.arch {
-        Arch::Unet(net) => ("unet", net.trunk.resolution),
-        Arch::SuperRes(net) => ("super-resolution unet", net.trunk.resolution),
-        Arch::Classifier(net) => ("classifier", net.trunk.resolution),
-        Arch::Features(net) => ("feature net", net.resolution),
+    let kind = card.arch.title();
+    let resolution = match &card.arch {
+        Arch::Unet(net) => net.trunk.resolution,
+        Arch::SuperRes(net) => net.trunk.resolution,
+        Arch::Classifier(net) => net.trunk.resolution,
+        Arch::Features(net) => net.resolution,
     };
+    let from = match &card.arch {
+        Arch::SuperRes(net) => net.low_resolution,
+        _ => None,
+    };
+    let from = from.map_or(String::new(), |low| format!(" from {low}"));
     let classes = match card.classes.len() {
         0 => String::new(),
         n => format!(", {n} classes ({})", card.classes.join(", ")),
@@ -114,7 +120,7 @@ fn described(card: &Card) -> String {
         format!(", {schedule} schedule of {} steps", process.timesteps)
     });
     let steps = short(card.steps as f64);
-    format!("{kind} at {resolution} pixels{classes}{process}, trained for {steps} steps")
+    format!("{kind} at {resolution} pixels{from}{classes}{process}, trained for {steps} steps")
 }
 
 fn statistics(path: &Path, found: &Statistics, as_json: bool) -> Result<()> {

@@ -48,6 +48,7 @@ fn locate(cell: &mut Cell, cache: &Path) -> Result<()> {
         .checkpoint
         .iter_mut()
         .chain(spec.guidance.iter_mut().map(|g| &mut g.checkpoint))
+        .chain(spec.upsample.iter_mut().map(|u| &mut u.checkpoint))
         .chain(eval.flat_map(|e| [&mut e.weights, &mut e.reference]));
     for path in paths {
         if let Some(found) = there(path)? {

@@ -3,6 +3,7 @@
 use crate::run::plan::Plan;
 use crate::run::store::State;
 use crate::spec::experiment::Model;
+use crate::stages::job::Job;
 
 /// Seconds and work of finished jobs, by stage and model.
 #[derive(Default)]
@@ -33,7 +34,7 @@ impl Paces {
         let job = &plan.items[n].job;
         self.measured.push(Measured {
             stage: job.stage(),
-            model: plan.first_cell(n).spec.model.clone(),
+            model: model(plan, n).clone(),
             seconds,
             cost: job.cost().0,
         });
@@ -42,7 +43,7 @@ impl Paces {
     /// Seconds that item `n` should take: by its stage's results of the same model, else of any.
     pub fn expected(&self, plan: &Plan, n: usize) -> Option<f64> {
         let job = &plan.items[n].job;
-        let model = &plan.first_cell(n).spec.model;
+        let model = model(plan, n);
         let pace = |alike: bool| {
             let all = self.measured.iter().filter(|m| m.stage == job.stage());
             let chosen = all.filter(|m| !alike || m.model == *model);
@@ -52,5 +53,13 @@ impl Paces {
             (cost > 0.0).then(|| seconds / cost)
         };
         Some(pace(true).or_else(|| pace(false))? * job.cost().0)
+    }
+}
+
+/// The net that does the work.
+fn model(plan: &Plan, n: usize) -> &Model {
+    match &plan.items[n].job {
+        Job::Upsample(job) => &job.net.model,
+        _ => &plan.first_cell(n).spec.model,
     }
 }

@@ -159,7 +159,7 @@ fn inputs(plan: &Plan) -> Vec<(&'static str, Pinned)> {
     for item in &plan.items {
         for file in item.job.inputs() {
             let name = match item.job.stage() {
-                "sample" => "weights",
+                "sample" | "upsample" => "weights",
                 "features" => "features",
                 _ => "reference",
             };

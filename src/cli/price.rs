@@ -7,7 +7,7 @@ use crate::spec::arch::Arch;
 use crate::spec::evaluator::INCEPTION;
 use crate::spec::experiment::Model;
 use crate::spec::resolve::resolve;
-use crate::stages::job::{Job, SampleJob};
+use crate::stages::job::{Job, SampleJob, UpsampleJob};
 
 /// Above so many cells a table says less than its sum.
 const MOST: usize = 64;
@@ -24,8 +24,18 @@ fn rows(plan: &Plan) -> Option<Vec<Vec<String>>> {
         return None;
     }
     let paces = Paces::of(plan);
-    let head = ["cell", "at", "net", "classifier", "time", "disk"];
-    let mut rows = vec![head.map(String::from).to_vec()];
+    let upsampled = (plan.items.iter()).any(|item| matches!(item.job, Job::Upsample(_)));
+    let mut head = vec![
+        "cell",
+        "at",
+        "net",
+        "classifier",
+        "upsampler",
+        "time",
+        "disk",
+    ];
+    head.retain(|name| upsampled || *name != "upsampler");
+    let mut rows = vec![head.into_iter().map(String::from).collect()];
     let mut all = Price::default();
     for (n, cell) in plan.cells.iter().enumerate() {
         // Work that cells share is the first one's.
@@ -35,17 +45,17 @@ fn rows(plan: &Plan) -> Option<Vec<Vec<String>>> {
             .collect();
         let mut row = vec![cell.index.to_string(), cell.label()];
         row.extend(match own.is_empty() {
-            true => ["none", "", "", ""].map(String::from),
+            true => Price::none(upsampled),
             false => {
                 let price = Price::of(plan, &own, &paces);
                 all.add(&price);
-                price.words()
+                price.words(upsampled)
             }
         });
         rows.push(row);
     }
     let mut row = vec![String::new(), "all".to_string()];
-    row.extend(all.words());
+    row.extend(all.words(upsampled));
     rows.push(row);
     Some(rows)
 }
@@ -53,6 +63,7 @@ fn rows(plan: &Plan) -> Option<Vec<Vec<String>>> {
 /// What some jobs cost together; none where it is not known of one of them.
 struct Price {
     net: f64,
+    upsampler: f64,
     classifier: f64,
     seconds: Option<f64>,
     bytes: Option<u64>,
@@ -62,6 +73,7 @@ impl Default for Price {
     fn default() -> Self {
         Self {
             net: 0.0,
+            upsampler: 0.0,
             classifier: 0.0,
             seconds: Some(0.0),
             bytes: Some(0),
@@ -74,13 +86,19 @@ impl Price {
         let mut price = Price::default();
         for &at in items {
             let job = &plan.items[at].job;
-            let evals = match job {
-                Job::Sample(_) => job.cost().0,
-                _ => 0.0,
-            };
+            let evals = job.cost().0;
             let guided = matches!(job, Job::Sample(sample) if sample.guidance.is_some());
             price.add(&Price {
-                net: evals,
+                net: if matches!(job, Job::Sample(_)) {
+                    evals
+                } else {
+                    0.0
+                },
+                upsampler: if matches!(job, Job::Upsample(_)) {
+                    evals
+                } else {
+                    0.0
+                },
                 classifier: if guided { evals } else { 0.0 },
                 seconds: paces.expected(plan, at),
                 bytes: size(job),
@@ -91,32 +109,48 @@ impl Price {
 
     fn add(&mut self, other: &Price) {
         self.net += other.net;
+        self.upsampler += other.upsampler;
         self.classifier += other.classifier;
         self.seconds = self.seconds.zip(other.seconds).map(|(a, b)| a + b);
         self.bytes = self.bytes.zip(other.bytes).map(|(a, b)| a + b);
     }
 
-    fn words(&self) -> [String; 4] {
+    /// The words of a cell without work.
+    fn none(upsampled: bool) -> Vec<String> {
+        let mut words = vec!["none".to_string()];
+        words.resize(if upsampled { 5 } else { 4 }, String::new());
+        words
+    }
+
+    /// As its columns stand; without the upsampler's where no cell has one.
+    fn words(&self, upsampled: bool) -> Vec<String> {
         let evals = |count: f64| match count > 0.0 {
             true => short(count),
             false => String::new(),
         };
         let or_unknown = |text: Option<String>| text.unwrap_or_else(|| "not known".to_string());
-        [
-            evals(self.net),
-            evals(self.classifier),
+        let upsampler = upsampled.then(|| evals(self.upsampler));
+        let mut words = vec![evals(self.net), evals(self.classifier)];
+        words.extend(upsampler);
+        words.extend([
             or_unknown(self.seconds.map(duration)),
             or_unknown(self.bytes.map(bytes)),
-        ]
+        ]);
+        words
     }
 }
 
 /// The same as text, with what its columns mean.
 pub fn table(plan: &Plan) -> Option<String> {
     let rows = rows(plan)?;
-    let right = [true, false, true, true, true, true];
+    let mut right = vec![true; rows[0].len()];
+    right[1] = false;
+    let upsampler = match rows[0].iter().any(|name| name == "upsampler") {
+        true => ", upsampler",
+        false => "",
+    };
     Some(format!(
-        "{}\n  net, classifier: evaluations, of the classifier with its gradient; cells that share work have it at the first",
+        "{}\n  net, classifier{upsampler}: evaluations, of the classifier with its gradient; cells that share work have it at the first",
         terminal::table(&rows, &right)
     ))
 }
@@ -124,9 +158,10 @@ pub fn table(plan: &Plan) -> Option<String> {
 /// Bytes that the result of a job will take; none where it cannot be known before the net is opened.
 fn size(job: &Job) -> Option<u64> {
     match job {
-        Job::Sample(sample) => {
-            let side = side(sample)? as u64;
-            Some(sample.sample.count as u64 * (side * side * 3 + 8))
+        Job::Sample(SampleJob { net, sample, .. })
+        | Job::Upsample(UpsampleJob { net, sample, .. }) => {
+            let side = side(&net.model)? as u64;
+            Some(sample.count as u64 * (side * side * 3 + 8))
         }
         Job::Features(job) if job.world == INCEPTION => Some(job.count as u64 * FEATURES),
         Job::Metrics(_) => Some(0),
@@ -135,8 +170,7 @@ fn size(job: &Job) -> Option<u64> {
 }
 
 /// Pixels a side, as far as the file says it.
-fn side(sample: &SampleJob) -> Option<usize> {
-    let model: &Model = &sample.net.model;
+fn side(model: &Model) -> Option<usize> {
     match resolve(model, None) {
         Ok((Arch::Unet(net) | Arch::SuperRes(net), _)) => Some(net.trunk.resolution),
         _ => model.resolution,

@@ -1,6 +1,7 @@
 //! What axes, metrics and values are called where people read them.
 
 use crate::run::results::{Row, Score};
+use crate::spec::axes::called;
 
 /// Which end of a metric is the good one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +57,7 @@ pub fn slug(text: &str) -> String {
 /// No short name is one of `taken`.
 pub fn short(keys: &[String], taken: &[String]) -> Vec<String> {
     let end = |key: &str, n: usize| {
-        let parts: Vec<&str> = key.split('.').collect();
+        let parts: Vec<&str> = called(key).split('.').collect();
         parts[parts.len().saturating_sub(n)..].join(".")
     };
     let deepest = keys.iter().map(|k| k.split('.').count()).max().unwrap_or(1);
@@ -80,6 +81,8 @@ pub fn axis_title(key: &str) -> String {
         "sample.eta" => "eta (DDIM noise)".into(),
         "sample.count" => "images".into(),
         "sample.seed" => "seed".into(),
+        "upsample.checkpoint" => "upsample".into(),
+        "upsample.steps" => "upsampling steps".into(),
         other => other.replace(['.', '_'], " "),
     }
 }

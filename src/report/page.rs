@@ -160,10 +160,33 @@ fn drawn(report: &Report) -> String {
         text.push_str(&format!(" from seed {}", sample.seed));
     }
     text.push_str(". ");
+    text.push_str(&enlarged(report));
     if fixed("sample.seed") && caption::swept(report, "guidance.scale") {
         text.push_str("Cells that differ in guidance alone share the noise and the class of every image index. ");
     }
     text
+}
+
+/// How a second net made them larger, as far as it is common to the cells that have one.
+fn enlarged(report: &Report) -> String {
+    let cells = || report.sweep.cells.iter();
+    let stages = || cells().filter_map(|c| c.spec.upsample.as_ref().filter(|u| !u.is_none()));
+    let Some(stage) = stages().next() else {
+        return String::new();
+    };
+    let mut text = match stages().count() == report.sweep.cells.len() {
+        true => "A super-resolution net made them larger".to_string(),
+        false => "In some cells a super-resolution net made them larger".to_string(),
+    };
+    if stages().all(|other| other.sampler == stage.sampler && other.steps == stage.steps) {
+        let steps = match &stage.steps {
+            Steps::Count(n) => format!("{n} steps"),
+            Steps::Sections(s) => format!("the steps `{s}`"),
+        };
+        let sampler = format!("{:?}", stage.sampler).to_uppercase();
+        text.push_str(&format!(" with {sampler} in {steps}"));
+    }
+    text + ", each from its stored pixels and with its label. "
 }
 
 fn warnings(report: &Report) -> Markup {

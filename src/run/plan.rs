@@ -5,7 +5,7 @@ use crate::spec::experiment::{Experiment, ReportOptions};
 use crate::spec::grid::{Cell, Sweep};
 use crate::spec::key::Key;
 use crate::stages::job::{Job, STAGES, jobs_of};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, bail};
 use std::collections::HashMap;
 
 /// One job of the plan.
@@ -118,10 +118,14 @@ impl Plan {
 
     /// Positions of the items of `stage` and of what follows from them.
     pub fn from_stage(&self, stage: &str) -> Result<Vec<usize>> {
-        let first = stage_position(stage)?;
-        let follows = |item: &Item| stage_position(item.job.stage()).is_ok_and(|at| at >= first);
-        let all = 0..self.items.len();
-        Ok(all.filter(|&n| follows(&self.items[n])).collect())
+        stage_position(stage)?;
+        let mut found: Vec<usize> = Vec::new();
+        for (n, item) in self.items.iter().enumerate() {
+            if item.job.stage() == stage || item.needs.iter().any(|need| found.contains(need)) {
+                found.push(n);
+            }
+        }
+        Ok(found)
     }
 }
 
@@ -138,13 +142,16 @@ pub fn stage_position(name: &str) -> Result<usize> {
 
 /// The cell cut down to what `stage` reads: an experiment file that makes this one result again.
 fn job_text(spec: &Experiment, stage: &str) -> Result<String> {
-    let at = stage_position(stage)?;
+    let before = |other: &str| Ok::<_, Error>(stage_position(stage)? < stage_position(other)?);
     let mut spec = spec.clone();
     spec.report = ReportOptions::default();
-    if at < 1 {
+    if before("sample")? {
         (spec.guidance, spec.sample) = (None, None);
     }
-    if at < 2 {
+    if before("upsample")? || spec.upsample.as_ref().is_some_and(|u| u.is_none()) {
+        spec.upsample = None;
+    }
+    if before("features")? {
         spec.eval = None;
     }
     toml::to_string(&spec).context("writing job.toml")

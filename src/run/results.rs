@@ -81,6 +81,10 @@ fn row(plan: &Plan, store: &Store, n: usize) -> Row {
         let State::Stored(manifest) = &item.state else {
             let missing = || missing(stage, &item.state);
             row.missing.get_or_insert_with(missing);
+            // The small images are not the cell's.
+            if stage == "upsample" {
+                row.samples = None;
+            }
             continue;
         };
         let folder = store.folder(stage, &item.key);
@@ -90,7 +94,7 @@ fn row(plan: &Plan, store: &Store, n: usize) -> Row {
             }
         }
         match stage {
-            "sample" => row.samples = Some(folder),
+            "sample" | "upsample" => row.samples = Some(folder),
             "metrics" => match scores(&folder) {
                 Ok(scores) => {
                     row.scores = scores;

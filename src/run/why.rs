@@ -79,6 +79,8 @@ fn inputs(text: &str) -> Leaves {
         "name",
         "sample.batch",
         "sample.part",
+        "upsample.batch",
+        "upsample.part",
         "train.checkpoint_every",
         "train.export",
     ];

@@ -111,6 +111,18 @@ pub enum Arch {
     Features(FeatureArch),
 }
 
+impl Arch {
+    /// What the net is called in messages.
+    pub fn title(&self) -> &'static str {
+        match self {
+            Arch::Unet(_) => "unet",
+            Arch::SuperRes(_) => "super-resolution net",
+            Arch::Classifier(_) => "classifier",
+            Arch::Features(_) => "feature net",
+        }
+    }
+}
+
 /// Noise schedules of the ADM release.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

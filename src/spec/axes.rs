@@ -167,10 +167,18 @@ fn check_distinct(axes: &[Axis]) -> Result<()> {
     Ok(())
 }
 
+/// What a key is called for short: `upsample.checkpoint` says whether there is a second stage, and which.
+pub fn called(key: &str) -> &str {
+    match key {
+        "upsample.checkpoint" => "upsample",
+        _ => key,
+    }
+}
+
 /// The last segment of each key; where two share it, both take as much of the path as tells them apart.
 pub fn short_names(keys: &[String]) -> Vec<String> {
     let tail = |key: &str, n: usize| {
-        let parts: Vec<&str> = key.split('.').collect();
+        let parts: Vec<&str> = called(key).split('.').collect();
         parts[parts.len().saturating_sub(n)..].join(".")
     };
     let shared = |key: &String, n: usize| {

@@ -4,7 +4,7 @@ use crate::spec::arch::Arch;
 use crate::spec::catalogue::{self, SCHEME};
 use crate::spec::evaluator::{INCEPTION, Preset};
 use crate::spec::experiment::{
-    ArchChanges, Classes, Eval, Experiment, Kind, Model, Sample, Sampler, Steps, Train,
+    ArchChanges, Classes, Eval, Experiment, Kind, Model, Sample, Sampler, Steps, Train, Upsample,
     VarianceRule,
 };
 use crate::spec::metric::Metric;
@@ -43,19 +43,26 @@ impl Experiment {
         if let Some(sample) = &self.sample {
             ensure!(
                 self.model.kind == Kind::Unet,
-                "[sample] draws from a model of kind \"unet\", not of kind {}",
-                quoted(self.model.kind)
+                "[sample] draws from a model of kind \"unet\", not of kind {}{}",
+                quoted(self.model.kind),
+                match self.model.kind {
+                    Kind::SuperRes =>
+                        "\nhint: name the net in a table [upsample], and in [model] the one whose samples it enlarges",
+                    _ => "",
+                }
             );
             ensure!(
                 self.train.is_some() || self.model.checkpoint.is_some(),
                 "[sample] needs weights\nhint: name them with `model.checkpoint = \"...\"`, or make them with a [train] table"
             );
-            check_sample(sample)?;
-            ensure!(
-                sample.variance != Some(VarianceRule::Learned) || self.learns_sigma(),
-                "sample.variance = \"learned\", and the net has no variance half\nhint: use \"fixed_large\" or \"fixed_small\", or leave it out"
-            );
-            check_steps(&sample.steps, self.timesteps())?;
+            check_sample("sample", sample, self.learns_sigma())?;
+            check_steps("sample", &sample.steps, self.timesteps())?;
+        }
+        if let Some(upsample) = &self.upsample {
+            let sample = self.sample.as_ref().context("[upsample] needs [sample]")?;
+            let learns = preset_learns_sigma(upsample.preset.as_deref());
+            check_sample("upsample", &upsample.drawn(sample), learns)?;
+            check_steps("upsample", &upsample.steps, upsample.timesteps())?;
         }
         if let Some(eval) = &self.eval {
             let sample = self.sample.as_ref().context("[eval] needs [sample]")?;
@@ -73,9 +80,11 @@ impl Experiment {
                 ("eval.reference", &e.reference),
             ]
         });
+        let upsample = self.upsample.as_ref().map(|u| &u.checkpoint);
         let model = self.model.checkpoint.iter();
         let paths = model
             .map(|path| ("model.checkpoint", path))
+            .chain(upsample.map(|path| ("upsample.checkpoint", path)))
             .chain(guide.map(|path| ("guidance.checkpoint", path)))
             .chain(eval);
         for (key, path) in paths {
@@ -88,39 +97,53 @@ impl Experiment {
 
     /// T as far as the file says it.
     pub fn timesteps(&self) -> usize {
-        let preset = self.model.preset.as_deref().and_then(presets::arch);
-        let preset = preset.map(|(_, process)| process.timesteps);
         let own = self.model.process.timesteps;
-        own.or(preset).unwrap_or(TIMESTEPS)
+        own.unwrap_or_else(|| preset_timesteps(self.model.preset.as_deref()))
     }
 
     /// Whether the net may have a variance half, as far as the file says it.
     fn learns_sigma(&self) -> bool {
-        let preset = self.model.preset.as_deref().and_then(presets::arch);
-        let preset = preset.is_none_or(|(arch, _)| match arch {
-            Arch::Unet(net) | Arch::SuperRes(net) => net.learn_sigma,
-            Arch::Classifier(_) | Arch::Features(_) => false,
-        });
-        self.model.arch.learn_sigma.unwrap_or(preset)
+        let own = self.model.arch.learn_sigma;
+        own.unwrap_or_else(|| preset_learns_sigma(self.model.preset.as_deref()))
     }
 }
 
-/// `sample.steps` against T, the number of steps the net was trained on.
-pub fn check_steps(steps: &Steps, timesteps: usize) -> Result<()> {
+impl Upsample {
+    /// T of the super-resolution net as far as the file says it.
+    pub fn timesteps(&self) -> usize {
+        preset_timesteps(self.preset.as_deref())
+    }
+}
+
+fn preset_timesteps(name: Option<&str>) -> usize {
+    let preset = name.and_then(presets::arch);
+    preset.map_or(TIMESTEPS, |(_, process)| process.timesteps)
+}
+
+fn preset_learns_sigma(name: Option<&str>) -> bool {
+    let preset = name.and_then(presets::arch);
+    preset.is_none_or(|(arch, _)| match arch {
+        Arch::Unet(net) | Arch::SuperRes(net) => net.learn_sigma,
+        Arch::Classifier(_) | Arch::Features(_) => false,
+    })
+}
+
+/// The steps of `table` (`sample`, `upsample`) against T, the number of steps the net was trained on.
+fn check_steps(table: &str, steps: &Steps, timesteps: usize) -> Result<()> {
     let trained = format!("the model was trained on {timesteps} steps");
     let (count, shown) = match steps {
         Steps::Count(count) => (*count, count.to_string()),
-        Steps::Sections(text) => (kept(text)?, format!("\"{text}\"")),
+        Steps::Sections(text) => (kept(table, text)?, format!("\"{text}\"")),
     };
     ensure!(
         (1..=timesteps).contains(&count),
-        "sample.steps = {shown} is outside 1..={timesteps} ({trained})"
+        "{table}.steps = {shown} is outside 1..={timesteps} ({trained})"
     );
     Ok(())
 }
 
-/// The number of steps that `ddim25` or `10,10,20` keeps.
-pub fn kept(text: &str) -> Result<usize> {
+/// The number of steps that `ddim25` or `10,10,20` keeps, as the steps of `table`.
+pub fn kept(table: &str, text: &str) -> Result<usize> {
     let numbers = text.strip_prefix("ddim").map_or_else(
         || text.split(',').map(|n| n.trim().parse().ok()).collect(),
         |n| n.parse().ok().map(|n| vec![n]),
@@ -132,7 +155,7 @@ pub fn kept(text: &str) -> Result<usize> {
     match total {
         Some(total) => Ok(total),
         None => bail!(
-            "sample.steps = \"{text}\" is not a list of sections such as \"10,10,20\", nor \"ddimN\""
+            "{table}.steps = \"{text}\" is not a list of sections such as \"10,10,20\", nor \"ddimN\""
         ),
     }
 }
@@ -216,29 +239,34 @@ fn check_train(train: &Train) -> Result<()> {
     Ok(())
 }
 
-fn check_sample(sample: &Sample) -> Result<()> {
-    at_least("sample.count", sample.count, 1)?;
-    at_least("sample.batch", sample.batch, 1)?;
-    at_least("sample.part", sample.part, 1)?;
+/// The values of `table`, `sample` or `upsample`; `learns_sigma` where the net may have a variance half.
+fn check_sample(table: &str, sample: &Sample, learns_sigma: bool) -> Result<()> {
+    at_least(&format!("{table}.count"), sample.count, 1)?;
+    at_least(&format!("{table}.batch"), sample.batch, 1)?;
+    at_least(&format!("{table}.part"), sample.part, 1)?;
     ensure!(
         (0.0..=1.0).contains(&sample.eta),
-        "sample.eta = {} is outside 0..=1",
+        "{table}.eta = {} is outside 0..=1",
         sample.eta
     );
     ensure!(
         sample.temperature.is_finite() && sample.temperature >= 0.0,
-        "sample.temperature = {} is not a number from 0 up",
+        "{table}.temperature = {} is not a number from 0 up",
         sample.temperature
+    );
+    ensure!(
+        sample.variance != Some(VarianceRule::Learned) || learns_sigma,
+        "{table}.variance = \"learned\", and the net has no variance half\nhint: use \"fixed_large\" or \"fixed_small\", or leave it out"
     );
     if sample.sampler == Sampler::Ddim {
         let fixed = sample.variance.filter(|v| *v != VarianceRule::Learned);
         ensure!(
             fixed.is_none(),
-            "sample.variance is fixed, and DDIM does not use the variance of a step\nhint: take it out, or use sampler = \"ddpm\"; the noise of DDIM is `eta`"
+            "{table}.variance is fixed, and DDIM does not use the variance of a step\nhint: take it out, or use sampler = \"ddpm\"; the noise of DDIM is `eta`"
         );
         ensure!(
             sample.temperature == 1.0 || sample.eta > 0.0,
-            "sample.temperature = {} scales the noise that a step adds, and DDIM adds none at eta = 0\nhint: set `eta` above 0, or take `temperature` out",
+            "{table}.temperature = {} scales the noise that a step adds, and DDIM adds none at eta = 0\nhint: set `eta` above 0, or take `temperature` out",
             sample.temperature
         );
     }

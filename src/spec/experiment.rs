@@ -7,6 +7,10 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+pub use crate::spec::sampling::{
+    Class, ClassRule, Classes, Sample, Sampler, Steps, Upsample, VarianceRule,
+};
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Experiment {
@@ -19,6 +23,9 @@ pub struct Experiment {
     pub guidance: Option<Guidance>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sample: Option<Sample>,
+    /// The net that makes large images of the samples.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upsample: Option<Upsample>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub eval: Option<Eval>,
     #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
@@ -208,96 +215,6 @@ pub struct Guidance {
     pub scale: f64,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Sampler {
-    #[default]
-    Ddpm,
-    Ddim,
-}
-
-/// Where the noise of an ancestral step gets its size.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum VarianceRule {
-    /// From the net's variance half; an error for a net without one.
-    Learned,
-    /// Beta of the step.
-    FixedLarge,
-    /// The variance of q(x_{t-1} | x_t, x0).
-    FixedSmall,
-}
-
-/// Steps kept of the process: a count, or ADM's section list and `ddimN` as text.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(
-    untagged,
-    expecting = "expected a count such as 250, or text such as \"ddim25\" or \"10,10,20\""
-)]
-pub enum Steps {
-    Count(usize),
-    Sections(String),
-}
-
-/// The asked labels: a rule, or class names or indices that are cycled through.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(
-    untagged,
-    expecting = "expected \"balanced\", \"random\", or a list of class names or indices"
-)]
-pub enum Classes {
-    Rule(ClassRule),
-    List(Vec<Class>),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ClassRule {
-    /// Image i asks for class i mod K.
-    Balanced,
-    /// Independent and uniform (ADM's).
-    Random,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "expected a class name or a class index")]
-pub enum Class {
-    Index(u32),
-    Name(String),
-}
-
-/// `[sample]`: how images are drawn.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Sample {
-    #[serde(default)]
-    pub sampler: Sampler,
-    pub steps: Steps,
-    /// DDIM's noise, 0 to 1.
-    #[serde(default)]
-    pub eta: f64,
-    /// DDPM's variance; the net's own way when it is not said: learned where the net has it, else `fixed_large`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub variance: Option<VarianceRule>,
-    /// Factor on the noise that each step adds (the paper's appendix G); x_T itself is not scaled.
-    #[serde(default = "one", skip_serializing_if = "is_one")]
-    pub temperature: f64,
-    pub count: usize,
-    #[serde(default)]
-    pub seed: u64,
-    #[serde(default = "balanced")]
-    pub classes: Classes,
-    /// Clamp x0 to [-1, 1] at every step (ADM's `clip_denoised`).
-    #[serde(default = "yes")]
-    pub clip: bool,
-    /// Images at a time; without effect on the images.
-    #[serde(default = "batch")]
-    pub batch: usize,
-    /// Images a stored part; without effect on the images.
-    #[serde(default = "part")]
-    pub part: usize,
-}
-
 /// `[eval]`: features and scores.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -353,24 +270,9 @@ impl ReportOptions {
 fn ema() -> f64 {
     0.9999
 }
-fn one() -> f64 {
-    1.0
-}
-fn is_one(x: &f64) -> bool {
-    *x == 1.0
-}
 fn yes() -> bool {
     true
 }
 fn every() -> u64 {
-    1000
-}
-fn balanced() -> Classes {
-    Classes::Rule(ClassRule::Balanced)
-}
-fn batch() -> usize {
-    50
-}
-fn part() -> usize {
     1000
 }

@@ -16,3 +16,4 @@ pub mod presets;
 pub mod published;
 pub mod resolve;
 pub mod rules;
+pub mod sampling;

@@ -1,37 +1,24 @@
 //! What each stage is asked to make, and the key of what it makes. No tensor: a plan is made anywhere.
 
 use crate::diffusion::respace::space_timesteps;
-use crate::spec::catalogue::{self, SCHEME};
+use crate::spec::catalogue::SCHEME;
 use crate::spec::check::kept;
 use crate::spec::evaluator::{INCEPTION, Preset};
-use crate::spec::experiment::{Experiment, Kind, Model, Sample, Steps, Train};
+use crate::spec::experiment::{Experiment, Kind, Model, Sample, Steps, Train, Upsample};
 use crate::spec::grid::Cell;
-use crate::spec::key::{Key, digest_file, hex};
+use crate::spec::key::Key;
 use crate::spec::metric::Metric;
 use crate::spec::rules::Preprocessing;
-use crate::stages::{asked, keys, real};
-use anyhow::{Context, Result, bail, ensure};
+use crate::stages::pinned::{digest_data, pinned};
+use crate::stages::{asked, keys, pair, real};
+use anyhow::{Context, Result, bail};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+
+pub use crate::stages::pinned::Pinned;
 
 /// The stages in the order in which they follow each other.
-pub const STAGES: [&str; 4] = ["train", "sample", "features", "metrics"];
-
-/// A file and the sha256 of what was in it when the job was made.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Pinned {
-    pub path: PathBuf,
-    pub digest: String,
-}
-
-impl Pinned {
-    /// The name to fetch it by, where it is a published file that is not in the cache. Keys of what reads it are then
-    /// not those that they will be.
-    pub fn absent(&self) -> Option<&str> {
-        self.path.to_str()?.strip_prefix(SCHEME)
-    }
-}
+pub const STAGES: [&str; 5] = ["train", "sample", "upsample", "features", "metrics"];
 
 /// Where a net's weights come from.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,6 +51,16 @@ pub struct SampleJob {
     pub net: Net,
     /// The classifier and its scale; None when the scale is 0, so that such a cell shares the unguided images.
     pub guidance: Option<(Net, f64)>,
+    pub sample: Sample,
+}
+
+/// Images → larger images of the same names.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UpsampleJob {
+    pub net: Net,
+    /// The stored images that it starts from, and their labels.
+    pub samples: Key,
+    /// How the large images are drawn: as many as of the small ones, from the same seed.
     pub sample: Sample,
 }
 
@@ -101,6 +98,7 @@ pub struct MetricsJob {
 pub enum Job {
     Train(TrainJob),
     Sample(SampleJob),
+    Upsample(UpsampleJob),
     Features(FeaturesJob),
     Metrics(MetricsJob),
 }
@@ -119,8 +117,9 @@ impl Job {
         match self {
             Job::Train(_) => STAGES[0],
             Job::Sample(_) => STAGES[1],
-            Job::Features(_) => STAGES[2],
-            Job::Metrics(_) => STAGES[3],
+            Job::Upsample(_) => STAGES[2],
+            Job::Features(_) => STAGES[3],
+            Job::Metrics(_) => STAGES[4],
         }
     }
 
@@ -129,6 +128,7 @@ impl Job {
         match self {
             Job::Train(job) => keys::train(job),
             Job::Sample(job) => keys::sample(job),
+            Job::Upsample(job) => keys::upsample(job),
             Job::Features(job) => keys::features(job),
             Job::Metrics(job) => keys::metrics(job),
         }
@@ -138,6 +138,7 @@ impl Job {
         match self {
             Job::Train(_) => keys::TRAIN_VERSION,
             Job::Sample(_) => keys::SAMPLE_VERSION,
+            Job::Upsample(_) => keys::UPSAMPLE_VERSION,
             Job::Features(_) => keys::FEATURES_VERSION,
             Job::Metrics(_) => keys::METRICS_VERSION,
         }
@@ -151,6 +152,7 @@ impl Job {
                 Weights::Trained(key) => vec![key.clone()],
                 Weights::File(_) => vec![],
             },
+            Job::Upsample(job) => vec![job.samples.clone()],
             Job::Features(job) => vec![job.samples.clone()],
             Job::Metrics(job) => vec![job.features.clone()],
         }
@@ -159,6 +161,7 @@ impl Job {
     pub fn wanted(&self) -> Wanted {
         let count = match self {
             Job::Sample(job) => Some(job.sample.count),
+            Job::Upsample(job) => Some(job.sample.count),
             Job::Features(job) => Some(job.count),
             Job::Train(_) | Job::Metrics(_) => None,
         };
@@ -173,12 +176,12 @@ impl Job {
     pub fn cost(&self) -> (f64, &'static str) {
         match self {
             Job::Train(job) => (job.train.steps as f64, "steps"),
-            Job::Sample(job) => {
-                let steps = match &job.sample.steps {
+            Job::Sample(SampleJob { sample, .. }) | Job::Upsample(UpsampleJob { sample, .. }) => {
+                let steps = match &sample.steps {
                     Steps::Count(count) => *count,
-                    Steps::Sections(text) => kept(text).unwrap_or(1),
+                    Steps::Sections(text) => kept("sample", text).unwrap_or(1),
                 };
-                (job.sample.count as f64 * steps as f64, "evals")
+                (sample.count as f64 * steps as f64, "evals")
             }
             Job::Features(job) => (job.count as f64, "images"),
             Job::Metrics(job) => (job.count as f64, "images"),
@@ -198,6 +201,7 @@ impl Job {
                 files.extend(job.guidance.iter().flat_map(|(net, _)| of_net(net)));
                 files
             }
+            Job::Upsample(job) => of_net(&job.net),
             Job::Features(job) => vec![job.weights.clone()],
             // Inception may have to look at the reference's images.
             Job::Metrics(job) if job.world == INCEPTION => {
@@ -227,17 +231,24 @@ pub fn jobs_of(cell: &Cell) -> Result<Vec<Job>> {
     let Some(sample) = &spec.sample else {
         return Ok(jobs);
     };
-    check_steps(&sample.steps, spec.timesteps())?;
+    check_steps(&sample.steps, spec.timesteps()).context("[sample]")?;
     let mut sample = sample.clone();
     sample.classes = asked::in_plan(spec, &sample.classes)?;
     let count = sample.count;
-    let job = Job::Sample(SampleJob {
+    let base = SampleJob {
         net: sampled_net(spec, trained)?,
         guidance: guide(spec)?,
         sample,
-    });
-    let samples = job.key()?;
+    };
+    let enlarged = spec.upsample.as_ref().filter(|u| !u.is_none());
+    let enlarged = enlarged.map(|u| upsample(u, &base)).transpose()?;
+    let job = Job::Sample(base);
+    let mut samples = job.key()?;
     jobs.push(job);
+    if let Some(job) = enlarged.map(Job::Upsample) {
+        samples = job.key()?;
+        jobs.push(job);
+    }
     let Some(eval) = &spec.eval else {
         return Ok(jobs);
     };
@@ -279,7 +290,7 @@ pub fn jobs_of(cell: &Cell) -> Result<Vec<Job>> {
 /// than the file says is only found when it is opened.
 fn check_steps(steps: &Steps, timesteps: usize) -> Result<()> {
     if let Steps::Sections(text) = steps {
-        space_timesteps(timesteps, text).context("[sample]")?;
+        space_timesteps(timesteps, text)?;
     }
     Ok(())
 }
@@ -296,6 +307,25 @@ fn sampled_net(spec: &Experiment, trained: Option<Key>) -> Result<Net> {
     Ok(Net { model, weights })
 }
 
+/// The second stage of a cell, once it is known to fit the first.
+fn upsample(upsample: &Upsample, base: &SampleJob) -> Result<UpsampleJob> {
+    check_steps(&upsample.steps, upsample.timesteps()).context("[upsample]")?;
+    let weights = Weights::File(pinned("upsample.checkpoint", &upsample.checkpoint)?);
+    let model = Model {
+        kind: Kind::SuperRes,
+        preset: upsample.preset.clone(),
+        checkpoint: Some(upsample.checkpoint.clone()),
+        ..Model::default()
+    };
+    let net = Net { model, weights };
+    pair::check(base, &net)?;
+    Ok(UpsampleJob {
+        net,
+        samples: keys::sample(base)?,
+        sample: upsample.drawn(&base.sample),
+    })
+}
+
 fn guide(spec: &Experiment) -> Result<Option<(Net, f64)>> {
     let Some(guidance) = spec.guidance.as_ref().filter(|g| g.scale != 0.0) else {
         return Ok(None);
@@ -308,51 +338,4 @@ fn guide(spec: &Experiment) -> Result<Option<(Net, f64)>> {
         ..Model::default()
     };
     Ok(Some((Net { model, weights }, guidance.scale)))
-}
-
-fn pinned(key: &str, path: &Path) -> Result<Pinned> {
-    ensure!(
-        !path.is_dir(),
-        "{key} = \"{}\" is a folder, a file is needed\nhint: pack the images as a tar, zip or npz file, or make a file of statistics with `runner reference`",
-        path.display()
-    );
-    let digest = match path.to_str().and_then(|text| text.strip_prefix(SCHEME)) {
-        // Where no digest is published, the name keeps the keys of different files apart.
-        Some(name) => match catalogue::find(name)?.sha256 {
-            Some(digest) => digest.to_string(),
-            None => format!("{name}, not fetched yet"),
-        },
-        None => digest_file(path).with_context(|| {
-            let hint = match catalogue::of_path(path) {
-                Some(entry) if !path.exists() => format!(
-                    "\nhint: `runner fetch {0}` gets it, and `{SCHEME}{0}` is its path then",
-                    entry.name
-                ),
-                _ => String::new(),
-            };
-            format!("{key} = \"{}\" cannot be read{hint}", path.display())
-        })?,
-    };
-    let path = path.to_path_buf();
-    Ok(Pinned { path, digest })
-}
-
-/// A file by its bytes; a folder by the names and sizes in it; `shapes`, made by rule, by its name alone.
-fn digest_data(data: &str) -> Result<Option<String>> {
-    if data == "shapes" {
-        return Ok(None);
-    }
-    let path = Path::new(data);
-    if !path.is_dir() {
-        return Ok(Some(pinned("train.data", path)?.digest));
-    }
-    let mut hash = Sha256::new();
-    for entry in walkdir::WalkDir::new(path).sort_by_file_name() {
-        let entry = entry.with_context(|| format!("reading {data}"))?;
-        if entry.file_type().is_file() {
-            let name = entry.path().strip_prefix(path).unwrap_or(entry.path());
-            hash.update(format!("{}\n{}\n", name.display(), entry.metadata()?.len()));
-        }
-    }
-    Ok(Some(hex(&hash.finalize())))
 }

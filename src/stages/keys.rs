@@ -9,13 +9,14 @@ use crate::spec::key::Key;
 use crate::spec::metric::Metric;
 use crate::spec::resolve::resolve;
 use crate::spec::rules::Rules;
-use crate::stages::job::{FeaturesJob, MetricsJob, Net, SampleJob, TrainJob, Weights};
+use crate::stages::job::{FeaturesJob, MetricsJob, Net, SampleJob, TrainJob, UpsampleJob, Weights};
 use anyhow::Result;
 use serde::Serialize;
 
 /// A stage whose result changes gets a higher number: every stored result of it is then made again.
 pub const TRAIN_VERSION: u32 = 2;
 pub const SAMPLE_VERSION: u32 = 2;
+pub const UPSAMPLE_VERSION: u32 = 1;
 pub const FEATURES_VERSION: u32 = 2;
 pub const METRICS_VERSION: u32 = 4;
 
@@ -101,7 +102,41 @@ pub fn sample(job: &SampleJob) -> Result<Key> {
         guidance: Option<Guide>,
         sample: Sample,
     }
-    let mut sample = job.sample.clone();
+    let guidance = match &job.guidance {
+        Some((net, scale)) => Some(Guide {
+            net: net_inputs(net)?,
+            scale: *scale,
+        }),
+        None => None,
+    };
+    let net = net_inputs(&job.net)?;
+    let inputs = Inputs {
+        sample: drawn(&job.sample, &net),
+        net,
+        guidance,
+    };
+    Key::of("sample", SAMPLE_VERSION, &inputs)
+}
+
+pub fn upsample(job: &UpsampleJob) -> Result<Key> {
+    #[derive(Serialize)]
+    struct Inputs<'a> {
+        net: ModelInputs,
+        samples: &'a str,
+        sample: Sample,
+    }
+    let net = net_inputs(&job.net)?;
+    let inputs = Inputs {
+        sample: drawn(&job.sample, &net),
+        net,
+        samples: job.samples.full(),
+    };
+    Key::of("upsample", UPSAMPLE_VERSION, &inputs)
+}
+
+/// How images are drawn, without what cannot change them.
+fn drawn(sample: &Sample, net: &ModelInputs) -> Sample {
+    let mut sample = sample.clone();
     (sample.count, sample.batch, sample.part) = (0, 0, 0);
     if sample.sampler == Sampler::Ddpm {
         sample.eta = 0.0;
@@ -113,23 +148,10 @@ pub fn sample(job: &SampleJob) -> Result<Key> {
     }
     // What the net does anyway needs no name: "learned" is an error for a net that does not learn it.
     sample.variance = sample.variance.filter(|v| *v != VarianceRule::Learned);
-    let guidance = match &job.guidance {
-        Some((net, scale)) => Some(Guide {
-            net: net_inputs(net)?,
-            scale: *scale,
-        }),
-        None => None,
-    };
-    let net = net_inputs(&job.net)?;
-    if matches!(&net.net, Some(Arch::Unet(unet)) if !unet.learn_sigma) {
+    if matches!(&net.net, Some(Arch::Unet(unet) | Arch::SuperRes(unet)) if !unet.learn_sigma) {
         sample.variance = sample.variance.filter(|v| *v != VarianceRule::FixedLarge);
     }
-    let inputs = Inputs {
-        net,
-        guidance,
-        sample,
-    };
-    Key::of("sample", SAMPLE_VERSION, &inputs)
+    sample
 }
 
 pub fn features(job: &FeaturesJob) -> Result<Key> {

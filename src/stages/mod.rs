@@ -18,7 +18,9 @@ pub mod learner;
 pub mod meta;
 pub mod metrics;
 pub mod optim;
+mod pair;
 pub mod parts;
+pub mod pinned;
 pub mod progress;
 pub mod real;
 pub mod reference;
@@ -27,7 +29,9 @@ mod rows;
 pub mod sample;
 pub mod score;
 pub mod sides;
+pub mod studio;
 pub mod train;
+pub mod upsample;
 pub mod weights;
 
 use crate::kernels::threads::beside;
@@ -42,6 +46,7 @@ fn run_here(job: &job::Job, bench: &bench::Bench) -> anyhow::Result<()> {
     match job {
         job::Job::Train(job) => train::run(job, bench),
         job::Job::Sample(job) => sample::run(job, bench),
+        job::Job::Upsample(job) => upsample::run(job, bench),
         job::Job::Features(job) => features::run(job, bench),
         job::Job::Metrics(job) => match job.world == INCEPTION {
             true => evaluate::run(job, bench),
