@@ -230,7 +230,7 @@ fn every_mistake_is_named() {
         ),
         (
             "python super_res_sample.py --large_size 256 --small_size 64",
-            "--large_size is a flag of super_res_sample, and experiment files draw from nets of kind \"unet\" only",
+            "--large_size is a flag of super_res_sample, whose net is the second stage of an experiment file\nhint: import the command line that draws the small images, and add a table [upsample]",
         ),
         (
             "--classifier_scale 2",

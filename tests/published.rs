@@ -255,6 +255,16 @@ fn the_imagenet_files_are_planned_without_any_weights() {
         text.contains("3 cells = resolution [128, 256, 512]"),
         "{text}"
     );
+    let (text, hint) = plan("experiments/imagenet/upsample.toml");
+    assert!(
+        text.contains("  upsample     4       0       4  50 M evals\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("preset=imagenet128-to-512 scale=0.5"),
+        "{text}"
+    );
+    assert!(hint.contains("imagenet64-to-256 "), "{hint}");
     let (text, _) = plan("experiments/imagenet/lsun.toml");
     assert!(text.contains("9 cells = preset [lsun-bedroom, lsun-cat, lsun-horse] x steps [1000, 50,50,50,50,50, 90,60,60,20,20]"), "{text}");
 }
@@ -270,6 +280,7 @@ fn every_imagenet_file_has_the_papers_scores_on_its_own_axes() {
         ("uncond256.toml", 3),
         ("ddim25.toml", 3),
         ("lsun.toml", 9),
+        ("upsample.toml", 4),
     ] {
         let sweep = read(name);
         assert_eq!(sweep.published.len(), rows, "{name}");

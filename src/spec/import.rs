@@ -31,7 +31,7 @@ pub fn import(flags: &str, there: &dyn Fn(&Path) -> bool) -> Result<String> {
     for name in ["large_size", "small_size", "base_samples"] {
         ensure!(
             !flags.given(name),
-            "--{name} is a flag of super_res_sample, and experiment files draw from nets of kind \"unet\" only"
+            "--{name} is a flag of super_res_sample, whose net is the second stage of an experiment file\nhint: import the command line that draws the small images, and add a table [upsample]"
         );
     }
     let guided = flags.given("classifier_path");
