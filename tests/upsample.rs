@@ -209,10 +209,15 @@ fn the_second_stage_does_not_make_the_first_again() {
 #[test]
 fn an_image_is_the_same_for_any_batch_and_any_parts_of_either_stage() {
     let desk = Desk::new();
-    for sampler in ["upsample.sampler=ddpm", "upsample.sampler=ddim"] {
-        let one = desk.run(&format!("one-{sampler}"), &[sampler]);
+    for sampler in ["ddpm", "ddim"] {
+        let (first, second) = (
+            format!("sample.sampler={sampler}"),
+            format!("upsample.sampler={sampler}"),
+        );
+        let one = desk.run(&format!("one-{sampler}"), &[&first, &second]);
         let sets = [
-            sampler,
+            &first[..],
+            &second,
             "upsample.batch=7",
             "upsample.part=100",
             "sample.part=2",
@@ -437,6 +442,8 @@ fn a_sweep_scores_and_shows_the_large_images() {
             "upsample", "features", "metrics", "upsample", "features", "metrics"
         ]
     );
+    let one = runner(&["plan", "two.toml", "--only", "upsample=none"]);
+    assert!(one.contains("2 of 4 cells"), "{one}");
     let status = runner(&["status", "two.toml"]);
     assert!(status.contains("sample  upsample  features"), "{status}");
     let why = runner(&[
@@ -454,4 +461,34 @@ fn a_sweep_scores_and_shows_the_large_images() {
         .unwrap()
         .text;
     assert!(!text.contains("upsample"), "{text}");
+}
+
+#[test]
+fn the_studies_share_their_base_samples_with_those_of_guidance() {
+    let folder = tempfile::tempdir().unwrap();
+    let upsampler = folder.path().join("upsampler64.safetensors");
+    let (net, _) = presets::arch("shapes16-to-64").unwrap();
+    save(&net, &upsampler);
+    let drawn = |path: &str| {
+        let text = std::fs::read_to_string(path).unwrap();
+        let text = text.replace(
+            "experiments/shapes/upsampler64.safetensors",
+            &upsampler.display().to_string(),
+        );
+        let sweep = sweep(&text, &[], &[]).unwrap();
+        let plan = Plan::of(&sweep, &Store::new(folder.path()), None).unwrap();
+        let count = |stage: &str| plan.items.iter().filter(|i| i.job.stage() == stage).count();
+        let samples = plan.items.iter().filter(|i| i.job.stage() == "sample");
+        let keys: Vec<String> = samples.map(|i| i.key.full().to_string()).collect();
+        (keys, count("upsample"))
+    };
+    let (base, large) = drawn("experiments/upsample.toml");
+    assert_eq!((base.len(), large), (6, 3));
+    let (guided, _) = drawn("experiments/guidance.toml");
+    assert!(base.iter().all(|key| guided.contains(key)));
+    // Of the paper's, 64 pixels at scale 1 are in both files.
+    let (base, large) = drawn("experiments/imagenet/upsample.toml");
+    assert_eq!((base.len(), large), (4, 4));
+    let (guided, _) = drawn("experiments/imagenet/guidance.toml");
+    assert_eq!(base.iter().filter(|key| guided.contains(key)).count(), 1);
 }
