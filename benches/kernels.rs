@@ -49,7 +49,7 @@ fn leaf(shape: &[usize], scale: f64, grad: bool) -> Result<Tensor> {
     }
 }
 
-type Run = Box<dyn Fn() -> Result<Tensor>>;
+type Run = Box<dyn Fn() -> Result<Tensor> + Sync>;
 
 /// The row's operation on fresh inputs.
 fn operation(&(op, shape, grad): &Row) -> Result<Run> {

@@ -32,10 +32,9 @@ pub fn figures(report: &Report) -> Result<Vec<Figure>> {
     for chart in &report.sweep.charts {
         for mut figure in of(report, chart)? {
             let same = |f: &Figure, name: &str| f.name == name;
-            if figures.iter().any(|f| same(f, &figure.name))
-                && let Some(by) = &chart.by
-            {
-                figure.name = format!("{}-by-{}", figure.name, names::slug(by));
+            if figures.iter().any(|f| same(f, &figure.name)) && !chart.by.is_empty() {
+                let by = names::slug(&chart.by.join("-"));
+                figure.name = format!("{}-by-{by}", figure.name);
             }
             if !figures.iter().any(|f| same(f, &figure.name)) {
                 figures.push(figure);
@@ -54,14 +53,16 @@ enum Meaning {
 fn of(report: &Report, chart: &Chart) -> Result<Vec<Figure>> {
     let world = report.world();
     let metrics: Vec<String> = sheet::metrics(report).into_iter().map(|m| m.key).collect();
-    let by = match chart.by.as_deref().map(|by| meaning(report, by, &metrics)) {
-        Some(Ok(Meaning::Axis(key))) => Some(key),
-        Some(Ok(Meaning::Metric(name))) => {
-            bail!("chart.by = {name} is a metric; an axis makes the lines")
-        }
-        Some(Err(e)) => return Err(e),
-        None => None,
-    };
+    let by = chart
+        .by
+        .iter()
+        .map(|by| match meaning(report, by, &metrics)? {
+            Meaning::Axis(key) => Ok(key),
+            Meaning::Metric(name) => {
+                bail!("chart.by = {name} is a metric; an axis makes the lines")
+            }
+        });
+    let by = by.collect::<Result<Vec<String>>>()?;
     let ys = match chart.y.iter().any(|y| y == "all") {
         true => metrics.clone(),
         false => chart.y.clone(),
@@ -76,7 +77,7 @@ fn of(report: &Report, chart: &Chart) -> Result<Vec<Figure>> {
         let label = names::metric(&y, world);
         figures.push(match &x {
             Meaning::Axis(key) => {
-                let data = points::lines(report.rows, &others, key, by.as_deref(), &y);
+                let data = points::lines(report.rows, &others, key, &by, &y);
                 let words = Words {
                     metric: &y,
                     y: &label,
@@ -96,7 +97,7 @@ fn of(report: &Report, chart: &Chart) -> Result<Vec<Figure>> {
                 };
                 Figure {
                     name: names::slug(&format!("{y}-vs-{x}")),
-                    picture: scatter::draw(report.rows, &others, &pair, by.as_deref()),
+                    picture: scatter::draw(report.rows, &others, &pair, &by),
                 }
             }
         });

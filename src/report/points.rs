@@ -43,22 +43,20 @@ pub struct Lines {
     pub missing: usize,
 }
 
-/// `x` and `by` are full keys of the cells' axes; `others` are published rows.
-pub fn lines(rows: &[Row], others: &[Row], x: &str, by: Option<&str>, metric: &str) -> Lines {
+/// `x` and `by` are full keys of the cells' axes, one line a combination of the latter; `others` are published rows.
+pub fn lines(rows: &[Row], others: &[Row], x: &str, by: &[String], metric: &str) -> Lines {
     let values = distinct(rows, x);
-    let groups = match by {
-        Some(by) => distinct(rows, by).into_iter().map(Some).collect(),
-        None => vec![None],
-    };
+    let groups = groups(rows, by);
     let published = others
         .iter()
         .filter_map(|row| printed(row, x, by, metric, &values, &groups))
         .collect();
     let mut most = 1;
     let series = groups.iter().map(|group| {
-        let here = |r: &&Row| match (by, group) {
-            (Some(by), Some(group)) => names::at(r, by) == Some(group),
-            _ => true,
+        let here = |r: &&Row| {
+            by.iter()
+                .zip(group)
+                .all(|(key, v)| names::at(r, key) == Some(v))
         };
         let mut points = Vec::new();
         for (i, value) in values.iter().enumerate() {
@@ -69,10 +67,7 @@ pub fn lines(rows: &[Row], others: &[Row], x: &str, by: Option<&str>, metric: &s
             points.extend(mean(i, &scores));
         }
         Series {
-            name: match (by, group) {
-                (Some(by), Some(group)) => label(rows, by, group),
-                _ => String::new(),
-            },
+            name: named(rows, by, group),
             points,
         }
     });
@@ -80,7 +75,7 @@ pub fn lines(rows: &[Row], others: &[Row], x: &str, by: Option<&str>, metric: &s
         series: series.collect(),
         published,
         values,
-        averaged: Some(hidden(rows, &[Some(x), by])).filter(|text| most > 1 && !text.is_empty()),
+        averaged: Some(hidden(rows, x, by)).filter(|text| most > 1 && !text.is_empty()),
         missing: rows
             .iter()
             .filter(|r| names::score(r, metric).is_none())
@@ -88,21 +83,54 @@ pub fn lines(rows: &[Row], others: &[Row], x: &str, by: Option<&str>, metric: &s
     }
 }
 
+/// The combinations of axes that some cell has, in the order of each axis's values; one empty one where there is no axis.
+fn groups(rows: &[Row], by: &[String]) -> Vec<Vec<toml::Value>> {
+    let mut groups = vec![Vec::new()];
+    for key in by {
+        let values = distinct(rows, key);
+        let longer = |group: &Vec<toml::Value>| {
+            let group = group.clone();
+            let ends = values
+                .iter()
+                .map(move |v| [&group[..], &[v.clone()]].concat());
+            ends.collect::<Vec<_>>()
+        };
+        groups = groups.iter().flat_map(longer).collect();
+    }
+    let there = |group: &Vec<toml::Value>| {
+        let mut axes = by.iter().zip(group);
+        rows.iter()
+            .any(|r| axes.clone().all(|(key, v)| names::at(r, key) == Some(v)))
+            || axes.next().is_none()
+    };
+    groups.retain(there);
+    groups
+}
+
+/// `sampler ddpm, variance learned`.
+fn named(rows: &[Row], by: &[String], group: &[toml::Value]) -> String {
+    let parts = by
+        .iter()
+        .zip(group)
+        .map(|(key, value)| label(rows, key, value));
+    parts.collect::<Vec<_>>().join(", ")
+}
+
 /// A published row's place in a chart; none where it lacks an axis or the metric, or lies outside of what is drawn.
 fn printed(
     row: &Row,
     x: &str,
-    by: Option<&str>,
+    by: &[String],
     metric: &str,
     values: &[toml::Value],
-    groups: &[Option<toml::Value>],
+    groups: &[Vec<toml::Value>],
 ) -> Option<Printed> {
     let place = names::at(row, x)?;
-    let group = by.map(|by| names::at(row, by));
-    let series = match group {
-        Some(group) => groups.iter().position(|g| same(g.as_ref(), group))?,
-        None => 0,
+    let belongs = |group: &Vec<toml::Value>| {
+        let mut axes = by.iter().zip(group);
+        axes.all(|(key, value)| same(Some(value), names::at(row, key)))
     };
+    let series = groups.iter().position(belongs)?;
     let numbers: Option<Vec<f64>> = values.iter().map(names::number).collect();
     let inside = match (numbers.filter(|n| n.len() > 1), names::number(place)) {
         (Some(numbers), Some(place)) => {
@@ -202,9 +230,9 @@ pub fn short(rows: &[Row], key: &str) -> String {
 }
 
 /// The varying axes but the shown ones, with their values.
-fn hidden(rows: &[Row], shown: &[Option<&str>]) -> String {
+fn hidden(rows: &[Row], x: &str, by: &[String]) -> String {
     let keys = varying(rows);
-    let hidden = keys.iter().filter(|k| !shown.contains(&Some(k.as_str())));
+    let hidden = keys.iter().filter(|k| *k != x && !by.contains(k));
     let text = hidden.map(|key| {
         let values: Vec<String> = distinct(rows, key).iter().map(names::value).collect();
         format!("{} = {}", short(rows, key), values.join(", "))

@@ -28,13 +28,9 @@ struct Trace {
 
 /// The chart; one line for each value of `by` and of every other axis but the one that gives the order.
 /// `others` are published rows, drawn hollow on the trace that they belong to.
-pub fn draw(rows: &[Row], others: &[Row], pair: &Pair, by: Option<&str>) -> Picture {
+pub fn draw(rows: &[Row], others: &[Row], pair: &Pair, by: &[String]) -> Picture {
     let varying = points::varying(rows);
-    let order = varying
-        .iter()
-        .rev()
-        .find(|k| Some(k.as_str()) != by)
-        .cloned();
+    let order = varying.iter().rev().find(|k| !by.contains(k)).cloned();
     let traces = traces(rows, pair, &varying, order.as_deref());
     let printed = printed(rows, others, pair, &varying, order.as_deref(), &traces);
     let dots = || traces.iter().flat_map(|t| &t.dots);

@@ -3,7 +3,7 @@
 use crate::spec::arch::{NoiseSchedule, Pool, QkvOrder};
 use crate::spec::evaluator::Preset;
 use crate::spec::metric::Metric;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -237,9 +237,13 @@ pub struct Chart {
     /// An axis (`guidance.scale`) or a metric (`recall`).
     pub x: String,
     pub y: Vec<String>,
-    /// The axis that makes the lines.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by: Option<String>,
+    /// The axes that make the lines, one line a combination; in the file a name alone or a list.
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "one_or_more"
+    )]
+    pub by: Vec<String>,
 }
 
 /// `[[published]]`: scores that others have printed, shown beside the measured ones.
@@ -265,6 +269,20 @@ impl ReportOptions {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+}
+
+/// `"a"` as well as `["a", "b"]`.
+fn one_or_more<'a, D: Deserializer<'a>>(from: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "expected a name or a list of names")]
+    enum Names {
+        One(String),
+        More(Vec<String>),
+    }
+    Ok(match Names::deserialize(from)? {
+        Names::One(name) => vec![name],
+        Names::More(names) => names,
+    })
 }
 
 fn ema() -> f64 {

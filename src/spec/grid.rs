@@ -280,7 +280,7 @@ fn check_charts(charts: &[Chart], axes: &[Axis], metrics: &[Metric]) -> Result<(
                 list(&metrics),
             );
         }
-        if let Some(by) = &chart.by {
+        for by in &chart.by {
             ensure!(
                 names.contains(&by.as_str()),
                 "{place}: by = \"{by}\" is not an axis ({})",
