@@ -86,7 +86,6 @@ fn operation(&(op, shape, grad): &Row) -> Result<Run> {
 }
 
 fn main() -> Result<()> {
-    runner::kernels::threads::leave_to_rayon();
     runner::kernels::alloc::keep_pages();
     let only = std::env::args().skip(1).find(|a| !a.starts_with("--"));
     let mut turns = Turns::start(5);

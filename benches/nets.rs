@@ -107,7 +107,6 @@ fn train(turns: &mut Turns, n: usize, name: &str, arch: &UnetArch, spec: &Train)
 }
 
 fn main() -> Result<()> {
-    runner::kernels::threads::leave_to_rayon();
     runner::kernels::alloc::keep_pages();
     let only = std::env::args().skip(1).find(|a| !a.starts_with("--"));
     let spec: Train = serde_json::from_value(json!({

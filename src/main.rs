@@ -3,11 +3,15 @@
 use clap::Parser;
 use runner::cli::args::{Cli, Command};
 use runner::cli::{self, terminal};
+use runner::io::cores;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    runner::kernels::threads::leave_to_rayon();
     runner::kernels::alloc::keep_pages();
+    if let Err(error) = cores::settle() {
+        terminal::error(&error.into());
+        return ExitCode::from(2);
+    }
     let Cli { store, command } = Cli::parse();
     let ended = match &command {
         Command::Plan(args) => cli::plan::run(args, &store),

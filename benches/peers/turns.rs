@@ -2,7 +2,7 @@
 
 use super::torch::Peer;
 use candle_core::{Device, Result};
-use runner::kernels::threads::beside;
+use runner::io::cores::{self, beside};
 use serde_json::Value;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -23,6 +23,7 @@ pub struct Turns {
 impl Turns {
     /// Starts PyTorch and prints the head of the table.
     pub fn start(repeat: usize) -> Turns {
+        cores::settle().expect("the first to start rayon's threads");
         let threads = rayon::current_num_threads();
         let peer = Peer::start(threads);
         match &peer {

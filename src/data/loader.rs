@@ -3,6 +3,7 @@
 use crate::data::gallery::Gallery;
 use crate::data::input::{self, INPUT};
 use crate::data::survey::Facts;
+use crate::io::cores;
 use crate::spec::rules::Preprocessing;
 use anyhow::{Context, Error, Result, anyhow, ensure};
 use std::collections::VecDeque;
@@ -100,9 +101,8 @@ impl Loader {
             !order.preprocessings.is_empty(),
             "no preprocessing is asked"
         );
-        let cores = || thread::available_parallelism().map_or(1, usize::from);
         let count = match order.threads {
-            0 => cores(),
+            0 => cores::count(),
             n => n,
         };
         let shared = Arc::new(Shared {
@@ -221,6 +221,7 @@ impl Shared {
 
     /// One thread's life.
     fn work(&self) {
+        cores::roam();
         let mut scratch = vec![0f32; INPUT * self.order.preprocessings.len()];
         while let Some((slot, i)) = self.begin() {
             let made = catch_unwind(AssertUnwindSafe(|| self.make(i, &mut scratch)));

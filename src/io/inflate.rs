@@ -1,6 +1,7 @@
 //! A deflated run of a file, read at random: once a block was passed, the decompressor's state at its start is kept, so
 //! that going back unpacks one block and never the whole.
 
+use crate::io::cores;
 use anyhow::{Context, Result, bail, ensure};
 use miniz_oxide::inflate::stream::{InflateState, inflate};
 use miniz_oxide::{DataFormat, MZFlush};
@@ -22,7 +23,7 @@ pub struct Recent {
 
 impl Recent {
     pub fn new() -> Recent {
-        let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
+        let threads = cores::count();
         Recent {
             blocks: VecDeque::new(),
             most: threads + 2,

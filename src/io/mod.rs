@@ -1,6 +1,7 @@
 //! Bytes to arrays and back; knows no model and no experiment.
 
 pub mod checkpoint;
+pub mod cores;
 pub mod disk;
 pub mod download;
 mod graphdef;

@@ -15,7 +15,6 @@ pub mod norm;
 mod norm_loops;
 pub mod resample;
 mod scratch;
-pub mod threads;
 mod tile;
 mod transpose;
 mod view;

@@ -2,8 +2,8 @@
 
 use crate::data::input::{self, INPUT};
 use crate::io::checkpoint::Checkpoint;
+use crate::io::cores::beside;
 use crate::io::image::Rgb8;
-use crate::kernels::threads::beside;
 use crate::nets::features::FeatureNet;
 use crate::nets::inception::{Inception, SIDE, Taps};
 use crate::spec::arch::Arch;

@@ -2,6 +2,7 @@
 
 use crate::data::shapes::{self, Scene, Stream};
 use crate::data::source::{Augment, Source};
+use crate::io::cores;
 use crate::spec::experiment::Train;
 use anyhow::{Context, Result, ensure};
 use candle_core::{Device, Tensor};
@@ -142,8 +143,10 @@ impl Feed {
         let makers = ThreadPoolBuilder::new()
             .num_threads(rayon::current_num_threads())
             .thread_name(|k| format!("feed {k}"))
+            .start_handler(|_| cores::roam())
             .build()?;
         thread::spawn(move || {
+            cores::roam();
             for step in steps {
                 let batch = makers.install(|| self.batch(step));
                 let failed = batch.is_err();

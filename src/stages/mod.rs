@@ -34,7 +34,7 @@ pub mod train;
 pub mod upsample;
 pub mod weights;
 
-use crate::kernels::threads::beside;
+use crate::io::cores::beside;
 use crate::spec::evaluator::INCEPTION;
 
 /// Makes what `job` names, in `bench.out`; continues what an earlier run left there.
