@@ -43,6 +43,11 @@ pub fn save(folder: &Path, adamw: &AdamW, timesteps: &Timesteps, seconds: f64) -
     checkpoint::write(&folder.join(FILE), &adamw.save(), &metadata)
 }
 
+/// Whether a folder holds the state of a training that goes on.
+pub fn begun(folder: &Path) -> bool {
+    folder.join(FILE).exists()
+}
+
 /// Goes on from the saved state where there is one; the training seconds it had taken.
 pub fn restore(
     folder: &Path,
@@ -50,10 +55,10 @@ pub fn restore(
     timesteps: &mut Timesteps,
     device: &Device,
 ) -> Result<f64> {
-    let path = folder.join(FILE);
-    if !path.exists() {
+    if !begun(folder) {
         return Ok(0.0);
     }
+    let path = folder.join(FILE);
     let saved = Checkpoint::open(&path)?;
     let state = saved
         .metadata()

@@ -96,8 +96,10 @@ impl<'a> Run<'a> {
     ) -> Result<Self> {
         let train = &job.train;
         let mut fresh = inventory::initial(&arch, train.seed)?;
-        let grown = match &job.start {
-            Some(start) => Some(grow(&mut fresh, &arch, &start.path)?),
+        // A run that goes on has left its beginning behind.
+        let start = job.start.as_ref().filter(|_| !progress::begun(&bench.out));
+        let grown = match start {
+            Some(start) => Some((start, grow(&mut fresh, &arch, &start.path)?)),
             None => None,
         };
         let fresh = fresh
@@ -125,7 +127,7 @@ impl<'a> Run<'a> {
         let kept = kept.into_iter().filter(|k| k.steps <= adamw.step).collect();
         match adamw.step {
             0 => {
-                if let (Some(start), Some(grown)) = (&job.start, grown) {
+                if let Some((start, grown)) = grown {
                     let stem = match grown.widened {
                         true => ", the stem's further channels at zero",
                         false => "",
