@@ -1,7 +1,7 @@
 //! Files of statistics: pickles, npz archives and torch files, and a pickle within a good torch archive.
 #![no_main]
 
-use runner::io::statistics::{self, Statistics};
+use runner_fuzz::io::statistics::{self, Statistics};
 use runner_fuzz::{file, zipped};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
