@@ -38,7 +38,8 @@ impl<'a> Manifold<'a> {
         );
         let nearest = among(
             &points,
-            |_| vec![f64::INFINITY; k],
+            || vec![f64::INFINITY; k],
+            |kept| kept[k - 1],
             |kept: &mut Vec<f64>, distance| {
                 if distance.least() >= kept[k - 1] {
                     return;
@@ -75,14 +76,12 @@ impl<'a> Manifold<'a> {
         );
         let strict = border == Border::Outside;
         let Pairs { left, right } = across(
-            &self.points,
-            &generated.points,
-            |_| Ball::default(),
-            |_| (0, false),
-            |real: &mut Ball, made: &mut (usize, bool), (i, j), distance| {
+            (&self.points, &generated.points),
+            (&self.radii, &generated.radii),
+            |real: &mut Ball, made: &mut usize, (i, j), distance| {
                 if distance.within(self.radii[i], strict) {
                     real.take(j);
-                    made.0 += 1;
+                    *made += 1;
                 }
                 // Only the first ball that holds a real image counts.
                 if !real.covered && distance.within(generated.radii[j], strict) {
@@ -92,7 +91,7 @@ impl<'a> Manifold<'a> {
         );
         Ok(Meeting {
             k: self.k,
-            counts: right.into_iter().map(|(count, _)| count).collect(),
+            counts: right,
             balls: left,
         })
     }

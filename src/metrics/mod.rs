@@ -18,3 +18,4 @@ pub mod paired;
 pub mod resample;
 pub mod rows;
 pub mod score;
+mod screen;
