@@ -1,8 +1,6 @@
 //! The kernel distance (KID): an unbiased squared maximum mean discrepancy, kernel (x·y/d + 1)³.
 
 use crate::metrics::distances::{Tile, tiles};
-use crate::metrics::draws::subset;
-use crate::metrics::jackknife::Jackknife;
 use crate::metrics::mersenne::Mersenne;
 use crate::metrics::rows::check_rows;
 use anyhow::{Result, ensure};
@@ -12,9 +10,6 @@ use rayon::prelude::*;
 
 /// Rows of a tile's side: 4 MiB of 2,048 features in f64.
 const TILE: usize = 256;
-/// Rows of which pairs are left out as well, and partners of each.
-const PAIRED: usize = 1000;
-const PARTNERS: usize = 4;
 
 /// How a program draws its subsets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,10 +112,10 @@ pub fn kid(x: &[f32], y: &[f32], d: usize, rule: KidRule) -> Result<KernelDistan
 }
 
 /// Some rows in f64, as columns.
-struct Side(Mat<f64>);
+pub(crate) struct Side(Mat<f64>);
 
 impl Side {
-    fn of(rows: &[f32], d: usize, at: &[usize]) -> Side {
+    pub fn of(rows: &[f32], d: usize, at: &[usize]) -> Side {
         Side(Mat::from_fn(d, at.len(), |j, i| {
             f64::from(rows[at[i] * d + j])
         }))
@@ -133,7 +128,7 @@ impl Side {
     }
 
     /// Kernels of all pairs, `[other, self]`.
-    fn kernels(&self, other: &Side) -> Mat<f64> {
+    pub fn kernels(&self, other: &Side) -> Mat<f64> {
         let mut inner = Mat::zeros(other.0.ncols(), self.0.ncols());
         let (a, b) = (other.0.transpose(), self.0.as_ref());
         matmul(inner.as_mut(), Accum::Replace, a, b, 1.0, Par::Seq);
@@ -173,7 +168,7 @@ impl Side {
     }
 }
 
-fn cube(v: f64) -> f64 {
+pub(crate) fn cube(v: f64) -> f64 {
     v * v * v
 }
 
@@ -192,80 +187,18 @@ pub fn mmd2(x: &[f32], y: &[f32], d: usize) -> Result<f64> {
     Ok(Sums::of(x, y, d)?.value())
 }
 
-/// [`mmd2`] with its 95 % interval, which takes `y` as given.
-#[derive(Clone, Debug, PartialEq)]
-pub struct KernelInterval {
-    /// What leaving out each row of `x` does.
-    pub left_out: Jackknife,
-    pub low: f64,
-    pub high: f64,
-}
-
-/// [`mmd2`] of n >= 4 rows `x`, what leaving out each of them, and pairs of some, does to it, and
-/// its interval. The interval is that of the squared distance with each row's own kernel counted
-/// in, which cannot be below 0, moved back.
-pub fn mmd2_interval(x: &[f32], y: &[f32], d: usize) -> Result<KernelInterval> {
-    let sums = Sums::of(x, y, d)?;
-    let left_out = left_out(&sums, x, d)?;
-    let own_kernels = |rows: &[f32]| -> f64 {
-        let length = |row: &[f32]| {
-            row.iter()
-                .map(|&v| f64::from(v) * f64::from(v))
-                .sum::<f64>()
-        };
-        rows.chunks_exact(d)
-            .map(|row| cube(length(row) / d as f64 + 1.0))
-            .sum()
-    };
-    let (n, m) = (sums.own.len() as f64, sums.m);
-    let (own, _, other) = sums.totals;
-    let excess = |own: f64, pairs: f64, n: f64| (own / n - pairs / (n * (n - 1.0))) / n;
-    let offset = excess(own_kernels(x), own, n) + excess(own_kernels(y), other, m);
-    let (low, high) = left_out.square_interval(offset);
-    Ok(KernelInterval {
-        left_out,
-        low,
-        high,
-    })
-}
-
-fn left_out(sums: &Sums, x: &[f32], d: usize) -> Result<Jackknife> {
-    let n = sums.own.len();
-    ensure!(
-        n >= 4,
-        "an interval of a kernel distance needs at least 4 images, found {n}"
-    );
-    let gaps: Vec<f64> = (0..n).map(|i| sums.without(&[i], 0.0)).collect();
-    let paired = subset(0, 0, n, PAIRED.min(n));
-    let count = paired.len();
-    let row = |i: usize| &x[i * d..(i + 1) * d];
-    let interactions: Vec<f64> = (1..=PARTNERS.min(count - 1))
-        .flat_map(|partner| (0..count).map(move |i| (i, (i + partner) % count)))
-        .map(|(i, j)| {
-            let (i, j) = (paired[i], paired[j]);
-            let products = row(i)
-                .iter()
-                .zip(row(j))
-                .map(|(a, b)| f64::from(*a) * f64::from(*b));
-            let kernel = cube(products.sum::<f64>() / d as f64 + 1.0);
-            let both = sums.without(&[i, j], kernel);
-            (n as f64 - 2.0) * both - (n as f64 - 1.0) * (gaps[i] + gaps[j])
-        })
-        .collect();
-    Ok(Jackknife::with_pairs(sums.value(), gaps, &interactions))
-}
-
 /// Sums of kernels: of each row of x with the others, with those of y, and over pairs of y.
-struct Sums {
-    own: Vec<f64>,
-    cross: Vec<f64>,
+pub(crate) struct Sums {
+    pub own: Vec<f64>,
+    pub cross: Vec<f64>,
     /// Sum of `own`, of `cross`, and over pairs of two different rows of y.
-    totals: (f64, f64, f64),
-    m: f64,
+    pub totals: (f64, f64, f64),
+    /// Rows of y.
+    pub m: f64,
 }
 
 impl Sums {
-    fn of(x: &[f32], y: &[f32], d: usize) -> Result<Sums> {
+    pub fn of(x: &[f32], y: &[f32], d: usize) -> Result<Sums> {
         check_rows(x, d)?;
         check_rows(y, d)?;
         let (n, m) = (x.len() / d, y.len() / d);
@@ -284,22 +217,10 @@ impl Sums {
         })
     }
 
-    fn value(&self) -> f64 {
+    pub fn value(&self) -> f64 {
         let (n, m) = (self.own.len() as f64, self.m);
         let (own, cross, other) = self.totals;
         own / (n * (n - 1.0)) + other / (m * (m - 1.0)) - 2.0 * cross / (n * m)
-    }
-
-    /// What leaving out rows (one, or two whose kernel is `shared`) adds to the value.
-    fn without(&self, left: &[usize], shared: f64) -> f64 {
-        let (n, m, l) = (self.own.len() as f64, self.m, left.len() as f64);
-        let (own, cross, _) = self.totals;
-        let taken: f64 = left.iter().map(|&i| 2.0 * self.own[i]).sum::<f64>() - 2.0 * shared;
-        let gone: f64 = left.iter().map(|&i| self.cross[i]).sum();
-        let (all, rest) = (n * (n - 1.0), (n - l) * (n - l - 1.0));
-        let inner = (own * (all - rest) / all - taken) / rest;
-        let outer = (cross * l / n - gone) / ((n - l) * m);
-        inner - 2.0 * outer
     }
 }
 

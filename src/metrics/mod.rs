@@ -9,6 +9,7 @@ pub mod frechet;
 pub mod inception_score;
 pub mod jackknife;
 pub mod kernel;
+pub mod kernel_interval;
 mod left_out;
 pub mod linalg;
 pub mod manifold;
