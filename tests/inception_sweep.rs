@@ -179,6 +179,14 @@ fn a_sweep_gives_the_numbers_of_runner_score_to_the_bit() {
     }
     counted.sort();
     assert_eq!(counted, ["batch.npz", "ours.npz"]);
+    for path in desk.stored("influences.npz") {
+        let mut file = Npz::open(&path).unwrap();
+        assert_eq!(file.names(), ["fid", "sfid", "is", "precision"]);
+        let fid = file.f64("fid").unwrap().data;
+        assert_eq!(fid.len(), 7);
+        assert!(fid.iter().any(|v| v.abs() > 1e-6));
+        assert!(fid.iter().sum::<f64>().abs() < 1e-6 * fid.iter().map(|v| v.abs()).sum::<f64>());
+    }
     // The same images behind both references: those of `ours` are read, those of `batch` described.
     assert_eq!(values[0], values[1]);
     let again = said(&desk.runner(&["sweep", "small.toml"]));
@@ -235,6 +243,31 @@ fn another_preset_has_its_own_rules_and_metrics() {
         assert!(!refused.status.success());
         assert!(said(&refused).contains(words), "{}", said(&refused));
     }
+}
+
+#[test]
+fn differences_between_cells_of_one_noise_have_paired_intervals() {
+    let desk = Desk::new();
+    desk.experiment(
+        "reference = \"ours.npz\"\nmetrics = [\"fid\", \"is\", \"precision\", \"recall\"]",
+        "[grid]\nsample.steps = [2, 3]\n[report]\ndeltas = true\n",
+    );
+    let swept = desk.runner(&["sweep", "small.toml"]);
+    assert!(swept.status.success(), "{}", said(&swept));
+    assert_eq!(desk.stored("influences.npz").len(), 2);
+    let reported = desk.runner(&["report", "small.toml", "--out", "report"]);
+    assert!(reported.status.success(), "{}", said(&reported));
+    let table = std::fs::read_to_string(desk.path("report/table.md")).unwrap();
+    let (_, differences) = table.split_once("Differences from").unwrap();
+    let mut lines = differences.lines().filter(|line| line.starts_with('|'));
+    let head: Vec<&str> = lines.next().unwrap().split('|').map(str::trim).collect();
+    let last: Vec<&str> = lines.last().unwrap().split('|').map(str::trim).collect();
+    let cell = |label: &str| last[head.iter().position(|c| c.starts_with(label)).unwrap()];
+    for metric in ["FID", "IS", "precision"] {
+        assert!(cell(metric).contains('['), "{metric}\n{differences}");
+    }
+    // Recall is a share of the real images: the samples' noise pairs nothing of it.
+    assert!(!cell("recall").contains('['), "{differences}");
 }
 
 /// Features of images `range`, three of each kind, and what was seen of them.

@@ -357,13 +357,13 @@ fn rounding_to_f16_moves_precision_and_recall_a_little_and_overflow_falls_back()
     let generated = Manifold::of(&y, d, 3).unwrap();
     let exact = real.meet(&generated, Border::Inside).unwrap();
     let adm = adm_precision_recall(&x, &y, d).unwrap();
-    assert!((adm.precision.value - exact.precision().value).abs() < 0.02);
-    assert!((adm.recall.value - exact.recall().value).abs() < 0.02);
+    assert!((adm.precision().value - exact.precision().value).abs() < 0.02);
+    assert!((adm.recall().value - exact.recall().value).abs() < 0.02);
     // Lengths² beyond f16: all in f32, which here decides as exact distances do.
     let large = |rows: &[f32]| rows.iter().map(|v| v * 64.0).collect::<Vec<f32>>();
     let adm = adm_precision_recall(&large(&x), &large(&y), d).unwrap();
-    assert_eq!(adm.precision.value, exact.precision().value);
-    assert_eq!(adm.recall.value, exact.recall().value);
+    assert_eq!(adm.precision().value, exact.precision().value);
+    assert_eq!(adm.recall().value, exact.recall().value);
 }
 
 #[test]
@@ -471,7 +471,7 @@ fn every_metric_has_the_same_bits_on_one_thread_and_on_many() {
         out.extend([meeting.precision().value, meeting.recall().value]);
         out.extend([meeting.density().error(), meeting.coverage().error()]);
         let adm = adm_precision_recall(&x, &y, d).unwrap();
-        out.extend([adm.precision.value, adm.recall.value]);
+        out.extend([adm.precision().value, adm.recall().value]);
         let rule = KidRule::TorchFidelity {
             subsets: 3,
             size: 500,

@@ -25,13 +25,25 @@ const TILE: usize = 500;
 /// Neighbours that a ball reaches.
 const K: usize = 3;
 
-/// Precision and recall.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// Which images lie in the other set's manifold.
+#[derive(Clone, Debug, PartialEq)]
 pub struct PrecisionRecall {
+    /// By generated image, whether the real manifold holds it.
+    pub inside: Vec<bool>,
+    /// By real image, whether the generated manifold holds it.
+    pub covered: Vec<bool>,
+}
+
+impl PrecisionRecall {
     /// The share of generated images in the real manifold, with its interval.
-    pub precision: Share,
+    pub fn precision(&self) -> Share {
+        Share::of(&self.inside)
+    }
+
     /// The share of real images in the generated manifold.
-    pub recall: Share,
+    pub fn recall(&self) -> Share {
+        Share::of(&self.covered)
+    }
 }
 
 /// Precision and recall of `generated` `[m, d]` against `real` `[n, d]` by the ADM evaluator's
@@ -63,10 +75,7 @@ pub fn adm_precision_recall(real: &[f32], generated: &[f32], d: usize) -> Result
             }
         }
     }
-    Ok(PrecisionRecall {
-        precision: Share::of(&inside),
-        recall: Share::of(&covered),
-    })
+    Ok(PrecisionRecall { inside, covered })
 }
 
 /// Rows as they are and rounded to f16, with their squared lengths in either.

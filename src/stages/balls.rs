@@ -5,6 +5,7 @@ use crate::metrics::agreement::Share;
 use crate::metrics::draws::subset;
 use crate::metrics::jackknife::Jackknife;
 use crate::metrics::manifold::Meeting;
+use crate::metrics::paired;
 use crate::metrics::score::Score;
 use crate::spec::rules::{Neighbours, Quantity, metric};
 use anyhow::{Result, bail};
@@ -24,7 +25,7 @@ impl Balls {
     pub fn score(&self, quantity: Quantity) -> Result<Score> {
         let id = metric(quantity);
         let (precision, recall) = match self {
-            Balls::Adm(both) => (both.precision, both.recall),
+            Balls::Adm(both) => (both.precision(), both.recall()),
             Balls::Exact(meeting) => (meeting.precision(), meeting.recall()),
         };
         let share =
@@ -49,6 +50,22 @@ impl Balls {
             (Quantity::Coverage, Balls::Exact(meeting)) => left_out(meeting.coverage()),
             _ => bail!("the rule has no {id}"),
         })
+    }
+
+    /// What each sample that was compared adds to a quantity, times their number: [n], mean 0; none
+    /// for what is counted over the real images, or is no sum.
+    pub fn influence(&self, quantity: Quantity) -> Option<Vec<f64>> {
+        match (quantity, self) {
+            (Quantity::Precision, Balls::Adm(both)) => {
+                Some(paired::of_hits(both.inside.iter().copied()))
+            }
+            (Quantity::Precision, Balls::Exact(meeting)) => {
+                Some(paired::of_hits(meeting.counts().iter().map(|&c| c > 0)))
+            }
+            (Quantity::Density, Balls::Exact(meeting)) => Some(meeting.density().influences()),
+            (Quantity::Coverage, Balls::Exact(meeting)) => Some(meeting.coverage().influences()),
+            _ => None,
+        }
     }
 }
 

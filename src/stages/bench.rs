@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// The file beside the scores that holds, by metric, f64 [n]: what each image adds to it, times n.
+pub const INFLUENCES: &str = "influences.npz";
+
 /// How far a job is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Progress {

@@ -1,10 +1,12 @@
-//! Inception's features and a reference to `scores.json`, by the rules of a published evaluator: the numbers of `runner score`.
+//! Inception's features and a reference to `scores.json`, by the rules of a published evaluator: the numbers of
+//! `runner score`. What each image adds to a number goes to `influences.npz`, for differences between cells.
 
 use crate::data::gallery::Gallery;
 use crate::io::disk::write_json;
+use crate::io::npz::{self, Array};
 use crate::metrics::score::Score;
 use crate::spec::rules::{Preprocessing, Quantity, Rules};
-use crate::stages::bench::{Bench, Progress};
+use crate::stages::bench::{Bench, INFLUENCES, Progress};
 use crate::stages::describe::{self, Order};
 use crate::stages::described::{Described, PART};
 use crate::stages::extract::Extractor;
@@ -92,6 +94,7 @@ pub fn run(job: &MetricsJob, bench: &Bench) -> Result<()> {
     let scores = in_order(job, &measured)?;
     let line = |s: &Score| format!("{} {:.4} [{:.4}, {:.4}]", s.metric, s.value, s.low, s.high);
     bench.log(&scores.iter().map(line).collect::<Vec<_>>().join("  "));
+    npz::write(&bench.out.join(INFLUENCES), &influences(&measured, &scores))?;
     write_json(&bench.out.join(RECORD), &record)?;
     write_json(&bench.out.join("scores.json"), &scores)
 }
@@ -151,6 +154,19 @@ fn in_order(job: &MetricsJob, measured: &[Measured]) -> Result<Vec<Score>> {
         }
     }
     Ok(scores)
+}
+
+/// What each sample adds to the asked scores, by metric, where it is known.
+fn influences<'m>(measured: &'m [Measured], scores: &[Score]) -> Vec<(&'m str, Array)> {
+    let asked = measured.iter().filter_map(|m| {
+        let metric = &m.score.as_ref().ok()?.metric;
+        let influence = m.influence.as_ref()?;
+        scores.iter().any(|s| s.metric == *metric).then(|| {
+            let array = Array::f64(&[influence.len()], influence.clone());
+            (metric.as_str(), array)
+        })
+    });
+    asked.collect()
 }
 
 fn record(job: &MetricsJob, samples: &Described, real: &Real, measured: &[Measured]) -> Record {

@@ -25,8 +25,7 @@ const NEIGHBOURS: usize = 3;
 /// With fewer images there is nothing to take an interval from.
 const FEWEST: usize = 5;
 
-/// By metric, f64 [n]: what each image adds to it, times n.
-pub const INFLUENCES: &str = "influences.npz";
+pub use crate::stages::bench::INFLUENCES;
 
 /// The features of images 0..count, read when they are needed.
 struct Samples {

@@ -34,10 +34,18 @@ pub struct Measured {
     pub bias: Option<f64>,
     /// What SciPy's path prints where it cannot print the value itself (singular covariances).
     pub compat: Option<f64>,
+    /// What each sample adds to the value, times their number: [n], mean 0; none for what is no
+    /// sum over samples to first order (recall is the real images').
+    pub influence: Option<Vec<f64>>,
 }
 
-/// KID with its interval, or why there is none.
-type Kernels = std::result::Result<(KernelDistance, (f64, f64)), String>;
+/// KID with its interval and its samples' influences.
+#[derive(Clone)]
+struct Kernel {
+    distance: KernelDistance,
+    interval: (f64, f64),
+    influence: Vec<f64>,
+}
 
 /// The two sides, and what is already known of them: presets share what they share.
 pub struct Bout<'a> {
@@ -82,11 +90,11 @@ impl<'a> Bout<'a> {
         quantity: Quantity,
         name: &'static str,
         balls: &mut Option<Balls>,
-        kernel: &mut Option<(KernelDistance, (f64, f64))>,
+        kernel: &mut Option<Kernel>,
     ) -> Result<Measured> {
         let n = self.samples.len();
         let id = metric(quantity);
-        let (mut bias, mut printed) = (None, None);
+        let (mut bias, mut printed, mut influence) = (None, None, None);
         let score = match quantity {
             Quantity::Fid | Quantity::Sfid => {
                 let kind = match quantity {
@@ -99,6 +107,7 @@ impl<'a> Bout<'a> {
                     Some((left_out, with_eps)) => {
                         bias = Some(left_out.bias());
                         printed = with_eps;
+                        influence = Some(left_out.influences());
                         let interval = left_out.square_interval(0.0);
                         Ok(Score::new(id, left_out.value(), interval, n))
                     }
@@ -116,15 +125,22 @@ impl<'a> Bout<'a> {
                 let rule = rules
                     .inception_score
                     .context("a rule of the Inception Score")?;
-                self.inception_score(&rule, quantity)
+                let score = self.inception_score(&rule, quantity);
+                if let (Quantity::InceptionScore, Some((_, of))) = (quantity, &self.probabilities) {
+                    influence = Some(of.influences());
+                }
+                score
             }
             Quantity::Kid | Quantity::KidStd => {
                 let rule = rules.kid.context("a rule of KID")?;
                 match self.kid(&rule, kernel)? {
                     Err(why) => Err(why),
-                    Ok((distance, interval)) => Ok(match quantity {
-                        Quantity::Kid => Score::new(id, distance.mean, interval, n),
-                        _ => Score::bare(id, distance.std, n),
+                    Ok(found) => Ok(match quantity {
+                        Quantity::Kid => {
+                            influence = Some(found.influence);
+                            Score::new(id, found.distance.mean, found.interval, n)
+                        }
+                        _ => Score::bare(id, found.distance.std, n),
                     }),
                 }
             }
@@ -134,15 +150,19 @@ impl<'a> Bout<'a> {
             | Quantity::Density
             | Quantity::Coverage => {
                 let rule = rules.neighbours.context("a rule of neighbours")?;
-                self.ball_score(&rule, quantity, balls)?
+                let score = self.ball_score(&rule, quantity, balls)?;
+                influence = balls.as_ref().and_then(|balls| balls.influence(quantity));
+                score
             }
         };
+        let influence = influence.filter(|_| score.is_ok());
         Ok(Measured {
             quantity,
             name,
             score,
             bias,
             compat: printed,
+            influence,
         })
     }
 
@@ -221,13 +241,13 @@ impl<'a> Bout<'a> {
     fn kid(
         &mut self,
         rule: &Kid,
-        known: &mut Option<(KernelDistance, (f64, f64))>,
-    ) -> Result<Kernels> {
+        known: &mut Option<Kernel>,
+    ) -> Result<std::result::Result<Kernel, String>> {
         let Some(real) = &self.real.features else {
             return Ok(Err("the reference holds no images' features".to_string()));
         };
         if let Some(known) = known {
-            return Ok(Ok(*known));
+            return Ok(Ok(known.clone()));
         }
         let d = self.real.pool.dim();
         let (n, m) = (self.samples.len(), real.len() / d);
@@ -257,8 +277,12 @@ impl<'a> Bout<'a> {
         let distance = kid(pool, real, d, rule)?;
         let whole = mmd2_interval(pool, real, d)?;
         let shift = distance.mean - whole.left_out.value();
-        let found = (distance, (whole.low + shift, whole.high + shift));
-        *known = Some(found);
+        let found = Kernel {
+            distance,
+            interval: (whole.low + shift, whole.high + shift),
+            influence: whole.left_out.influences(),
+        };
+        *known = Some(found.clone());
         Ok(Ok(found))
     }
 
