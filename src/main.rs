@@ -18,6 +18,7 @@ fn main() -> ExitCode {
         Command::Sweep(args) => cli::sweep::run(args, &store),
         Command::Status(args) => cli::status::run(args, &store),
         Command::Report(args) => cli::report::run(args, &store),
+        Command::Export(args) => cli::export::run(args, &store),
         Command::Score(args) => cli::score::run(args, &store),
         Command::Reference(args) => cli::reference::run(args, &store),
         Command::Inspect(args) => cli::inspect::run(args, &store),

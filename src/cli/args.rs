@@ -1,9 +1,11 @@
-//! Every command, flag and help text.
+//! Every command; flags and help texts of those that run and score. The rest are in `file_args`.
 
 use crate::data::crop::Crop;
 use crate::stages::described::PART;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
+
+pub use crate::cli::file_args::{CleanArgs, FetchArgs, ImportArgs, InspectArgs};
 
 #[derive(Parser, Debug)]
 #[command(
@@ -57,6 +59,8 @@ pub enum Command {
     Status(StatusArgs),
     /// Write tables, charts and sample grids
     Report(ReportArgs),
+    /// Write the samples of a cell as one npz
+    Export(ExportArgs),
     /// Score images against a reference
     Score(ScoreArgs),
     /// Compute reference statistics of a dataset
@@ -184,6 +188,33 @@ pub struct ReportArgs {
     pub sort: Option<String>,
 }
 
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
+The npz is as guided-diffusion's scripts write theirs: `arr_0` u8 [n, height, width, 3], `arr_1` int64 [n] the labels. Its
+evaluator.py, its super_res_sample.py (--base_samples) and `runner score` read it.
+
+Examples:
+  runner export experiments/guidance.toml 0 --out samples.npz
+
+  # The first 100 images of one slice
+  runner export experiments/guidance.toml --only model.resolution=16 --only guidance.scale=1 --set sample.count=100
+
+  # The small images that an upsampler started from
+  runner export experiments/upsample.toml 1 --stage sample")]
+pub struct ExportArgs {
+    #[command(flatten)]
+    pub choice: Choice,
+    /// The number of the cell, where there are several
+    #[arg(value_name = "CELL")]
+    pub cell: Option<usize>,
+    /// The npz to write [default: NAME-cellCELL.npz]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Whose images: sample or upsample [default: the last that the cell has]
+    #[arg(long, value_name = "STAGE")]
+    pub stage: Option<String>,
+}
+
 #[derive(Args, Debug, Clone)]
 #[command(after_long_help = "\
 Presets fix everything between image files and numbers, as one published evaluator does it:
@@ -288,81 +319,6 @@ pub struct ReferenceArgs {
     /// `cpu` or `cuda:0` [default: the first CUDA device, else cpu]
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<String>,
-    #[command(flatten)]
-    pub cache: Cache,
-}
-
-#[derive(Args, Debug)]
-#[command(after_long_help = "\
-Examples:
-  runner inspect checkpoints/64x64_diffusion.pt
-  runner inspect training_state.pt --key ema
-  runner inspect reference_stats/shapes32.npz
-  runner inspect e8d67cc9")]
-pub struct InspectArgs {
-    /// A .pt, .pth, .safetensors, .pb, .npz or .pkl file, or the first digits of a stored key
-    #[arg(value_name = "WHAT")]
-    pub what: String,
-    /// The dictionary within a torch file or a pickle, such as `ema`; `a.b` is `b` in `a`
-    #[arg(long, value_name = "KEY")]
-    pub key: Option<String>,
-    /// One JSON object a tensor, array or file on stdout
-    #[arg(long)]
-    pub json: bool,
-}
-
-#[derive(Args, Debug)]
-#[command(after_long_help = "\
-Files come to a folder of their own and are resumed where they were cut off. Their sha256 is compared with the published
-one; where none is published, it is recorded in NAME.json beside the file at first, and compared from then on.
-In an experiment file, `fetch:imagenet64` stands for the fetched file of that name.
-
-Examples:
-  runner fetch --list
-  runner fetch imagenet64 imagenet64-classifier inception imagenet64-reference
-
-  # On another disk
-  runner fetch imagenet512 --cache /data/runner")]
-pub struct FetchArgs {
-    /// What to fetch, by the names of `--list`
-    #[arg(value_name = "NAME", required_unless_present = "list")]
-    pub names: Vec<String>,
-    /// Show every name, its size, and what is here already
-    #[arg(long)]
-    pub list: bool,
-    #[command(flatten)]
-    pub cache: Cache,
-}
-
-#[derive(Args, Debug)]
-#[command(after_long_help = "\
-The flags of image_sample.py and classifier_sample.py, or their whole command lines. Flags that change nothing here are
-listed in a comment at the top of the file.
-
-Examples:
-  runner import --flags \"$MODEL_FLAGS $CLASSIFIER_FLAGS $SAMPLE_FLAGS --model_path models/64x64_diffusion.pt\" > a.toml
-  runner plan a.toml")]
-pub struct ImportArgs {
-    /// guided-diffusion's flags, as one text
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
-    pub flags: String,
-}
-
-#[derive(Args, Debug)]
-#[command(after_long_help = "\
-Examples:
-  # See what would go
-  runner clean experiments/*.toml
-
-  # Free it
-  runner clean experiments/*.toml --yes")]
-pub struct CleanArgs {
-    /// The experiment files whose results stay
-    #[arg(value_name = "FILE", required = true)]
-    pub files: Vec<PathBuf>,
-    /// Remove, rather than show what would be removed
-    #[arg(long)]
-    pub yes: bool,
     #[command(flatten)]
     pub cache: Cache,
 }

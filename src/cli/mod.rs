@@ -3,7 +3,9 @@
 pub mod args;
 pub mod board;
 pub mod clean;
+pub mod export;
 pub mod fetch;
+mod file_args;
 pub mod import;
 pub mod inspect;
 pub mod open;

@@ -4,7 +4,7 @@ use crate::io::disk::write_atomic;
 use crate::io::npy::{self, Element, Header};
 use anyhow::{Context, Result, bail, ensure};
 use std::fs::File;
-use std::io::{BufReader, Read, Write};
+use std::io::{BufReader, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
@@ -270,17 +270,66 @@ pub fn write(path: &Path, arrays: &[(&str, Array)]) -> Result<()> {
     }
     write_atomic(path, |out| {
         let mut zip = ZipWriter::new_stream(out);
-        let options = SimpleFileOptions::default()
-            .compression_method(CompressionMethod::Stored)
-            .last_modified_time(zip::DateTime::default())
-            .large_file(true);
-        for (name, array) in arrays {
-            zip.start_file(format!("{name}.npy"), options)?;
-            write_array(&mut zip, array)?;
-        }
+        write_arrays(&mut zip, arrays)?;
         zip.finish()?;
         Ok(())
     })
+}
+
+/// As `write`, with an array of bytes of this `shape` ahead that is never held whole: `fill` writes its elements in
+/// row-major order.
+pub fn write_streamed(
+    path: &Path,
+    (name, shape): (&str, &[usize]),
+    fill: impl FnOnce(&mut dyn Write) -> Result<()>,
+    rest: &[(&str, Array)],
+) -> Result<()> {
+    let wanted = shape.iter().map(|&d| d as u64).product::<u64>();
+    write_atomic(path, |out| {
+        let mut zip = ZipWriter::new_stream(out);
+        zip.start_file(format!("{name}.npy"), options())?;
+        zip.write_all(&npy::write_header("|u1", shape))?;
+        let mut counted = Counted(&mut zip, 0);
+        fill(&mut counted)?;
+        let written = counted.1;
+        ensure!(
+            written == wanted,
+            "array `{name}` of shape {shape:?} was given {written} bytes"
+        );
+        write_arrays(&mut zip, rest)?;
+        zip.finish()?;
+        Ok(())
+    })
+}
+
+/// A writer and the bytes that went through it.
+struct Counted<W>(W, u64);
+
+impl<W: Write> Write for Counted<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let written = self.0.write(bytes)?;
+        self.1 += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush()
+    }
+}
+
+fn options() -> SimpleFileOptions {
+    SimpleFileOptions::default()
+        .compression_method(CompressionMethod::Stored)
+        .last_modified_time(zip::DateTime::default())
+        .large_file(true)
+}
+
+fn write_arrays<W: Write + Seek>(zip: &mut ZipWriter<W>, arrays: &[(&str, Array)]) -> Result<()> {
+    for (name, array) in arrays {
+        zip.start_file(format!("{name}.npy"), options())?;
+        write_array(zip, array)?;
+    }
+    Ok(())
 }
 
 fn write_array(out: &mut impl Write, array: &Array) -> Result<()> {

@@ -6,6 +6,7 @@ pub mod bench;
 pub mod describe;
 pub mod described;
 pub mod evaluate;
+pub mod export;
 pub mod extract;
 pub mod features;
 pub mod feed;

@@ -1,0 +1,224 @@
+//! Samples of a cell as one npz, by the real program on shipped nets.
+
+use runner::io::npz::Npz;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+struct Desk(tempfile::TempDir);
+
+fn shipped(name: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join(name)
+        .display()
+        .to_string()
+}
+
+impl Desk {
+    fn new() -> Desk {
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!(
+            r#"
+name = "small"
+[model]
+checkpoint = "{}"
+[sample]
+steps = 3
+count = 14
+part = 6
+batch = 5
+classes = [3, 1]
+[eval]
+features = "shapes"
+weights = "{}"
+reference = "{}"
+metrics = ["fd"]
+"#,
+            shipped("experiments/shapes/unet16.safetensors"),
+            shipped("experiments/shapes/features.safetensors"),
+            shipped("reference_stats/shapes16.npz"),
+        );
+        std::fs::write(folder.path().join("small.toml"), text).unwrap();
+        Desk(folder)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_runner"));
+        command
+            .current_dir(self.0.path())
+            .env_remove("RUNNER_STORE");
+        command.args(args).output().unwrap()
+    }
+
+    fn done(&self, args: &[&str]) -> String {
+        let out = self.run(args);
+        assert!(out.status.success(), "{args:?}\n{}", text(&out.stderr));
+        text(&out.stdout)
+    }
+
+    fn refused(&self, args: &[&str]) -> String {
+        let out = self.run(args);
+        assert_eq!(
+            out.status.code(),
+            Some(2),
+            "{args:?}\n{}",
+            text(&out.stdout)
+        );
+        text(&out.stderr)
+    }
+
+    /// Pixels and labels of an npz.
+    fn images(&self, name: &str) -> (Vec<usize>, Vec<u8>, Vec<i64>) {
+        let mut npz = Npz::open(&self.path(name)).unwrap();
+        assert_eq!(npz.names(), ["arr_0", "arr_1"]);
+        let (pixels, labels) = (npz.u8("arr_0").unwrap(), npz.i64("arr_1").unwrap());
+        assert_eq!(labels.shape, [pixels.shape[0]]);
+        (pixels.shape, pixels.data, labels.data)
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn a_cell_becomes_one_npz_that_scores_as_the_cell_does() {
+    let desk = Desk::new();
+    let why = desk.refused(&["export", "small.toml", "--out", "a.npz"]);
+    assert!(
+        why.contains("its 14 images are not all there")
+            && why.contains("runner sweep small.toml --until sample"),
+        "{why}"
+    );
+    assert!(!desk.path("a.npz").exists());
+
+    let swept = desk.done(&["sweep", "small.toml", "--json"]);
+    let told = desk.done(&["export", "small.toml"]);
+    assert!(
+        told.contains("small-cell0.npz: 14 images of 16 by 16 pixels"),
+        "{told}"
+    );
+    let (shape, pixels, labels) = desk.images("small-cell0.npz");
+    assert_eq!(shape, [14, 16, 16, 3]);
+    assert_eq!(labels, [3, 1].repeat(7));
+
+    // The stored parts end to end: 0..6, 6..12, 12..14.
+    let store = walkdir::WalkDir::new(desk.path(".runner/sample")).sort_by_file_name();
+    let parts = store.into_iter().flatten().map(|e| e.path().to_path_buf());
+    let parts = parts.filter(|p| p.extension().is_some_and(|e| e == "npz"));
+    let parts: Vec<Vec<u8>> = parts
+        .map(|p| Npz::open(&p).unwrap().u8("arr_0").unwrap().data)
+        .collect();
+    assert_eq!((parts.len(), parts.concat()), (3, pixels.clone()));
+
+    // Fewer images are the first ones.
+    desk.done(&[
+        "export",
+        "small.toml",
+        "--set",
+        "sample.count=8",
+        "--out",
+        "a.npz",
+    ]);
+    let (shape, fewer, _) = desk.images("a.npz");
+    assert_eq!((shape[0], &fewer[..]), (8, &pixels[..8 * 16 * 16 * 3]));
+
+    let (weights, reference) = (
+        shipped("experiments/shapes/features.safetensors"),
+        shipped("reference_stats/shapes16.npz"),
+    );
+    let scored = desk.done(&[
+        "score",
+        "small-cell0.npz",
+        "--reference",
+        &reference,
+        "--weights",
+        &weights,
+        "--metrics",
+        "fid",
+        "--json",
+    ]);
+    let value = |json: &str| {
+        let rest = json.split("\"value\":").nth(1).expect(json);
+        rest.split([',', '}'])
+            .next()
+            .unwrap()
+            .parse::<f64>()
+            .unwrap()
+    };
+    let (ours, theirs) = (value(&scored), value(&swept));
+    assert_eq!(ours, theirs);
+}
+
+#[test]
+fn which_images_are_meant_is_asked_where_it_is_not_clear() {
+    let desk = Desk::new();
+    let grid = "grid.sample.seed=[0, 1]";
+    desk.done(&["sweep", "small.toml", "--set", grid, "--until", "sample"]);
+    let why = desk.refused(&["export", "small.toml", "--set", grid]);
+    assert!(
+        why.contains("it has 2 cells") && why.contains("0 (seed=0), 1 (seed=1)"),
+        "{why}"
+    );
+    let why = desk.refused(&["export", "small.toml", "2", "--set", grid]);
+    assert!(why.contains("there is no cell 2"), "{why}");
+    let why = desk.refused(&[
+        "export",
+        "small.toml",
+        "1",
+        "--set",
+        grid,
+        "--stage",
+        "train",
+    ]);
+    assert!(
+        why.contains("--stage train makes no images; sample and upsample do"),
+        "{why}"
+    );
+    let why = desk.refused(&[
+        "export",
+        "small.toml",
+        "1",
+        "--set",
+        grid,
+        "--stage",
+        "upsample",
+    ]);
+    assert!(
+        why.contains("cell 1 makes no images of stage upsample"),
+        "{why}"
+    );
+    desk.done(&[
+        "export",
+        "small.toml",
+        "1",
+        "--set",
+        grid,
+        "--out",
+        "one.npz",
+    ]);
+    desk.done(&[
+        "export",
+        "small.toml",
+        "--set",
+        grid,
+        "--only",
+        "sample.seed=0",
+        "--out",
+        "zero.npz",
+    ]);
+    assert_ne!(desk.images("one.npz").1, desk.images("zero.npz").1);
+    let why = desk.refused(&[
+        "export",
+        "small.toml",
+        "1",
+        "--set",
+        grid,
+        "--out",
+        "no/such.npz",
+    ]);
+    assert!(why.contains("writing no/such.npz"), "{why}");
+}
