@@ -113,6 +113,29 @@ fn later_types_parameters_and_shared_storages_are_read() {
 }
 
 #[test]
+fn guided_diffusions_training_files_are_weights_and_its_optimizers_are_refused() {
+    let mut wanted = Npz::open(&stranger("model000002.npz")).unwrap();
+    for name in ["model000002.pt", "ema_0.9999_000002.pt"] {
+        let file = Checkpoint::open(&stranger(name)).unwrap();
+        let names: Vec<&str> = file.names().collect();
+        assert_eq!(names, wanted.names(), "{name}");
+        for tensor in names {
+            let array = wanted.f64(tensor).unwrap();
+            assert_eq!(file.shapes()[tensor], array.shape, "{name}: {tensor}");
+            assert_eq!(value(&file, tensor), array.data, "{name}: {tensor}");
+        }
+    }
+    let why = text(Checkpoint::open(&stranger("opt000002.pt")));
+    for part in [
+        "it is the state of an optimizer",
+        "no weights",
+        "ema_RATE_STEP.pt",
+    ] {
+        assert!(why.contains(part), "{why}");
+    }
+}
+
+#[test]
 fn a_scripted_net_is_its_buffers_by_path() {
     let file = Checkpoint::open(&stranger("scripted.pt")).unwrap();
     assert_eq!(file.container(), "TorchScript");

@@ -40,6 +40,11 @@ pub fn tensors(pickle: &Pickle, key: Option<&str>, place: &mut Place) -> Result<
             None => bail!("it is one tensor without a name, not a dictionary of tensors"),
         }
     }
+    if key.is_none() && walk.is_optimizer(top)? {
+        bail!(
+            "it is the state of an optimizer, which holds the moments of a net's parameters by number and no weights\nhint: the weights are saved beside it; guided-diffusion calls them ema_RATE_STEP.pt and modelSTEP.pt"
+        );
+    }
     let prefix = key.map_or(String::new(), |key| format!("{key}."));
     let mut found = Vec::new();
     match is_record(pickle, top) {
@@ -101,6 +106,13 @@ impl Walk<'_, '_> {
             Some((name, value))
         });
         Ok(named.collect())
+    }
+
+    /// What torch's `Optimizer.state_dict` returns.
+    fn is_optimizer(&mut self, id: Id) -> Result<bool> {
+        let mut names: Vec<String> = self.branches(id, 0)?.into_iter().map(|b| b.0).collect();
+        names.sort();
+        Ok(names == ["param_groups", "state"])
     }
 
     /// The value at a dotted path; keys may have dots of their own.

@@ -79,3 +79,18 @@ torch.save({"u32": torch.tensor([1, 4000000000], dtype=torch.uint32), "i16": tor
             "i8": torch.tensor([-3], dtype=torch.int8), "parameter": torch.nn.Parameter(torch.ones(2)),
             "first": shared[:4], "last": shared[2:], "big": 1 << 80, "size": torch.Size([2])}, HERE / "types.pt")
 torch.save({"grown": torch.ones(1).expand(3)}, HERE / "expanded.pt")
+
+# What guided-diffusion's TrainLoop.save writes: a model's parameters as they are, an average's as `use_fp16` keeps them
+# (views of one flat parameter), and the optimizer's state.
+torch.manual_seed(0)
+net = torch.nn.ModuleDict({"time_embed": torch.nn.Sequential(torch.nn.Linear(2, 3)), "out": torch.nn.Conv2d(3, 2, 1)})
+opt = torch.optim.AdamW(net.parameters(), lr=1e-4, weight_decay=0.0)
+sum(p.square().sum() for p in net.parameters()).backward()
+opt.step()
+names = [name for name, _ in net.named_parameters()]
+flat = torch.nn.Parameter(torch.cat([p.detach().flatten() for p in net.parameters()]))
+pieces = torch._utils._unflatten_dense_tensors(flat, list(net.parameters()))
+torch.save({name: p for name, p in zip(names, net.parameters())}, HERE / "model000002.pt")
+torch.save(dict(zip(names, pieces)), HERE / "ema_0.9999_000002.pt")
+torch.save(opt.state_dict(), HERE / "opt000002.pt")
+np.savez(HERE / "model000002.npz", **{name: p.detach().numpy() for name, p in zip(names, net.parameters())})
