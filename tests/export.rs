@@ -1,4 +1,4 @@
-//! Samples of a cell as one npz, by the real program on shipped nets.
+//! Samples of a cell as one npz, and samples drawn in half precision, by the real program on shipped nets.
 
 use runner::io::npz::Npz;
 use std::path::{Path, PathBuf};
@@ -221,4 +221,56 @@ fn which_images_are_meant_is_asked_where_it_is_not_clear() {
         "no/such.npz",
     ]);
     assert!(why.contains("writing no/such.npz"), "{why}");
+}
+
+#[test]
+fn images_drawn_in_half_precision_are_others_and_close() {
+    let desk = Desk::new();
+    // Without timestep 999, where a cosine schedule weighs the net's answer 20,291-fold, roundings included.
+    let steps = "steps = \"ddim3\"";
+    let text = std::fs::read_to_string(desk.path("small.toml")).unwrap();
+    std::fs::write(desk.path("small.toml"), text.replace("steps = 3", steps)).unwrap();
+    let grid = "grid.sample.dtype=[\"f32\", \"f16\", \"bf16\"]";
+    desk.done(&["sweep", "small.toml", "--until", "sample"]);
+    // What is said to be f32 is what nothing is said of.
+    let plan = desk.done(&[
+        "plan",
+        "small.toml",
+        "--set",
+        grid,
+        "--until",
+        "sample",
+        "--json",
+    ]);
+    assert_eq!(plan.matches("\"stored\"").count(), 1, "{plan}");
+    desk.done(&["sweep", "small.toml", "--set", grid, "--until", "sample"]);
+    let images = |cell: &str| {
+        desk.done(&[
+            "export",
+            "small.toml",
+            cell,
+            "--set",
+            grid,
+            "--out",
+            "a.npz",
+        ]);
+        desk.images("a.npz").1
+    };
+    let whole = images("0");
+    // In levels of 255; bf16 has three bits less than f16.
+    for (cell, allowed) in [("1", 0.1), ("2", 0.8)] {
+        let half = images(cell);
+        let apart = half
+            .iter()
+            .zip(&whole)
+            .map(|(a, b)| f64::from(a.abs_diff(*b)));
+        let mean = apart.sum::<f64>() / whole.len() as f64;
+        println!("cell {cell}: {mean:.3} levels on average");
+        assert!(mean > 0.0 && mean < allowed, "cell {cell}: {mean} levels");
+    }
+    let why = desk.refused(&["plan", "small.toml", "--set", "sample.dtype=\"f64\""]);
+    assert!(
+        why.contains("unknown variant `f64`, expected one of `f32`, `bf16`, `f16`"),
+        "{why}"
+    );
 }

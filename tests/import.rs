@@ -172,7 +172,7 @@ fn what_has_no_meaning_here_is_told_in_the_file() {
     .unwrap();
     for line in [
         "# Without effect here: --dropout 0.1 (only training drops out)\n",
-        "# Without effect here: --use_fp16 True (nets run in 32 bits)\n",
+        "# Without effect here: --use_fp16 True (32 bits, unless [sample] has dtype = \"f16\")\n",
         "# Without effect: --num_heads 4 (--num_head_channels decides)\n",
         "# Without effect: --classifier_depth 3 (no --classifier_path)\n",
         "checkpoint = \"m.pt\"\n",

@@ -5,7 +5,7 @@ use crate::kernels::flush::Flush;
 use crate::kernels::isa::Isa;
 use crate::kernels::scratch::{Ptr, unfilled, with_scratch};
 use crate::kernels::tile::COLS;
-use crate::kernels::view::{View, ours, slice, tensor};
+use crate::kernels::view::{View, half, ours, slice, tensor, widened};
 use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
@@ -15,6 +15,9 @@ use rayon::prelude::*;
 /// On the CPU a head has the same bits whatever the batch size and the number of threads; elsewhere it is candle's
 /// composition.
 pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor> {
+    if half(q) {
+        return widened([q, k, v], |[q, k, v]| attention(q, k, v));
+    }
     if ours(&[q, k, v]) {
         let op = Attention::new(Isa::best());
         return q

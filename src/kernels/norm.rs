@@ -4,7 +4,7 @@ use crate::kernels::flush::Flush;
 use crate::kernels::isa::Isa;
 use crate::kernels::norm_loops::{Grads, Group, Stats, backward, forward};
 use crate::kernels::scratch::{Ptr, unfilled};
-use crate::kernels::view::{View, ours, slice, tensor};
+use crate::kernels::view::{View, half, ours, slice, tensor, widened};
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 use std::sync::OnceLock;
@@ -13,7 +13,8 @@ use std::sync::OnceLock;
 /// `1 + scale [n, c]` plus `shift [n, c]`, then SiLU when `silu`; differentiable in all of them.
 ///
 /// On the CPU in f32 it is one pass with fixed sums, so an image's result has the same bits whatever the batch size and
-/// the number of threads; elsewhere it is candle's composition.
+/// the number of threads; elsewhere it is candle's composition. The sums are in f32 whatever the type of `x`, whose type
+/// the result has.
 pub fn group_norm(
     x: &Tensor,
     groups: usize,
@@ -22,6 +23,11 @@ pub fn group_norm(
     scale_shift: Option<(&Tensor, &Tensor)>,
     silu: bool,
 ) -> Result<Tensor> {
+    if half(x) {
+        return widened([x], |[x]| {
+            group_norm(x, groups, weight, bias, scale_shift, silu)
+        });
+    }
     let (gain, offset) = affine(x, weight, bias, scale_shift)?;
     if !ours(&[x, &gain, &offset]) {
         return composed(x, groups, &gain, &offset, silu);

@@ -2,7 +2,7 @@
 
 use crate::kernels::flush::Flush;
 use crate::kernels::scratch::unfilled;
-use crate::kernels::view::{View, ours, slice, tensor};
+use crate::kernels::view::{View, half, ours, slice, tensor, widened};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
@@ -21,6 +21,7 @@ pub fn upsample2(x: &Tensor) -> Result<Tensor> {
 pub fn avg_pool2(x: &Tensor) -> Result<Tensor> {
     match ours(&[x]) {
         true => x.contiguous()?.apply_op1(AvgPool2),
+        false if half(x) => widened([x], |[x]| avg_pool2(x)),
         false => x.avg_pool2d(2),
     }
 }

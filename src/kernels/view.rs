@@ -12,6 +12,25 @@ pub fn ours(tensors: &[&Tensor]) -> bool {
         .all(|t| t.dtype() == DType::F32 && t.device().is_cpu())
 }
 
+/// Whether this is f16 or bf16 on the CPU, which our kernels widen to f32, and round once at the end.
+pub fn half(tensor: &Tensor) -> bool {
+    matches!(tensor.dtype(), DType::F16 | DType::BF16) && tensor.device().is_cpu()
+}
+
+/// A half-precision operation by way of the f32 one: `operation` gets `tensors` widened, and its result is rounded to the
+/// type of the first.
+pub fn widened<const N: usize>(
+    tensors: [&Tensor; N],
+    operation: impl FnOnce(&[Tensor; N]) -> Result<Tensor>,
+) -> Result<Tensor> {
+    let dtype = tensors.first().map_or(DType::F32, |t| t.dtype());
+    let mut wide = tensors.map(Tensor::clone);
+    for tensor in &mut wide {
+        *tensor = tensor.to_dtype(DType::F32)?;
+    }
+    operation(&wide)?.to_dtype(dtype)
+}
+
 /// The elements of a contiguous f32 storage.
 pub fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
     match layout.contiguous_offsets() {

@@ -29,7 +29,7 @@ impl Start {
     }
 }
 
-/// A square convolution: weight [out, in, k, k] and bias [out].
+/// A square convolution: weight [out, in, k, k] and bias [out], in the type of the builder, which is the input's.
 pub struct Conv2d {
     weight: Tensor,
     bias: Tensor,
@@ -86,7 +86,7 @@ impl Pointwise {
     }
 }
 
-/// weight [out, in], bias [out].
+/// weight [out, in], bias [out], in f32 whatever the other layers of the net are in.
 pub struct Linear {
     weight: Tensor,
     bias: Tensor,
@@ -94,8 +94,9 @@ pub struct Linear {
 
 impl Linear {
     pub fn new(cin: usize, cout: usize, start: Start, vb: VarBuilder) -> Result<Self> {
-        let weight = vb.get_with_hints((cout, cin), "weight", start.init(cin))?;
-        let bias = vb.get_with_hints(cout, "bias", start.init(cin))?;
+        let (init, f32) = (start.init(cin), DType::F32);
+        let weight = vb.get_with_hints_dtype((cout, cin), "weight", init, f32)?;
+        let bias = vb.get_with_hints_dtype(cout, "bias", init, f32)?;
         Ok(Self { weight, bias })
     }
 
@@ -105,7 +106,7 @@ impl Linear {
     }
 }
 
-/// GroupNorm with eps 1e-5, computed in f32.
+/// GroupNorm with eps 1e-5, with weights in f32 and computed in f32; the result has the type of its input.
 pub struct GroupNorm {
     groups: usize,
     weight: Tensor,
@@ -120,8 +121,9 @@ impl GroupNorm {
                 "group normalisation needs channels in {groups} groups, and {channels} do not divide"
             )
         }
-        let weight = vb.get_with_hints(channels, "weight", Init::Const(1.0))?;
-        let bias = vb.get_with_hints(channels, "bias", Init::Const(0.0))?;
+        let f32 = DType::F32;
+        let weight = vb.get_with_hints_dtype(channels, "weight", Init::Const(1.0), f32)?;
+        let bias = vb.get_with_hints_dtype(channels, "bias", Init::Const(0.0), f32)?;
         Ok(Self {
             groups,
             weight,

@@ -72,7 +72,7 @@ impl ResBlock {
         })
     }
 
-    /// x [n, cin, h, w], emb [n, 4M] already through SiLU → [n, cout, h', w'].
+    /// x [n, cin, h, w], emb [n, 4M] f32 already through SiLU → [n, cout, h', w'] of x's type.
     pub fn forward(&self, x: &Tensor, emb: &Tensor, dropout: Option<&Dropout>) -> Result<Tensor> {
         let h = self.resample.apply(&self.norm_in.silu(x)?)?;
         let x = self.resample.apply(x)?;
@@ -83,8 +83,9 @@ impl ResBlock {
             let (scale, shift) = (e.narrow(1, 0, half)?, e.narrow(1, half, half)?);
             self.norm_out.adaptive_silu(&h, &scale, &shift)?
         } else {
+            let e = e.to_dtype(h.dtype())?.unsqueeze(D::Minus1)?;
             self.norm_out
-                .silu(&h.broadcast_add(&e.unsqueeze(D::Minus1)?.unsqueeze(D::Minus1)?)?)?
+                .silu(&h.broadcast_add(&e.unsqueeze(D::Minus1)?)?)?
         };
         let h = match dropout {
             Some(dropout) => dropout.forward(&h)?,

@@ -5,7 +5,7 @@ use crate::nets::attention::{AttentionBlock, heads};
 use crate::nets::layers::{Conv2d, Dropout, Linear, Start, timestep_embedding};
 use crate::nets::resblock::{ResBlock, Resample};
 use crate::spec::arch::Trunk;
-use candle_core::{Result, Tensor, bail};
+use candle_core::{DType, Result, Tensor, bail};
 use candle_nn::VarBuilder;
 
 /// One numbered child of a block.
@@ -153,6 +153,8 @@ pub struct Encoder {
     /// Factor of halving at the bottom.
     pub factor: usize,
     in_channels: usize,
+    /// Of the weights of its convolutions, and of what flows between them.
+    dtype: DType,
 }
 
 impl Encoder {
@@ -184,11 +186,11 @@ impl Encoder {
                 factor *= 2;
             }
         }
-        let vb = vb.pp("middle_block");
+        let middle = vb.pp("middle_block");
         let middle_block = vec![
-            builder.res(channels, channels, Resample::Keep, vb.pp("0"))?,
-            builder.attention(channels, vb.pp("1"))?,
-            builder.res(channels, channels, Resample::Keep, vb.pp("2"))?,
+            builder.res(channels, channels, Resample::Keep, middle.pp("0"))?,
+            builder.attention(channels, middle.pp("1"))?,
+            builder.res(channels, channels, Resample::Keep, middle.pp("2"))?,
         ];
         Ok(Self {
             input_blocks,
@@ -196,6 +198,7 @@ impl Encoder {
             widths,
             factor,
             in_channels,
+            dtype: vb.dtype(),
         })
     }
 
@@ -223,7 +226,8 @@ impl Encoder {
         Ok(n)
     }
 
-    /// x [n, c, h, w], emb [n, 4M] through SiLU → the output of every input block, and the middle's.
+    /// x [n, c, h, w], emb [n, 4M] f32 through SiLU → the output of every input block, and the middle's, in the type of
+    /// the convolutions.
     pub fn forward(
         &self,
         x: &Tensor,
@@ -231,7 +235,7 @@ impl Encoder {
         dropout: Option<&Dropout>,
     ) -> Result<(Vec<Tensor>, Tensor)> {
         let mut outputs = Vec::with_capacity(self.input_blocks.len());
-        let mut h = x.clone();
+        let mut h = x.to_dtype(self.dtype)?;
         for block in &self.input_blocks {
             h = run(block, &h, emb, dropout)?;
             outputs.push(h.clone());

@@ -19,13 +19,16 @@ pub struct Unet {
 }
 
 impl Unet {
+    /// The convolutions of the blocks are in the type of `vb`, all else in f32: with f16 as ADM's `convert_to_fp16` does it,
+    /// except that a normalisation's affine maps and SiLU are rounded once, at their end.
     pub fn new(arch: &UnetArch, vb: VarBuilder) -> Result<Self> {
         Self::with_stem(arch, arch.trunk.in_channels, vb)
     }
 
     fn with_stem(arch: &UnetArch, in_channels: usize, vb: VarBuilder) -> Result<Self> {
         let trunk = &arch.trunk;
-        let time_embed = TimeEmbedding::new(trunk.channels, vb.clone())?;
+        let f32 = vb.to_dtype(DType::F32);
+        let time_embed = TimeEmbedding::new(trunk.channels, f32.clone())?;
         let label_emb = match arch.classes {
             None => None,
             Some(0) => bail!("classes = 0; a class-conditional net needs at least 1"),
@@ -34,7 +37,7 @@ impl Unet {
                     mean: 0.0,
                     stdev: 1.0,
                 };
-                Some(vb.get_with_hints((classes, 4 * trunk.channels), "label_emb.weight", init)?)
+                Some(f32.get_with_hints((classes, 4 * trunk.channels), "label_emb.weight", init)?)
             }
         };
         let encoder = Encoder::new(
@@ -60,8 +63,8 @@ impl Unet {
             label_emb,
             encoder,
             output_blocks,
-            norm: GroupNorm::new(channels, trunk.norm_groups, vb.pp("out.0"))?,
-            head: Conv2d::new(channels, out_channels, 3, 1, Start::Zero, vb.pp("out.2"))?,
+            norm: GroupNorm::new(channels, trunk.norm_groups, f32.pp("out.0"))?,
+            head: Conv2d::new(channels, out_channels, 3, 1, Start::Zero, f32.pp("out.2"))?,
         })
     }
 
@@ -71,7 +74,7 @@ impl Unet {
     }
 
     /// x [n, c, h, w], t [n] f32 on the original clock, y [n] u32 for a class-conditional net
-    /// → the noise (or x0), and with a learned variance its part, [n, c or 2c, h, w].
+    /// → the noise (or x0), and with a learned variance its part, [n, c or 2c, h, w] of x's type.
     pub fn forward(
         &self,
         x: &Tensor,

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use crate::spec::sampling::{
-    Class, ClassRule, Classes, Sample, Sampler, Steps, Upsample, VarianceRule,
+    Class, ClassRule, Classes, Precision, Sample, Sampler, Steps, Upsample, VarianceRule,
 };
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -5,8 +5,8 @@ use crate::spec::arch::{
 };
 use crate::spec::catalogue::{self, SCHEME};
 use crate::spec::experiment::{
-    ArchChanges, ClassRule, Classes, Experiment, Guidance, Model, ProcessChanges, Sample, Sampler,
-    Steps,
+    ArchChanges, ClassRule, Classes, Experiment, Guidance, Model, Precision, ProcessChanges,
+    Sample, Sampler, Steps,
 };
 use crate::spec::flags::Flags;
 use crate::spec::presets;
@@ -18,8 +18,8 @@ use std::path::{Path, PathBuf};
 const WITHOUT_EFFECT: [(&str, &str); 7] = [
     ("dropout", "only training drops out"),
     ("use_checkpoint", "only training stores activations"),
-    ("use_fp16", "nets run in 32 bits"),
-    ("classifier_use_fp16", "nets run in 32 bits"),
+    ("use_fp16", "32 bits, unless [sample] has dtype = \"f16\""),
+    ("classifier_use_fp16", "classifiers run in 32 bits"),
     ("use_kl", "a loss of training"),
     ("rescale_learned_sigmas", "a loss of training"),
     ("num_heads_upsample", "--num_head_channels decides"),
@@ -350,6 +350,7 @@ fn sample(flags: &Flags) -> Result<Sample> {
         eta: 0.0,
         variance: None,
         temperature: 1.0,
+        dtype: Precision::F32,
         count: flags.count("num_samples", 1)?,
         seed: 0,
         classes: Classes::Rule(ClassRule::Random),

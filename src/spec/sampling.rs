@@ -23,6 +23,23 @@ pub enum VarianceRule {
     FixedSmall,
 }
 
+/// What a net calculates its blocks in. The time and class embeddings, every normalisation, softmax and the last layer
+/// stay in f32 (ADM's `use_fp16`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    #[default]
+    F32,
+    Bf16,
+    F16,
+}
+
+impl Precision {
+    fn is_f32(&self) -> bool {
+        *self == Precision::F32
+    }
+}
+
 /// Steps kept of the process: a count, or ADM's section list and `ddimN` as text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(
@@ -77,6 +94,9 @@ pub struct Sample {
     /// Factor on the noise that each step adds (the paper's appendix G); x_T itself is not scaled.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub temperature: f64,
+    /// What the net's blocks are calculated in; a classifier's always in f32.
+    #[serde(default, skip_serializing_if = "Precision::is_f32")]
+    pub dtype: Precision,
     pub count: usize,
     #[serde(default)]
     pub seed: u64,
@@ -115,6 +135,9 @@ pub struct Upsample {
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub temperature: f64,
     /// As in `[sample]`.
+    #[serde(default, skip_serializing_if = "Precision::is_f32")]
+    pub dtype: Precision,
+    /// As in `[sample]`.
     #[serde(default = "yes")]
     pub clip: bool,
     /// Images at a time; without effect on the images.
@@ -141,6 +164,7 @@ impl Upsample {
             eta: self.eta,
             variance: self.variance,
             temperature: self.temperature,
+            dtype: self.dtype,
             count: base.count,
             seed: base.seed,
             classes: base.classes.clone(),

@@ -9,7 +9,7 @@ use crate::spec::arch::Arch;
 use crate::stages::asked;
 use crate::stages::bench::Bench;
 use crate::stages::job::SampleJob;
-use crate::stages::studio::{Drawn, Studio, open_net};
+use crate::stages::studio::{Drawn, Studio, dtype, open_net};
 use crate::stages::weights::Loaded;
 use anyhow::{Result, bail, ensure};
 use candle_core::Tensor;
@@ -63,7 +63,7 @@ impl<'a> Sitting<'a> {
         let classes = classes.unwrap_or(1);
         Ok(Self {
             studio,
-            unet: Unet::new(arch, net.vb.clone())?,
+            unet: Unet::new(arch, net.vb.to_dtype(dtype(job.sample.dtype)))?,
             classifier,
             rule: asked::rule(&job.sample.classes, &net.classes, classes)?,
             classes,

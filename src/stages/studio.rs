@@ -7,13 +7,13 @@ use crate::diffusion::sampler::{Recipe, draw, tempered, to_u8};
 use crate::diffusion::schedule::Schedule;
 use crate::io::npz::{self, Array};
 use crate::spec::arch::UnetArch;
-use crate::spec::experiment::{Sample, Steps};
+use crate::spec::experiment::{Precision, Sample, Steps};
 use crate::stages::bench::{Bench, Progress, Stopped};
 use crate::stages::job::{Net, Weights};
 use crate::stages::parts;
 use crate::stages::weights::{self, Loaded};
 use anyhow::{Context, Result};
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 use std::ops::ControlFlow;
 
 /// How a net's answers become images.
@@ -144,6 +144,15 @@ impl<'a> Studio<'a> {
         let x =
             draw(&recipe, &denoise, &noise, &mut tick)?.context("nothing stops a draw half-way")?;
         Ok(to_u8(&x)?)
+    }
+}
+
+/// The type that a net's blocks are asked to calculate in.
+pub fn dtype(precision: Precision) -> DType {
+    match precision {
+        Precision::F32 => DType::F32,
+        Precision::Bf16 => DType::BF16,
+        Precision::F16 => DType::F16,
     }
 }
 

@@ -12,7 +12,7 @@ use crate::stages::bench::Bench;
 use crate::stages::feed::planes;
 use crate::stages::job::UpsampleJob;
 use crate::stages::parts::{self, Part};
-use crate::stages::studio::{Drawn, Studio, open_net};
+use crate::stages::studio::{Drawn, Studio, dtype, open_net};
 use anyhow::{Context, Result, bail, ensure};
 use candle_core::Tensor;
 use std::ops::Range;
@@ -39,7 +39,7 @@ pub fn run(job: &UpsampleJob, bench: &Bench) -> Result<()> {
         side,
         open: None,
     };
-    let unet = SuperRes::new(arch, net.vb.clone())?;
+    let unet = SuperRes::new(arch, net.vb.to_dtype(dtype(job.sample.dtype)))?;
     studio.fill(&mut |images, made| -> Result<Drawn> {
         let (pixels, labels) = small.read(images)?;
         let shape = (images.len(), 3, side, side);

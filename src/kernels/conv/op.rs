@@ -9,14 +9,15 @@ use super::winograd;
 use crate::kernels::flush::Flush;
 use crate::kernels::isa::Isa;
 use crate::kernels::scratch::unfilled;
-use crate::kernels::view::{View, ours, slice, tensor};
-use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use crate::kernels::view::{View, half, ours, slice, tensor, widened};
+use candle_core::{CpuStorage, CustomOp2, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
 /// `x [n, ci, h, w]` convolved with `w [co, ci, kh, kw]`, plus `bias [co]` → `[n, co, oh, ow]`; differentiable in all three.
 ///
 /// On the CPU in f32 each image's result has the same bits whatever the batch size and the number of threads, and the
-/// gradient of the weights whatever the number of threads. Elsewhere it is candle's own convolution.
+/// gradient of the weights whatever the number of threads. Halves on the CPU are widened first, and the sum is rounded
+/// once. Elsewhere it is candle's own convolution.
 pub fn conv2d(
     x: &Tensor,
     w: &Tensor,
@@ -51,6 +52,10 @@ impl Conv2d {
 
     /// See [`conv2d`].
     pub fn apply(self, x: &Tensor, w: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+        if half(x) {
+            let bias = bias.map(|b| b.to_dtype(DType::F32)).transpose()?;
+            return widened([x, w], |[x, w]| self.apply(x, w, bias.as_ref()));
+        }
         if !ours(&[x, w]) {
             let y = x.conv2d(w, self.padding, self.stride, 1, 1)?;
             return match bias {
