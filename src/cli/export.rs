@@ -80,13 +80,11 @@ fn images_of<'a>(plan: &'a Plan, n: usize, args: &ExportArgs) -> Result<&'a Item
             "--stage {stage} makes no images; sample and upsample do"
         );
     }
-    let items = plan.of_cell[n].iter().map(|&at| &plan.items[at]);
-    let found = items
-        .filter(|item| match asked {
-            Some(stage) => item.job.stage() == stage,
-            None => STAGES.contains(&item.job.stage()),
-        })
-        .next_back();
+    let mut items = plan.of_cell[n].iter().map(|&at| &plan.items[at]);
+    let found = items.rfind(|item| match asked {
+        Some(stage) => item.job.stage() == stage,
+        None => STAGES.contains(&item.job.stage()),
+    });
     found.with_context(|| {
         let stage = asked.map_or(String::new(), |stage| format!(" of stage {stage}"));
         format!(

@@ -89,10 +89,11 @@ fn groups(rows: &[Row], by: &[String]) -> Vec<Vec<toml::Value>> {
     for key in by {
         let values = distinct(rows, key);
         let longer = |group: &Vec<toml::Value>| {
-            let group = group.clone();
-            let ends = values
-                .iter()
-                .map(move |v| [&group[..], &[v.clone()]].concat());
+            let ends = values.iter().map(|v| {
+                let mut longer = group.clone();
+                longer.push(v.clone());
+                longer
+            });
             ends.collect::<Vec<_>>()
         };
         groups = groups.iter().flat_map(longer).collect();
