@@ -157,16 +157,14 @@ fn in_order(job: &MetricsJob, measured: &[Measured]) -> Result<Vec<Score>> {
 }
 
 /// What each sample adds to the asked scores, by metric, where it is known.
-fn influences<'m>(measured: &'m [Measured], scores: &[Score]) -> Vec<(&'m str, Array)> {
-    let asked = measured.iter().filter_map(|m| {
-        let metric = &m.score.as_ref().ok()?.metric;
-        let influence = m.influence.as_ref()?;
-        scores.iter().any(|s| s.metric == *metric).then(|| {
-            let array = Array::f64(&[influence.len()], influence.clone());
-            (metric.as_str(), array)
-        })
-    });
-    asked.collect()
+fn influences<'m>(measured: &[Measured], scores: &'m [Score]) -> Vec<(&'m str, Array)> {
+    let of = |score: &'m Score| {
+        let named = |m: &&Measured| m.score.as_ref().is_ok_and(|s| s.metric == score.metric);
+        let influence = measured.iter().find(named)?.influence.as_ref()?;
+        let array = Array::f64(&[influence.len()], influence.clone());
+        Some((score.metric.as_str(), array))
+    };
+    scores.iter().filter_map(of).collect()
 }
 
 fn record(job: &MetricsJob, samples: &Described, real: &Real, measured: &[Measured]) -> Record {
