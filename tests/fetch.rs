@@ -1,57 +1,20 @@
 //! Fetching over HTTP, against a server in the test: whole, resumed, cut, changed, redirected, refused, full disks.
 
+mod http_server;
+
+use http_server::{Server, answer, cut, serve};
 use runner::io::download::{Event, Outcome, Patience, Record, Wanted, fetch, fetch_through};
 use sha2::{Digest, Sha256};
 use std::fs::OpenOptions;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 const PATIENCE: Patience = Patience {
     tries: 2,
     pause: Duration::from_millis(1),
 };
-
-struct Server {
-    url: String,
-    /// The heads of all requests so far.
-    heads: Arc<Mutex<Vec<String>>>,
-}
-
-impl Server {
-    /// One connection an answer; `answer` (n, the request's head) → the bytes sent back.
-    fn new(answer: impl Fn(usize, &str) -> Vec<u8> + Send + 'static) -> Server {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}/weights.pt", listener.local_addr().unwrap());
-        let heads = Arc::new(Mutex::new(Vec::new()));
-        let kept = heads.clone();
-        std::thread::spawn(move || {
-            for (n, stream) in listener.incoming().enumerate() {
-                let mut stream = stream.unwrap();
-                let (mut head, mut byte) = (Vec::new(), [0]);
-                while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap() == 1 {
-                    head.push(byte[0]);
-                }
-                let head = String::from_utf8(head).unwrap().to_lowercase();
-                let bytes = answer(n, &head);
-                kept.lock().unwrap().push(head);
-                stream.write_all(&bytes).unwrap();
-            }
-        });
-        Server { url, heads }
-    }
-
-    fn head(&self, n: usize) -> String {
-        self.heads.lock().unwrap()[n].clone()
-    }
-
-    fn count(&self) -> usize {
-        self.heads.lock().unwrap().len()
-    }
-}
 
 fn file() -> Vec<u8> {
     (0..300_000u32).map(|i| (i * 7 % 251) as u8).collect()
@@ -60,47 +23,6 @@ fn file() -> Vec<u8> {
 fn sha256(bytes: &[u8]) -> String {
     let hash = Sha256::digest(bytes);
     hash.iter().map(|b| format!("{b:02x}")).collect()
-}
-
-fn answer(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
-    let mut bytes = format!("HTTP/1.1 {status}\r\nConnection: close\r\n{headers}\r\n").into_bytes();
-    bytes.extend(body);
-    bytes
-}
-
-/// The whole file, or what a range asks of it.
-fn serve(head: &str, bytes: &[u8]) -> Vec<u8> {
-    let n = bytes.len();
-    let range = head
-        .lines()
-        .find_map(|line| line.strip_prefix("range: bytes="));
-    match range.and_then(|range| range.strip_suffix('-')?.parse::<usize>().ok()) {
-        Some(from) if from >= n => answer(
-            "416 Range Not Satisfiable",
-            &format!("Content-Length: 0\r\nContent-Range: bytes */{n}\r\n"),
-            b"",
-        ),
-        Some(from) => answer(
-            "206 Partial Content",
-            &format!(
-                "Content-Length: {}\r\nContent-Range: bytes {from}-{}/{n}\r\nETag: \"a\"\r\n",
-                n - from,
-                n - 1
-            ),
-            &bytes[from..],
-        ),
-        None => answer(
-            "200 OK",
-            &format!("Content-Length: {n}\r\nETag: \"a\"\r\n"),
-            bytes,
-        ),
-    }
-}
-
-fn cut(mut answer: Vec<u8>, keep: usize) -> Vec<u8> {
-    let head = answer.windows(4).position(|w| w == b"\r\n\r\n").unwrap() + 4;
-    answer.truncate(head + keep);
-    answer
 }
 
 struct Place {
@@ -436,118 +358,4 @@ fn two_at_once_do_not_write_into_each_other() {
         "{message}"
     );
     assert_eq!(server.count(), 0);
-}
-
-fn runner(folder: &Path, args: &[&str]) -> (String, String, Option<i32>) {
-    let output = Command::new(env!("CARGO_BIN_EXE_runner"))
-        .args(args)
-        .current_dir(folder)
-        .env_remove("RUNNER_STORE")
-        .env_remove("RUNNER_CACHE")
-        .env("XDG_CACHE_HOME", folder)
-        .output()
-        .unwrap();
-    (
-        String::from_utf8(output.stdout).unwrap(),
-        String::from_utf8(output.stderr).unwrap(),
-        output.status.code(),
-    )
-}
-
-#[test]
-fn the_list_tells_what_is_here_and_a_wrong_name_what_was_meant() {
-    let folder = tempfile::tempdir().unwrap();
-    let cache = folder.path().join("runner");
-    std::fs::create_dir(&cache).unwrap();
-    std::fs::write(cache.join("64x64_classifier.pt.part"), [0; 2000]).unwrap();
-    let (list, _, code) = runner(folder.path(), &["fetch", "--list"]);
-    assert_eq!(code, Some(0));
-    let line = |name: &str| {
-        list.lines()
-            .find(|line| line.trim().starts_with(name))
-            .unwrap()
-    };
-    assert!(line("imagenet64-classifier ").contains("2.0 kB so far"));
-    assert!(line("imagenet256-uncond ").contains("  2.2 GB "), "{list}");
-    assert!(
-        line("imagenet64-samples-adm ").contains("about 614.4 MB"),
-        "{list}"
-    );
-    let (_, error, code) = runner(folder.path(), &["fetch", "imagenet65"]);
-    assert_eq!(code, Some(2));
-    assert!(
-        error.starts_with("error: there is nothing to fetch by the name `imagenet65`\n\nhint: perhaps imagenet64, "),
-        "{error}"
-    );
-    assert_eq!(runner(folder.path(), &["fetch"]).2, Some(2));
-}
-
-#[test]
-fn a_plan_of_what_is_not_here_says_what_to_fetch_and_a_sweep_refuses() {
-    let folder = tempfile::tempdir().unwrap();
-    let text = "name = \"a\"\n[model]\npreset = \"imagenet64\"\ncheckpoint = \"fetch:imagenet64\"\n\
-        [sample]\nsteps = 250\ncount = 100\n[eval]\nfeatures = \"inception\"\nweights = \"fetch:inception\"\n\
-        reference = \"fetch:imagenet64-reference\"\nmetrics = [\"fid\"]\n";
-    std::fs::write(folder.path().join("a.toml"), text).unwrap();
-    let (plan, hint, code) = runner(folder.path(), &["plan", "a.toml"]);
-    assert_eq!(code, Some(0), "{hint}");
-    let fetch = "hint: runner fetch imagenet64 inception imagenet64-reference\n";
-    assert!(plan.contains("not here yet: 1.5 GB to fetch"), "{plan}");
-    assert!(hint.ends_with(fetch), "{hint}");
-    let (_, error, code) = runner(folder.path(), &["sweep", "a.toml", "--device", "cpu"]);
-    assert_eq!(code, Some(2));
-    assert_eq!(
-        error,
-        format!("error: not in the cache: imagenet64, inception, imagenet64-reference\n\n{fetch}")
-    );
-    let (_, error, _) = runner(folder.path(), &["clean", "a.toml"]);
-    assert!(error.contains("not in the cache"), "{error}");
-    let (_, error, _) = runner(
-        folder.path(),
-        &[
-            "score",
-            "a",
-            "--reference",
-            "b",
-            "--weights",
-            "fetch:inception",
-        ],
-    );
-    assert_eq!(
-        error,
-        "error: not in the cache: inception\n\nhint: runner fetch inception\n"
-    );
-    // What is there is named by its bytes.
-    std::fs::create_dir(folder.path().join("runner")).unwrap();
-    std::fs::write(folder.path().join("runner/64x64_diffusion.pt"), "weights").unwrap();
-    let (plan, hint, _) = runner(folder.path(), &["plan", "a.toml"]);
-    assert!(plan.contains("64x64_diffusion.pt  sha256 "), "{plan}");
-    assert!(
-        hint.ends_with("hint: runner fetch inception imagenet64-reference\n"),
-        "{hint}"
-    );
-    let set = [
-        "plan",
-        "a.toml",
-        "--set",
-        "model.checkpoint=\"fetch:imagenet65\"",
-    ];
-    let (_, error, _) = runner(folder.path(), &set);
-    assert!(
-        error.contains("model.checkpoint = \"fetch:imagenet65\": there is nothing to fetch"),
-        "{error}"
-    );
-    let set = [
-        "plan",
-        "a.toml",
-        "--set",
-        "model.checkpoint=64x64_diffusion.pt",
-    ];
-    let (_, error, _) = runner(folder.path(), &set);
-    assert!(
-        error.contains(
-            "hint: `runner fetch imagenet64` gets it, and `fetch:imagenet64` is its path then"
-        ),
-        "{error}"
-    );
 }

@@ -1,5 +1,5 @@
 //! FID's Inception-v3 against torch-fidelity, pytorch-fid and clean-fid: every feature of every image, from three
-//! preprocessings; and the same weights under the names of all three publishers.
+//! preprocessings.
 //!
 //! pytorch-fid's stored answers (`torch_*`) are those of a net left in training mode: each batch normalisation took its
 //! mean and variance from the one image at hand (found by trial: the first pool then agrees to the last bit, and with the
@@ -9,14 +9,15 @@
 //! tolerance (PyTorch itself in f64, given PyTorch's pixels, is off by up to 7e-5; the walk, given ours, by 1.1e-4).
 
 mod golden_files;
+mod rule_inception;
 
 use candle_core::{DType, Device, Result, Tensor};
-use golden_files::{Case, cases, distance, golden, values, weight_with_gain};
+use golden_files::{Case, distance, golden, values};
+use rule_inception::{case, net, tap, weights};
 use runner::data::input::{INPUT, fill};
 use runner::io::image::Rgb8;
-use runner::nets::inception::{Features, Inception, SIDE, Taps, tensors};
+use runner::nets::inception::{Features, SIDE, Taps, tensors};
 use runner::nets::inception_blocks::{Block, EPS, Step, Unit, blocks, stem};
-use runner::nets::inception_names::{Names, Order, Scheme, Source};
 use runner::spec::rules::Preprocessing;
 use std::collections::HashMap;
 
@@ -24,29 +25,6 @@ use std::collections::HashMap;
 const TOLERANCE: f64 = 1e-4;
 /// What is not compared: see above.
 const ILL_POSED: (&str, &str) = ("torch", "2048");
-
-fn case() -> Case {
-    cases("eval", "inception").remove(0)
-}
-
-/// The case's weights by the `.pth`'s names.
-fn weights(case: &Case) -> HashMap<String, Tensor> {
-    let gain = case.value["gain"].as_f64().expect("a gain");
-    tensors()
-        .into_iter()
-        .map(|(name, shape)| {
-            let key = format!("{}{name}", case.text("prefix"));
-            let values = weight_with_gain("", &key, &shape, gain);
-            let tensor = Tensor::from_vec(values, shape, &Device::Cpu).expect("a tensor");
-            (name, tensor)
-        })
-        .collect()
-}
-
-fn net(weights: &HashMap<String, Tensor>) -> Inception {
-    let get = |name: &str| Ok(weights[name].clone());
-    Inception::new(&get, &Device::Cpu).expect("a net")
-}
 
 /// Planes of f64 in 0..=255.
 struct Picture {
@@ -155,20 +133,6 @@ fn prepared(picture: &Picture, how: &str) -> Tensor {
         }),
         other => panic!("no preprocessing is called {other}"),
     }
-}
-
-fn tap<'a>(features: &'a Features, name: &str) -> &'a Tensor {
-    let tap = match name {
-        "64" => &features.pool64,
-        "192" => &features.pool192,
-        "768" => &features.pool768,
-        "2048" => &features.pool,
-        "spatial_2023" => &features.spatial,
-        "logits" => &features.logits,
-        "logits_unbiased" => &features.logits_unbiased,
-        other => panic!("no feature is called {other}"),
-    };
-    tap.as_ref().unwrap_or_else(|| panic!("no {name}"))
 }
 
 fn image_names(case: &Case) -> Vec<String> {
@@ -384,174 +348,4 @@ fn only_what_is_asked_for_is_made() {
     let small = Tensor::zeros((1, 3, 64, 64), DType::F32, &Device::Cpu).unwrap();
     let error = net.forward(&small, Taps::ALL).unwrap_err().to_string();
     assert!(error.contains("3 x 299 x 299"), "{error}");
-}
-
-/// The weights as another publisher's file would hold them, its scales left out.
-fn renamed(weights: &HashMap<String, Tensor>, names: &Names) -> HashMap<String, Tensor> {
-    let mut file = HashMap::new();
-    for (name, tensor) in weights {
-        if let Some(Source::Stored { name, order }) = names.source(name) {
-            let tensor = match order {
-                Order::AsItIs => tensor.clone(),
-                Order::Kernel => tensor.permute((2, 3, 1, 0)).unwrap().contiguous().unwrap(),
-                Order::Matrix => tensor.t().unwrap().contiguous().unwrap(),
-            };
-            file.insert(name.clone(), tensor);
-        }
-    }
-    file
-}
-
-#[test]
-fn weights_under_any_publisher_s_names_give_the_same_bits() {
-    let case = case();
-    let mut weights = weights(&case);
-    // NVIDIA's file has no scales: ones, for all of them.
-    for (name, tensor) in &mut weights {
-        if name.ends_with(".bn.weight") {
-            *tensor = tensor.ones_like().unwrap();
-        }
-    }
-    let x = prepared(&Picture::open("cifar_cat_0"), "tf1");
-    let want = net(&weights).forward(&x, Taps::ALL).unwrap();
-    for (scheme, some, count) in [
-        (
-            Scheme::Torch,
-            "Mixed_7c.branch3x3dbl_3b.bn.running_var",
-            472,
-        ),
-        (
-            Scheme::Nvidia,
-            "layers.mixed_10.tower_1_mixed_conv_1.var",
-            378,
-        ),
-        (
-            Scheme::Tensorflow,
-            "mixed_10/tower_1/mixed/conv_1/batchnorm/moving_variance",
-            472,
-        ),
-    ] {
-        let all = names_of(scheme);
-        assert!(
-            all.iter().any(|name| name == some),
-            "{scheme:?} has no {some}"
-        );
-        assert_eq!(all.len(), count, "{scheme:?}");
-        let names = Names::of(all.iter().map(String::as_str)).unwrap();
-        assert_eq!(names.scheme, scheme);
-        let file = renamed(&weights, &names);
-        assert_eq!(file.len(), count, "{scheme:?}");
-        let read = |name: &str| {
-            let stored = file.get(name);
-            stored
-                .cloned()
-                .ok_or_else(|| candle_core::Error::Msg(format!("no {name}")))
-        };
-        let get = |name: &str| names.tensor(name, &read);
-        let net = Inception::new(&get, &Device::Cpu).unwrap();
-        let got = net.forward(&x, Taps::ALL).unwrap();
-        for name in ["64", "192", "768", "2048", "spatial_2023", "logits"] {
-            assert_eq!(
-                values(tap(&got, name)),
-                values(tap(&want, name)),
-                "{scheme:?} {name}"
-            );
-        }
-    }
-}
-
-/// The names of a publisher's file, written down without the code under test.
-fn names_of(scheme: Scheme) -> Vec<String> {
-    if scheme == Scheme::Torch {
-        return tensors().into_iter().map(|(name, _)| name).collect();
-    }
-    let numbered = |name: &str, n: usize| -> Vec<String> {
-        (0..n)
-            .map(|i| match i {
-                0 => name.to_string(),
-                i => format!("{name}_{i}"),
-            })
-            .collect()
-    };
-    let within = |tower: &str, n: usize| -> Vec<String> {
-        let convs = numbered("conv", n);
-        convs.into_iter().map(|c| format!("{tower}/{c}")).collect()
-    };
-    let mut paths = numbered("conv", 5);
-    for (i, block) in numbered("mixed", 11).iter().enumerate() {
-        let inner: Vec<Vec<String>> = match i {
-            0..=2 => vec![
-                vec!["conv".into()],
-                within("tower", 2),
-                within("tower_1", 3),
-                within("tower_2", 1),
-            ],
-            3 => vec![vec!["conv".into()], within("tower", 3)],
-            4..=7 => vec![
-                vec!["conv".into()],
-                within("tower", 3),
-                within("tower_1", 5),
-                within("tower_2", 1),
-            ],
-            8 => vec![within("tower", 2), within("tower_1", 4)],
-            _ => vec![
-                vec!["conv".into()],
-                within("tower", 1),
-                within("tower/mixed", 2),
-                within("tower_1", 2),
-                within("tower_1/mixed", 2),
-                within("tower_2", 1),
-            ],
-        };
-        let flat = scheme == Scheme::Nvidia && i > 8;
-        for path in inner.concat() {
-            let path = if flat { path.replace('/', "_") } else { path };
-            paths.push(format!("{block}/{path}"));
-        }
-    }
-    let (parts, head): (&[&str], [&str; 2]) = match scheme {
-        Scheme::Nvidia => (
-            &["weight", "beta", "mean", "var"],
-            ["output.weight", "output.bias"],
-        ),
-        _ => (
-            &[
-                "conv2d_params",
-                "batchnorm/beta",
-                "batchnorm/gamma",
-                "batchnorm/moving_mean",
-                "batchnorm/moving_variance",
-            ],
-            ["softmax/weights", "softmax/biases"],
-        ),
-    };
-    let mut all: Vec<String> = Vec::new();
-    for path in paths {
-        for part in parts {
-            all.push(match scheme {
-                Scheme::Nvidia => format!("layers.{}.{part}", path.replace('/', ".")),
-                _ => format!("{path}/{part}"),
-            });
-        }
-    }
-    all.extend(head.map(str::to_string));
-    all
-}
-
-#[test]
-fn files_that_are_not_inception_are_refused_by_what_they_lack() {
-    let error = Names::of(["model.weight"]).unwrap_err().to_string();
-    assert!(
-        error.contains("hint: ") && error.contains("conv/conv2d_params"),
-        "{error}"
-    );
-    let mut names = names_of(Scheme::Nvidia);
-    names.retain(|name| name != "layers.mixed_4.tower_1.conv_3.var");
-    let error = Names::of(names.iter().map(String::as_str))
-        .unwrap_err()
-        .to_string();
-    let want = "tensor `layers.mixed_4.tower_1.conv_3.var` is missing, Inception-v3 needs it as \
-                `Mixed_6b.branch7x7dbl_4.bn.running_var`";
-    // A backtrace may follow.
-    assert!(error.starts_with(want), "{error}");
 }

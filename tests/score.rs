@@ -234,19 +234,11 @@ fn every_preset_scores_a_set_against_itself_and_makes_references_that_agree() {
     );
     inception(&weights);
     let weights = weights.to_str().unwrap();
-    let all = score(
-        &store,
-        &[
-            path,
-            "--reference",
-            path,
-            "--weights",
-            weights,
-            "--preset",
-            "all",
-            "--json",
-        ],
-    );
+    let against = |reference: &str, rest: &[&str]| {
+        let sides = [path, "--reference", reference, "--weights", weights];
+        score(&store, &[&sides[..], rest].concat())
+    };
+    let all = against(path, &["--preset", "all", "--json"]);
     let found = values(&all);
     let presets: std::collections::BTreeSet<&String> = found.keys().map(|(p, _)| p).collect();
     assert_eq!(presets.len(), 8);
@@ -271,31 +263,11 @@ fn every_preset_scores_a_set_against_itself_and_makes_references_that_agree() {
         .output()
         .unwrap();
     assert!(made.status.success(), "{}", said(&made));
-    let adm = score(
-        &store,
-        &[
-            path,
-            "--reference",
-            out.to_str().unwrap(),
-            "--weights",
-            weights,
-            "--json",
-        ],
-    );
+    let out = out.to_str().unwrap();
+    let adm = against(out, &["--json"]);
     let fid = values(&adm)[&("adm".into(), "fid".into())];
     assert!(fid.abs() < 1e-6, "{fid}");
-    let other = score(
-        &store,
-        &[
-            path,
-            "--reference",
-            out.to_str().unwrap(),
-            "--weights",
-            weights,
-            "--preset",
-            "clean-fid",
-        ],
-    );
+    let other = against(out, &["--preset", "clean-fid"]);
     assert!(
         said(&other).contains("resized by `tf1`"),
         "{}",
