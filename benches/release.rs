@@ -104,7 +104,7 @@ fn ours(folder: &Path, steps: &str, precision: Precision, out: &Path) -> Result<
 }
 
 fn main() -> Result<()> {
-    runner::kernels::threads::leave_to_rayon();
+    runner::io::cores::settle().expect("the first to start rayon's threads");
     runner::kernels::alloc::keep_pages();
     let mut arguments = std::env::args().skip(1).filter(|a| !a.starts_with("--"));
     let Some(folder) = arguments.next().map(PathBuf::from) else {
@@ -120,7 +120,7 @@ fn main() -> Result<()> {
     for (steps, within) in RUNS {
         let out = folder.join(format!("drawn-{steps}.npz"));
         let draw = || ours(&folder, steps, precision, &out);
-        runner::kernels::threads::beside(&Device::Cpu, draw)?;
+        runner::io::cores::beside(&Device::Cpu, draw)?;
         println!("wrote {}", out.display());
         theirs(&folder, steps, precision, within, &out)?;
     }

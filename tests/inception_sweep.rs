@@ -261,7 +261,12 @@ fn differences_between_cells_of_one_noise_have_paired_intervals() {
     let (_, differences) = table.split_once("Differences from").unwrap();
     let mut lines = differences.lines().filter(|line| line.starts_with('|'));
     let head: Vec<&str> = lines.next().unwrap().split('|').map(str::trim).collect();
-    let last: Vec<&str> = lines.last().unwrap().split('|').map(str::trim).collect();
+    let last: Vec<&str> = lines
+        .next_back()
+        .unwrap()
+        .split('|')
+        .map(str::trim)
+        .collect();
     let cell = |label: &str| last[head.iter().position(|c| c.starts_with(label)).unwrap()];
     for metric in ["FID", "IS", "precision"] {
         assert!(cell(metric).contains('['), "{metric}\n{differences}");
