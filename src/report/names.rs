@@ -87,11 +87,17 @@ pub fn axis_title(key: &str) -> String {
     }
 }
 
-/// A value of an axis as people write it: `0.5`, `16`, `ddim`; a path by its file name.
+/// Endings of files that hold weights or statistics: they say nothing that tells cells apart.
+const ENDINGS: [&str; 4] = [".safetensors", ".npz", ".pth", ".pt"];
+
+/// A value of an axis as people write it: `0.5`, `16`, `ddim`; a path by its file name, without an ending of `ENDINGS`.
 pub fn value(value: &toml::Value) -> String {
     match value {
         toml::Value::String(s) => match s.rsplit_once('/') {
-            Some((_, name)) if !name.is_empty() => name.to_string(),
+            Some((_, name)) if !name.is_empty() => {
+                let stem = ENDINGS.iter().find_map(|end| name.strip_suffix(end));
+                stem.filter(|s| !s.is_empty()).unwrap_or(name).to_string()
+            }
             _ => s.clone(),
         },
         toml::Value::Float(f) => f.to_string(),
