@@ -1,21 +1,12 @@
 //! Precision, recall, density and coverage of sets whose answers are known or found by brute force.
 
 mod gaussians;
-use gaussians::rows;
+use gaussians::{rows, without};
 use runner::metrics::adm_manifold::adm_precision_recall;
 use runner::metrics::manifold::{Border, Manifold};
 
 fn near(a: f64, b: f64, rel: f64) {
     assert!((a - b).abs() <= rel * b.abs(), "{a} is not near {b}");
-}
-
-/// `rows` without those at the places `left`.
-fn without(rows: &[f32], d: usize, left: &[usize]) -> Vec<f32> {
-    let kept = rows
-        .chunks(d)
-        .enumerate()
-        .filter(|(i, _)| !left.contains(i));
-    kept.flat_map(|(_, row)| row.to_vec()).collect()
 }
 
 #[test]

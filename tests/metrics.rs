@@ -2,7 +2,7 @@
 
 mod gaussians;
 use faer::Mat;
-use gaussians::rows;
+use gaussians::{rows, without};
 use runner::metrics::adm_manifold::adm_precision_recall;
 use runner::metrics::agreement::{agreement, share_interval};
 use runner::metrics::extrapolate::{Points, extrapolate};
@@ -83,15 +83,6 @@ fn parts_merge_to_the_moments_of_the_whole() {
     };
     near(whole.cov[0], cov(0, 0), 1e-12);
     assert!((whole.cov[2 * d + 5] - cov(2, 5)).abs() < 1e-13);
-}
-
-/// `rows` without those at the places `left`.
-fn without(rows: &[f32], d: usize, left: &[usize]) -> Vec<f32> {
-    let kept = rows
-        .chunks(d)
-        .enumerate()
-        .filter(|(i, _)| !left.contains(i));
-    kept.flat_map(|(_, row)| row.to_vec()).collect()
 }
 
 #[test]

@@ -253,7 +253,7 @@ impl Standard {
         let (ours, theirs) = (samples.resolution, self.meta.resolution);
         ensure!(
             ours == theirs,
-            "{path} is of {theirs} pixels, the samples are of {ours}\nhint: eval.reference must be of the model's resolution"
+            "{path} is of {theirs} pixels, the samples are of {ours}\nhint: eval.reference must be of the images' resolution"
         );
         let widest = self.pool.dim().max(self.spatial.dim());
         if samples.n < widest {

@@ -25,3 +25,13 @@ pub fn rows(seed: u64, n: usize, d: usize, spread: f64, mean: f64) -> Vec<f32> {
     let values = normal(seed, n * d);
     values.iter().map(|v| (mean + spread * v) as f32).collect()
 }
+
+/// `rows` without those at the places `left`.
+#[allow(dead_code)]
+pub fn without(rows: &[f32], d: usize, left: &[usize]) -> Vec<f32> {
+    let kept = rows
+        .chunks(d)
+        .enumerate()
+        .filter(|(i, _)| !left.contains(i));
+    kept.flat_map(|(_, row)| row.to_vec()).collect()
+}
