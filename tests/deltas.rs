@@ -54,6 +54,11 @@ fn cells(sweep: &Sweep, fd: &[Option<f64>]) -> Vec<Row> {
 }
 
 fn table(sweep: &Sweep, rows: &[Row]) -> Sheet {
+    along(sweep, rows, &[])
+}
+
+/// The differences along the axis of these keys.
+fn along(sweep: &Sweep, rows: &[Row], keys: &[String]) -> Sheet {
     let report = Report {
         sweep,
         resolved: EXPERIMENT,
@@ -61,7 +66,7 @@ fn table(sweep: &Sweep, rows: &[Row]) -> Sheet {
         warnings: &[],
         sort: None,
     };
-    deltas(&sheet(&report).unwrap(), rows).unwrap()
+    deltas(&sheet(&report).unwrap(), rows, keys).unwrap()
 }
 
 fn text(sheet: &Sheet, line: usize, metric: usize) -> Option<String> {
@@ -97,7 +102,7 @@ fn differences_are_told_from_the_first_row() {
     assert_eq!(text(&sheet, 2, 0), None);
     assert_eq!(sheet.lines[2].missing.as_deref(), Some("failed"));
     assert_eq!(
-        title(&rows),
+        title(&rows, &[]),
         "Differences from the first row of each reference"
     );
     assert!(caption(&rows).ends_with("bold: it does not hold 0"));
@@ -115,7 +120,7 @@ fn a_variant_is_one_line_and_each_seed_is_compared_with_its_own() {
     assert_eq!(text(&sheet, 0, 0).unwrap(), "4.00");
     assert_eq!(text(&sheet, 1, 0).unwrap(), "-0.88 (-1.00; -0.75)");
     assert_eq!(text(&sheet, 2, 0).unwrap(), "+0.00 (-0.25; +0.25)");
-    assert!(title(&rows).ends_with(", means over 2 seeds"));
+    assert!(title(&rows, &[]).ends_with(", means over 2 seeds"));
     assert!(caption(&rows).contains("every seed agrees"));
 }
 
@@ -156,4 +161,47 @@ fn a_seed_that_failed_leaves_the_others_to_speak() {
     assert_eq!(text(&sheet, 1, 0).unwrap(), "-1.00");
     // Its only cell has no first row of its own seed.
     assert_eq!(text(&sheet, 2, 0), None);
+}
+
+#[test]
+fn along_an_axis_each_stand_on_the_others_has_a_first_row_of_its_own() {
+    let steps = "sample.steps = [25, 50]";
+    let sweep = parse(&format!("{EXPERIMENT}{steps}\n"));
+    // Seed, heads, steps: more heads are worth 1 at 25 steps and nothing at 50.
+    let at_25 = [3.5, 2.5, 1.5];
+    let fd: Vec<_> = [0.0, 1.0]
+        .iter()
+        .flat_map(|seed| at_25.iter().flat_map(move |v| [v + seed, 2.0 + seed]))
+        .map(Some)
+        .collect();
+    let rows = cells(&sweep, &fd);
+    let heads = ["model.arch.heads".to_string()];
+    let sheet = along(&sweep, &rows, &heads);
+    assert_eq!(sheet.axes, ["heads", "steps"]);
+    let lines: Vec<String> = (0..6).map(|i| text(&sheet, i, 0).unwrap()).collect();
+    assert_eq!(
+        lines,
+        [
+            "4.00",
+            "2.50",
+            "-1.00 (-1.00; -1.00)",
+            "+0.00 (+0.00; +0.00)",
+            "-2.00 (-2.00; -2.00)",
+            "+0.00 (+0.00; +0.00)"
+        ]
+    );
+    assert_eq!(
+        title(&rows, &heads),
+        "Differences from heads 1, all else equal, means over 2 seeds"
+    );
+}
+
+#[test]
+fn rows_are_compared_along_an_axis_that_there_is() {
+    let text = format!("{EXPERIMENT}[report]\ndeltas = \"sample.eta\"\n");
+    let error = runner::spec::grid::sweep(&text, &[], &[]).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "report.deltas = \"sample.eta\" is not an axis (train.seed, model.arch.heads)"
+    );
 }

@@ -164,7 +164,7 @@ fn a_typo_is_shown_where_it_stands() {
     assert_eq!(
         message(&with("steps = 25", "stpes = 25"), &[], &[]),
         "TOML parse error at line 13, column 1\n   |\n13 | stpes = 25\n   | ^^^^^\n\
-         unknown field `stpes`, expected one of `sampler`, `steps`, `eta`, `variance`, `temperature`, `dtype`, `count`, `seed`, `classes`, `clip`, `batch`, `part`"
+         unknown field `stpes`, expected one of `sampler`, `steps`, `eta`, `variance`, `temperature`, `dtype`, `trained_steps`, `count`, `seed`, `classes`, `clip`, `batch`, `part`"
     );
     assert_eq!(
         message(&with("\"ddim\"", "\"dim\""), &[], &[]),
@@ -181,7 +181,7 @@ fn a_typo_in_an_axis_names_the_cell() {
             &[],
             &[]
         ),
-        "cell 0 (steps=25 scael=0 preset=imagenet64): unknown field `scael`, expected one of `preset`, `checkpoint`, `scale`\nin `guidance`"
+        "cell 0 (steps=25 scael=0 preset=imagenet64): unknown field `scael`, expected one of `preset`, `checkpoint`, `scale`, `arch`, `train`\nin `guidance`"
     );
 }
 
@@ -319,7 +319,7 @@ fn set_on_an_axis_is_refused_with_a_hint() {
 fn a_bad_set_or_only_is_named() {
     assert_eq!(
         message(FILE, &["sample.stpes=3"], &[]),
-        "--set sample.stpes=3: unknown field `stpes`, expected one of `sampler`, `steps`, `eta`, `variance`, `temperature`, `dtype`, `count`, `seed`, `classes`, `clip`, `batch`, `part`\nin `sample`"
+        "--set sample.stpes=3: unknown field `stpes`, expected one of `sampler`, `steps`, `eta`, `variance`, `temperature`, `dtype`, `trained_steps`, `count`, `seed`, `classes`, `clip`, `batch`, `part`\nin `sample`"
     );
     assert_eq!(
         message(FILE, &["sample.count"], &[]),

@@ -270,6 +270,35 @@ fn the_imagenet_files_are_planned_without_any_weights() {
 }
 
 #[test]
+fn trainings_are_planned_before_their_images_are_there() {
+    for name in [
+        "architecture",
+        "attention",
+        "adagn",
+        "wallclock",
+        "classifier",
+    ] {
+        let (text, hint) = plan(&format!("experiments/imagenet/{name}.toml"));
+        assert!(
+            text.starts_with(&format!("imagenet-{name}: ")) && text.contains("  train "),
+            "{text}"
+        );
+        assert!(
+            text.contains("not here yet: train.data = data/imagenet/train\n"),
+            "{text}"
+        );
+        assert!(hint.contains("imagenet128-reference"), "{hint}");
+    }
+    let (text, _) = plan("experiments/imagenet/wallclock.toml");
+    // Seven trainings give the nets of five counts of steps each.
+    assert!(
+        text.contains("  train        7       0       7  8.4 M steps\n"),
+        "{text}"
+    );
+    assert!(text.contains("  sample      35 "), "{text}");
+}
+
+#[test]
 fn every_imagenet_file_has_the_papers_scores_on_its_own_axes() {
     let read = |name: &str| {
         let path = Path::new("experiments/imagenet").join(name);
@@ -281,10 +310,15 @@ fn every_imagenet_file_has_the_papers_scores_on_its_own_axes() {
         ("ddim25.toml", 3),
         ("lsun.toml", 9),
         ("upsample.toml", 4),
+        ("architecture.toml", 14),
+        ("attention.toml", 7),
+        ("adagn.toml", 2),
+        ("conditional.toml", 6),
     ] {
         let sweep = read(name);
         assert_eq!(sweep.published.len(), rows, "{name}");
-        assert!(!sweep.charts.is_empty());
+        let tables = ["attention.toml", "adagn.toml"];
+        assert_eq!(sweep.charts.is_empty(), tables.contains(&name), "{name}");
         for row in &sweep.published {
             assert!(row.source.contains("arXiv 2105.05233"), "{row:?}");
         }

@@ -21,7 +21,7 @@ pub fn run(args: &CleanArgs, root: &Path) -> Result<u8> {
         };
         let plan = open(&choice, root, None)?.plan;
         // Results that were made with them could not be told from those that nobody needs.
-        fetch::refuse_absent(&plan.absent()).with_context(|| file.display().to_string())?;
+        fetch::refuse_incomplete(&plan).with_context(|| file.display().to_string())?;
         for item in plan.items {
             kept.insert((item.job.stage(), item.key.short().to_string()));
         }

@@ -3,8 +3,9 @@
 use crate::cli::args::{Cache, FetchArgs};
 use crate::cli::terminal::{bytes, out, say, table};
 use crate::io::download::{self, Event, Outcome, Patience, Wanted};
+use crate::run::plan::Plan;
 use crate::spec::catalogue::{Entry, SCHEME, all, find};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -186,8 +187,18 @@ pub fn command(names: &[String]) -> String {
     format!("runner fetch {}", names.join(" "))
 }
 
+/// A plan cannot be carried out before all that it reads is there.
+pub fn refuse_incomplete(plan: &Plan) -> Result<()> {
+    if let Some(data) = plan.absent_data().first() {
+        bail!(
+            "train.data = \"{data}\" cannot be read: no such file or folder\nhint: name a folder with one folder a class, or an archive: --set train.data=PATH"
+        );
+    }
+    refuse_absent(&plan.absent())
+}
+
 /// What cannot be done before these are in the cache.
-pub fn refuse_absent(names: &[String]) -> Result<()> {
+fn refuse_absent(names: &[String]) -> Result<()> {
     ensure!(
         names.is_empty(),
         "not in the cache: {}\nhint: {}",

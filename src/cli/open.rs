@@ -47,7 +47,11 @@ fn locate(cell: &mut Cell, cache: &Path) -> Result<()> {
         .model
         .checkpoint
         .iter_mut()
-        .chain(spec.guidance.iter_mut().map(|g| &mut g.checkpoint))
+        .chain(
+            spec.guidance
+                .iter_mut()
+                .filter_map(|g| g.checkpoint.as_mut()),
+        )
         .chain(spec.upsample.iter_mut().map(|u| &mut u.checkpoint))
         .chain(eval.flat_map(|e| [&mut e.weights, &mut e.reference]));
     for path in paths {

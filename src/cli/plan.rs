@@ -103,6 +103,9 @@ fn print_summary(opened: &Opened) -> Result<()> {
         out("")?;
         out(&prices)?;
     }
+    for data in opened.plan.absent_data() {
+        out(&format!("  not here yet: train.data = {data}"))?;
+    }
     let absent = opened.plan.absent();
     if !absent.is_empty() {
         let sizes = absent.iter().map(|name| Ok(find(name)?.bytes));

@@ -25,7 +25,7 @@ pub fn run(args: &SweepArgs, store: &Path) -> Result<u8> {
     }
     let devices = devices(args.device.as_deref())?;
     let mut opened = open(&args.choice, store, args.until.as_deref())?;
-    fetch::refuse_absent(&opened.plan.absent())?;
+    fetch::refuse_incomplete(&opened.plan)?;
     opened.store.prepare()?;
     if let Some(stage) = &args.again {
         forget(&mut opened, stage)?;

@@ -1,19 +1,57 @@
 //! The table of differences against the first row, as ablation tables in the literature show it; seeds are averaged.
 
+use crate::report::input::Report;
 use crate::report::names;
+use crate::report::points;
 use crate::report::sheet::{self, Entry, Line, Sheet};
 use crate::run::differences::{RESAMPLES, difference};
 use crate::run::results::Row;
+use crate::spec::axes::Axis;
+use crate::spec::experiment::Deltas;
 use anyhow::Result;
 
 /// Axes that repeat a cell instead of changing what it is.
 const SEEDS: [&str; 2] = ["train.seed", "sample.seed"];
 
-/// What stands over the table.
-pub fn title(rows: &[Row]) -> String {
-    let base = "Differences from the first row of each reference";
+/// The table of differences and its words.
+pub struct Differences {
+    pub sheet: Sheet,
+    /// What stands over it.
+    pub title: String,
+    /// What its brackets and its bold mean.
+    pub caption: String,
+}
+
+/// The differences that a report asks for.
+///
+/// # Errors
+/// Where a stored file of influences cannot be read.
+pub fn differences(report: &Report, sheet: &Sheet) -> Result<Option<Differences>> {
+    let asked = report.spec().map(|spec| &spec.report.deltas);
+    let (Some(Deltas::First(true)) | Some(Deltas::Along(_))) = asked else {
+        return Ok(None);
+    };
+    let along = along(report);
+    Ok(Some(Differences {
+        sheet: deltas(sheet, report.rows, &along)?,
+        title: title(report.rows, &along),
+        caption: caption(report.rows),
+    }))
+}
+
+/// What stands over the table; `along` as for `deltas`.
+pub fn title(rows: &[Row], along: &[String]) -> String {
+    let first = |row: &Row| {
+        let parts = along.iter().filter(|key| varies(rows, key));
+        let parts = parts.filter_map(|key| Some(points::label(rows, key, names::at(row, key)?)));
+        parts.collect::<Vec<_>>().join(", ")
+    };
+    let base = match rows.first().filter(|_| !along.is_empty()) {
+        Some(row) => format!("Differences from {}, all else equal", first(row)),
+        None => "Differences from the first row of each reference".to_string(),
+    };
     match seeds(rows) {
-        0 | 1 => base.to_string(),
+        0 | 1 => base,
         n => format!("{base}, means over {n} seeds"),
     }
 }
@@ -30,6 +68,24 @@ pub fn caption(rows: &[Row]) -> String {
             "{brackets}; (a; b) = each seed's difference; bold: the interval does not hold 0 and every seed agrees"
         ),
     }
+}
+
+/// The keys of the axis along which rows are compared; none where each is compared with the first.
+fn along(report: &Report) -> Vec<String> {
+    let asked = report.spec().map(|spec| &spec.report.deltas);
+    let Some(Deltas::Along(key)) = asked else {
+        return Vec::new();
+    };
+    let axes = report.sweep.axes.iter();
+    let mut axes = axes.filter(|axis| axis.lists.iter().any(|(k, _)| k == key));
+    let keys = |axis: &Axis| axis.lists.iter().map(|(k, _)| k.clone()).collect();
+    axes.next().map(keys).unwrap_or_default()
+}
+
+fn varies(rows: &[Row], key: &str) -> bool {
+    let mut values = rows.iter().map(|row| names::at(row, key));
+    let first = values.next();
+    values.any(|value| Some(value) != first)
 }
 
 /// Combinations of seeds among the cells.
@@ -49,11 +105,12 @@ fn seed(row: &Row) -> [Option<&toml::Value>; 2] {
 }
 
 /// One line a variant: the first of each reference as it stands, the others as signed differences from it, each cell
-/// against that of the same seeds. A difference is marked where it stands whatever images and seeds are drawn again.
+/// against that of the same seeds. Where `along` names the keys of an axis, there is a first one for each combination
+/// of the other axes. A difference is marked where it stands whatever images and seeds are drawn again.
 ///
 /// # Errors
 /// Where a stored file of influences cannot be read.
-pub fn deltas(sheet: &Sheet, rows: &[Row]) -> Result<Sheet> {
+pub fn deltas(sheet: &Sheet, rows: &[Row], along: &[String]) -> Result<Sheet> {
     let axes = sheet::axes(rows);
     let short = names::short(&axes, &[]);
     let repeats = |name: &String| {
@@ -79,10 +136,17 @@ pub fn deltas(sheet: &Sheet, rows: &[Row]) -> Result<Sheet> {
             None => variants.push((Line { at, ..line.clone() }, vec![row])),
         }
     }
+    // Where a row stands on the axes that are not compared.
+    let rest = |cells: &[&Row]| -> Vec<(String, toml::Value)> {
+        let at = cells.first().map(|row| row.at.clone()).unwrap_or_default();
+        let other = |key: &String| !along.contains(key) && !SEEDS.contains(&key.as_str());
+        at.into_iter().filter(|(key, _)| other(key)).collect()
+    };
     let mut lines = Vec::new();
     for (line, cells) in &variants {
-        let first = |(l, cells): &&(Line, Vec<&Row>)| {
-            l.group == line.group && cells.iter().any(|row| !row.scores.is_empty())
+        let first = |(l, others): &&(Line, Vec<&Row>)| match along.is_empty() {
+            true => l.group == line.group && others.iter().any(|row| !row.scores.is_empty()),
+            false => l.group == line.group && rest(others) == rest(cells),
         };
         let Some((base, base_cells)) = variants.iter().find(first) else {
             lines.push(line.clone());

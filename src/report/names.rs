@@ -36,6 +36,7 @@ pub fn metric(metric: &str, world: &str) -> String {
         "is" => format!("IS ({world})"),
         "gaussian_fd" => format!("FD of the Gaussian baseline ({world})"),
         "agreement" => "class agreement".into(),
+        "training-seconds" => "training seconds".into(),
         other => other.replace('_', " "),
     }
 }
@@ -81,6 +82,7 @@ pub fn axis_title(key: &str) -> String {
         "sample.eta" => "eta (DDIM noise)".into(),
         "sample.count" => "images".into(),
         "sample.seed" => "seed".into(),
+        "sample.trained_steps" => "training steps".into(),
         "upsample.checkpoint" => "upsample".into(),
         "upsample.steps" => "upsampling steps".into(),
         other => other.replace(['.', '_'], " "),

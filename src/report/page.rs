@@ -2,12 +2,13 @@
 
 use crate::report::caption::{self, Fact};
 use crate::report::chart::Figure;
+use crate::report::deltas::Differences;
 use crate::report::findings::findings;
 use crate::report::input::Report;
 use crate::report::mosaic::Mosaic;
 use crate::report::sheet::{self, Sheet};
 use crate::report::tables::{Shown, cells, head};
-use crate::report::{deltas, names, points};
+use crate::report::{names, points};
 use crate::spec::experiment::Steps;
 use anyhow::Result;
 use base64::Engine;
@@ -19,7 +20,7 @@ const STYLE: &str = include_str!("style.css");
 /// What the page shows beside the report itself.
 pub struct Parts<'a> {
     pub sheet: &'a Sheet,
-    pub deltas: Option<&'a Sheet>,
+    pub deltas: Option<&'a Differences>,
     pub figures: &'a [Figure],
     pub mosaics: &'a [Mosaic],
 }
@@ -54,9 +55,9 @@ pub fn page(report: &Report, parts: &Parts) -> Result<String> {
                         (table(parts.sheet))
                         (captioned(report, parts.sheet))
                         @if let Some(deltas) = parts.deltas {
-                            h3 { (deltas::title(report.rows)) }
-                            (table(deltas))
-                            p.caption { (deltas::caption(report.rows)) "." }
+                            h3 { (deltas.title) }
+                            (table(&deltas.sheet))
+                            p.caption { (deltas.caption) "." }
                         }
                     }
                     @if !charts.is_empty() {

@@ -1,6 +1,7 @@
 //! A report as files in a folder: each written whole or not at all, those of former reports taken away.
 
 use crate::io::disk;
+use crate::report::deltas::Differences;
 use crate::report::input::Report;
 use crate::report::page::{self, Parts};
 use crate::report::sheet::Sheet;
@@ -97,11 +98,7 @@ pub fn write(report: &Report, dir: &Path, formats: &[Format]) -> Result<Vec<Path
 fn files(report: &Report, formats: &[Format]) -> Result<Vec<(String, Vec<u8>)>> {
     let wants = |f: Format| formats.contains(&f);
     let sheet = sheet::sheet(report)?;
-    let deltas = report
-        .spec()
-        .is_some_and(|s| s.report.deltas)
-        .then(|| deltas::deltas(&sheet, report.rows))
-        .transpose()?;
+    let deltas = deltas::differences(report, &sheet)?;
     let drawn = wants(Format::Html) || wants(Format::Png);
     let figures = match drawn || wants(Format::Svg) {
         true => chart::figures(report)?,
@@ -166,28 +163,31 @@ fn files(report: &Report, formats: &[Format]) -> Result<Vec<(String, Vec<u8>)>> 
     Ok(files)
 }
 
-fn markdown(report: &Report, sheet: &Sheet, deltas: Option<&Sheet>) -> String {
+fn markdown(report: &Report, sheet: &Sheet, deltas: Option<&Differences>) -> String {
     let mut caption = caption::parts(report, sheet);
     caption.extend(caption::legend(report, "bold: best"));
     let mut text = tables::markdown(sheet, &caption);
     if let Some(deltas) = deltas {
-        text.push_str(&format!("\n{}:\n\n", deltas::title(report.rows)));
-        text.push_str(&tables::markdown(deltas, &[deltas::caption(report.rows)]));
+        text.push_str(&format!("\n{}:\n\n", deltas.title));
+        text.push_str(&tables::markdown(
+            &deltas.sheet,
+            std::slice::from_ref(&deltas.caption),
+        ));
     }
     text
 }
 
-fn latex(report: &Report, sheet: &Sheet, deltas: Option<&Sheet>) -> String {
+fn latex(report: &Report, sheet: &Sheet, deltas: Option<&Differences>) -> String {
     let name = &report.sweep.name;
     let label = names::slug(name);
     let mut caption = caption::parts(report, sheet);
     caption.extend(caption::legend(report, "Bold: best"));
     let mut text = tables::latex(sheet, name, &label, &caption);
     if let Some(deltas) = deltas {
-        let caption = [deltas::title(report.rows), deltas::caption(report.rows)];
+        let caption = [deltas.title.clone(), deltas.caption.clone()];
         text.push('\n');
         text.push_str(&tables::latex(
-            deltas,
+            &deltas.sheet,
             name,
             &format!("{label}-deltas"),
             &caption,

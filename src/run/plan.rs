@@ -7,6 +7,7 @@ use crate::spec::key::Key;
 use crate::stages::job::{Job, STAGES, jobs_of};
 use anyhow::{Context, Error, Result, bail};
 use std::collections::HashMap;
+use std::path::Path;
 
 /// One job of the plan.
 #[derive(Clone, Debug)]
@@ -62,7 +63,7 @@ impl Plan {
                                 .filter_map(|key| seen.get(key).copied())
                                 .collect(),
                             state: State::Missing,
-                            text: job_text(&cell.spec, job.stage())?,
+                            text: job_text(&cell.spec, &job)?,
                             cells: Vec::new(),
                             key: key.clone(),
                             job: job.clone(),
@@ -74,7 +75,7 @@ impl Plan {
                 let item = &mut plan.items[at];
                 item.cells.push(n);
                 if job.wanted().count > item.job.wanted().count {
-                    item.text = job_text(&cell.spec, job.stage())?;
+                    item.text = job_text(&cell.spec, &job)?;
                     item.job = job;
                 }
                 items.push(at);
@@ -111,6 +112,21 @@ impl Plan {
         names
     }
 
+    /// What is to be trained on and is not there, each once.
+    pub fn absent_data(&self) -> Vec<&str> {
+        let mut paths: Vec<&str> = Vec::new();
+        for item in &self.items {
+            if let Job::Train(job) = &item.job
+                && job.data_digest.is_some()
+                && !Path::new(&job.train.data).exists()
+                && !paths.contains(&job.train.data.as_str())
+            {
+                paths.push(&job.train.data);
+            }
+        }
+        paths
+    }
+
     /// The cell that stands for an item in messages.
     pub fn first_cell(&self, item: usize) -> &Cell {
         &self.cells[self.items[item].cells[0]]
@@ -140,13 +156,18 @@ pub fn stage_position(name: &str) -> Result<usize> {
     }
 }
 
-/// The cell cut down to what `stage` reads: an experiment file that makes this one result again.
-fn job_text(spec: &Experiment, stage: &str) -> Result<String> {
+/// The cell cut down to what `job` reads: an experiment file that makes this one result again.
+fn job_text(spec: &Experiment, job: &Job) -> Result<String> {
+    let stage = job.stage();
     let before = |other: &str| Ok::<_, Error>(stage_position(stage)? < stage_position(other)?);
     let mut spec = spec.clone();
     spec.report = ReportOptions::default();
     if before("sample")? {
         (spec.guidance, spec.sample) = (None, None);
+    }
+    if let Job::Train(job) = job {
+        // The guide's training, where it is that one.
+        (spec.model, spec.train) = (job.model.clone(), Some(job.train.clone()));
     }
     if before("upsample")? || spec.upsample.as_ref().is_some_and(|u| u.is_none()) {
         spec.upsample = None;

@@ -4,8 +4,12 @@ use crate::io::disk::read_json;
 use crate::run::manifest::Manifest;
 use crate::run::plan::Plan;
 use crate::run::store::{State, Store};
+use crate::spec::grid::Cell;
+use crate::spec::metric::Metric;
 use crate::stages::evaluate::{RECORD, Record};
+use crate::stages::job::Job;
 use crate::stages::metrics::INFLUENCES;
+use crate::stages::progress::{CHECKPOINTS, Kept};
 use anyhow::Result;
 use std::path::{Path, PathBuf};
 
@@ -73,6 +77,7 @@ fn row(plan: &Plan, store: &Store, n: usize) -> Row {
         keys: Vec::new(),
         provenance: Vec::new(),
     };
+    let mut seconds = None;
     for &at in &plan.of_cell[n] {
         let item = &plan.items[at];
         let stage = item.job.stage();
@@ -88,7 +93,11 @@ fn row(plan: &Plan, store: &Store, n: usize) -> Row {
             continue;
         };
         let folder = store.folder(stage, &item.key);
-        for (name, text) in provenance(manifest) {
+        for (mut name, text) in provenance(manifest) {
+            if matches!(&item.job, Job::Train(job) if name == stage && job.model != cell.spec.model)
+            {
+                name = "train (classifier)".to_string();
+            }
             if !row.provenance.iter().any(|(known, _)| *known == name) {
                 row.provenance.push((name, text));
             }
@@ -98,15 +107,32 @@ fn row(plan: &Plan, store: &Store, n: usize) -> Row {
             "metrics" => match scores(&folder) {
                 Ok(scores) => {
                     row.scores = scores;
+                    row.scores.extend(seconds.take());
                     row.provenance.extend(evaluator(&folder));
                     row.influences = Some(folder.join(INFLUENCES)).filter(|path| path.exists());
                 }
                 Err(error) => row.missing = Some(format!("{error:#}")),
             },
+            "train" => seconds = seconds.or(training_seconds(cell, &item.job, &folder)),
             _ => {}
         }
     }
     row
+}
+
+/// The seconds of training behind the sampled net, where the cell asks for them; a guide's training is not among them.
+fn training_seconds(cell: &Cell, job: &Job, folder: &Path) -> Option<Score> {
+    let Job::Train(job) = job else { return None };
+    let (spec, metric) = (&cell.spec, Metric::TrainingSeconds);
+    let asked = spec.eval.as_ref()?.metrics.contains(&metric);
+    if !asked || job.model != spec.model {
+        return None;
+    }
+    let sample = spec.sample.as_ref()?;
+    let kept: Vec<Kept> = read_json(&folder.join(CHECKPOINTS)).ok()?;
+    let steps = sample.trained_steps.unwrap_or(job.train.steps);
+    let kept = kept.iter().find(|k| k.steps == steps)?;
+    Some(Score::bare(metric.name(), kept.seconds, sample.count))
 }
 
 /// Whose rules made the scores in a folder; none in other worlds than Inception's.

@@ -2,10 +2,12 @@
 
 use crate::spec::arch::Arch;
 use crate::spec::catalogue::{self, SCHEME};
+use crate::spec::check_nets::{
+    at_least, check_guidance, check_model, check_train, check_trained_steps,
+};
 use crate::spec::evaluator::{INCEPTION, Preset};
 use crate::spec::experiment::{
-    ArchChanges, Classes, Eval, Experiment, Kind, Model, Sample, Sampler, Steps, Train, Upsample,
-    VarianceRule,
+    Classes, Eval, Experiment, Kind, Sample, Sampler, Steps, Upsample, VarianceRule,
 };
 use crate::spec::metric::Metric;
 use crate::spec::presets;
@@ -26,7 +28,7 @@ impl Experiment {
             "there is neither [train] nor [sample], so there is nothing to do"
         );
         if let Some(train) = &self.train {
-            check_train(train)?;
+            check_train("train", train)?;
             ensure!(
                 self.model.checkpoint.is_none(),
                 "[train] starts from fresh weights, so model.checkpoint cannot be set\nhint: take one of the two out"
@@ -34,6 +36,7 @@ impl Experiment {
         }
         if let Some(guidance) = &self.guidance {
             ensure!(self.sample.is_some(), "[guidance] needs [sample]");
+            check_guidance(guidance)?;
             ensure!(
                 guidance.scale.is_finite() && guidance.scale >= 0.0,
                 "guidance.scale = {} is not a number from 0 up",
@@ -55,6 +58,7 @@ impl Experiment {
                 self.train.is_some() || self.model.checkpoint.is_some(),
                 "[sample] needs weights\nhint: name them with `model.checkpoint = \"...\"`, or make them with a [train] table"
             );
+            check_trained_steps(sample, self.train.as_ref())?;
             check_sample("sample", sample, self.learns_sigma())?;
             check_steps("sample", &sample.steps, self.timesteps())?;
         }
@@ -67,13 +71,17 @@ impl Experiment {
         if let Some(eval) = &self.eval {
             let sample = self.sample.as_ref().context("[eval] needs [sample]")?;
             check_eval(eval, sample.count)?;
+            ensure!(
+                self.train.is_some() || !eval.metrics.contains(&Metric::TrainingSeconds),
+                "eval.metrics names `training-seconds`, and there is no [train] to take the time of"
+            );
         }
         Ok(())
     }
 
     /// `fetch:NAME` must name what can be fetched.
     fn check_fetched(&self) -> Result<()> {
-        let guide = self.guidance.as_ref().map(|g| &g.checkpoint);
+        let guide = self.guidance.as_ref().and_then(|g| g.checkpoint.as_ref());
         let eval = self.eval.iter().flat_map(|e| {
             [
                 ("eval.weights", &e.weights),
@@ -169,76 +177,6 @@ fn check_name(name: &str) -> Result<()> {
     Ok(())
 }
 
-fn check_model(model: &Model) -> Result<()> {
-    at_least("model.resolution", model.resolution.unwrap_or(1), 1)?;
-    let ArchChanges {
-        in_channels,
-        channels,
-        res_blocks,
-        channel_mult,
-        heads,
-        channels_per_head,
-        heads_up,
-        ..
-    } = &model.arch;
-    for (key, value) in [
-        ("in_channels", in_channels),
-        ("channels", channels),
-        ("res_blocks", res_blocks),
-        ("heads_up", heads_up),
-    ] {
-        at_least(&format!("model.arch.{key}"), value.unwrap_or(1), 1)?;
-    }
-    if let Some(mult) = channel_mult {
-        ensure!(
-            !mult.is_empty() && mult.iter().all(|m| m.is_finite() && *m > 0.0),
-            "model.arch.channel_mult = {mult:?} needs one number above 0 a level"
-        );
-    }
-    // 0 leaves the split to the other key, so that lists of both can move together.
-    let set = |value: &Option<usize>| value.is_some_and(|v| v > 0);
-    ensure!(
-        !set(heads) || !set(channels_per_head),
-        "model.arch sets both heads and channels_per_head; one follows from the other\nhint: set the other to 0"
-    );
-    at_least(
-        "model.process.timesteps",
-        model.process.timesteps.unwrap_or(1),
-        1,
-    )
-}
-
-fn check_train(train: &Train) -> Result<()> {
-    ensure!(!train.data.is_empty(), "train.data is empty");
-    at_least("train.steps", train.steps, 1)?;
-    at_least("train.batch", train.batch, 1)?;
-    at_least("train.checkpoint_every", train.checkpoint_every, 1)?;
-    ensure!(
-        train.learning_rate.is_finite() && train.learning_rate > 0.0,
-        "train.learning_rate = {} is not above 0",
-        train.learning_rate
-    );
-    ensure!(
-        train.weight_decay.is_finite() && train.weight_decay >= 0.0,
-        "train.weight_decay = {} is not a number from 0 up",
-        train.weight_decay
-    );
-    for (key, value) in [("ema", train.ema), ("dropout", train.dropout)] {
-        ensure!(
-            (0.0..1.0).contains(&value),
-            "train.{key} = {value} is outside 0..1 (1 left out)"
-        );
-    }
-    for step in &train.keep {
-        ensure!(
-            (1..=train.steps).contains(step),
-            "train.keep holds {step}, which is outside 1..={} (train.steps)",
-            train.steps
-        );
-    }
-    Ok(())
-}
-
 /// The values of `table`, `sample` or `upsample`; `learns_sigma` where the net may have a variance half.
 fn check_sample(table: &str, sample: &Sample, learns_sigma: bool) -> Result<()> {
     at_least(&format!("{table}.count"), sample.count, 1)?;
@@ -293,6 +231,7 @@ fn check_eval(eval: &Eval, count: usize) -> Result<()> {
             Metric::Sfid => "use `sfd`",
             Metric::Fd | Metric::Sfd | Metric::Is => continue,
             Metric::Precision | Metric::Recall | Metric::Agreement => continue,
+            Metric::TrainingSeconds => continue,
             _ => "other nets have fd, sfd, is, precision, recall and agreement",
         };
         bail!(
@@ -318,7 +257,7 @@ fn check_preset(eval: &Eval, count: usize) -> Result<()> {
         quantity.is_some_and(|q| preset.rules().published(q).is_some())
     };
     for &asked in &eval.metrics {
-        if has(eval.preset, asked) {
+        if asked == Metric::TrainingSeconds || has(eval.preset, asked) {
             continue;
         }
         let quantities = eval.preset.rules().quantities.iter();
@@ -341,11 +280,6 @@ fn check_preset(eval: &Eval, count: usize) -> Result<()> {
             names.join(", ")
         );
     }
-    Ok(())
-}
-
-fn at_least<T: PartialOrd + std::fmt::Display>(key: &str, value: T, least: T) -> Result<()> {
-    ensure!(value >= least, "{key} = {value} is below {least}");
     Ok(())
 }
 

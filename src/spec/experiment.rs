@@ -204,15 +204,34 @@ pub struct Train {
     pub export: Option<PathBuf>,
 }
 
-/// `[guidance]`: the noisy classifier and its strength.
+/// `[guidance]`: the noisy classifier and its strength. Its weights are a file's, or are made by `[guidance.train]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Guidance {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preset: Option<String>,
-    pub checkpoint: PathBuf,
-    /// 0 runs no classifier at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<PathBuf>,
+    /// 0 runs no classifier at all, nor trains one.
     pub scale: f64,
+    /// What differs from the preset.
+    #[serde(default, skip_serializing_if = "ArchChanges::is_empty")]
+    pub arch: ArchChanges,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train: Option<Train>,
+}
+
+impl Guidance {
+    /// The classifier.
+    pub fn model(&self) -> Model {
+        Model {
+            kind: Kind::Classifier,
+            preset: self.preset.clone(),
+            checkpoint: self.checkpoint.clone(),
+            arch: self.arch.clone(),
+            ..Model::default()
+        }
+    }
 }
 
 /// `[eval]`: features and scores.
@@ -258,11 +277,30 @@ pub struct Published {
 }
 
 /// `[report]`: what the report shows beyond the table of scores.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ReportOptions {
-    /// A second table: differences from the first row of each reference.
-    pub deltas: bool,
+    /// A second table, of differences.
+    pub deltas: Deltas,
+}
+
+/// What a row is compared with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "expected true, false, or the axis along which rows are compared"
+)]
+pub enum Deltas {
+    /// With the first row of its reference, or with none.
+    First(bool),
+    /// With the row that stands first on this axis, and as it does on every other.
+    Along(String),
+}
+
+impl Default for Deltas {
+    fn default() -> Self {
+        Deltas::First(false)
+    }
 }
 
 impl ReportOptions {

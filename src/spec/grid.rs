@@ -1,7 +1,7 @@
 //! One experiment file → its cells: every combination of its axes, in mixed radix, the last axis fastest.
 
 use crate::spec::axes::{Axis, axes, short_names};
-use crate::spec::experiment::{Chart, Experiment, Published};
+use crate::spec::experiment::{Chart, Deltas, Experiment, Published, ReportOptions};
 use crate::spec::metric::Metric;
 use crate::spec::overlay::{assign, pair, same, show, value};
 use crate::spec::published;
@@ -101,6 +101,7 @@ pub fn sweep(text: &str, set: &[String], only: &[String]) -> Result<Sweep> {
     let base = base.unwrap_or_default();
     let metrics = metrics(&cells);
     check_charts(&base.chart, &axes, &metrics)?;
+    check_deltas(&base.report, &axes)?;
     published::check(&base.published, &axes, &metrics)?;
     let resolved = resolved(&base, &table)?;
     for one in only {
@@ -250,6 +251,24 @@ fn metrics(cells: &[Cell]) -> Vec<Metric> {
     metrics.sort();
     metrics.dedup();
     metrics
+}
+
+/// Rows are compared along an axis that there is.
+fn check_deltas(report: &ReportOptions, axes: &[Axis]) -> Result<()> {
+    let Deltas::Along(key) = &report.deltas else {
+        return Ok(());
+    };
+    let names = axes.iter().flat_map(|axis| axis.lists.iter());
+    let names: Vec<&str> = names.map(|(name, _)| name.as_str()).collect();
+    ensure!(
+        names.contains(&key.as_str()),
+        "report.deltas = \"{key}\" is not an axis ({})",
+        match names.is_empty() {
+            true => "there is none".to_string(),
+            false => names.join(", "),
+        }
+    );
+    Ok(())
 }
 
 /// What a chart names must be an axis or a metric of the file.

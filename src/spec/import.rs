@@ -107,7 +107,10 @@ fn remarks(flags: &Flags, experiment: &Experiment) -> Result<String> {
         ("model_path", experiment.model.checkpoint.as_ref()),
         (
             "classifier_path",
-            experiment.guidance.as_ref().map(|g| &g.checkpoint),
+            experiment
+                .guidance
+                .as_ref()
+                .and_then(|g| g.checkpoint.as_ref()),
         ),
     ] {
         if let Some(fetched) = path.and_then(|path| path.to_str()?.strip_prefix(SCHEME))
@@ -278,8 +281,10 @@ fn guidance(flags: &Flags, there: &dyn Fn(&Path) -> bool) -> Result<Guidance> {
     if checkpoint.extension().is_some_and(|e| e == "safetensors") {
         return Ok(Guidance {
             preset: None,
-            checkpoint,
+            checkpoint: Some(checkpoint),
             scale,
+            arch: ArchChanges::default(),
+            train: None,
         });
     }
     let arch = Arch::Classifier(classifier(flags, resolution)?);
@@ -287,8 +292,10 @@ fn guidance(flags: &Flags, there: &dyn Fn(&Path) -> bool) -> Result<Guidance> {
     match presets::NAMES.iter().find(same) {
         Some(preset) => Ok(Guidance {
             preset: Some(preset.to_string()),
-            checkpoint,
+            checkpoint: Some(checkpoint),
             scale,
+            arch: ArchChanges::default(),
+            train: None,
         }),
         None => bail!(
             "the classifier of these flags is none of the released ones\nhint: {}",
@@ -351,6 +358,7 @@ fn sample(flags: &Flags) -> Result<Sample> {
         variance: None,
         temperature: 1.0,
         dtype: Precision::F32,
+        trained_steps: None,
         count: flags.count("num_samples", 1)?,
         seed: 0,
         classes: Classes::Rule(ClassRule::Random),

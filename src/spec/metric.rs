@@ -24,6 +24,8 @@ pub enum Metric {
     FScore,
     Density,
     Coverage,
+    /// Seconds of training, without sampling and scoring, that made the sampled net. Of the training, not of the images.
+    TrainingSeconds,
 }
 
 impl Metric {
@@ -45,13 +47,14 @@ impl Metric {
             Metric::FScore => "f-score",
             Metric::Density => "density",
             Metric::Coverage => "coverage",
+            Metric::TrainingSeconds => "training-seconds",
         }
     }
 
     /// The quantity of an evaluator's rules; none for what is measured in other worlds than Inception's alone.
     pub fn quantity(self) -> Option<Quantity> {
         Some(match self {
-            Metric::Fd | Metric::Sfd | Metric::Agreement => return None,
+            Metric::Fd | Metric::Sfd | Metric::Agreement | Metric::TrainingSeconds => return None,
             Metric::Fid => Quantity::Fid,
             Metric::Sfid => Quantity::Sfid,
             Metric::Is => Quantity::InceptionScore,

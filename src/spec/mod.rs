@@ -4,6 +4,7 @@ pub mod arch;
 pub mod axes;
 pub mod catalogue;
 pub mod check;
+mod check_nets;
 pub mod evaluator;
 pub mod experiment;
 pub mod flags;

@@ -97,6 +97,9 @@ pub struct Sample {
     /// What the net's blocks are calculated in; a classifier's always in f32.
     #[serde(default, skip_serializing_if = "Precision::is_f32")]
     pub dtype: Precision,
+    /// The net as it was after so many training steps, one of `train.keep`; the last where it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trained_steps: Option<u64>,
     pub count: usize,
     #[serde(default)]
     pub seed: u64,
@@ -165,6 +168,7 @@ impl Upsample {
             variance: self.variance,
             temperature: self.temperature,
             dtype: self.dtype,
+            trained_steps: None,
             count: base.count,
             seed: base.seed,
             classes: base.classes.clone(),

@@ -3,7 +3,7 @@
 use crate::data::{classes, imagenet};
 use crate::diffusion::labels::Rule;
 use crate::spec::arch::Arch;
-use crate::spec::experiment::{Class, ClassRule, Classes, Experiment, Kind, Model};
+use crate::spec::experiment::{Class, ClassRule, Classes, Experiment};
 use crate::spec::resolve::resolve;
 use anyhow::{Context, Result, ensure};
 
@@ -56,11 +56,7 @@ pub fn rule(asked: &Classes, names: &[String], classes: usize) -> Result<Rule> {
 fn classes_of(spec: &Experiment) -> Result<Option<usize>> {
     let guided = spec.guidance.as_ref().filter(|g| g.scale != 0.0);
     let model = match guided {
-        Some(guidance) => Model {
-            kind: Kind::Classifier,
-            preset: guidance.preset.clone(),
-            ..Model::default()
-        },
+        Some(guidance) => guidance.model(),
         None => spec.model.clone(),
     };
     if model.preset.is_none() {

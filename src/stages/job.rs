@@ -4,7 +4,7 @@ use crate::diffusion::respace::space_timesteps;
 use crate::spec::catalogue::SCHEME;
 use crate::spec::check::kept;
 use crate::spec::evaluator::{INCEPTION, Preset};
-use crate::spec::experiment::{Experiment, Kind, Model, Sample, Steps, Train, Upsample};
+use crate::spec::experiment::{Experiment, Guidance, Kind, Model, Sample, Steps, Train, Upsample};
 use crate::spec::grid::Cell;
 use crate::spec::key::Key;
 use crate::spec::metric::Metric;
@@ -24,8 +24,8 @@ pub const STAGES: [&str; 5] = ["train", "sample", "upsample", "features", "metri
 #[derive(Clone, Debug, PartialEq)]
 pub enum Weights {
     File(Pinned),
-    /// `model.safetensors` of this train job.
-    Trained(Key),
+    /// Of this train job: those after so many steps, or the last.
+    Trained(Key, Option<u64>),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -148,10 +148,15 @@ impl Job {
     pub fn needs(&self) -> Vec<Key> {
         match self {
             Job::Train(_) => vec![],
-            Job::Sample(job) => match &job.net.weights {
-                Weights::Trained(key) => vec![key.clone()],
-                Weights::File(_) => vec![],
-            },
+            Job::Sample(job) => {
+                let guide = job.guidance.iter().map(|(net, _)| net);
+                let nets = [&job.net].into_iter().chain(guide);
+                let trained = nets.filter_map(|net| match &net.weights {
+                    Weights::Trained(key, _) => Some(key.clone()),
+                    Weights::File(_) => None,
+                });
+                trained.collect()
+            }
             Job::Upsample(job) => vec![job.samples.clone()],
             Job::Features(job) => vec![job.samples.clone()],
             Job::Metrics(job) => vec![job.features.clone()],
@@ -192,7 +197,7 @@ impl Job {
     pub fn inputs(&self) -> Vec<Pinned> {
         let of_net = |net: &Net| match &net.weights {
             Weights::File(file) => vec![file.clone()],
-            Weights::Trained(_) => vec![],
+            Weights::Trained(..) => vec![],
         };
         match self {
             Job::Train(job) => job.start.iter().cloned().collect(),
@@ -218,13 +223,7 @@ pub fn jobs_of(cell: &Cell) -> Result<Vec<Job>> {
     let mut jobs = Vec::new();
     let mut trained = None;
     if let Some(train) = &spec.train {
-        let start = train.start_from.as_deref();
-        let job = Job::Train(TrainJob {
-            model: spec.model.clone(),
-            train: train.clone(),
-            data_digest: digest_data(&train.data)?,
-            start: start.map(|p| pinned("train.start_from", p)).transpose()?,
-        });
+        let job = Job::Train(training("train", spec.model.clone(), train)?);
         trained = Some(job.key()?);
         jobs.push(job);
     }
@@ -235,9 +234,17 @@ pub fn jobs_of(cell: &Cell) -> Result<Vec<Job>> {
     let mut sample = sample.clone();
     sample.classes = asked::in_plan(spec, &sample.classes)?;
     let count = sample.count;
+    let guidance = match spec.guidance.as_ref().filter(|g| g.scale != 0.0) {
+        Some(guidance) => {
+            let (net, training) = guide(guidance)?;
+            jobs.extend(training.map(Job::Train));
+            Some((net, guidance.scale))
+        }
+        None => None,
+    };
     let base = SampleJob {
         net: sampled_net(spec, trained)?,
-        guidance: guide(spec)?,
+        guidance,
         sample,
     };
     let enlarged = spec.upsample.as_ref().filter(|u| !u.is_none());
@@ -281,7 +288,13 @@ pub fn jobs_of(cell: &Cell) -> Result<Vec<Job>> {
         weights: net,
         reference,
         preset: eval.preset,
-        metrics: eval.metrics.clone(),
+        // That one is not measured on images.
+        metrics: eval
+            .metrics
+            .iter()
+            .copied()
+            .filter(|m| *m != Metric::TrainingSeconds)
+            .collect(),
     }));
     Ok(jobs)
 }
@@ -297,7 +310,11 @@ fn check_steps(steps: &Steps, timesteps: usize) -> Result<()> {
 
 fn sampled_net(spec: &Experiment, trained: Option<Key>) -> Result<Net> {
     let weights = match (trained, &spec.model.checkpoint) {
-        (Some(key), _) => Weights::Trained(key),
+        (Some(key), _) => {
+            let last = spec.train.as_ref().map(|t| t.steps);
+            let steps = spec.sample.as_ref().and_then(|s| s.trained_steps);
+            Weights::Trained(key, steps.filter(|s| Some(*s) != last))
+        }
         (None, Some(path)) => Weights::File(pinned("model.checkpoint", path)?),
         (None, None) => bail!(
             "[sample] needs weights\nhint: name them with `model.checkpoint = \"...\"`, or make them with a [train] table"
@@ -326,16 +343,30 @@ fn upsample(upsample: &Upsample, base: &SampleJob) -> Result<UpsampleJob> {
     })
 }
 
-fn guide(spec: &Experiment) -> Result<Option<(Net, f64)>> {
-    let Some(guidance) = spec.guidance.as_ref().filter(|g| g.scale != 0.0) else {
-        return Ok(None);
+/// The classifier of a cell, and what trains it where no file holds it.
+fn guide(guidance: &Guidance) -> Result<(Net, Option<TrainJob>)> {
+    let model = guidance.model();
+    let (weights, training) = match (&guidance.train, &guidance.checkpoint) {
+        (Some(train), _) => {
+            let job = training("guidance.train", model.clone(), train)?;
+            (Weights::Trained(keys::train(&job)?, None), Some(job))
+        }
+        (None, Some(path)) => (Weights::File(pinned("guidance.checkpoint", path)?), None),
+        (None, None) => bail!(
+            "[guidance] needs weights\nhint: name them with `guidance.checkpoint = \"...\"`, or make them with a table [guidance.train]"
+        ),
     };
-    let weights = Weights::File(pinned("guidance.checkpoint", &guidance.checkpoint)?);
-    let model = Model {
-        kind: Kind::Classifier,
-        preset: guidance.preset.clone(),
-        checkpoint: Some(guidance.checkpoint.clone()),
-        ..Model::default()
-    };
-    Ok(Some((Net { model, weights }, guidance.scale)))
+    Ok((Net { model, weights }, training))
+}
+
+/// What a table `train` or `guidance.train` asks for.
+fn training(table: &str, model: Model, train: &Train) -> Result<TrainJob> {
+    let start = train.start_from.as_deref();
+    let start = start.map(|path| pinned(&format!("{table}.start_from"), path));
+    Ok(TrainJob {
+        model,
+        train: train.clone(),
+        data_digest: digest_data(&train.data)?,
+        start: start.transpose()?,
+    })
 }

@@ -65,7 +65,8 @@ fn model_inputs(model: &Model, weights: Option<String>) -> Result<ModelInputs> {
 fn net_inputs(net: &Net) -> Result<ModelInputs> {
     let weights = match &net.weights {
         Weights::File(file) => file.digest.clone(),
-        Weights::Trained(key) => key.full().to_string(),
+        Weights::Trained(key, None) => key.full().to_string(),
+        Weights::Trained(key, Some(steps)) => format!("{} after {steps}", key.full()),
     };
     model_inputs(&net.model, Some(weights))
 }
@@ -138,6 +139,8 @@ pub fn upsample(job: &UpsampleJob) -> Result<Key> {
 fn drawn(sample: &Sample, net: &ModelInputs) -> Sample {
     let mut sample = sample.clone();
     (sample.count, sample.batch, sample.part) = (0, 0, 0);
+    // The weights say it.
+    sample.trained_steps = None;
     if sample.sampler == Sampler::Ddpm {
         sample.eta = 0.0;
     }

@@ -11,6 +11,7 @@ use crate::spec::experiment::{Precision, Sample, Steps};
 use crate::stages::bench::{Bench, Progress, Stopped};
 use crate::stages::job::{Net, Weights};
 use crate::stages::parts;
+use crate::stages::progress::{LAST, kept};
 use crate::stages::weights::{self, Loaded};
 use anyhow::{Context, Result};
 use candle_core::{DType, Tensor};
@@ -160,7 +161,10 @@ pub fn dtype(precision: Precision) -> DType {
 pub fn open_net(net: &Net, bench: &Bench) -> Result<Loaded> {
     let path = match &net.weights {
         Weights::File(file) => file.path.clone(),
-        Weights::Trained(key) => bench.input(key).join("model.safetensors"),
+        Weights::Trained(key, steps) => bench.input(key).join(match steps {
+            Some(steps) => kept(*steps),
+            None => LAST.to_string(),
+        }),
     };
     weights::load(&path, &net.model, &bench.device)
 }

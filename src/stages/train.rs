@@ -120,7 +120,7 @@ impl<'a> Run<'a> {
             learner.has_quartiles(),
             adamw.step,
         )?;
-        let kept = match bench.out.join("checkpoints.json") {
+        let kept = match bench.out.join(progress::CHECKPOINTS) {
             path if path.exists() => read_json::<Vec<Kept>>(&path)?,
             _ => Vec::new(),
         };
@@ -202,7 +202,7 @@ impl<'a> Run<'a> {
             self.journal.line(step, self.seconds())?;
         }
         if train.keep.contains(&step) {
-            self.keep(&format!("model-{step:06}.safetensors"))?;
+            self.keep(&progress::kept(step))?;
         }
         if saving {
             self.save()?;
@@ -255,7 +255,7 @@ impl<'a> Run<'a> {
         };
         self.kept.retain(|k| k.file != note.file);
         self.kept.push(note);
-        write_json(&self.bench.out.join("checkpoints.json"), &self.kept)
+        write_json(&self.bench.out.join(progress::CHECKPOINTS), &self.kept)
     }
 
     /// Writes what a killed run goes on from.
@@ -269,7 +269,7 @@ impl<'a> Run<'a> {
     }
 
     fn finish(mut self) -> Result<()> {
-        self.keep("model.safetensors")?;
+        self.keep(progress::LAST)?;
         progress::remove(&self.bench.out)?;
         if let Some(path) = &self.job.train.export {
             let halves = self
