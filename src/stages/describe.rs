@@ -54,7 +54,10 @@ pub fn run(
     let folders: Vec<PathBuf> = order
         .preprocessings
         .iter()
-        .map(|how| folder(order, *how))
+        .map(|how| {
+            let resized = order.extractor.is_inception().then_some(*how);
+            folder(order.store, order.weights, resized)
+        })
         .collect::<Result<_>>()?;
     let mut parts = vec![Vec::new(); folders.len()];
     let (mut whole, mut done) = (true, 0);
@@ -63,7 +66,7 @@ pub fn run(
             return Err(Stopped.into());
         }
         let range = start..total.min(start + order.part);
-        let name = format!("{}.npz", content(&order.gallery, range.clone())?);
+        let name = part_name(&order.gallery, range.clone())?;
         let paths: Vec<PathBuf> = folders.iter().map(|folder| folder.join(&name)).collect();
         let missing: Vec<usize> = (0..paths.len()).filter(|&p| !paths[p].exists()).collect();
         let ours = number % order.shard.1 == order.shard.0;
@@ -91,8 +94,9 @@ pub fn run(
     Ok(whole.then(|| parts.into_iter().map(Described::of).collect()))
 }
 
-/// The folder of parts that one net made of images resized one way.
-fn folder(order: &Order, how: Preprocessing) -> Result<PathBuf> {
+/// The folder in `store` of the parts that the net of these weights, by sha256, made of images resized one way; nets of
+/// other worlds than Inception's name none.
+pub fn folder(store: &Path, weights: &str, how: Option<Preprocessing>) -> Result<PathBuf> {
     #[derive(Serialize)]
     struct Inputs<'a> {
         weights: &'a str,
@@ -100,23 +104,23 @@ fn folder(order: &Order, how: Preprocessing) -> Result<PathBuf> {
         preprocessing: Option<&'static str>,
     }
     let inputs = Inputs {
-        weights: order.weights,
-        preprocessing: order.extractor.is_inception().then(|| how.name()),
+        weights,
+        preprocessing: how.map(|how| how.name()),
     };
     let key = Key::of("described", VERSION, &inputs)?;
-    let folder = order.store.join("described").join(key.short());
+    let folder = store.join("described").join(key.short());
     std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
     Ok(folder)
 }
 
-/// 32 hex digits of the content of these images, in order, as they are stored.
-fn content(gallery: &Gallery, range: Range<usize>) -> Result<String> {
+/// The file name of a part: 32 hex digits of the content of these images, in order, as they are stored.
+pub fn part_name(gallery: &Gallery, range: Range<usize>) -> Result<String> {
     let digests: Vec<[u8; 32]> = range
         .into_par_iter()
         .map(|i| gallery.digest(i))
         .collect::<Result<_>>()?;
     let digest = hex(&Sha256::digest(digests.concat()));
-    Ok(digest[..32].to_string())
+    Ok(format!("{}.npz", &digest[..32]))
 }
 
 /// Makes the part of images `range` for the preprocessings at the places `missing`.
