@@ -3,6 +3,7 @@
 pub mod canvas;
 pub mod caption;
 pub mod chart;
+pub mod claims;
 pub mod deltas;
 pub mod findings;
 pub mod frame;

@@ -2,6 +2,7 @@
 
 use crate::report::caption::{self, Fact};
 use crate::report::chart::Figure;
+use crate::report::claims::Tested;
 use crate::report::deltas::Differences;
 use crate::report::findings::findings;
 use crate::report::input::Report;
@@ -21,6 +22,7 @@ const STYLE: &str = include_str!("style.css");
 pub struct Parts<'a> {
     pub sheet: &'a Sheet,
     pub deltas: Option<&'a Differences>,
+    pub claims: &'a [Tested],
     pub figures: &'a [Figure],
     pub mosaics: &'a [Mosaic],
 }
@@ -49,6 +51,7 @@ pub fn page(report: &Report, parts: &Parts) -> Result<String> {
                         p { (statement(report)) }
                         (warnings(report))
                     }
+                    (claims(parts.claims))
                     (found(report))
                     section {
                         h2 { "Scores" }
@@ -197,6 +200,21 @@ fn warnings(report: &Report) -> Markup {
             div.warnings {
                 @if missing > 0 { p { "Missing cells: " (missing) " of " (report.rows.len()) "." } }
                 @for warning in report.warnings { p { (warning) } }
+            }
+        }
+    }
+}
+
+fn claims(claims: &[Tested]) -> Markup {
+    html! {
+        @if !claims.is_empty() {
+            section {
+                h2 { "Claims put to the test" }
+                ul {
+                    @for tested in claims {
+                        li { (tested.claim) br; (tested.verdict) }
+                    }
+                }
             }
         }
     }

@@ -1,12 +1,13 @@
 //! A report as files in a folder: each written whole or not at all, those of former reports taken away.
 
 use crate::io::disk;
+use crate::report::claims::Tested;
 use crate::report::deltas::Differences;
 use crate::report::input::Report;
 use crate::report::page::{self, Parts};
 use crate::report::sheet::Sheet;
 use crate::report::{
-    caption, chart, deltas, frame, mosaic, names, published, samples, sheet, tables,
+    caption, chart, claims, deltas, frame, mosaic, names, published, samples, sheet, tables,
 };
 use anyhow::{Context, Result, bail};
 use rayon::prelude::*;
@@ -99,6 +100,7 @@ fn files(report: &Report, formats: &[Format]) -> Result<Vec<(String, Vec<u8>)>> 
     let wants = |f: Format| formats.contains(&f);
     let sheet = sheet::sheet(report)?;
     let deltas = deltas::differences(report, &sheet)?;
+    let claims = claims::tested(report)?;
     let drawn = wants(Format::Html) || wants(Format::Png);
     let figures = match drawn || wants(Format::Svg) {
         true => chart::figures(report)?,
@@ -113,6 +115,7 @@ fn files(report: &Report, formats: &[Format]) -> Result<Vec<(String, Vec<u8>)>> 
         let parts = Parts {
             sheet: &sheet,
             deltas: deltas.as_ref(),
+            claims: &claims,
             figures: &figures,
             mosaics: &mosaics,
         };
@@ -132,7 +135,7 @@ fn files(report: &Report, formats: &[Format]) -> Result<Vec<(String, Vec<u8>)>> 
     if wants(Format::Md) {
         files.push((
             "table.md".into(),
-            markdown(report, &sheet, deltas.as_ref()).into_bytes(),
+            markdown(report, &sheet, deltas.as_ref(), &claims).into_bytes(),
         ));
     }
     if wants(Format::Tex) {
@@ -163,7 +166,12 @@ fn files(report: &Report, formats: &[Format]) -> Result<Vec<(String, Vec<u8>)>> 
     Ok(files)
 }
 
-fn markdown(report: &Report, sheet: &Sheet, deltas: Option<&Differences>) -> String {
+fn markdown(
+    report: &Report,
+    sheet: &Sheet,
+    deltas: Option<&Differences>,
+    claims: &[Tested],
+) -> String {
     let mut caption = caption::parts(report, sheet);
     caption.extend(caption::legend(report, "bold: best"));
     let mut text = tables::markdown(sheet, &caption);
@@ -173,6 +181,12 @@ fn markdown(report: &Report, sheet: &Sheet, deltas: Option<&Differences>) -> Str
             &deltas.sheet,
             std::slice::from_ref(&deltas.caption),
         ));
+    }
+    if !claims.is_empty() {
+        text.push_str("\nClaims put to the test:\n\n");
+    }
+    for tested in claims {
+        text.push_str(&format!("- {}  \n  {}\n", tested.claim, tested.verdict));
     }
     text
 }

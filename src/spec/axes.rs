@@ -115,7 +115,7 @@ fn list(place: &str, key: &str, value: toml::Value) -> Result<Vec<toml::Value>> 
     ensure!(
         !matches!(
             root,
-            "name" | "grid" | "zip" | "chart" | "published" | "report"
+            "name" | "grid" | "zip" | "chart" | "published" | "claim" | "report"
         ),
         "{place} `{key}` cannot be an axis"
     );

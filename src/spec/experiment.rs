@@ -1,6 +1,7 @@
 //! The experiment file, typed.
 
 use crate::spec::arch::{NoiseSchedule, Pool, QkvOrder};
+use crate::spec::claim::Claim;
 use crate::spec::evaluator::Preset;
 use crate::spec::metric::Metric;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -36,6 +37,8 @@ pub struct Experiment {
     pub chart: Vec<Chart>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub published: Vec<Published>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub claim: Vec<Claim>,
     #[serde(default, skip_serializing_if = "ReportOptions::is_empty")]
     pub report: ReportOptions,
 }

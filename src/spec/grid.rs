@@ -1,6 +1,7 @@
 //! One experiment file → its cells: every combination of its axes, in mixed radix, the last axis fastest.
 
 use crate::spec::axes::{Axis, axes, short_names};
+use crate::spec::claim::{self, Claim};
 use crate::spec::experiment::{Chart, Deltas, Experiment, Published, ReportOptions};
 use crate::spec::metric::Metric;
 use crate::spec::overlay::{assign, pair, same, show, value};
@@ -17,7 +18,7 @@ pub struct Cell {
     pub at: Vec<(String, toml::Value)>,
     /// Full keys of `at` that label the cell: each grid key, and of each zip the first and what else tells it apart.
     pub axes: Vec<String>,
-    /// Without `grid`, `zip`, `chart` and `published`.
+    /// Without `grid`, `zip`, `chart`, `published` and `claim`.
     pub spec: Experiment,
 }
 
@@ -51,6 +52,7 @@ pub struct Sweep {
     pub name: String,
     pub charts: Vec<Chart>,
     pub published: Vec<Published>,
+    pub claims: Vec<Claim>,
     /// The file under `--set` as text, every default written out.
     pub resolved: String,
     pub axes: Vec<Axis>,
@@ -90,6 +92,7 @@ pub fn sweep(text: &str, set: &[String], only: &[String]) -> Result<Sweep> {
         base.get_or_insert_with(|| cell.spec.clone());
         cell.spec.chart.clear();
         cell.spec.published.clear();
+        cell.spec.claim.clear();
         let prefix = cell.title();
         let checked = cell.spec.check();
         match axes.is_empty() {
@@ -103,6 +106,7 @@ pub fn sweep(text: &str, set: &[String], only: &[String]) -> Result<Sweep> {
     check_charts(&base.chart, &axes, &metrics)?;
     check_deltas(&base.report, &axes)?;
     published::check(&base.published, &axes, &metrics)?;
+    claim::check(&base.claim, &axes, &metrics)?;
     let resolved = resolved(&base, &table)?;
     for one in only {
         keep(&mut cells, &axes, one).with_context(|| format!("--only {one}"))?;
@@ -112,6 +116,7 @@ pub fn sweep(text: &str, set: &[String], only: &[String]) -> Result<Sweep> {
         name: base.name,
         charts: base.chart,
         published: base.published,
+        claims: base.claim,
         resolved,
         axes,
         count,

@@ -51,6 +51,14 @@ impl Metric {
         }
     }
 
+    /// Whether more of it, or less of it, is better.
+    pub fn has_a_good_end(self) -> bool {
+        !matches!(
+            self,
+            Metric::IsStd | Metric::KidStd | Metric::TrainingSeconds
+        )
+    }
+
     /// The quantity of an evaluator's rules; none for what is measured in other worlds than Inception's alone.
     pub fn quantity(self) -> Option<Quantity> {
         Some(match self {

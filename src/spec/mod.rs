@@ -5,6 +5,7 @@ pub mod axes;
 pub mod catalogue;
 pub mod check;
 mod check_nets;
+pub mod claim;
 pub mod evaluator;
 pub mod experiment;
 pub mod flags;
