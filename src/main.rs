@@ -21,6 +21,8 @@ fn main() -> ExitCode {
         Command::Export(args) => cli::export::run(args, &store),
         Command::Score(args) => cli::score::run(args, &store),
         Command::Reference(args) => cli::reference::run(args, &store),
+        Command::Likelihood(args) => cli::likelihood::run(args, &store),
+        Command::Reconstruct(args) => cli::reconstruct::run(args, &store),
         Command::Inspect(args) => cli::inspect::run(args, &store),
         Command::Fetch(args) => cli::fetch::run(args),
         Command::Import(args) => cli::import::run(args),

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
 pub use crate::cli::file_args::{CleanArgs, FetchArgs, ImportArgs, InspectArgs};
+pub use crate::cli::question_args::{LikelihoodArgs, QuestionArgs, ReconstructArgs};
 
 #[derive(Parser, Debug)]
 #[command(
@@ -65,6 +66,10 @@ pub enum Command {
     Score(ScoreArgs),
     /// Compute reference statistics of a dataset
     Reference(ReferenceArgs),
+    /// Bits per dimension of images under a denoiser
+    Likelihood(LikelihoodArgs),
+    /// Images to noise and back by DDIM, and images between two of them
+    Reconstruct(ReconstructArgs),
     /// Show what a checkpoint, npz or key holds
     Inspect(InspectArgs),
     /// Get published weights, references and samples

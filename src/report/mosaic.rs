@@ -49,12 +49,16 @@ pub fn mosaics(report: &Report, images: &[(&Row, Images)]) -> Result<Vec<Mosaic>
     Ok(mosaics)
 }
 
-/// A cell's first images in reading order, each enlarged by a whole number without smoothing.
 fn grid(images: &Images) -> Result<Vec<u8>> {
-    let rows = images.count.div_ceil(COLUMNS);
-    let mut sheet = Sheet::new(images, rows, COLUMNS.min(images.count), 0, 0);
+    in_rows(images, COLUMNS.min(images.count))
+}
+
+/// Images in reading order as a PNG, `columns` a row, each enlarged by a whole number without smoothing.
+pub fn in_rows(images: &Images, columns: usize) -> Result<Vec<u8>> {
+    let rows = images.count.div_ceil(columns.max(1));
+    let mut sheet = Sheet::new(images, rows, columns, 0, 0);
     for i in 0..images.count {
-        sheet.put(images, i, i / COLUMNS, i % COLUMNS);
+        sheet.put(images, i, i / columns, i % columns);
     }
     sheet.png()
 }
