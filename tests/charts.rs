@@ -88,3 +88,19 @@ fn an_axis_that_is_none_is_named_with_the_axes() {
         "{text}"
     );
 }
+
+#[test]
+fn names_too_long_to_stand_beside_the_data_are_told_from_the_first_row() {
+    let text = STEPS.replace("sample.sampler", "sample.temperature");
+    let text = text.replace(
+        "[\"ddpm\", \"ddpm\", \"ddim\"]",
+        "[0.98765432109, 0.98765432109, 1.0]",
+    );
+    let svg = svg(&text);
+    assert!(svg.contains(">base</text>") || svg.contains("base\n"), "{svg}");
+    assert!(svg.contains(
+        "base: temperature 0.98765432109, variance learned; the others by what they change"
+    ));
+    assert!(svg.contains(">variance fixed_small<"));
+    assert!(svg.contains(">temperature 1<"));
+}

@@ -58,7 +58,7 @@ pub fn draw(lines: &Lines, words: &Words) -> Picture {
     let title = format!("{head} against {}", words.x);
     let mut picture = Picture::new(WIDTH, HEIGHT, title);
     let names: Vec<&str> = lines.series.iter().map(|s| s.name.as_str()).collect();
-    let plot = room(&y, &names, !notes(lines).is_empty());
+    let plot = room(&y, &names, notes(lines).len());
     axes(&mut picture, plot, &x, &y);
     heads(&mut picture, plot, &head, words, y.is_log());
     let place =
@@ -137,6 +137,9 @@ fn runs(points: &[Point]) -> Vec<&[Point]> {
 fn notes(lines: &Lines) -> Vec<String> {
     let mut notes = Vec::new();
     let points = || lines.series.iter().flat_map(|s| &s.points);
+    if let Some(base) = &lines.base {
+        notes.push(format!("base: {base}; the others by what they change"));
+    }
     if let Some(over) = &lines.averaged {
         notes.push(format!("each point is the mean over {over}"));
     }
@@ -156,17 +159,21 @@ fn notes(lines: &Lines) -> Vec<String> {
     notes
 }
 
-/// The data's rectangle, with room for the labels around it.
-pub fn room(y: &Scale, names: &[&str], notes: bool) -> Plot {
+/// The data's rectangle, with room for the labels around it and so many lines of notes below.
+pub fn room(y: &Scale, names: &[&str], notes: usize) -> Plot {
     let widest = |texts: &mut dyn Iterator<Item = f64>| texts.fold(0.0, f64::max);
     let ticks = widest(&mut y.ticks.iter().map(|t| text_width(&t.1, TICK)));
     let legend = widest(&mut names.iter().map(|n| text_width(n, LABEL)));
     let legend = if legend > 0.0 { legend + 72.0 } else { 24.0 };
     Plot {
         left: 26.0 + ticks,
-        right: WIDTH - legend.min(0.45 * WIDTH),
+        right: WIDTH - legend.min(0.5 * WIDTH),
         top: 52.0,
-        bottom: HEIGHT - if notes { 84.0 } else { 62.0 },
+        bottom: HEIGHT
+            - match notes {
+                0 => 62.0,
+                n => 67.0 + 17.0 * n as f64,
+            },
     }
 }
 

@@ -5,6 +5,9 @@ use crate::report::published::same;
 use crate::report::sheet::compare;
 use crate::run::results::{Row, Score};
 
+/// Characters of a name that has room beside the data.
+const LONGEST: usize = 44;
+
 #[derive(Clone, Debug)]
 pub struct Point {
     /// Index among the axis values.
@@ -37,6 +40,9 @@ pub struct Lines {
     pub values: Vec<toml::Value>,
     pub series: Vec<Series>,
     pub published: Vec<Printed>,
+    /// What the first row's series is, where names are too long to stand beside the data: it is called `base` then, and the
+    /// others by what they change.
+    pub base: Option<String>,
     /// `steps = 25, 50`: what each point is the mean over.
     pub averaged: Option<String>,
     /// Cells without a score.
@@ -71,8 +77,21 @@ pub fn lines(rows: &[Row], others: &[Row], x: &str, by: &[String], metric: &str)
             points,
         }
     });
+    let mut series: Vec<Series> = series.collect();
+    let long = series.iter().any(|s| s.name.chars().count() > LONGEST);
+    let first = |row: &Row| {
+        let at = by.iter().map(|key| names::at(row, key).cloned());
+        at.collect::<Option<Vec<_>>>()
+    };
+    let base = rows.first().filter(|_| long).and_then(first);
+    if let Some(base) = &base {
+        for (series, group) in series.iter_mut().zip(&groups) {
+            series.name = changed(rows, by, group, base);
+        }
+    }
     Lines {
-        series: series.collect(),
+        series,
+        base: base.map(|base| named(rows, by, &base)),
         published,
         values,
         averaged: Some(hidden(rows, x, by)).filter(|text| most > 1 && !text.is_empty()),
@@ -115,6 +134,19 @@ fn named(rows: &[Row], by: &[String], group: &[toml::Value]) -> String {
         .zip(group)
         .map(|(key, value)| label(rows, key, value));
     parts.collect::<Vec<_>>().join(", ")
+}
+
+/// `heads 4, updown true`: what of a group is not as in the first.
+fn changed(rows: &[Row], by: &[String], group: &[toml::Value], first: &[toml::Value]) -> String {
+    let parts = by.iter().zip(group).zip(first);
+    let parts = parts.filter(|((_, value), base)| value != base);
+    let parts: Vec<String> = parts
+        .map(|((key, value), _)| label(rows, key, value))
+        .collect();
+    match parts.is_empty() {
+        true => "base".to_string(),
+        false => parts.join(", "),
+    }
 }
 
 /// A published row's place in a chart; none where it lacks an axis or the metric, or lies outside of what is drawn.

@@ -44,7 +44,7 @@ pub fn draw(rows: &[Row], others: &[Row], pair: &Pair, by: &[String]) -> Picture
     let title = format!("{} against {}", pair.y.1, pair.x.1);
     let mut picture = Picture::new(lines::WIDTH, HEIGHT, title);
     let names: Vec<&str> = traces.iter().map(|t| t.name.as_str()).collect();
-    let plot = lines::room(&y, &names, true);
+    let plot = lines::room(&y, &names, 1);
     lines::axes(&mut picture, plot, &x, &y);
     let at = |x_: f64, y_: f64| plot.at(x.place(x_), y.place(y_));
     let looks = palette::looks(traces.len());

@@ -61,8 +61,8 @@ impl Scale {
         }
     }
 
-    /// The scale of an axis of the experiment: its own values as ticks; log-spaced where they double,
-    /// even where they are no numbers.
+    /// The scale of an axis of the experiment: its own values as ticks; log-spaced where they double or span more than
+    /// 20 times, even where they are no numbers.
     pub fn of_values(values: &[toml::Value]) -> Self {
         let numbers: Option<Vec<f64>> = values.iter().map(names::number).collect();
         let Some(numbers) = numbers.filter(|n| n.len() > 1) else {
@@ -77,7 +77,7 @@ impl Scale {
             };
         };
         let (low, high) = ends(&numbers);
-        if low > 0.0 && geometric(&numbers) {
+        if low > 0.0 && (geometric(&numbers) || high > 20.0 * low) {
             let room = (high / low).powf(0.06);
             let (low, high) = (low / room, high * room);
             return Self {
@@ -182,6 +182,16 @@ mod tests {
         let place = [16.0, 32.0, 64.0].map(|v| scale.place(v));
         assert!((place[1] - 0.5).abs() < 1e-9);
         assert!((place[2] - place[1] - (place[1] - place[0])).abs() < 1e-9);
+    }
+
+    #[test]
+    fn values_of_far_apart_sizes_all_have_their_ticks() {
+        let values = [5, 10, 25, 100, 1000].map(toml::Value::Integer);
+        let scale = Scale::of_values(&values);
+        let labels: Vec<&str> = scale.ticks.iter().map(|t| t.1.as_str()).collect();
+        assert_eq!(labels, ["5", "10", "25", "100", "1000"]);
+        let place = [5.0, 10.0, 25.0, 100.0, 1000.0].map(|v| scale.place(v));
+        assert!(place.windows(2).all(|w| w[1] - w[0] > 0.1), "{place:?}");
     }
 
     #[test]

@@ -4,11 +4,13 @@ use crate::io::disk;
 use crate::report::claims::Tested;
 use crate::report::deltas::Differences;
 use crate::report::input::Report;
+use crate::report::mosaic::Mosaic;
 use crate::report::page::{self, Parts};
 use crate::report::sheet::Sheet;
 use crate::report::{
     caption, chart, claims, deltas, frame, mosaic, names, published, samples, sheet, tables,
 };
+use crate::spec::experiment::Grids;
 use anyhow::{Context, Result, bail};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
@@ -107,7 +109,7 @@ fn files(report: &Report, formats: &[Format]) -> Result<Vec<(String, Vec<u8>)>> 
         false => Vec::new(),
     };
     let mosaics = match drawn {
-        true => mosaic::mosaics(report, &samples::all(report.rows)?)?,
+        true => grids(report)?,
         false => Vec::new(),
     };
     let mut files: Vec<(String, Vec<u8>)> = Vec::new();
@@ -164,6 +166,17 @@ fn files(report: &Report, formats: &[Format]) -> Result<Vec<(String, Vec<u8>)>> 
         );
     }
     Ok(files)
+}
+
+/// The sample grids that the experiment asks for.
+fn grids(report: &Report) -> Result<Vec<Mosaic>> {
+    let asked = report.spec().map_or(Grids::All, |spec| spec.report.grids);
+    if asked == Grids::None {
+        return Ok(Vec::new());
+    }
+    let mut mosaics = mosaic::mosaics(report, &samples::all(report.rows)?)?;
+    mosaics.retain(|m| m.overview || asked == Grids::All);
+    Ok(mosaics)
 }
 
 fn markdown(

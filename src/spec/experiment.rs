@@ -285,6 +285,19 @@ pub struct Published {
 pub struct ReportOptions {
     /// A second table, of differences.
     pub deltas: Deltas,
+    /// Which sample grids there are.
+    pub grids: Grids,
+}
+
+/// Sample grids: cells under each other, and every cell by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Grids {
+    #[default]
+    All,
+    /// Only the cells under each other.
+    Overview,
+    None,
 }
 
 /// What a row is compared with.
