@@ -51,7 +51,13 @@ fn cells(sweep: &Sweep, fd: [f64; 8], size: f64, folder: &Path) -> Vec<Row> {
             count: 100,
         }];
         let path = folder.join(format!("{}.npz", row.cell));
-        let sign = |i: usize| if (i + row.cell) % 2 == 0 { size } else { -size };
+        let sign = |i: usize| {
+            if (i + row.cell).is_multiple_of(2) {
+                size
+            } else {
+                -size
+            }
+        };
         let moves = Array::f64(&[100], (0..100).map(sign).collect());
         npz::write(&path, &[("fd", moves)]).unwrap();
         row.influences = Some(path);

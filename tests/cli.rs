@@ -63,17 +63,26 @@ fn help_names_every_command_and_the_long_one_has_examples() {
     let folder = folder();
     let short = stdout(&runner(folder.path(), &["-h"]));
     assert!(short.starts_with("Run ablation sweeps of diffusion models and score their images"));
-    for line in [
-        "plan       Show what a sweep would run, and why",
-        "sweep      Run what is missing",
-        "status     Show where a sweep stands, or what one cell did",
-        "report     Write tables, charts and sample grids",
-        "reference  Compute reference statistics of a dataset",
-        "inspect    Show what a checkpoint, npz or key holds",
-        "fetch      Get published weights, references and samples",
-        "clean      Free stored results that no experiment needs",
+    for (command, what) in [
+        ("plan", "Show what a sweep would run, and why"),
+        ("sweep", "Run what is missing"),
+        ("status", "Show where a sweep stands, or what one cell did"),
+        ("report", "Write tables, charts and sample grids"),
+        ("reference", "Compute reference statistics of a dataset"),
+        (
+            "likelihood",
+            "Bits per dimension of images under a denoiser",
+        ),
+        (
+            "reconstruct",
+            "Images to noise and back by DDIM, and images between two of them",
+        ),
+        ("inspect", "Show what a checkpoint, npz or key holds"),
+        ("fetch", "Get published weights, references and samples"),
+        ("clean", "Free stored results that no experiment needs"),
     ] {
-        assert!(short.contains(line), "{line}\n{short}");
+        let line = format!("  {command:<13}{what}\n");
+        assert!(short.contains(&line), "{line}\n{short}");
     }
     let long = runner(folder.path(), &["--help"]);
     assert_eq!(long.status.code(), Some(0));
@@ -86,6 +95,8 @@ fn help_names_every_command_and_the_long_one_has_examples() {
         "status",
         "report",
         "reference",
+        "likelihood",
+        "reconstruct",
         "inspect",
         "fetch",
         "import",

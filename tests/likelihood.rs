@@ -1,16 +1,20 @@
-//! Bits per dimension and reconstructions of real images, through the stages and through the command line.
+//! Bits per dimension of real images, through the stage and through the command line.
 
 use candle_core::Device;
+use runner::data::shapes::{CLASSES, Stream};
+use runner::data::source::{Augment, Source};
 use runner::diffusion::bpd::bits_per_dim;
 use runner::diffusion::noise::Noise;
+use runner::io::checkpoint::{self, Checkpoint};
 use runner::io::npz::Npz;
-use runner::stages::inversion::{between, invert};
+use runner::spec::arch::{Arch, Card};
 use runner::stages::likelihood::likelihood;
 use runner::stages::subject::{Question, Subject};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
 
 const NET: &str = "experiments/shapes/unet16.safetensors";
 
@@ -75,36 +79,6 @@ fn the_bound_is_that_of_the_algebra_for_any_batch_and_any_order_of_work() {
     assert!((sum - whole.0).abs() < 1e-4 * whole.0, "{sum} {}", whole.0);
 }
 
-#[test]
-fn more_steps_bring_images_back_and_a_path_ends_at_its_ends() {
-    let store = tempfile::tempdir().unwrap();
-    let question = question(store.path(), 4, 4);
-    let subject = Subject::open(&question, &Device::Cpu).unwrap();
-    let run = |steps: &str| invert(&subject, steps, 4, &|_| {}, &AtomicBool::new(false)).unwrap();
-    let (few, many) = (run("5"), run("50"));
-    assert!(many.error < 0.1 * few.error, "{} {}", many.error, few.error);
-    // The error is that of the images that are shown.
-    let each = 3 * 16 * 16;
-    let x0 = subject.images(&[0, 1, 2, 3]).unwrap();
-    let x0 = x0.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-    let squares = x0.iter().zip(&many.shown);
-    let squares = squares.map(|(a, b)| f64::from((a - b) / 2.0).powi(2));
-    let error = squares.sum::<f64>() / x0.len() as f64;
-    assert!((error - many.error).abs() < 1e-4 * error);
-
-    let path = between(&subject, "50", &many.latents, 2, 3).unwrap();
-    assert_eq!(path.len(), 6 * each);
-    let image = |i: usize| &path[i * each..][..each];
-    for (at, end) in [(0, 0), (2, 1), (3, 2), (5, 3)] {
-        let shown = &many.shown[end * each..][..each];
-        let gap = image(at).iter().zip(shown);
-        let gap = gap.fold(0f32, |m, (a, b)| m.max((a - b).abs()));
-        assert!(gap < 1e-3, "image {at} of the path is {gap} off its end");
-    }
-    let apart = image(1).iter().zip(image(0));
-    assert!(apart.map(|(a, b)| (a - b).abs()).sum::<f32>() / each as f32 > 0.02);
-}
-
 fn run(folder: &Path, args: &[&str]) -> Output {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let args = args
@@ -121,7 +95,7 @@ fn run(folder: &Path, args: &[&str]) -> Output {
 }
 
 #[test]
-fn the_commands_print_numbers_and_write_what_they_are_asked_for() {
+fn the_command_prints_numbers_and_writes_what_it_is_asked_for() {
     let desk = tempfile::tempdir().unwrap();
     let args = [
         "likelihood",
@@ -145,78 +119,231 @@ fn the_commands_print_numbers_and_write_what_they_are_asked_for() {
     let mut terms = Npz::open(&desk.path().join("terms.npz")).unwrap();
     let vb = terms.f64("vb_terms").unwrap().data;
     assert_eq!(vb.len(), 8);
-    for name in ["mse_terms", "xstart_mse_terms"] {
-        assert_eq!(terms.f64(name).unwrap().data.len(), 8);
+    for (name, told) in [
+        ("vb_terms", &told["terms"]["vb"]),
+        ("mse_terms", &told["terms"]["mse"]),
+        ("xstart_mse_terms", &told["terms"]["xstart_mse"]),
+    ] {
+        let told: Vec<f64> = serde_json::from_value(told.clone()).unwrap();
+        let kept = terms.f64(name).unwrap().data;
+        assert_eq!(kept.len(), 8);
+        let close = kept
+            .iter()
+            .zip(&told)
+            .all(|(a, b)| (a - b).abs() < 1e-12 * a);
+        assert!(close && told.len() == 8, "{kept:?} {told:?}");
     }
+    let clock: Vec<f64> = serde_json::from_value(told["terms"]["timestep"].clone()).unwrap();
+    assert_eq!((clock.len(), clock[0], clock[7]), (8, 999.0, 0.0));
+    let kept = terms.f64("prior").unwrap().data;
+    let told_prior = told["prior"].as_f64().unwrap();
+    assert!(kept.len() == 1 && (kept[0] - told_prior).abs() < 1e-12 * told_prior);
     let bits = told["bits_per_dimension"].as_f64().unwrap();
     let prior = told["prior"].as_f64().unwrap();
     assert!((vb.iter().sum::<f64>() + prior - bits).abs() < 1e-4 * bits);
     let quarters = told["quarters"].as_array().unwrap();
     let sum: f64 = quarters.iter().map(|q| q["vb"].as_f64().unwrap()).sum();
     assert!((sum + prior - bits).abs() < 1e-4 * bits);
+}
 
+/// The shipped net without its variance half, as a checkpoint of its own; `known` are the names that its card has.
+fn fixed(path: &Path, known: Option<&[&str]>) {
+    let file = Checkpoint::open(Path::new(NET)).unwrap();
+    let mut card: Card = serde_json::from_str(&file.metadata()["runner"]).unwrap();
+    let Arch::Unet(arch) = &mut card.arch else {
+        panic!("{NET} is a UNet")
+    };
+    arch.learn_sigma = false;
+    if let Some(known) = known {
+        card.classes = known.iter().map(|name| name.to_string()).collect();
+    }
+    let tensors = file.tensors(&Device::Cpu).unwrap().into_iter();
+    let tensors = tensors.map(|(name, tensor)| match name.starts_with("out.2.") {
+        true => (name, tensor.narrow(0, 0, 3).unwrap().contiguous().unwrap()),
+        false => (name, tensor),
+    });
+    let metadata = [("runner".to_string(), serde_json::to_string(&card).unwrap())].into();
+    checkpoint::write(path, &tensors.collect::<Vec<_>>(), &metadata).unwrap();
+}
+
+#[test]
+fn a_fixed_variance_has_the_same_errors_and_a_bound_of_its_own() {
+    let desk = tempfile::tempdir().unwrap();
+    let path = desk.path().join("fixed.safetensors");
+    fixed(&path, None);
+    let found = |checkpoint: &Path| {
+        let question = Question {
+            checkpoint,
+            ..question(desk.path(), 3, 3)
+        };
+        let subject = Subject::open(&question, &Device::Cpu).unwrap();
+        likelihood(&subject, "20", 0, &|_| {}, &AtomicBool::new(false)).unwrap()
+    };
+    let (learned, fixed) = (found(Path::new(NET)), found(&path));
+    for (a, b) in learned.terms.iter().zip(&fixed.terms) {
+        assert_eq!(
+            (a.timestep, a.mse, a.xstart_mse),
+            (b.timestep, b.mse, b.xstart_mse)
+        );
+    }
+    assert_eq!(learned.prior, fixed.prior);
+    // With a fixed variance a term of the bound is the error of x0, weighted: the Kullback-Leibler divergence of two
+    // Gaussians whose means differ by coef1 (x0 - its estimate). The last step's is no divergence.
+    let mut differ = 0;
+    let question = question(desk.path(), 3, 3);
+    let subject = Subject::open(&question, &Device::Cpu).unwrap();
+    let schedule = subject.schedule("20").unwrap();
+    for (k, (term, other)) in fixed.terms.iter().zip(&learned.terms).enumerate() {
+        let i = 19 - k;
+        if i == 0 {
+            continue;
+        }
+        let (now, prev) = (schedule.alpha_bar[i], schedule.alpha_bar_prev[i]);
+        let beta = 1.0 - now / prev;
+        let narrow = beta * (1.0 - prev) / (1.0 - now);
+        let coef1 = beta * prev.sqrt() / (1.0 - now);
+        let ratio = narrow / beta;
+        let apart = coef1 * coef1 * term.xstart_mse / beta;
+        let divergence = 0.5 * (-1.0 - ratio.ln() + ratio + apart) / std::f64::consts::LN_2;
+        let off = (term.vb - divergence).abs();
+        assert!(
+            off < 1e-4 * divergence + 1e-6,
+            "step {i}: {} {divergence}",
+            term.vb
+        );
+        differ += usize::from((term.vb - other.vb).abs() > 0.01 * term.vb);
+    }
+    assert!(differ > 10, "the learned variance was not read");
+}
+
+/// Ten validation images of the shapes world, one a class, as PNG files `CLASS_i.png`.
+fn folder_of_shapes(folder: &Path) {
+    std::fs::create_dir_all(folder).unwrap();
+    let source = Source::open("shapes", Stream::Validation, 16).unwrap();
+    let plain = Augment {
+        flip: false,
+        crop: None,
+    };
+    for i in 0..10 {
+        let example = source.get(i, plain).unwrap();
+        let name = &source.classes()[example.label.unwrap() as usize];
+        let picture = image::RgbImage::from_raw(16, 16, example.pixels).unwrap();
+        picture
+            .save(folder.join(format!("{name}_{i}.png")))
+            .unwrap();
+    }
+}
+
+#[test]
+fn images_of_a_folder_are_asked_by_the_names_that_the_net_knows() {
+    let desk = tempfile::tempdir().unwrap();
+    let data = desk.path().join("images");
+    folder_of_shapes(&data);
+    let question = Question {
+        data: data.to_str().unwrap(),
+        ..question(desk.path(), 10, 10)
+    };
+    let subject = Subject::open(&question, &Device::Cpu).unwrap();
+    let all: Vec<u64> = (0..10).collect();
+    let labels = subject
+        .labels(&all)
+        .unwrap()
+        .unwrap()
+        .to_vec1::<u32>()
+        .unwrap();
+    let mut sorted = CLASSES;
+    sorted.sort();
+    let names: Vec<&str> = labels
+        .iter()
+        .map(|label| CLASSES[*label as usize])
+        .collect();
+    assert_eq!(names, sorted);
+    assert_ne!(CLASSES, sorted, "else the order would prove nothing");
+}
+
+#[test]
+fn a_killed_run_goes_on_with_the_parts_that_are_whole() {
+    let desk = tempfile::tempdir().unwrap();
     let args = [
-        "reconstruct",
+        "likelihood",
         NET,
         "shapes",
         "--count",
-        "4",
+        "12",
+        "--batch",
+        "2",
         "--steps",
-        "3",
-        "--steps",
-        "ddim5",
-        "--interpolate",
-        "4",
-        "--out",
-        "rebuilt",
+        "60",
+        "--json",
     ];
-    let out = run(desk.path(), &args);
-    assert!(
-        out.status.success(),
-        "{}",
-        String::from_utf8_lossy(&out.stderr)
-    );
-    let text = String::from_utf8(out.stdout).unwrap();
-    assert_eq!(text.lines().count(), 3, "{text}");
-    for (name, wide, high) in [("reconstruction", 4, 3), ("interpolation", 4, 2)] {
-        let path = desk.path().join(format!("rebuilt/{name}.png"));
-        let (w, h) = image::image_dimensions(&path).unwrap();
-        assert_eq!((w, h), (4 + 100 * wide, 4 + 100 * high), "{name}");
+    let command = |store: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_runner"));
+        command
+            .args(args)
+            .arg("--store")
+            .arg(desk.path().join(store));
+        command
+    };
+    let mut child = command("killed").stdout(Stdio::null()).spawn().unwrap();
+    let since = Instant::now();
+    while parts(&desk.path().join("killed")).is_empty() {
+        assert!(since.elapsed().as_secs() < 120, "no part in two minutes");
+        std::thread::sleep(Duration::from_millis(5));
     }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let first = parts(&desk.path().join("killed"));
+    assert!(first.len() < 6, "it was done before it was killed");
+    let times = |paths: &[PathBuf]| -> Vec<_> {
+        let time = |p: &PathBuf| std::fs::metadata(p).unwrap().modified().unwrap();
+        paths.iter().map(time).collect()
+    };
+    let before = times(&first);
+    let resumed = command("killed").output().unwrap();
+    assert!(resumed.status.success());
+    assert_eq!(times(&first), before, "a whole part was made again");
+    assert_eq!(parts(&desk.path().join("killed")).len(), 6);
+    assert_eq!(resumed.stdout, command("whole").output().unwrap().stdout);
 }
 
 #[test]
 fn what_does_not_fit_is_refused() {
     let desk = tempfile::tempdir().unwrap();
-    let classifier = "experiments/shapes/classifier16.safetensors";
-    for (net, data, more, said) in [
-        (
-            classifier,
-            "shapes",
-            "4",
-            "is a classifier, and a denoiser of images (a unet) is needed",
-        ),
-        (NET, "no-such.tar", "4", "no-such.tar"),
-        (
-            NET,
-            "plain",
-            "2",
-            "the net asks which of 10 classes an image is of, and plain has none",
-        ),
-        (NET, "shapes", "2000", "--steps 2000"),
-    ] {
-        let plain = desk.path().join("plain");
-        std::fs::create_dir_all(&plain).unwrap();
+    for (name, prefix) in [("plain", ""), ("others", "disc_")] {
+        let folder = desk.path().join(name);
+        std::fs::create_dir_all(&folder).unwrap();
         for i in 0..2u8 {
             let picture = image::RgbImage::from_pixel(16, 16, image::Rgb([i, 9, 9]));
-            picture.save(plain.join(format!("{i}.png"))).unwrap();
+            picture
+                .save(folder.join(format!("{prefix}{i}.png")))
+                .unwrap();
         }
-        let out = run(
-            desk.path(),
-            &["likelihood", net, data, "--count", "2", "--steps", more],
-        );
+    }
+    fixed(&desk.path().join("nameless.safetensors"), Some(&[]));
+    let needed = "and a denoiser of images (a unet) is needed";
+    for (net, data, more, said) in [
+        ("experiments/shapes/classifier16.safetensors", "shapes", &["--steps", "4"][..],
+            format!("is a classifier, {needed}")),
+        ("experiments/shapes/upsampler64.safetensors", "shapes", &["--steps", "4"],
+            format!("is a super-resolution net, {needed}")),
+        ("experiments/shapes/features.safetensors", "shapes", &["--steps", "4"],
+            format!("is a feature net, {needed}")),
+        (NET, "no-such.tar", &["--steps", "4"], "no-such.tar".to_string()),
+        (NET, "plain", &["--steps", "4"],
+            "labels of plain: the net asks which of 10 classes an image is of, and the data has none".to_string()),
+        (NET, "others", &["--steps", "4"], "labels of others: the net has no class \"disc\"".to_string()),
+        ("nameless.safetensors", "others", &["--steps", "4"],
+            "of 10 classes an image is of, and the data has 1; the checkpoint knows no names".to_string()),
+        (NET, "shapes", &["--steps", "2000"], "--steps 2000".to_string()),
+        (NET, "shapes", &["--steps", "4", "--out", "nowhere/terms.npz"],
+            "--out nowhere/terms.npz: a file in a folder that exists is needed".to_string()),
+    ] {
+        let args = [&["likelihood", net, data, "--count", "2"], more].concat();
+        let out = run(desk.path(), &args);
         let talk = String::from_utf8_lossy(&out.stderr).into_owned();
         assert_eq!(out.status.code(), Some(2), "{talk}");
-        assert!(talk.contains(said), "{said}\nis not in\n{talk}");
+        assert!(talk.contains(&said), "{said}\nis not in\n{talk}");
+        assert!(out.stdout.is_empty());
+        assert!(!desk.path().join(".runner").exists(), "{said}: something was stored");
     }
 }

@@ -9,7 +9,7 @@ use crate::run::device::devices;
 use crate::stages::bench::{Progress, Stopped};
 use crate::stages::likelihood::{Likelihood, Term, likelihood};
 use crate::stages::subject::Subject;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,6 +24,9 @@ pub fn run(args: &LikelihoodArgs, store: &Path) -> Result<u8> {
     let subject = Subject::open(&question, &device.device)?;
     let all = subject.timesteps();
     let steps = args.steps.clone().unwrap_or(all.to_string());
+    if let Some(path) = &args.out {
+        within_a_folder(path)?;
+    }
     ctrlc::set_handler(|| STOP.store(true, Ordering::Relaxed)).context("watching for Ctrl-C")?;
     let bar = bar();
     let tell = |progress: Progress| {
@@ -49,10 +52,15 @@ pub fn run(args: &LikelihoodArgs, store: &Path) -> Result<u8> {
                 "from": q.from, "to": q.to, "steps": q.steps, "vb": q.vb, "mse": q.mse, "xstart_mse": q.xstart_mse,
             })
         });
+        let column = |pick: fn(&Term) -> f64| found.terms.iter().map(pick).collect::<Vec<_>>();
+        let terms = json!({
+            "timestep": column(|t| t.timestep), "vb": column(|t| t.vb), "mse": column(|t| t.mse),
+            "xstart_mse": column(|t| t.xstart_mse),
+        });
         let line = json!({
             "checkpoint": checkpoint, "data": asked.data, "count": found.count, "steps": found.terms.len(),
             "timesteps": all, "seed": args.seed, "bits_per_dimension": found.bits, "low": found.interval.0,
-            "high": found.interval.1, "prior": found.prior, "quarters": quarters.collect::<Vec<_>>(),
+            "high": found.interval.1, "prior": found.prior, "quarters": quarters.collect::<Vec<_>>(), "terms": terms,
         });
         out(&line.to_string())?;
     } else {
@@ -123,6 +131,18 @@ fn print(found: &Likelihood, quarters: &[Quarter], all: usize) -> Result<()> {
     Ok(())
 }
 
+/// Refuses a file that cannot be written, before hours are spent on what it is to hold.
+fn within_a_folder(path: &Path) -> Result<()> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
+    let there = folder.is_none_or(Path::is_dir) && !path.is_dir();
+    ensure!(
+        there,
+        "--out {}: a file in a folder that exists is needed",
+        path.display()
+    );
+    Ok(())
+}
+
 fn write(path: &Path, found: &Likelihood) -> Result<()> {
     let column = |pick: fn(&Term) -> f64| {
         let values: Vec<f64> = found.terms.iter().map(pick).collect();
@@ -134,6 +154,7 @@ fn write(path: &Path, found: &Likelihood) -> Result<()> {
             ("vb_terms", column(|t| t.vb)),
             ("mse_terms", column(|t| t.mse)),
             ("xstart_mse_terms", column(|t| t.xstart_mse)),
+            ("prior", Array::f64(&[1], vec![found.prior])),
         ],
     )?;
     say(&format!("wrote {}", path.display()));

@@ -54,13 +54,15 @@ Examples:
 pub struct LikelihoodArgs {
     #[command(flatten)]
     pub question: QuestionArgs,
-    /// Steps of the process, a count or ADM's `ddim25` and `10,10,20` [default: all that it was trained on]
+    /// Steps of the process, a count or ADM's `ddim25` and `10,10,20`; fewer give a looser bound, that of the shorter
+    /// process [default: all that it was trained on]
     #[arg(long, value_name = "STEPS")]
     pub steps: Option<String>,
     /// Seed of the noise
     #[arg(long, value_name = "N", default_value = "0")]
     pub seed: u64,
-    /// Write `vb_terms`, `mse_terms` and `xstart_mse_terms`, a value a step from the noisiest on, to this npz
+    /// Write `vb_terms`, `mse_terms` and `xstart_mse_terms`, a value a step from the noisiest on, and the `prior` to this
+    /// npz, f64 means over images
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// One JSON object on stdout
@@ -79,10 +81,10 @@ pub struct ReconstructArgs {
     /// Steps each way, a count or ADM's `ddim25`; may be said several times, for a row each
     #[arg(long, value_name = "STEPS", required = true)]
     pub steps: Vec<String>,
-    /// Draw K images from one to another, ends included, for each pair of images, by the last of the steps
+    /// Draw K images from one to another, ends included, for each pair of the first 20 images, by the last of the steps
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(2..=64))]
     pub interpolate: Option<u32>,
-    /// The folder for `reconstruction.png` (real images above what came back) and `interpolation.png`
+    /// The folder for `reconstruction.png` (the first 10 images above what came back of them) and `interpolation.png`
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
     /// One JSON object a row on stdout

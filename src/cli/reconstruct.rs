@@ -16,8 +16,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 static STOP: AtomicBool = AtomicBool::new(false);
-/// Images of a row of the sheet, and pairs that are interpolated at most.
-const SHOWN: u64 = 10;
+/// Images of a row of the sheet.
+const COLUMNS: u64 = 10;
 
 pub fn run(args: &ReconstructArgs, store: &Path) -> Result<u8> {
     let asked = &args.question;
@@ -25,28 +25,48 @@ pub fn run(args: &ReconstructArgs, store: &Path) -> Result<u8> {
     let device = devices(asked.device.as_deref())?.swap_remove(0);
     let question = asked.question(&checkpoint, store);
     let subject = Subject::open(&question, &device.device)?;
+    for steps in &args.steps {
+        subject.schedule(steps)?;
+    }
     std::fs::create_dir_all(&args.out).with_context(|| format!("making {}", args.out.display()))?;
     ctrlc::set_handler(|| STOP.store(true, Ordering::Relaxed)).context("watching for Ctrl-C")?;
     let bar = bar();
-    let show = subject.count.min(2 * SHOWN);
-    let mut found = Vec::new();
-    for steps in &args.steps {
-        let tell = |progress: Progress| {
-            let (done, total) = (thousands(progress.done), thousands(progress.total));
-            bar.set_message(format!("{done} / {total} {} by {steps}", progress.unit));
-        };
-        match invert(&subject, steps, show, &tell, &STOP) {
-            Err(error) if error.is::<Stopped>() => {
-                bar.finish_and_clear();
-                say("stopped; what is whole is kept\nto go on, run the same command again");
-                return Ok(130);
-            }
-            inversion => found.push(inversion?),
+    let tell = |steps: &str, progress: Progress| {
+        let (done, total) = (thousands(progress.done), thousands(progress.total));
+        bar.set_message(format!("{done} / {total} {} by {steps}", progress.unit));
+    };
+    let find = || {
+        let mut found = Vec::new();
+        for steps in &args.steps {
+            found.push(invert(&subject, steps, &|p| tell(steps, p), &STOP)?);
         }
-    }
+        let path = match (args.interpolate, found.last(), args.steps.last()) {
+            (Some(along), Some(last), Some(steps)) => {
+                let tell = |p| tell(steps, p);
+                Some(between(
+                    &subject,
+                    steps,
+                    last,
+                    along as usize,
+                    &tell,
+                    &STOP,
+                )?)
+            }
+            _ => None,
+        };
+        Ok((found, path))
+    };
+    let found: Result<(Vec<Inversion>, Option<Vec<f32>>)> = find();
     bar.finish_and_clear();
-    tell(args, &subject, &found)?;
-    let columns = show.min(SHOWN) as usize;
+    let (found, path) = match found {
+        Err(error) if error.is::<Stopped>() => {
+            say("stopped; what is whole is kept\nto go on, run the same command again");
+            return Ok(130);
+        }
+        found => found?,
+    };
+    rows(args, &subject, &found)?;
+    let columns = subject.count.min(COLUMNS) as usize;
     let each = 3 * subject.side * subject.side;
     let real = subject.images(&(0..columns as u64).collect::<Vec<_>>())?;
     let mut sheet = real.flatten_all()?.to_vec1::<f32>()?;
@@ -59,48 +79,42 @@ pub fn run(args: &ReconstructArgs, store: &Path) -> Result<u8> {
         &sheet,
         columns,
     )?;
-    if let (Some(along), Some(last), Some(steps)) =
-        (args.interpolate, found.last(), args.steps.last())
-    {
-        let (pairs, along) = (show as usize / 2, along as usize);
-        let images = between(&subject, steps, &last.latents, pairs, along)?;
-        draw(
-            &args.out.join("interpolation.png"),
-            &subject,
-            &images,
-            along,
-        )?;
+    if let (Some(images), Some(along)) = (path, args.interpolate) {
+        let to = args.out.join("interpolation.png");
+        draw(&to, &subject, &images, along as usize)?;
     }
     Ok(0)
 }
 
-fn tell(args: &ReconstructArgs, subject: &Subject, found: &[Inversion]) -> Result<()> {
+/// A row for each of the steps, on stdout.
+fn rows(args: &ReconstructArgs, subject: &Subject, found: &[Inversion]) -> Result<()> {
     let head = ["steps", "error a dimension", "interval", "PSNR"];
-    let mut rows = vec![head.map(String::from).to_vec()];
-    for Inversion {
-        steps,
-        error,
-        interval: (low, high),
-        ..
-    } in found
-    {
+    let mut lines = vec![head.map(String::from).to_vec()];
+    for (asked, inversion) in args.steps.iter().zip(found) {
+        let Inversion {
+            steps,
+            error,
+            interval: (low, high),
+            ..
+        } = inversion;
         let decibels = -10.0 * error.log10();
         if args.json {
             let line = json!({
                 "checkpoint": args.question.checkpoint, "data": args.question.data, "count": subject.count,
-                "steps": steps, "error": error, "low": low, "high": high, "psnr": decibels,
+                "asked": asked, "steps": steps, "error": error, "low": low, "high": high, "psnr": decibels,
             });
             out(&line.to_string())?;
         }
-        rows.push(vec![
-            steps.to_string(),
+        lines.push(vec![
+            // As it was asked: `25` and `ddim25` keep other steps.
+            asked.clone(),
             format!("{error:.6}"),
             format!("[{low:.6}, {high:.6}]"),
             format!("{decibels:.1} dB"),
         ]);
     }
     if !args.json {
-        out(&table(&rows, &[true, true, false, true]))?;
+        out(&table(&lines, &[true, true, false, true]))?;
         say(&format!(
             "squared error of images in [0, 1], {} images; interval = 95 % bootstrap over images",
             thousands(subject.count)

@@ -106,6 +106,50 @@ pub fn of_paths(paths: &[String]) -> (Vec<String>, Option<Vec<u32>>) {
     (names.iter().map(|n| n.to_string()).collect(), Some(labels))
 }
 
+/// What a net of `wanted` classes, `known` by name or not at all, calls each of the `data`'s. Classes that are numbers
+/// already, as a batch's labels are, are these numbers. Others are found by name where the net knows names: a set that
+/// lacks some classes, or numbers them otherwise, keeps its meaning. Where it knows none, the data must have as many, in
+/// the order that training would have numbered them.
+///
+/// # Errors
+/// Where the data has no classes, or some that the net does not have.
+pub fn numbers(data: &[String], known: &[String], wanted: usize) -> Result<Vec<u32>> {
+    ensure!(
+        !data.is_empty(),
+        "the net asks which of {wanted} classes an image is of, and the data has none\nhint: put the images into one folder a class, or name them CLASS_rest.png"
+    );
+    let in_order = 0..data.len() as u32;
+    if data
+        .iter()
+        .enumerate()
+        .all(|(k, name)| *name == k.to_string())
+    {
+        ensure!(
+            data.len() <= wanted,
+            "label {} is outside 0..={} (the net knows {wanted} classes)",
+            data.len() - 1,
+            wanted - 1
+        );
+        return Ok(in_order.collect());
+    }
+    if known.is_empty() {
+        ensure!(
+            data.len() == wanted,
+            "the net asks which of {wanted} classes an image is of, and the data has {}; the checkpoint knows no names to tell which they are",
+            data.len()
+        );
+        return Ok(in_order.collect());
+    }
+    let number = |name: &String| match known.iter().position(|own| own == name) {
+        Some(number) => Ok(number as u32),
+        None => bail!(
+            "the net has no class {name:?}\nhint: the nearest are {}",
+            nearest(known, name).join(", ")
+        ),
+    };
+    data.iter().map(number).collect()
+}
+
 fn folder(path: &str) -> Option<&str> {
     let (folder, _) = path.rsplit_once('/')?;
     Some(folder.rsplit_once('/').map_or(folder, |(_, last)| last)).filter(|f| !f.is_empty())
@@ -147,6 +191,30 @@ mod tests {
         assert_eq!(index(&dogs, "1").unwrap(), 1);
         assert!(index(&dogs, "tench").is_err());
         assert!(index(&dogs, "cardigan").is_err());
+    }
+
+    #[test]
+    fn a_net_calls_classes_by_name_where_it_knows_names() {
+        let shapes = names(&["square", "disk", "heart"]);
+        let folders = names(&["disk", "heart", "square"]);
+        assert_eq!(numbers(&shapes, &shapes, 3).unwrap(), [0, 1, 2]);
+        assert_eq!(numbers(&folders, &shapes, 3).unwrap(), [1, 2, 0]);
+        assert_eq!(numbers(&folders[1..], &shapes, 3).unwrap(), [2, 0]);
+        assert_eq!(numbers(&names(&["0", "1"]), &shapes, 3).unwrap(), [0, 1]);
+        assert_eq!(numbers(&folders, &[], 3).unwrap(), [0, 1, 2]);
+        let why = |data: &[&str], known: &[String]| {
+            let error = numbers(&names(data), known, 3).unwrap_err();
+            error.to_string()
+        };
+        assert!(why(&[], &shapes).contains("of 3 classes an image is of, and the data has none"));
+        assert!(
+            why(&["disc"], &shapes)
+                .starts_with("the net has no class \"disc\"\nhint: the nearest are \"disk\" (1)")
+        );
+        assert!(
+            why(&["a", "b"], &[]).contains("and the data has 2; the checkpoint knows no names")
+        );
+        assert!(why(&["0", "1", "2", "3"], &shapes).starts_with("label 3 is outside 0..=2"));
     }
 
     #[test]

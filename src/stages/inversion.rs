@@ -4,15 +4,21 @@
 use crate::diffusion::at::At;
 use crate::diffusion::ddim;
 use crate::diffusion::posterior::Reading;
+use crate::diffusion::schedule::Schedule;
 use crate::metrics::resample::percentiles;
+use crate::stages::answers::{Asked, Tick};
 use crate::stages::bench::Progress;
 use crate::stages::subject::{Batch, Subject};
 use anyhow::Result;
 use candle_core::{DType, Tensor};
+use std::ops::{ControlFlow, Range};
 use std::sync::atomic::AtomicBool;
 
 /// A change of what is calculated gets a higher number.
 const VERSION: u32 = 1;
+
+/// The first images, whose noise and reconstructions are kept to be shown; of the others the error alone is.
+pub const SHOWN: u64 = 20;
 
 /// How well images come back.
 pub struct Inversion {
@@ -28,31 +34,39 @@ pub struct Inversion {
     pub latents: Vec<f32>,
 }
 
-/// Encodes and decodes every image on `steps` of the process, x0 clamped as the release does both ways; `show` images are
-/// given back.
+/// Encodes and decodes every image on `steps` of the process, x0 clamped as the release does both ways; the first of them,
+/// [`SHOWN`] at most, are given back.
 ///
 /// # Errors
 /// [`Stopped`](crate::stages::bench::Stopped) when `stop` was set: what is whole is kept.
 pub fn invert(
     subject: &Subject,
     steps: &str,
-    show: u64,
     tell: &dyn Fn(Progress),
     stop: &AtomicBool,
 ) -> Result<Inversion> {
     let schedule = subject.schedule(steps)?;
     let reading = subject.reading(&schedule, true);
-    let ask = |batch: &Batch| {
-        let latent = encode(subject, reading, &batch.x0, batch.labels.clone())?;
-        let back = decode(subject, reading, &latent, batch.labels.clone())?;
+    let ask = |batch: &Batch, tick: &mut Tick| {
+        // S - 1 steps to the noise and S back.
+        let (there, both) = (schedule.len() - 1, 2 * schedule.len() - 1);
+        let labels = &batch.labels;
+        let mut along = |step: usize| tick(step, both);
+        let Some(latent) = encode(subject, reading, &batch.x0, labels.clone(), &mut along)? else {
+            return Ok(None);
+        };
+        let mut along = |step: usize| tick(there + step, both);
+        let Some(back) = decode(subject, reading, &latent, labels.clone(), &mut along)? else {
+            return Ok(None);
+        };
         let error = ((&back - &batch.x0)? * 0.5)?.sqr()?;
-        Ok(vec![
-            ("error", error.flatten_from(1)?.mean(1)?),
-            ("image", back),
-            ("latent", latent),
-        ])
+        let mut found = vec![("error", error.flatten_from(1)?.mean(1)?)];
+        if batch.images.first().is_some_and(|image| *image < SHOWN) {
+            found.extend([("image", back), ("latent", latent)]);
+        }
+        Ok(Some(found))
     };
-    let timesteps: Vec<f32> = (0..schedule.len()).map(|i| schedule.timestep(i)).collect();
+    let timesteps = timesteps(&schedule);
     let answers = subject.ask(("inversion", VERSION), &timesteps, &ask, tell, stop)?;
     let errors = answers.rows("error", subject.count)?;
     let errors: Vec<f64> = errors.into_iter().map(f64::from).collect();
@@ -63,19 +77,24 @@ pub fn invert(
         steps: schedule.len(),
         error,
         interval: (error + low, error + high),
-        shown: answers.rows("image", show)?,
-        latents: answers.rows("latent", show)?,
+        shown: answers.rows("image", SHOWN)?,
+        latents: answers.rows("latent", SHOWN)?,
     })
 }
 
-/// x0 [n, 3, side, side] → x_T of the same shape. An image counts as the process's least noisy state, from which S - 1
-/// steps lead to its noisiest: an S-th would lead past the state that decoding starts from.
+/// x0 [n, 3, side, side] → x_T of the same shape, or None when `tick` broke off. An image counts as the process's least
+/// noisy state, from which S - 1 steps lead to its noisiest; an S-th would lead past the state that decoding starts from.
+/// Measured on 200 images of the shapes world with its net of 16 pixels: where the last state is not all noise, S steps
+/// come back worse (squared error a dimension with S - 1 and S steps on `ddim10`: 0.0057 and 0.0153, `ddim25`: 0.0014 and
+/// 0.0061, `ddim50`: 0.0005 and 0.0022); where it is, on `25` or `100` steps, which end at the last timestep, the two
+/// agree within 1 %.
 fn encode(
     subject: &Subject,
     reading: Reading,
     x0: &Tensor,
     labels: Option<Tensor>,
-) -> Result<Tensor> {
+    tick: &mut dyn FnMut(usize) -> ControlFlow<()>,
+) -> Result<Option<Tensor>> {
     let denoise = subject.denoiser(labels);
     let mut x = x0.clone();
     for i in 0..reading.schedule.len() - 1 {
@@ -84,55 +103,84 @@ fn encode(
         let answer = denoise(&x, &t)?.detach().to_dtype(DType::F32)?;
         let clean = reading.x0(&answer, &x, at)?;
         x = ddim::reverse(reading.schedule, &x, &clean, at)?;
+        if tick(i).is_break() {
+            return Ok(None);
+        }
     }
-    Ok(x)
+    Ok(Some(x))
 }
 
-/// x_T → images, clamped to [-1, 1].
+/// x_T [n, 3, side, side] → images, clamped to [-1, 1], or None when `tick` broke off.
 fn decode(
     subject: &Subject,
     reading: Reading,
     latent: &Tensor,
     labels: Option<Tensor>,
-) -> Result<Tensor> {
+    tick: &mut dyn FnMut(usize) -> ControlFlow<()>,
+) -> Result<Option<Tensor>> {
     let denoise = subject.denoiser(labels);
     let mut x = latent.clone();
-    for i in (0..reading.schedule.len()).rev() {
+    for (done, i) in (0..reading.schedule.len()).rev().enumerate() {
         let at = At::All(i);
         let t = reading.schedule.clock(at, x.dim(0)?, x.device())?;
         let answer = denoise(&x, &t)?.detach().to_dtype(DType::F32)?;
         let clean = reading.x0(&answer, &x, at)?;
         x = ddim::step(reading.schedule, &x, &clean, at, 0.0, None)?;
+        if tick(done).is_break() {
+            return Ok(None);
+        }
     }
-    Ok(x.clamp(-1f32, 1f32)?)
+    Ok(Some(x.clamp(-1f32, 1f32)?))
 }
 
-/// Images along the great circles between the noise of images 0 and 1, 2 and 3, and so on: f32
-/// [pairs * along, 3, side, side] in [-1, 1], pair after pair, ends included (the DDIM paper's equation 67). `along` is at
-/// least 2; the asked class is that of the nearer end.
+/// Images along the great circles between the noise of images 0 and 1, 2 and 3, and so on, for every pair that
+/// `inversion` shows: f32 [pairs * along, 3, side, side] in [-1, 1], pair after pair, ends included (the DDIM paper's
+/// equation 67), by the `steps` of the inversion. `along` is at least 2; the asked class is that of the nearer end, of the
+/// first in the middle. Kept in the store pair by pair.
+///
+/// # Errors
+/// [`Stopped`](crate::stages::bench::Stopped) when `stop` was set: pairs that are whole are kept.
 pub fn between(
     subject: &Subject,
     steps: &str,
-    latents: &[f32],
-    pairs: usize,
+    inversion: &Inversion,
     along: usize,
+    tell: &dyn Fn(Progress),
+    stop: &AtomicBool,
 ) -> Result<Vec<f32>> {
     let schedule = subject.schedule(steps)?;
     let reading = subject.reading(&schedule, true);
     let shape = (along, 3, subject.side, subject.side);
     let each = 3 * subject.side * subject.side;
-    let mut all = Vec::with_capacity(pairs * along * each);
-    for pair in 0..pairs {
-        let (a, b) = latents[2 * pair * each..][..2 * each].split_at(each);
-        let shares: Vec<f64> = (0..along).map(|k| k as f64 / (along - 1) as f64).collect();
+    let shares: Vec<f64> = (0..along).map(|k| k as f64 / (along - 1) as f64).collect();
+    let of = (timesteps(&schedule), along);
+    let asked = Asked {
+        folder: subject.folder(("interpolation", VERSION), &of)?,
+        what: "interpolation",
+        unit: "pairs",
+        count: (inversion.latents.len() / each / 2) as u64,
+        size: 1,
+    };
+    let ask = |pair: Range<u64>, tick: &mut Tick| {
+        let first = 2 * pair.start;
+        let ends = &inversion.latents[first as usize * each..][..2 * each];
+        let (a, b) = ends.split_at(each);
         let path: Vec<f32> = shares.iter().flat_map(|s| arc(a, b, *s)).collect();
         let latent = Tensor::from_vec(path, shape, subject.device())?;
-        let nearer = shares.iter().map(|s| 2 * pair as u64 + u64::from(*s > 0.5));
+        let nearer = shares.iter().map(|s| first + u64::from(*s > 0.5));
         let labels = subject.labels(&nearer.collect::<Vec<_>>())?;
-        let images = decode(subject, reading, &latent, labels)?;
-        all.extend(images.flatten_all()?.to_vec1::<f32>()?);
-    }
-    Ok(all)
+        let mut tick = |step: usize| tick(step, schedule.len());
+        let images = decode(subject, reading, &latent, labels, &mut tick)?;
+        let row = images.map(|images| Ok::<_, anyhow::Error>(images.unsqueeze(0)?));
+        Ok(row.transpose()?.map(|row| vec![("path", row)]))
+    };
+    let answers = asked.answers(&ask, tell, stop)?;
+    answers.rows("path", u64::MAX)
+}
+
+/// The steps' places on the clock of training.
+fn timesteps(schedule: &Schedule) -> Vec<f32> {
+    (0..schedule.len()).map(|i| schedule.timestep(i)).collect()
 }
 
 /// The point at `share` of the way from `a` to `b` on the great circle through both.

@@ -3,10 +3,10 @@
 use crate::diffusion::bpd::{Bits, bits_per_dim};
 use crate::diffusion::noise::Noise;
 use crate::metrics::resample::percentiles;
+use crate::stages::answers::Tick;
 use crate::stages::bench::Progress;
 use crate::stages::subject::{Batch, Subject};
-use anyhow::{Context, Result};
-use std::ops::ControlFlow;
+use anyhow::Result;
 use std::sync::atomic::AtomicBool;
 
 /// A change of what is calculated gets a higher number.
@@ -53,27 +53,29 @@ pub fn likelihood(
     let reading = subject.reading(&schedule, true);
     let noise = Noise::apart(seed, "likelihood");
     let side = subject.side;
-    let ask = |batch: &Batch| {
+    let ask = |batch: &Batch, tick: &mut Tick| {
         let denoise = subject.denoiser(batch.labels.clone());
         let noise =
             |step: u64| noise.tensor(&batch.images, step, (3, side, side), subject.device());
-        let bits = bits_per_dim(reading, &batch.x0, &denoise, &noise, &mut |_| {
-            ControlFlow::Continue(())
-        })?;
+        let mut tick = |step: usize| tick(step, schedule.len());
+        let bits = bits_per_dim(reading, &batch.x0, &denoise, &noise, &mut tick)?;
+        let Some(bits) = bits else {
+            return Ok(None);
+        };
         let Bits {
             total,
             prior,
             vb,
             xstart_mse,
             mse,
-        } = bits.context("nothing stops a bound half-way")?;
-        Ok(vec![
+        } = bits;
+        Ok(Some(vec![
             ("total", total),
             ("prior", prior),
             ("vb", vb),
             ("xstart_mse", xstart_mse),
             ("mse", mse),
-        ])
+        ]))
     };
     let timesteps: Vec<f32> = (0..schedule.len()).map(|i| schedule.timestep(i)).collect();
     let of = (&timesteps, seed);

@@ -1,5 +1,6 @@
 //! The one floor where nets meet diffusion and files meet tensors. No stage imports another: they speak through files named by key.
 
+pub mod answers;
 mod asked;
 mod balls;
 pub mod bench;

@@ -1,27 +1,28 @@
-//! A trained denoiser and the real images that it is asked about, with what is found of each image kept in parts.
+//! A trained denoiser and the real images that it is asked about.
 
+use crate::data::classes;
 use crate::data::shapes::Stream;
 use crate::data::source::{Augment, Source};
 use crate::diffusion::guidance::Field;
 use crate::diffusion::posterior::{Output, Reading};
 use crate::diffusion::schedule::Schedule;
 use crate::io::checkpoint::Checkpoint;
-use crate::io::npz::{self, Array, Npz};
 use crate::nets::unet::Unet;
-use crate::spec::arch::{Arch, Process};
+use crate::spec::arch::{Arch, Process, UnetArch};
 use crate::spec::experiment::Model;
 use crate::spec::key::{Key, digest_file};
-use crate::stages::bench::{Progress, Stopped};
+use crate::stages::answers::{Answers, Asked, Found, Tick};
+use crate::stages::bench::Progress;
 use crate::stages::feed::planes;
-use crate::stages::parts;
 use crate::stages::pinned::digest_data;
 use crate::stages::weights;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 use serde::Serialize;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 /// What is asked about.
 pub struct Question<'a> {
@@ -42,10 +43,12 @@ pub struct Subject<'a> {
     question: &'a Question<'a>,
     unet: Unet,
     process: Process,
-    learn_sigma: bool,
+    arch: UnetArch,
     /// Pixels a side.
     pub side: usize,
     source: Source,
+    /// What the net calls each class of the data; empty for nets that ask for none.
+    numbers: Vec<u32>,
     pub count: u64,
     /// sha256 of the weights, and of the data where it is no world made by rule.
     digests: (String, Option<String>),
@@ -93,18 +96,11 @@ impl<'a> Subject<'a> {
         };
         let side = arch.trunk.resolution;
         let source = Source::open(question.data, Stream::Validation, side)?;
-        let classes = source.classes().len();
-        if let Some(wanted) = arch.classes {
-            ensure!(
-                classes == wanted,
-                "the net asks which of {wanted} classes an image is of, and {} has {}",
-                question.data,
-                match classes {
-                    0 => "none".to_string(),
-                    n => n.to_string(),
-                }
-            );
-        }
+        let numbers = match arch.classes {
+            Some(wanted) => classes::numbers(source.classes(), &net.classes, wanted)
+                .with_context(|| format!("labels of {}", question.data))?,
+            None => Vec::new(),
+        };
         let count = match (question.count, source.len()) {
             (Some(count), Some(len)) if count > len => {
                 bail!("--count {count}: {} has {len} images", question.data)
@@ -117,9 +113,10 @@ impl<'a> Subject<'a> {
             process: net
                 .process
                 .context("the model names no diffusion process")?,
-            learn_sigma: arch.learn_sigma,
+            arch: arch.clone(),
             side,
             source,
+            numbers,
             count,
             digests: (digest_file(path)?, digest_data(question.data)?),
             device: device.clone(),
@@ -141,7 +138,7 @@ impl<'a> Subject<'a> {
     pub fn reading<'s>(&self, schedule: &'s Schedule, clip: bool) -> Reading<'s> {
         Reading {
             schedule,
-            output: Output::of(&self.process, self.learn_sigma),
+            output: Output::of(&self.process, self.arch.learn_sigma),
             clip,
         }
     }
@@ -184,7 +181,11 @@ impl<'a> Subject<'a> {
         let shape = (images.len(), 3, self.side, self.side);
         let labels = match (self.unet.conditional(), labels) {
             (false, _) => None,
-            (true, Some(labels)) => Some(Tensor::from_vec(labels, images.len(), &self.device)?),
+            (true, Some(labels)) => {
+                let numbers = labels.iter().map(|label| self.numbers[*label as usize]);
+                let numbers: Vec<u32> = numbers.collect();
+                Some(Tensor::from_vec(numbers, images.len(), &self.device)?)
+            }
             (true, None) => bail!(
                 "the net asks which class an image is of, and not all images of {} have one",
                 self.question.data
@@ -197,91 +198,50 @@ impl<'a> Subject<'a> {
         })
     }
 
-    /// What `ask` finds of every image, in the order of the images: kept in parts in the store under a key of the
-    /// weights, the images and `of`, so that a killed run goes on and a larger count asks about the new images only.
-    /// `ask` gives named f32 arrays whose rows are the images of its batch.
+    /// What `ask` finds of every image, in the order of the images, kept in the store under a key of the net, its
+    /// weights, the images and `of`. Its arrays have a row an image of the batch.
     ///
     /// # Errors
-    /// [`Stopped`] when `stop` was set: parts that are whole are kept.
+    /// [`Stopped`](crate::stages::bench::Stopped) when `stop` was set: parts that are whole are kept.
     pub fn ask(
         &self,
-        (what, version): (&str, u32),
+        what: (&'static str, u32),
         of: &impl Serialize,
-        ask: &dyn Fn(&Batch) -> Result<Vec<(&'static str, Tensor)>>,
+        ask: &dyn Fn(&Batch, &mut Tick) -> Result<Option<Found>>,
         tell: &dyn Fn(Progress),
         stop: &AtomicBool,
     ) -> Result<Answers> {
+        let asked = Asked {
+            folder: self.folder(what, of)?,
+            what: what.0,
+            unit: "images",
+            count: self.count,
+            size: self.question.batch as u64,
+        };
+        let ask = |range: Range<u64>, tick: &mut Tick| ask(&self.batch(range.collect())?, tick);
+        asked.answers(&ask, tell, stop)
+    }
+
+    /// The folder of the store for what is found of this net and these images by `of`.
+    pub fn folder(&self, (what, version): (&str, u32), of: &impl Serialize) -> Result<PathBuf> {
         #[derive(Serialize)]
         struct Inputs<'k, T> {
             weights: &'k str,
-            preset: Option<&'k str>,
+            net: &'k UnetArch,
+            process: &'k Process,
             data: &'k str,
-            side: usize,
+            classes: &'k [u32],
             of: &'k T,
         }
         let inputs = Inputs {
             weights: &self.digests.0,
-            preset: self.question.preset,
+            net: &self.arch,
+            process: &self.process,
             data: self.digests.1.as_deref().unwrap_or(self.question.data),
-            side: self.side,
+            classes: &self.numbers,
             of,
         };
         let key = Key::of(what, version, &inputs)?;
-        let folder = self.question.store.join(what).join(key.short());
-        std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-        let known = parts::present(&folder, what)?;
-        let size = self.question.batch as u64;
-        let ranges = parts::missing(&known, self.count, size);
-        let mut done = self.count - ranges.iter().map(|r| r.end - r.start).sum::<u64>();
-        for range in ranges {
-            if stop.load(Ordering::Relaxed) {
-                return Err(Stopped.into());
-            }
-            let found = ask(&self.batch(range.clone().collect())?)?;
-            let arrays = found
-                .into_iter()
-                .map(|(name, rows)| {
-                    let shape = rows.dims().to_vec();
-                    Ok((name, Array::f32(&shape, rows.flatten_all()?.to_vec1()?)))
-                })
-                .collect::<Result<Vec<_>>>()?;
-            npz::write(&parts::path(&folder, what, &range), &arrays)?;
-            done += range.end - range.start;
-            tell(Progress {
-                done,
-                total: self.count,
-                unit: "images",
-                note: String::new(),
-            });
-        }
-        Ok(Answers {
-            what: what.to_string(),
-            folder,
-            count: self.count,
-        })
-    }
-}
-
-/// What was found of images 0..count, on disk.
-pub struct Answers {
-    what: String,
-    folder: PathBuf,
-    count: u64,
-}
-
-impl Answers {
-    /// The array `name` of the first `count` images, row by row.
-    pub fn rows(&self, name: &str, count: u64) -> Result<Vec<f32>> {
-        let count = count.min(self.count);
-        let mut all = Vec::new();
-        for (part, take) in parts::covering(&parts::present(&self.folder, &self.what)?, count)? {
-            let array = Npz::open(&part.path)?.f32(name);
-            let data = array
-                .with_context(|| format!("reading {}", part.path.display()))?
-                .data;
-            let wide = data.len() / (part.range.end - part.range.start) as usize;
-            all.extend_from_slice(&data[take.start * wide..take.end * wide]);
-        }
-        Ok(all)
+        Ok(self.question.store.join(what).join(key.short()))
     }
 }
