@@ -144,7 +144,8 @@ def ours(runner, preset, samples, reference, weights):
     start = time.perf_counter()
     answer = subprocess.run([str(part) for part in command], stdout=subprocess.PIPE, check=True)
     seconds = time.perf_counter() - start
-    return dict(numbers(json.loads(answer.stdout))), seconds
+    # One object a line.
+    return dict(numbers([json.loads(line) for line in answer.stdout.splitlines()])), seconds
 
 
 def numbers(answer):
