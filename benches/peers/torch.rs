@@ -12,9 +12,11 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Starts `torch_ops.py` with that many threads; the error says in a word why there is none.
-    pub fn start(threads: usize) -> Result<Peer, String> {
-        Peer::run("torch_ops.py", &[threads.to_string()], "torch")
+    /// Starts `torch_ops.py` with that many threads on the device that PyTorch calls so; the error says in a word why there
+    /// is none.
+    pub fn start(threads: usize, device: &str) -> Result<Peer, String> {
+        let arguments = [threads.to_string(), device.to_string()];
+        Peer::run("torch_ops.py", &arguments, "torch")
     }
 
     /// Starts a script of this folder, which first says what it is; `needs` is what it imports.

@@ -78,24 +78,34 @@ def prepared(text):
     return call
 
 
+def settled(call):
+    """The call, and what it started on a GPU."""
+    call()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
 def measure(request):
     repeat = request.pop("repeat")
+    torch.set_default_dtype(getattr(torch, request.get("dtype", "float32")))
+    torch.backends.cudnn.allow_tf32 = request.get("tf32", False)
     call = prepared(json.dumps(request))
     # As long as the other side warms up (`turns.rs`).
     warm = time.perf_counter() + 0.02
-    call()
+    settled(call)
     while time.perf_counter() < warm:
-        call()
+        settled(call)
     times = []
     for _ in range(repeat):
         start = time.perf_counter()
-        call()
+        settled(call)
         times.append((time.perf_counter() - start) * 1e3)
     return statistics.median(times)
 
 
 def main():
     torch.set_num_threads(int(sys.argv[1]))
+    torch.set_default_device(sys.argv[2])
     torch.manual_seed(0)
     print(f"torch {torch.__version__}", flush=True)
     for line in sys.stdin:

@@ -18,21 +18,31 @@ const SETTLE: Duration = Duration::from_millis(300);
 pub struct Turns {
     peer: std::result::Result<Peer, String>,
     repeat: usize,
+    device: Device,
 }
 
 impl Turns {
-    /// Starts PyTorch and prints the head of the table.
+    /// Starts PyTorch on the CPU and prints the head of the table.
     pub fn start(repeat: usize) -> Turns {
+        Turns::on(Device::Cpu, "cpu", repeat)
+    }
+
+    /// The same where our side calculates on `device`, which PyTorch calls `name`.
+    pub fn on(device: Device, name: &str, repeat: usize) -> Turns {
         cores::settle().expect("the first to start rayon's threads");
         let threads = rayon::current_num_threads();
-        let peer = Peer::start(threads);
+        let peer = Peer::start(threads, name);
         match &peer {
             Ok(p) => println!("{threads} threads, beside {}", p.name),
             Err(why) => println!("{threads} threads, ours alone: {why}"),
         }
         let head = "median ms: ours, torch, ratio; best ms: ours, torch, ratio";
-        println!("{:<40} {head}", "");
-        Turns { peer, repeat }
+        println!("{:<58} {head}", "");
+        Turns {
+            peer,
+            repeat,
+            device,
+        }
     }
 
     /// Times `run` beside the peer's answer to `request`, and prints a line.
@@ -48,13 +58,13 @@ impl Turns {
             if self.peer.is_ok() {
                 sleep(SETTLE);
             }
-            ours.push(beside(&Device::Cpu, || turn(run, self.repeat))?);
+            ours.push(beside(&self.device, || turn(run, self.repeat))?);
             if let Ok(peer) = &mut self.peer {
                 sleep(SETTLE);
                 theirs.extend(peer.measure(&request));
             }
         }
-        print!("{name:<40}");
+        print!("{name:<58}");
         for pick in [median, best] {
             let ours = pick(&mut ours);
             match theirs.is_empty() {

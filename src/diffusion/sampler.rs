@@ -6,7 +6,7 @@ use crate::diffusion::noise::START;
 use crate::diffusion::posterior::Reading;
 use crate::diffusion::{ddim, ddpm};
 use crate::spec::experiment::Sampler;
-use candle_core::{DType, Result, Tensor, bail};
+use candle_core::{D, DType, Result, Tensor, bail};
 use std::ops::ControlFlow;
 
 /// How a batch is drawn.
@@ -104,7 +104,9 @@ impl Recipe<'_> {
 
     /// An infinity or a NaN anywhere makes the sum one.
     fn finite(&self, tensor: &Tensor, what: &str, i: usize) -> Result<()> {
-        if tensor.sum_all()?.to_scalar::<f32>()?.is_finite() {
+        // Plane by plane first: a GPU makes each sum on one of its processors.
+        let planes = tensor.flatten_from(2)?.sum(D::Minus1)?;
+        if planes.sum_all()?.to_scalar::<f32>()?.is_finite() {
             return Ok(());
         }
         let schedule = self.reading.schedule;

@@ -27,9 +27,18 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor> {
     // Both factors are scaled before the product, so that half precision does not overflow.
     let scale = 1.0 / (q.dim(1)? as f64).sqrt().sqrt();
     let scores = (q * scale)?.transpose(1, 2)?.matmul(&(k * scale)?)?;
-    let p = candle_nn::ops::softmax(&scores.to_dtype(DType::F32)?, candle_core::D::Minus1)?;
-    let p = p.to_dtype(v.dtype())?;
+    let p = softmax(&scores)?;
     v.matmul(&p.transpose(1, 2)?.contiguous()?)
+}
+
+/// Softmax over the last dimension in f32, rounded once to the type of the scores.
+fn softmax(scores: &Tensor) -> Result<Tensor> {
+    #[cfg(feature = "cuda")]
+    if crate::kernels::cuda::takes(&[scores]) {
+        return crate::kernels::cuda::softmax::softmax(scores);
+    }
+    let wide = scores.to_dtype(DType::F32)?;
+    candle_nn::ops::softmax(&wide, candle_core::D::Minus1)?.to_dtype(scores.dtype())
 }
 
 /// The operation on `(q, k, v)`, each `[heads, d, l]`.

@@ -4,6 +4,8 @@ pub mod alloc;
 pub mod attention;
 mod attention_loops;
 pub mod conv;
+#[cfg(feature = "cuda")]
+pub mod cuda;
 mod exp;
 mod flush;
 pub mod isa;

@@ -29,6 +29,10 @@ pub fn group_norm(
         });
     }
     let (gain, offset) = affine(x, weight, bias, scale_shift)?;
+    #[cfg(feature = "cuda")]
+    if crate::kernels::cuda::norm::fits(x) {
+        return crate::kernels::cuda::norm::group_norm(x, groups, &gain, &offset, silu);
+    }
     if !ours(&[x, &gain, &offset]) {
         return composed(x, groups, &gain, &offset, silu);
     }

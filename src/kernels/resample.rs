@@ -11,6 +11,10 @@ pub fn upsample2(x: &Tensor) -> Result<Tensor> {
     if ours(&[x]) {
         return x.contiguous()?.apply_op1(Upsample2);
     }
+    #[cfg(feature = "cuda")]
+    if crate::kernels::cuda::takes(&[x]) {
+        return crate::kernels::cuda::resample::upsample2(x);
+    }
     let (n, c, h, w) = x.dims4()?;
     x.reshape((n, c, h, 1, w, 1))?
         .broadcast_as((n, c, h, 2, w, 2))?
@@ -19,6 +23,10 @@ pub fn upsample2(x: &Tensor) -> Result<Tensor> {
 
 /// `x [n, c, h, w]` → `[n, c, h / 2, w / 2]`, means of 2 x 2 pixels; a last odd row or column is left out.
 pub fn avg_pool2(x: &Tensor) -> Result<Tensor> {
+    #[cfg(feature = "cuda")]
+    if crate::kernels::cuda::takes(&[x]) {
+        return crate::kernels::cuda::resample::avg_pool2(x);
+    }
     match ours(&[x]) {
         true => x.contiguous()?.apply_op1(AvgPool2),
         false if half(x) => widened([x], |[x]| avg_pool2(x)),

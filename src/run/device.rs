@@ -42,7 +42,7 @@ fn one(name: &str) -> Result<Named> {
     let Some(index) = index else {
         bail!("`{name}` is not a device; write `cpu`, `cuda:0`, or a list such as `cuda:0,cuda:1`")
     };
-    match Device::new_cuda(index) {
+    match open_cuda(index) {
         Ok(device) => Ok(Named {
             name: format!("cuda:{index}"),
             device,
@@ -67,13 +67,39 @@ fn cpu() -> Named {
     }
 }
 
+#[cfg(not(feature = "cuda"))]
+fn open_cuda(index: usize) -> candle_core::Result<Device> {
+    Device::new_cuda(index)
+}
+
+/// A device whose work is all on one stream, whichever thread asks for it, and which keeps the memory that it freed.
+#[cfg(feature = "cuda")]
+fn open_cuda(index: usize) -> candle_core::Result<Device> {
+    use candle_core::cuda_backend::cudarc::driver::{result, sys};
+    let device = Device::new_cuda_with_stream(index)?;
+    let cuda = device.as_cuda_device()?;
+    // SAFETY: every tensor of this device is made, read and freed on its one stream, so no use has to be waited for; and
+    // the pool is the device's own, its threshold a number that outlives the call.
+    unsafe {
+        cuda.disable_event_tracking();
+        let pool = result::device::get_default_mem_pool(cuda.cuda_stream().context().cu_device())?;
+        let mut keep = u64::MAX;
+        result::mem_pool::set_attribute(
+            pool,
+            sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD,
+            (&raw mut keep).cast(),
+        )?;
+    }
+    Ok(device)
+}
+
 fn all_cuda() -> Vec<Named> {
     let count = match cfg!(feature = "cuda") {
         true => 16,
         false => 0,
     };
     (0..count)
-        .map_while(|n| Device::new_cuda(n).ok().map(|device| (n, device)))
+        .map_while(|n| open_cuda(n).ok().map(|device| (n, device)))
         .map(|(n, device)| Named {
             name: format!("cuda:{n}"),
             device,

@@ -1,7 +1,11 @@
 //! AdamW (Loshchilov & Hutter 2019, torch's update rule) with saved moments, an EMA of the weights, learning-rate schedules.
 
+#[cfg(feature = "cuda")]
+use crate::kernels::cuda::adamw;
 use crate::spec::experiment::{Anneal, Train};
 use anyhow::{Context, Result, ensure};
+#[cfg(feature = "cuda")]
+use candle_core::CudaStorage;
 use candle_core::backprop::GradStore;
 use candle_core::{CpuStorage, DType, Device, InplaceOp2, InplaceOp3, Layout, Tensor, Var};
 use rayon::prelude::*;
@@ -59,6 +63,16 @@ impl Update {
             m + (g - m) * (1.0 - BETA1) as f32,
             v * BETA2 as f32 + g * g * (1.0 - BETA2) as f32,
         )
+    }
+
+    /// As the GPU's kernels take them.
+    #[cfg(feature = "cuda")]
+    fn all(self) -> adamw::Rates {
+        let (rest1, rest2) = ((1.0 - BETA1) as f32, (1.0 - BETA2) as f32);
+        let (beta2, eps) = (BETA2 as f32, EPS as f32);
+        [
+            rest1, beta2, rest2, self.decay, self.rate, self.root, eps, self.ema,
+        ]
     }
 
     fn weight(self, p: f32, m: f32, v: f32) -> f32 {
@@ -136,7 +150,7 @@ impl AdamW {
                 .get(&p.var)
                 .with_context(|| format!("no gradient reaches `{}`", p.name))?;
             let grad = grad.contiguous()?;
-            if matches!(p.var.device(), Device::Cpu) {
+            if fused(p.var.device()) {
                 p.state
                     .inplace_op3(&grad, p.var.as_tensor(), &Track(update))?;
                 p.var.as_tensor().inplace_op2(&p.state, &Apply(update))?;
@@ -182,6 +196,11 @@ impl AdamW {
         self.step = step;
         Ok(())
     }
+}
+
+/// Whether `Track` and `Apply` run there.
+fn fused(device: &Device) -> bool {
+    device.is_cpu() || cfg!(feature = "cuda") && device.is_cuda()
 }
 
 /// The update in candle's own operations, for devices without the fused kernel.
@@ -235,6 +254,24 @@ impl InplaceOp3 for Track {
             });
         Ok(())
     }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        state: &mut CudaStorage,
+        _: &Layout,
+        grad: &CudaStorage,
+        grad_layout: &Layout,
+        weight: &CudaStorage,
+        weight_layout: &Layout,
+    ) -> candle_core::Result<()> {
+        adamw::track(
+            state,
+            (grad, grad_layout),
+            (weight, weight_layout),
+            self.0.all(),
+        )
+    }
 }
 
 /// Moves the weights: weight [n], state [3, n] after `Track`.
@@ -270,6 +307,17 @@ impl InplaceOp2 for Apply {
                 }
             });
         Ok(())
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        weight: &mut CudaStorage,
+        layout: &Layout,
+        state: &CudaStorage,
+        _: &Layout,
+    ) -> candle_core::Result<()> {
+        adamw::apply((weight, layout), state, self.0.all())
     }
 }
 

@@ -1,4 +1,5 @@
 //! What the kernels' tests share: seeded inputs, a distance, and pools of threads.
+#![allow(dead_code)] // every test binary uses its own part
 
 use candle_core::{Device, Result, Shape, Tensor};
 use rayon::{ThreadPool, ThreadPoolBuilder};

@@ -1,4 +1,5 @@
 //! Inception with weights by the golden rule.
+#![allow(dead_code)] // every test binary uses its own part
 
 use crate::golden_files::{Case, cases, weight_with_gain};
 use candle_core::{Device, Tensor};

@@ -56,6 +56,15 @@ impl Conv2d {
             let bias = bias.map(|b| b.to_dtype(DType::F32)).transpose()?;
             return widened([x, w], |[x, w]| self.apply(x, w, bias.as_ref()));
         }
+        #[cfg(feature = "cuda")]
+        if crate::kernels::cuda::takes(&[x, w]) {
+            let op = crate::kernels::cuda::conv::Conv2d {
+                stride: self.stride,
+                padding: (self.padding, self.padding),
+                relu: false,
+            };
+            return op.apply(x, w, bias);
+        }
         if !ours(&[x, w]) {
             let y = x.conv2d(w, self.padding, self.stride, 1, 1)?;
             return match bias {

@@ -109,6 +109,15 @@ impl Conv {
             bail!("conv: packed weights read maps in blocks only")
         };
         let s = &self.spec;
+        #[cfg(feature = "cuda")]
+        if crate::kernels::cuda::takes(&[x, weight]) {
+            let op = crate::kernels::cuda::conv::Conv2d {
+                stride: s.stride,
+                padding: (s.pad_y, s.pad_x),
+                relu: self.relu,
+            };
+            return op.apply(x, weight, Some(bias));
+        }
         let y = match s.pad_y == s.pad_x {
             true => x.conv2d(weight, s.pad_y, s.stride, 1, 1)?,
             false => x

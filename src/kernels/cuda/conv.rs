@@ -1,0 +1,401 @@
+//! The convolution and its gradients by cuDNN; its choice of algorithm is asked for once a shape.
+
+use super::float::{Float, by_type, device, int, kernel, loops, tensor, view, with};
+use candle_core::cuda_backend::DeviceId;
+use candle_core::cuda_backend::cudarc::cudnn::sys::{
+    cudnnConvolutionBwdDataAlgo_t as DataAlgo, cudnnConvolutionBwdFilterAlgo_t as FilterAlgo,
+    cudnnConvolutionFwdAlgo_t as ForwardAlgo, cudnnConvolutionMode_t as Mode,
+    cudnnDataType_t as DataType, cudnnMathType_t as Math, cudnnTensorFormat_t as Format,
+};
+use candle_core::cuda_backend::cudarc::cudnn::{
+    ConvBackwardData, ConvBackwardFilter, ConvDescriptor, ConvForward, Cudnn, FilterDescriptor,
+    TensorDescriptor,
+};
+use candle_core::cuda_backend::cudarc::driver::{CudaSlice, CudaView, PushKernelArg};
+use candle_core::{
+    CpuStorage, CudaDevice, CudaStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail,
+};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A convolution's stride, its padding of rows and columns, and whether negative results are cut off.
+#[derive(Clone, Copy, Debug)]
+pub struct Conv2d {
+    pub stride: usize,
+    pub padding: (usize, usize),
+    /// forwards only
+    pub relu: bool,
+}
+
+impl Conv2d {
+    /// `x [n, ci, h, w]`, `w [co, ci, kh, kw]`, `bias [co]`, all of one type → `[n, co, oh, ow]` of that type;
+    /// differentiable in all three where `relu` is not asked for.
+    pub fn apply(self, x: &Tensor, w: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+        let (x, w) = (x.contiguous()?, w.contiguous()?);
+        match bias {
+            Some(b) => x.apply_op3(&w, &b.contiguous()?, self),
+            None => x.apply_op2(&w, self),
+        }
+    }
+
+    fn problem(&self, x: &Shape, w: &Shape) -> Result<Problem> {
+        let ((n, ci, h, wd), (cout, cin, kh, kw)) = (x.dims4()?, w.dims4()?);
+        let (pad_y, pad_x) = self.padding;
+        if ci != cin || self.stride == 0 || h + 2 * pad_y < kh || wd + 2 * pad_x < kw {
+            bail!("conv2d: input {x:?} does not fit weight {w:?} with {self:?}");
+        }
+        let out = |size: usize, pad: usize, k: usize| (size + 2 * pad - k) / self.stride + 1;
+        let (oh, ow) = (out(h, pad_y, kh), out(wd, pad_x, kw));
+        let four = |a, b, c, d| -> Result<[i32; 4]> { Ok([int(a)?, int(b)?, int(c)?, int(d)?]) };
+        Ok(Problem {
+            x: four(n, cin, h, wd)?,
+            w: four(cout, cin, kh, kw)?,
+            y: four(n, cout, oh, ow)?,
+            pad: [int(pad_y)?, int(pad_x)?],
+            stride: int(self.stride)?,
+        })
+    }
+
+    fn forward(
+        &self,
+        (s1, l1): (&CudaStorage, &Layout),
+        (s2, l2): (&CudaStorage, &Layout),
+        bias: Option<(&CudaStorage, &Layout)>,
+    ) -> Result<(CudaStorage, Shape)> {
+        let problem = self.problem(l1.shape(), l2.shape())?;
+        let relu = self.relu;
+        let y = by_type!(s1, forward((s1, l1), (s2, l2), bias, &problem, relu))?;
+        Ok((y, Shape::from(problem.y.map(|d| d as usize).to_vec())))
+    }
+
+    fn backward(
+        &self,
+        x: &Tensor,
+        w: &Tensor,
+        dy: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        if self.relu {
+            bail!("conv2d: with ReLU it has no gradient");
+        }
+        let problem = self.problem(x.shape(), w.shape())?;
+        let dx = match x.track_op() {
+            true => Some(with([w, dy], |[w, dy]| {
+                by_type!(w.0, input_grad(w, dy, &problem, x.shape()))
+            })?),
+            false => None,
+        };
+        let dw = match w.track_op() {
+            true => Some(with([x, dy], |[x, dy]| {
+                by_type!(x.0, weight_grad(x, dy, &problem, w.shape()))
+            })?),
+            false => None,
+        };
+        Ok((dx, dw))
+    }
+}
+
+/// The sizes that cuDNN's choices depend on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Problem {
+    x: [i32; 4],
+    w: [i32; 4],
+    y: [i32; 4],
+    pad: [i32; 2],
+    stride: i32,
+}
+
+/// An algorithm and the bytes that it works in, by type and sizes.
+type Choices<A> = HashMap<(DataType, Problem), (A, usize)>;
+
+/// A thread's cuDNN on one device, and what it chose so far.
+struct Library {
+    handle: Arc<Cudnn>,
+    forward: Choices<ForwardAlgo>,
+    data: Choices<DataAlgo>,
+    filter: Choices<FilterAlgo>,
+}
+
+thread_local! {
+    static LIBRARIES: RefCell<HashMap<DeviceId, Library>> = RefCell::new(HashMap::new());
+}
+
+/// A convolution and its three tensors as cuDNN knows them.
+struct Described<T> {
+    conv: ConvDescriptor<f32>,
+    x: TensorDescriptor<T>,
+    w: FilterDescriptor<T>,
+    y: TensorDescriptor<T>,
+}
+
+impl<T: Float> Described<T> {
+    fn new(handle: &Arc<Cudnn>, p: &Problem) -> Result<Self> {
+        let (mode, format) = (Mode::CUDNN_CROSS_CORRELATION, Format::CUDNN_TENSOR_NCHW);
+        let mut conv = handle.create_conv2d::<f32>(p.pad, [p.stride; 2], [1, 1], mode)?;
+        conv.set_math_type(match T::DATA_TYPE {
+            DataType::CUDNN_DATA_FLOAT => Math::CUDNN_FMA_MATH,
+            _ => Math::CUDNN_TENSOR_OP_MATH,
+        })?;
+        Ok(Self {
+            conv,
+            x: handle.create_4d_tensor(format, p.x)?,
+            w: handle.create_4d_filter(format, p.w)?,
+            y: handle.create_4d_tensor(format, p.y)?,
+        })
+    }
+}
+
+/// Calls `body` with this thread's cuDNN for `device`.
+fn library<R>(device: &CudaDevice, body: impl FnOnce(&mut Library) -> Result<R>) -> Result<R> {
+    LIBRARIES.with_borrow_mut(|libraries| {
+        use std::collections::hash_map::Entry;
+        body(match libraries.entry(device.id()) {
+            Entry::Occupied(found) => found.into_mut(),
+            Entry::Vacant(place) => place.insert(Library {
+                handle: Cudnn::new(device.cuda_stream())?,
+                forward: HashMap::new(),
+                data: HashMap::new(),
+                filter: HashMap::new(),
+            }),
+        })
+    })
+}
+
+/// The choice for `problem`, made by `choose` the first time.
+fn chosen<T: Float, A: Copy>(
+    choices: &mut Choices<A>,
+    problem: &Problem,
+    choose: impl FnOnce() -> Result<(A, usize)>,
+) -> Result<(A, usize)> {
+    let key = (T::DATA_TYPE, *problem);
+    if let Some(choice) = choices.get(&key) {
+        return Ok(*choice);
+    }
+    let choice = choose()?;
+    choices.insert(key, choice);
+    Ok(choice)
+}
+
+/// Uninitialised room for `count` elements, at least one.
+fn room<T: Float>(device: &CudaDevice, count: usize) -> Result<CudaSlice<T>> {
+    // SAFETY: the caller has a kernel write every element.
+    unsafe { device.alloc::<T>(count.max(1)) }
+}
+
+fn workspace(device: &CudaDevice, bytes: usize) -> Result<CudaSlice<u8>> {
+    // SAFETY: cuDNN reads nothing there that it did not write.
+    unsafe { device.alloc::<u8>(bytes.max(1)) }
+}
+
+fn count(shape: &[i32; 4]) -> usize {
+    shape.iter().map(|d| *d as usize).product()
+}
+
+fn forward<T: Float>(
+    (s1, l1): (&CudaStorage, &Layout),
+    (s2, l2): (&CudaStorage, &Layout),
+    bias: Option<(&CudaStorage, &Layout)>,
+    p: &Problem,
+    relu: bool,
+) -> Result<CudaStorage> {
+    let dev = device(s1);
+    let (x, w): (CudaView<T>, CudaView<T>) = (view(s1, l1)?, view(s2, l2)?);
+    let mut y = room::<T>(dev, count(&p.y))?;
+    library(dev, |library| {
+        let d = Described::<T>::new(&library.handle, p)?;
+        let op = ConvForward {
+            conv: &d.conv,
+            x: &d.x,
+            w: &d.w,
+            y: &d.y,
+        };
+        let (algo, bytes) = chosen::<T, _>(&mut library.forward, p, || {
+            let algo = op.pick_algorithm()?;
+            Ok((algo, op.get_workspace_size(algo)?))
+        })?;
+        let mut work = workspace(dev, bytes)?;
+        let scales = (T::one(), T::zero());
+        // SAFETY: the descriptors are those of the tensors, whose sizes were checked.
+        unsafe { op.launch(algo, Some(&mut work), scales, &x, &w, &mut y)? };
+        Ok(())
+    })?;
+    if let Some((s3, l3)) = bias {
+        let b: CudaView<T> = view(s3, l3)?;
+        let [_, channels, rows, columns] = p.y;
+        if b.len() != channels as usize {
+            bail!("conv2d: bias of {} for {channels} channels", b.len());
+        }
+        let (total, relu) = (count(&p.y) as i64, i32::from(relu));
+        let plane = int(rows as usize * columns as usize)?;
+        let function = kernel::<T>(dev, "add_bias")?;
+        let stream = dev.cuda_stream();
+        let mut call = stream.launch_builder(&function);
+        call.arg(&mut y).arg(&b).arg(&plane).arg(&channels);
+        call.arg(&total).arg(&relu);
+        // SAFETY: the arguments are those of `add_bias`, and the sizes are the tensors'.
+        unsafe { call.launch(loops(count(&p.y))?)? };
+    }
+    Ok(CudaStorage::wrap_cuda_slice(y, dev.clone()))
+}
+
+fn input_grad<T: Float>(
+    (s1, l1): (&CudaStorage, &Layout),
+    (s2, l2): (&CudaStorage, &Layout),
+    p: &Problem,
+    shape: &Shape,
+) -> Result<Tensor> {
+    let dev = device(s1);
+    let (w, dy): (CudaView<T>, CudaView<T>) = (view(s1, l1)?, view(s2, l2)?);
+    let mut dx = room::<T>(dev, count(&p.x))?;
+    library(dev, |library| {
+        let d = Described::<T>::new(&library.handle, p)?;
+        let op = ConvBackwardData {
+            conv: &d.conv,
+            dx: &d.x,
+            w: &d.w,
+            dy: &d.y,
+        };
+        let (algo, bytes) = chosen::<T, _>(&mut library.data, p, || {
+            let algo = match op.pick_algorithm()? {
+                // It adds in whatever order threads come.
+                DataAlgo::CUDNN_CONVOLUTION_BWD_DATA_ALGO_0 => {
+                    DataAlgo::CUDNN_CONVOLUTION_BWD_DATA_ALGO_1
+                }
+                algo => algo,
+            };
+            Ok((algo, op.get_workspace_size(algo)?))
+        })?;
+        let mut work = workspace(dev, bytes)?;
+        let scales = (T::one(), T::zero());
+        // SAFETY: the descriptors are those of the tensors, whose sizes were checked.
+        unsafe { op.launch(algo, Some(&mut work), scales, &mut dx, &w, &dy)? };
+        Ok(())
+    })?;
+    Ok(tensor(dx, shape, dev))
+}
+
+fn weight_grad<T: Float>(
+    (s1, l1): (&CudaStorage, &Layout),
+    (s2, l2): (&CudaStorage, &Layout),
+    p: &Problem,
+    shape: &Shape,
+) -> Result<Tensor> {
+    let dev = device(s1);
+    let (x, dy): (CudaView<T>, CudaView<T>) = (view(s1, l1)?, view(s2, l2)?);
+    let mut dw = room::<T>(dev, count(&p.w))?;
+    library(dev, |library| {
+        let d = Described::<T>::new(&library.handle, p)?;
+        let op = ConvBackwardFilter {
+            conv: &d.conv,
+            x: &d.x,
+            dw: &d.w,
+            dy: &d.y,
+        };
+        let (algo, bytes) = chosen::<T, _>(&mut library.filter, p, || {
+            let algo = match op.pick_algorithm()? {
+                // They add in whatever order threads come.
+                FilterAlgo::CUDNN_CONVOLUTION_BWD_FILTER_ALGO_0
+                | FilterAlgo::CUDNN_CONVOLUTION_BWD_FILTER_ALGO_3 => {
+                    FilterAlgo::CUDNN_CONVOLUTION_BWD_FILTER_ALGO_1
+                }
+                algo => algo,
+            };
+            Ok((algo, op.get_workspace_size(algo)?))
+        })?;
+        let mut work = workspace(dev, bytes)?;
+        let scales = (T::one(), T::zero());
+        // SAFETY: the descriptors are those of the tensors, whose sizes were checked.
+        unsafe { op.launch(algo, Some(&mut work), scales, &x, &mut dw, &dy)? };
+        Ok(())
+    })?;
+    Ok(tensor(dw, shape, dev))
+}
+
+/// The bias's gradient: dy summed over images and pixels, a block of threads for each channel's every image first.
+fn bias_grad(dy: &Tensor, bias: &Tensor) -> Result<Tensor> {
+    let planes = dy.flatten_from(2)?.to_dtype(candle_core::DType::F32)?;
+    planes.sum(2)?.sum(0)?.to_dtype(bias.dtype())
+}
+
+impl CustomOp2 for Conv2d {
+    fn name(&self) -> &'static str {
+        "conv2d"
+    }
+
+    fn cpu_fwd(
+        &self,
+        _: &CpuStorage,
+        _: &Layout,
+        _: &CpuStorage,
+        _: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        bail!("the GPU's convolution was given tensors on the CPU")
+    }
+
+    fn cuda_fwd(
+        &self,
+        s1: &CudaStorage,
+        l1: &Layout,
+        s2: &CudaStorage,
+        l2: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        self.forward((s1, l1), (s2, l2), None)
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        w: &Tensor,
+        _: &Tensor,
+        dy: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        self.backward(x, w, &dy.contiguous()?)
+    }
+}
+
+impl CustomOp3 for Conv2d {
+    fn name(&self) -> &'static str {
+        "conv2d"
+    }
+
+    fn cpu_fwd(
+        &self,
+        _: &CpuStorage,
+        _: &Layout,
+        _: &CpuStorage,
+        _: &Layout,
+        _: &CpuStorage,
+        _: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        bail!("the GPU's convolution was given tensors on the CPU")
+    }
+
+    fn cuda_fwd(
+        &self,
+        s1: &CudaStorage,
+        l1: &Layout,
+        s2: &CudaStorage,
+        l2: &Layout,
+        s3: &CudaStorage,
+        l3: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        self.forward((s1, l1), (s2, l2), Some((s3, l3)))
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        w: &Tensor,
+        bias: &Tensor,
+        _: &Tensor,
+        dy: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let dy = dy.contiguous()?;
+        let (dx, dw) = self.backward(x, w, &dy)?;
+        let db = match bias.track_op() {
+            true => Some(bias_grad(&dy, bias)?),
+            false => None,
+        };
+        Ok((dx, dw, db))
+    }
+}

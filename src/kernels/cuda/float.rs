@@ -1,0 +1,132 @@
+//! The three types of float, tensors as the driver sees them, and the compiled kernels by name.
+
+use candle_core::backend::BackendStorage;
+use candle_core::cuda_backend::CudaDType;
+use candle_core::cuda_backend::cudarc::cudnn::CudnnDataType;
+use candle_core::cuda_backend::cudarc::driver::{
+    CudaFunction, CudaSlice, CudaView, DeviceRepr, LaunchConfig,
+};
+use candle_core::cuda_backend::cudarc::nvrtc::compile_ptx;
+use candle_core::op::BackpropOp;
+use candle_core::{
+    CudaDevice, CudaStorage, Error, Layout, Result, Shape, Storage, Tensor, WithDType, bail,
+};
+use half::{bf16, f16};
+use std::sync::OnceLock;
+
+/// A type of float that the kernels are compiled for.
+pub trait Float: CudaDType + DeviceRepr + CudnnDataType + WithDType {
+    /// what the names of its kernels end in
+    const NAME: &'static str;
+}
+
+impl Float for f32 {
+    const NAME: &'static str = "f32";
+}
+
+impl Float for f16 {
+    const NAME: &'static str = "f16";
+}
+
+impl Float for bf16 {
+    const NAME: &'static str = "bf16";
+}
+
+/// Calls `$function::<T>(..)` with `T` the type of `$storage`.
+macro_rules! by_type {
+    ($storage:expr, $function:ident ( $($argument:expr),* $(,)? )) => {
+        match candle_core::backend::BackendStorage::dtype($storage) {
+            candle_core::DType::F32 => $function::<f32>($($argument),*),
+            candle_core::DType::F16 => $function::<half::f16>($($argument),*),
+            candle_core::DType::BF16 => $function::<half::bf16>($($argument),*),
+            other => candle_core::bail!("the GPU's kernels are not made for {other:?}"),
+        }
+    };
+}
+pub(super) use by_type;
+
+/// The elements of a contiguous storage.
+pub fn view<'a, T: Float>(storage: &'a CudaStorage, layout: &Layout) -> Result<CudaView<'a, T>> {
+    match layout.contiguous_offsets() {
+        Some((start, end)) => Ok(storage.as_cuda_slice::<T>()?.slice(start..end)),
+        None => bail!("a kernel was given a tensor that is not contiguous"),
+    }
+}
+
+/// Calls `body` with the storages and layouts of tensors on one GPU.
+pub fn with<R, const N: usize>(
+    tensors: [&Tensor; N],
+    body: impl FnOnce([(&CudaStorage, &Layout); N]) -> Result<R>,
+) -> Result<R> {
+    let guards = tensors.map(Tensor::storage_and_layout);
+    let mut wrong = None;
+    let pairs = guards.each_ref().map(|(storage, layout)| match &**storage {
+        Storage::Cuda(storage) => Some((storage, *layout)),
+        other => {
+            wrong = Some(other.device().location());
+            None
+        }
+    });
+    if let Some(place) = wrong {
+        bail!("a kernel of the GPU was given a tensor on {place:?}");
+    }
+    let mut pairs = pairs.into_iter().flatten();
+    body(std::array::from_fn(|_| {
+        pairs.next().expect("each was found above")
+    }))
+}
+
+/// A tensor that takes `slice` over.
+pub fn tensor<T: Float>(slice: CudaSlice<T>, shape: &Shape, device: &CudaDevice) -> Tensor {
+    let storage = Storage::Cuda(CudaStorage::wrap_cuda_slice(slice, device.clone()));
+    Tensor::from_storage(storage, shape.clone(), BackpropOp::none(), false)
+}
+
+/// `tensor` contiguous, and starting where four of its values may be read at once.
+pub fn aligned(tensor: &Tensor) -> Result<Tensor> {
+    let tensor = tensor.contiguous()?;
+    match tensor.layout().start_offset() % 4 {
+        0 => Ok(tensor),
+        _ => tensor.force_contiguous(),
+    }
+}
+
+/// The kernel `name` for `T`; all are compiled when the first is asked for.
+pub fn kernel<T: Float>(device: &CudaDevice, name: &str) -> Result<CudaFunction> {
+    static COMPILED: OnceLock<std::result::Result<String, String>> = OnceLock::new();
+    let compiled = COMPILED.get_or_init(|| {
+        let ptx = compile_ptx(include_str!("kernels.cu"));
+        ptx.map(|ptx| ptx.to_src()).map_err(|e| e.to_string())
+    });
+    match compiled {
+        Ok(ptx) => device
+            .get_or_load_custom_func(&format!("{name}_{}", T::NAME), "runner", ptx)
+            .map(|f| f.into_cuda_function()),
+        Err(error) => Err(Error::Msg(format!("compiling the GPU's kernels: {error}"))),
+    }
+}
+
+/// `blocks` blocks of `threads` threads.
+pub fn grid(blocks: usize, threads: u32) -> Result<LaunchConfig> {
+    Ok(LaunchConfig {
+        grid_dim: (int(blocks)?.cast_unsigned(), 1, 1),
+        block_dim: (threads, 1, 1),
+        shared_mem_bytes: 0,
+    })
+}
+
+/// For loops over `count` elements: enough threads to fill any card, and no more than there is work for.
+pub fn loops(count: usize) -> Result<LaunchConfig> {
+    grid(count.div_ceil(256).clamp(1, 16_384), 256)
+}
+
+/// A size as kernels take it.
+pub fn int(size: usize) -> Result<i32> {
+    i32::try_from(size)
+        .map_err(|_| Error::Msg(format!("{size} is more than a kernel of the GPU counts to")))
+}
+
+/// The device of a storage.
+pub fn device(storage: &CudaStorage) -> &CudaDevice {
+    storage.device()
+}

@@ -1,0 +1,110 @@
+//! Twice as large by repetition and half as large by means: each is the other's gradient, but for a factor.
+
+use super::float::{Float, by_type, device, int, kernel, loops, view};
+use candle_core::cuda_backend::cudarc::driver::{CudaView, PushKernelArg};
+use candle_core::{CpuStorage, CudaStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
+
+/// See `kernels::resample::upsample2`.
+pub fn upsample2(x: &Tensor) -> Result<Tensor> {
+    let (_, _, h, w) = x.dims4()?;
+    let op = Grow {
+        size: (2 * h, 2 * w),
+        factor: 1.0,
+    };
+    x.contiguous()?.apply_op1(op)
+}
+
+/// See `kernels::resample::avg_pool2`.
+pub fn avg_pool2(x: &Tensor) -> Result<Tensor> {
+    x.contiguous()?.apply_op1(Shrink { factor: 0.25 })
+}
+
+/// Sums of 2 x 2, times the factor.
+struct Shrink {
+    factor: f32,
+}
+
+/// Each value times the factor to 2 x 2 of planes of this size.
+struct Grow {
+    size: (usize, usize),
+    factor: f32,
+}
+
+/// Runs the kernel `name` on planes of which the large ones are `h x w`.
+fn planes<T: Float>(
+    name: &str,
+    (s, l): (&CudaStorage, &Layout),
+    (h, w): (usize, usize),
+    count: usize,
+    factor: f32,
+) -> Result<CudaStorage> {
+    let dev = device(s);
+    let x: CudaView<T> = view(s, l)?;
+    // SAFETY: the kernel writes every element.
+    let mut y = unsafe { dev.alloc::<T>(count)? };
+    let (function, rows, columns, total) =
+        (kernel::<T>(dev, name)?, int(h)?, int(w)?, count as i64);
+    int(h * w)?;
+    let stream = dev.cuda_stream();
+    let mut call = stream.launch_builder(&function);
+    call.arg(&x).arg(&mut y).arg(&rows).arg(&columns);
+    call.arg(&total).arg(&factor);
+    // SAFETY: the arguments are those of both kernels, and the sizes are the tensors'.
+    unsafe { call.launch(loops(count)?)? };
+    Ok(CudaStorage::wrap_cuda_slice(y, dev.clone()))
+}
+
+impl CustomOp1 for Shrink {
+    fn name(&self) -> &'static str {
+        "shrink"
+    }
+
+    fn cpu_fwd(&self, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
+        bail!("the GPU's pool was given a tensor on the CPU")
+    }
+
+    fn cuda_fwd(&self, s: &CudaStorage, l: &Layout) -> Result<(CudaStorage, Shape)> {
+        let (n, c, h, w) = l.shape().dims4()?;
+        if h < 2 || w < 2 {
+            bail!("avg_pool2: {h} x {w} pixels have no 2 x 2");
+        }
+        let shape = Shape::from((n, c, h / 2, w / 2));
+        let count = shape.elem_count();
+        let y = by_type!(s, planes("shrink", (s, l), (h, w), count, self.factor))?;
+        Ok((y, shape))
+    }
+
+    fn bwd(&self, x: &Tensor, _: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
+        let (_, _, h, w) = x.dims4()?;
+        let (size, factor) = ((h, w), self.factor);
+        let dx = dy.contiguous()?.apply_op1_no_bwd(&Grow { size, factor })?;
+        Ok(Some(dx))
+    }
+}
+
+impl CustomOp1 for Grow {
+    fn name(&self) -> &'static str {
+        "grow"
+    }
+
+    fn cpu_fwd(&self, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
+        bail!("the GPU's enlargement was given a tensor on the CPU")
+    }
+
+    fn cuda_fwd(&self, s: &CudaStorage, l: &Layout) -> Result<(CudaStorage, Shape)> {
+        let (n, c, h, w) = l.shape().dims4()?;
+        if (self.size.0 / 2, self.size.1 / 2) != (h, w) {
+            bail!("grow: {h} x {w} is not half of {:?}", self.size);
+        }
+        let shape = Shape::from((n, c, self.size.0, self.size.1));
+        let count = shape.elem_count();
+        let y = by_type!(s, planes("grow", (s, l), self.size, count, self.factor))?;
+        Ok((y, shape))
+    }
+
+    fn bwd(&self, _: &Tensor, _: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
+        let factor = self.factor;
+        let dx = dy.contiguous()?.apply_op1_no_bwd(&Shrink { factor })?;
+        Ok(Some(dx))
+    }
+}
