@@ -1,14 +1,21 @@
 //! Whole nets on a GPU beside PyTorch on the same: `cargo bench --features cuda --bench device [only]`. The released 64
-//! pixel net and its classifier, a training step, FID's Inception-v3; `PYTHON` names an interpreter with PyTorch for CUDA
-//! (and torch-fidelity for the last lines). In f32 neither side uses TF32, but for the lines that say so: PyTorch's
-//! convolutions do, unless told otherwise.
+//! pixel net and its classifier, training steps, FID's Inception-v3, and the operations that they are made of; `PYTHON`
+//! names an interpreter with PyTorch for CUDA and torch-fidelity. Neither side uses TF32, but for the lines that say so:
+//! there both sides' convolutions do, as PyTorch's do unless told otherwise.
 
 mod peers;
 
-use candle_core::{DType, Device, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_nn::VarBuilder;
 use peers::turns::Turns;
 use runner::diffusion::guidance::class_gradient;
+use runner::kernels::tf32::in_tf32;
+use runner::kernels::{
+    attention::attention,
+    conv::conv2d,
+    norm::group_norm,
+    resample::{avg_pool2, upsample2},
+};
 use runner::nets::inception::{Inception, SIDE, Taps, tensors};
 use runner::nets::{classifier::Classifier, inventory, unet::Unet};
 use runner::run::device::devices;
@@ -92,6 +99,7 @@ impl Bench {
     }
 
     fn forward(&mut self, n: usize, preset: &str, dtype: DType, tf32: bool) -> Result<()> {
+        let told = if tf32 { " in TF32" } else { "" };
         let arch = unet(preset)?;
         let vb = builder(&Arch::Unet(arch.clone()), dtype, &self.device)?;
         let net = Unet::new(&arch, vb)?;
@@ -99,15 +107,15 @@ impl Bench {
         let kind = name_of(dtype);
         let request =
             json!({ "op": "forward", "arguments": [n, arch], "dtype": kind, "tf32": tf32 });
-        let told = if tf32 { ", theirs in TF32" } else { "" };
         self.row(
             &format!("{preset}: {n} images forward, {kind}{told}"),
             request,
-            &mut || net.forward(&x, &t, Some(&y), None).map(drop),
+            &mut || in_tf32(tf32, || net.forward(&x, &t, Some(&y), None).map(drop)),
         )
     }
 
-    fn guided(&mut self, n: usize, dtype: DType) -> Result<()> {
+    fn guided(&mut self, n: usize, dtype: DType, tf32: bool) -> Result<()> {
+        let told = if tf32 { " in TF32" } else { "" };
         let arch = unet("imagenet64")?;
         let Some((Arch::Classifier(judge), _)) = presets::arch("imagenet64-classifier") else {
             candle_core::bail!("no classifier")
@@ -120,14 +128,16 @@ impl Bench {
         let (x, t, y) = self.images(n, &arch)?;
         let kind = name_of(dtype);
         let request =
-            json!({ "op": "guided", "arguments": [n, arch, judge], "dtype": kind, "tf32": false });
+            json!({ "op": "guided", "arguments": [n, arch, judge], "dtype": kind, "tf32": tf32 });
         let device = self.device.clone();
         self.row(
-            &format!("imagenet64: {n} images, a guided step, {kind}"),
+            &format!("imagenet64: {n} images, a guided step, {kind}{told}"),
             request,
             &mut || {
-                let (eps, v) = parts(&net.forward(&x, &t, Some(&y), None)?)?;
-                let log_probs = |x: &Tensor, t: &Tensor| classifier.log_probs(x, t);
+                let answer = in_tf32(tf32, || net.forward(&x, &t, Some(&y), None))?;
+                let (eps, v) = parts(&answer)?;
+                let log_probs =
+                    |x: &Tensor, t: &Tensor| in_tf32(tf32, || classifier.log_probs(x, t));
                 let pull = class_gradient(&log_probs, &y, &x, &t)?;
                 let log_variance = v.affine(0.05, -3.95)?;
                 let mean = (x.affine(1.01, 0.0)? - eps.affine(0.02, 0.0)?)?;
@@ -138,7 +148,8 @@ impl Bench {
         )
     }
 
-    fn train(&mut self, n: usize, preset: &str) -> Result<()> {
+    fn train(&mut self, n: usize, preset: &str, tf32: bool) -> Result<()> {
+        let told = if tf32 { " in TF32" } else { "" };
         let refuse = |e: anyhow::Error| candle_core::Error::Msg(e.to_string());
         let spec: Train = serde_json::from_value(json!({
             "data": "shapes", "steps": 1, "batch": 1, "learning_rate": 1e-4
@@ -152,15 +163,81 @@ impl Bench {
         let (x, t, y) = self.images(n, &arch)?;
         let noise = Tensor::randn(0f32, 1f32, x.shape(), &self.device)?;
         let request =
-            json!({ "op": "train", "arguments": [n, arch], "dtype": "float32", "tf32": false });
+            json!({ "op": "train", "arguments": [n, arch], "dtype": "float32", "tf32": tf32 });
         self.row(
-            &format!("{preset}: {n} images, a training step, float32"),
+            &format!("{preset}: {n} images, a training step, float32{told}"),
             request,
             &mut || {
-                let (eps, v) = parts(&net.forward(&x, &t, Some(&y), None)?)?;
+                let answer = in_tf32(tf32, || net.forward(&x, &t, Some(&y), None))?;
+                let (eps, v) = parts(&answer)?;
                 let loss = ((eps - &noise)?.sqr()?.mean_all()? + v.sqr()?.mean_all()?)?;
                 optimizer.update(&loss.backward()?, 1e-4).map_err(refuse)
             },
+        )
+    }
+
+    /// One operation with its gradients at the nets' sizes, as `torch_ops.py` has it.
+    fn operation(
+        &mut self,
+        op: &str,
+        (dtype, backward): (DType, bool),
+        shape: &[usize],
+        run: &(dyn Fn(&[Tensor]) -> Result<Tensor> + Sync),
+        inputs: &[Vec<usize>],
+    ) -> Result<()> {
+        let draw = |shape: &Vec<usize>| {
+            let x = Tensor::randn(0f32, 1f32, shape.as_slice(), &self.device)?;
+            Var::from_tensor(&x.to_dtype(dtype)?)
+        };
+        let vars = inputs.iter().map(draw).collect::<Result<Vec<_>>>()?;
+        let tensors: Vec<Tensor> = vars.iter().map(|v| v.as_tensor().clone()).collect();
+        let fixed: Vec<Tensor> = tensors.iter().map(Tensor::detach).collect();
+        let kind = name_of(dtype);
+        let request = json!({
+            "op": op, "shape": shape, "backward": backward, "dtype": kind, "tf32": false
+        });
+        let told = if backward { " with gradients" } else { "" };
+        self.row(
+            &format!("{op} {shape:?} {kind}{told}"),
+            request,
+            &mut || match backward {
+                false => run(&fixed).map(drop),
+                true => run(&tensors)?.backward().map(drop),
+            },
+        )
+    }
+
+    fn operations(&mut self, way: (DType, bool)) -> Result<()> {
+        for (n, ci, side, co, k) in [
+            (32, 192, 64, 192, 3),
+            (32, 384, 64, 192, 3),
+            (32, 384, 32, 384, 3),
+            (32, 768, 8, 768, 3),
+            (32, 384, 32, 1152, 1),
+        ] {
+            let inputs = [vec![n, ci, side, side], vec![co, ci, k, k], vec![co]];
+            let conv = |t: &[Tensor]| conv2d(&t[0], &t[1], Some(&t[2]), 1, k / 2);
+            self.operation("conv", way, &[n, ci, side, co, k, 1], &conv, &inputs)?;
+        }
+        for (n, c, side) in [(32, 192, 64), (32, 768, 8)] {
+            let f32 = |t: &Tensor| t.to_dtype(DType::F32);
+            let norm = |t: &[Tensor]| group_norm(&t[0], 32, &f32(&t[1])?, &f32(&t[2])?, None, true);
+            let inputs = [vec![n, c, side, side], vec![c], vec![c]];
+            self.operation("norm", way, &[n, c, side], &norm, &inputs)?;
+        }
+        for (heads, d, l) in [(192, 64, 1024), (384, 64, 64)] {
+            let mix = |t: &[Tensor]| attention(&t[0], &t[1], &t[2]);
+            let inputs = [(); 3].map(|_| vec![heads, d, l]);
+            self.operation("attention", way, &[heads, d, l], &mix, &inputs)?;
+        }
+        let (n, c, side) = (32, 192, 64);
+        let both = |t: &[Tensor]| upsample2(&avg_pool2(&t[0])?);
+        self.operation(
+            "resample",
+            way,
+            &[n, c, side],
+            &both,
+            &[vec![n, c, side, side]],
         )
     }
 
@@ -206,10 +283,17 @@ fn main() -> Result<()> {
         (DType::F16, false),
     ] {
         bench.forward(32, "imagenet64", dtype, tf32)?;
+        bench.guided(32, dtype, tf32)?;
     }
-    bench.guided(32, DType::F32)?;
-    bench.guided(32, DType::BF16)?;
-    bench.train(16, "imagenet64")?;
-    bench.train(64, "shapes64")?;
-    bench.inception(64)
+    for tf32 in [false, true] {
+        bench.train(16, "imagenet64", tf32)?;
+    }
+    bench.train(64, "shapes64", false)?;
+    bench.inception(64)?;
+    for dtype in [DType::F32, DType::BF16] {
+        for backward in [false, true] {
+            bench.operations((dtype, backward))?;
+        }
+    }
+    Ok(())
 }

@@ -147,7 +147,7 @@ fn theirs(
     match precision {
         Precision::F32 => command.args(within.iter().flat_map(|w| ["--within", w])),
         Precision::F16 => command.arg("--fp16"),
-        Precision::Bf16 => &mut command,
+        Precision::Bf16 | Precision::Tf32 => &mut command,
     };
     let ended = command
         .status()

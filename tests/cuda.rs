@@ -11,6 +11,7 @@ use golden_files::nets::{arch_of_config, variables};
 use golden_files::{Case, cases, distance, tensor, values};
 use kernel_inputs::normal;
 use runner::diffusion::guidance::class_gradient;
+use runner::kernels::tf32::in_tf32;
 use runner::kernels::{attention::attention, conv::conv2d, maps, norm::group_norm, resample};
 use runner::nets::inception::{Inception, SIDE, Taps};
 use runner::nets::{classifier::Classifier, inventory, unet::Unet};
@@ -185,6 +186,48 @@ fn convolutions_of_unequal_padding_are_those_of_the_cpu() -> Result<()> {
         let off = off(&run(&gpu())?, &run(&Device::Cpu)?);
         assert!(off <= F32, "{kernel:?}: off by {off:.1e}");
     }
+    Ok(())
+}
+
+#[test]
+fn pools_of_3_are_those_of_the_cpu() -> Result<()> {
+    let x = normal(20, (2, 32, 17, 13), 1.0)?;
+    for (stride, pad) in [(1, 1), (2, 0)] {
+        let run = |device: &Device| {
+            maps::Maps::new(&x.to_device(device)?)?
+                .max3(stride, pad)?
+                .tensor()
+        };
+        assert_eq!(values(&run(&gpu())?), values(&run(&Device::Cpu)?), "maxima");
+    }
+    let run = |device: &Device| maps::Maps::new(&x.to_device(device)?)?.mean3()?.tensor();
+    let off = off(&run(&gpu())?, &run(&Device::Cpu)?);
+    assert!(off <= F32, "means are off by {off:.1e}");
+    Ok(())
+}
+
+#[test]
+fn tf32_is_near_f32_where_it_is_asked_for_and_nowhere_else() -> Result<()> {
+    let inputs = [
+        normal(21, (2, 64, 32, 32), 1.0)?,
+        normal(22, (64, 64, 3, 3), 0.05)?,
+    ];
+    let run = |t: &[Tensor]| conv2d(&t[0], &t[1], None, 1, 1);
+    let want = with_grads(&run, &inputs)?;
+    let there = inputs.each_ref().map(|t| t.to_device(&gpu()).unwrap());
+    let rounded = with_grads(&|t| in_tf32(true, || run(t)), &there)?;
+    for (part, (got, want)) in rounded.iter().zip(&want).enumerate() {
+        let off = off(got, want);
+        // Ten bits of fraction; a card before Ampere has no TF32.
+        println!("TF32 part {part}: {off:.1e}");
+        assert!(
+            (1e-6..2e-3).contains(&off),
+            "part {part} is off by {off:.1e}"
+        );
+    }
+    let plain = with_grads(&run, &there)?;
+    let off = off(&plain[0], &want[0]);
+    assert!(off <= F32, "after it, f32 is off by {off:.1e}");
     Ok(())
 }
 

@@ -238,7 +238,12 @@ fn a_failed_job_fails_its_own_cell_alone() {
     let root = folder.path().join("store");
     let first = Mutex::new(None);
     let break_second = |job: &Job| match job {
-        Job::Sample(sample) if sample.guidance.as_ref().is_some_and(|(_, s)| *s == 1.0) => {
+        Job::Sample(sample)
+            if sample
+                .guidance
+                .as_ref()
+                .is_some_and(|pull| pull.scale == 1.0) =>
+        {
             first.lock().unwrap().get_or_insert(());
             bail!("out of memory\nhint: set `sample.batch = 1`")
         }

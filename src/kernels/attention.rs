@@ -24,21 +24,16 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor> {
             .contiguous()?
             .apply_op3(&k.contiguous()?, &v.contiguous()?, op);
     }
+    #[cfg(feature = "cuda")]
+    if crate::kernels::cuda::takes(&[q, k, v]) {
+        return crate::kernels::cuda::attention::attention(q, k, v);
+    }
     // Both factors are scaled before the product, so that half precision does not overflow.
     let scale = 1.0 / (q.dim(1)? as f64).sqrt().sqrt();
     let scores = (q * scale)?.transpose(1, 2)?.matmul(&(k * scale)?)?;
-    let p = softmax(&scores)?;
+    let p = candle_nn::ops::softmax(&scores.to_dtype(DType::F32)?, candle_core::D::Minus1)?;
+    let p = p.to_dtype(v.dtype())?;
     v.matmul(&p.transpose(1, 2)?.contiguous()?)
-}
-
-/// Softmax over the last dimension in f32, rounded once to the type of the scores.
-fn softmax(scores: &Tensor) -> Result<Tensor> {
-    #[cfg(feature = "cuda")]
-    if crate::kernels::cuda::takes(&[scores]) {
-        return crate::kernels::cuda::softmax::softmax(scores);
-    }
-    let wide = scores.to_dtype(DType::F32)?;
-    candle_nn::ops::softmax(&wide, candle_core::D::Minus1)?.to_dtype(scores.dtype())
 }
 
 /// The operation on `(q, k, v)`, each `[heads, d, l]`.

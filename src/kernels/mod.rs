@@ -17,6 +17,7 @@ pub mod norm;
 mod norm_loops;
 pub mod resample;
 mod scratch;
+pub mod tf32;
 mod tile;
 mod transpose;
 mod view;

@@ -1,6 +1,6 @@
 //! The ranges of what nets are and how they are trained: `[model]`, `[train]`, and those inside `[guidance]`.
 
-use crate::spec::experiment::{ArchChanges, Guidance, Model, Sample, Train};
+use crate::spec::experiment::{ArchChanges, Guidance, Model, Precision, Sample, Train};
 use anyhow::{Result, bail, ensure};
 
 /// The net that is trained, or that draws.
@@ -75,6 +75,11 @@ pub fn check_train(table: &str, train: &Train) -> Result<()> {
             "{table}.{key} = {value} is outside 0..1 (1 left out)"
         );
     }
+    ensure!(
+        matches!(train.dtype, Precision::F32 | Precision::Tf32),
+        "{table}.dtype = \"{}\": nets are trained in \"f32\" or \"tf32\"\nhint: halves are for drawing, as `sample.dtype`",
+        train.dtype.name()
+    );
     for step in &train.keep {
         ensure!(
             (1..=train.steps).contains(step),

@@ -179,6 +179,9 @@ pub struct Train {
     pub ema: f64,
     #[serde(default)]
     pub dropout: f64,
+    /// f32, or tf32.
+    #[serde(default, skip_serializing_if = "Precision::is_f32")]
+    pub dtype: Precision,
     #[serde(default)]
     pub schedule_sampler: ScheduleSampler,
     #[serde(default, skip_serializing_if = "Weighting::is_simple")]
@@ -217,6 +220,9 @@ pub struct Guidance {
     pub checkpoint: Option<PathBuf>,
     /// 0 runs no classifier at all, nor trains one.
     pub scale: f64,
+    /// What the classifier's blocks are calculated in (ADM's `classifier_use_fp16`).
+    #[serde(default, skip_serializing_if = "Precision::is_f32")]
+    pub dtype: Precision,
     /// What differs from the preset.
     #[serde(default, skip_serializing_if = "ArchChanges::is_empty")]
     pub arch: ArchChanges,

@@ -19,7 +19,10 @@ const WITHOUT_EFFECT: [(&str, &str); 7] = [
     ("dropout", "only training drops out"),
     ("use_checkpoint", "only training stores activations"),
     ("use_fp16", "32 bits, unless [sample] has dtype = \"f16\""),
-    ("classifier_use_fp16", "classifiers run in 32 bits"),
+    (
+        "classifier_use_fp16",
+        "32 bits, unless [guidance] has dtype = \"f16\"",
+    ),
     ("use_kl", "a loss of training"),
     ("rescale_learned_sigmas", "a loss of training"),
     ("num_heads_upsample", "--num_head_channels decides"),
@@ -283,6 +286,7 @@ fn guidance(flags: &Flags, there: &dyn Fn(&Path) -> bool) -> Result<Guidance> {
             preset: None,
             checkpoint: Some(checkpoint),
             scale,
+            dtype: Precision::F32,
             arch: ArchChanges::default(),
             train: None,
         });
@@ -294,6 +298,7 @@ fn guidance(flags: &Flags, there: &dyn Fn(&Path) -> bool) -> Result<Guidance> {
             preset: Some(preset.to_string()),
             checkpoint: Some(checkpoint),
             scale,
+            dtype: Precision::F32,
             arch: ArchChanges::default(),
             train: None,
         }),

@@ -30,12 +30,24 @@ pub enum VarianceRule {
 pub enum Precision {
     #[default]
     F32,
+    /// f32 whose convolutions a GPU may multiply in TF32.
+    Tf32,
     Bf16,
     F16,
 }
 
 impl Precision {
-    fn is_f32(&self) -> bool {
+    /// As experiment files write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Precision::F32 => "f32",
+            Precision::Tf32 => "tf32",
+            Precision::Bf16 => "bf16",
+            Precision::F16 => "f16",
+        }
+    }
+
+    pub fn is_f32(&self) -> bool {
         *self == Precision::F32
     }
 }
@@ -94,7 +106,7 @@ pub struct Sample {
     /// Factor on the noise that each step adds (the paper's appendix G); x_T itself is not scaled.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub temperature: f64,
-    /// What the net's blocks are calculated in; a classifier's always in f32.
+    /// What the net's blocks are calculated in; a guiding classifier's are `guidance.dtype`.
     #[serde(default, skip_serializing_if = "Precision::is_f32")]
     pub dtype: Precision,
     /// The net as it was after so many training steps, one of `train.keep`; the last where it is not said.

@@ -4,7 +4,9 @@ use crate::diffusion::respace::space_timesteps;
 use crate::spec::catalogue::SCHEME;
 use crate::spec::check::kept;
 use crate::spec::evaluator::{INCEPTION, Preset};
-use crate::spec::experiment::{Experiment, Guidance, Kind, Model, Sample, Steps, Train, Upsample};
+use crate::spec::experiment::{
+    Experiment, Guidance, Kind, Model, Precision, Sample, Steps, Train, Upsample,
+};
 use crate::spec::grid::Cell;
 use crate::spec::key::Key;
 use crate::spec::metric::Metric;
@@ -49,9 +51,17 @@ pub struct TrainJob {
 #[derive(Clone, Debug, PartialEq)]
 pub struct SampleJob {
     pub net: Net,
-    /// The classifier and its scale; None when the scale is 0, so that such a cell shares the unguided images.
-    pub guidance: Option<(Net, f64)>,
+    /// None when the scale is 0, so that such a cell shares the unguided images.
+    pub guidance: Option<Pull>,
     pub sample: Sample,
+}
+
+/// A classifier, how much its gradient counts, and what it is calculated in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pull {
+    pub net: Net,
+    pub scale: f64,
+    pub dtype: Precision,
 }
 
 /// Images → larger images of the same names.
@@ -149,7 +159,7 @@ impl Job {
         match self {
             Job::Train(_) => vec![],
             Job::Sample(job) => {
-                let guide = job.guidance.iter().map(|(net, _)| net);
+                let guide = job.guidance.iter().map(|pull| &pull.net);
                 let nets = [&job.net].into_iter().chain(guide);
                 let trained = nets.filter_map(|net| match &net.weights {
                     Weights::Trained(key, _) => Some(key.clone()),
@@ -203,7 +213,7 @@ impl Job {
             Job::Train(job) => job.start.iter().cloned().collect(),
             Job::Sample(job) => {
                 let mut files = of_net(&job.net);
-                files.extend(job.guidance.iter().flat_map(|(net, _)| of_net(net)));
+                files.extend(job.guidance.iter().flat_map(|pull| of_net(&pull.net)));
                 files
             }
             Job::Upsample(job) => of_net(&job.net),
@@ -238,7 +248,8 @@ pub fn jobs_of(cell: &Cell) -> Result<Vec<Job>> {
         Some(guidance) => {
             let (net, training) = guide(guidance)?;
             jobs.extend(training.map(Job::Train));
-            Some((net, guidance.scale))
+            let (scale, dtype) = (guidance.scale, guidance.dtype);
+            Some(Pull { net, scale, dtype })
         }
         None => None,
     };

@@ -3,7 +3,8 @@
 use crate::spec::arch::{Arch, Process};
 use crate::spec::evaluator::INCEPTION;
 use crate::spec::experiment::{
-    ArchChanges, Kind, Model, ProcessChanges, Sample, Sampler, Steps, Train, VarianceRule,
+    ArchChanges, Kind, Model, Precision, ProcessChanges, Sample, Sampler, Steps, Train,
+    VarianceRule,
 };
 use crate::spec::key::Key;
 use crate::spec::metric::Metric;
@@ -95,6 +96,8 @@ pub fn sample(job: &SampleJob) -> Result<Key> {
     struct Guide {
         net: ModelInputs,
         scale: f64,
+        #[serde(skip_serializing_if = "Precision::is_f32")]
+        dtype: Precision,
     }
     #[derive(Serialize)]
     struct Inputs {
@@ -104,9 +107,10 @@ pub fn sample(job: &SampleJob) -> Result<Key> {
         sample: Sample,
     }
     let guidance = match &job.guidance {
-        Some((net, scale)) => Some(Guide {
-            net: net_inputs(net)?,
-            scale: *scale,
+        Some(pull) => Some(Guide {
+            net: net_inputs(&pull.net)?,
+            scale: pull.scale,
+            dtype: pull.dtype,
         }),
         None => None,
     };

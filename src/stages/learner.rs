@@ -6,12 +6,13 @@ use crate::diffusion::noise::{Noise, START};
 use crate::diffusion::posterior::Output;
 use crate::diffusion::schedule::Schedule;
 use crate::diffusion::timesteps::{Draw, Timesteps};
+use crate::kernels::tf32::in_tf32;
 use crate::nets::classifier::Classifier;
 use crate::nets::features::FeatureNet;
 use crate::nets::layers::Dropout;
 use crate::nets::unet::{SuperRes, Unet};
 use crate::spec::arch::{Arch, Process};
-use crate::spec::experiment::{Train, Weighting};
+use crate::spec::experiment::{Precision, Train, Weighting};
 use crate::stages::feed::Batch;
 use crate::stages::journal::Term;
 use anyhow::{Context, Result, ensure};
@@ -104,11 +105,11 @@ impl Learner {
 
     /// One training batch at update `step`.
     pub fn outcome(&mut self, batch: &Batch, step: u64) -> Result<Outcome> {
-        match &self.net {
+        in_tf32(self.train.dtype == Precision::Tf32, || match &self.net {
             Net::Unet(..) | Net::SuperRes(..) => self.denoise(batch, step),
             Net::Classifier(_) => self.classify(batch, step),
             Net::Features(_) => self.describe(batch),
-        }
+        })
     }
 
     /// Loss and accuracy on images the net does not learn from; nothing for denoisers.

@@ -35,7 +35,7 @@ pub fn check(base: &SampleJob, net: &Net) -> Result<()> {
     let Some(wanted) = large.classes else {
         return Ok(());
     };
-    let guide = base.guidance.as_ref().map(|(guide, _)| known(guide));
+    let guide = base.guidance.as_ref().map(|pull| known(&pull.net));
     let asked = match guide.transpose().context("guidance.checkpoint")?.flatten() {
         Some(Arch::Classifier(guide)) => Some(guide.classes),
         _ => small.classes,

@@ -3,12 +3,14 @@
 use crate::diffusion::guidance::Guide;
 use crate::diffusion::labels::{Rule, label};
 use crate::diffusion::noise::Noise;
+use crate::kernels::tf32::in_tf32;
 use crate::nets::classifier::Classifier;
 use crate::nets::unet::Unet;
 use crate::spec::arch::Arch;
+use crate::spec::experiment::Precision;
 use crate::stages::asked;
 use crate::stages::bench::Bench;
-use crate::stages::job::SampleJob;
+use crate::stages::job::{Pull, SampleJob};
 use crate::stages::studio::{Drawn, Studio, dtype, open_net};
 use crate::stages::weights::Loaded;
 use anyhow::{Result, bail, ensure};
@@ -18,7 +20,7 @@ use candle_core::Tensor;
 struct Sitting<'a> {
     studio: Studio<'a>,
     unet: Unet,
-    classifier: Option<(Classifier, f64)>,
+    classifier: Option<(Classifier, &'a Pull)>,
     rule: Rule,
     /// How many classes there are to ask for.
     classes: usize,
@@ -47,8 +49,8 @@ impl<'a> Sitting<'a> {
         let studio = Studio::open(("sample", &job.sample), &net, arch, noise, bench)?;
         let mut classes = arch.classes;
         let classifier = match &job.guidance {
-            Some((guide, scale)) => {
-                let loaded = open_net(guide, bench)?;
+            Some(pull) => {
+                let loaded = open_net(&pull.net, bench)?;
                 classes = Some(check_guide(&loaded, &net, arch.trunk.resolution)?);
                 let Arch::Classifier(arch) = &loaded.arch else {
                     bail!(
@@ -56,7 +58,8 @@ impl<'a> Sitting<'a> {
                         loaded.arch.title()
                     )
                 };
-                Some((Classifier::new(arch, loaded.vb.clone())?, *scale))
+                let vb = loaded.vb.to_dtype(dtype(pull.dtype));
+                Some((Classifier::new(arch, vb)?, pull))
             }
             None => None,
         };
@@ -80,10 +83,11 @@ impl<'a> Sitting<'a> {
         let y = Tensor::from_slice(&labels, labels.len(), &self.bench.device)?;
         let asked = self.unet.conditional().then_some(&y);
         let answer = |x: &Tensor, t: &Tensor| self.unet.forward(x, t, asked, None);
-        let log_probs = self
-            .classifier
-            .as_ref()
-            .map(|(net, scale)| (move |x: &Tensor, t: &Tensor| net.log_probs(x, t), *scale));
+        let log_probs = self.classifier.as_ref().map(|(net, pull)| {
+            let tf32 = pull.dtype == Precision::Tf32;
+            let field = move |x: &Tensor, t: &Tensor| in_tf32(tf32, || net.log_probs(x, t));
+            (field, pull.scale)
+        });
         let guide = log_probs
             .as_ref()
             .map(|(field, scale)| Guide::classifier(*scale, field, &y));

@@ -6,6 +6,7 @@ use crate::diffusion::posterior::{Output, Reading, mean_half};
 use crate::diffusion::sampler::{Recipe, draw, tempered, to_u8};
 use crate::diffusion::schedule::Schedule;
 use crate::io::npz::{self, Array};
+use crate::kernels::tf32::in_tf32;
 use crate::spec::arch::UnetArch;
 use crate::spec::experiment::{Precision, Sample, Steps};
 use crate::stages::bench::{Bench, Progress, Stopped};
@@ -111,7 +112,8 @@ impl<'a> Studio<'a> {
         made: u64,
     ) -> Result<Tensor> {
         let denoise = |x: &Tensor, t: &Tensor| {
-            let answer = answer(x, t)?;
+            let tf32 = self.sample.dtype == Precision::Tf32;
+            let answer = in_tf32(tf32, || answer(x, t))?;
             match self.unread_half {
                 true => mean_half(&answer, x),
                 false => Ok(answer),
@@ -151,7 +153,7 @@ impl<'a> Studio<'a> {
 /// The type that a net's blocks are asked to calculate in.
 pub fn dtype(precision: Precision) -> DType {
     match precision {
-        Precision::F32 => DType::F32,
+        Precision::F32 | Precision::Tf32 => DType::F32,
         Precision::Bf16 => DType::BF16,
         Precision::F16 => DType::F16,
     }

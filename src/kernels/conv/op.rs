@@ -62,6 +62,7 @@ impl Conv2d {
                 stride: self.stride,
                 padding: (self.padding, self.padding),
                 relu: false,
+                tf32: crate::kernels::tf32::allowed(),
             };
             return op.apply(x, w, bias);
         }

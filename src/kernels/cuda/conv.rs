@@ -1,6 +1,6 @@
 //! The convolution and its gradients by cuDNN; its choice of algorithm is asked for once a shape.
 
-use super::float::{Float, by_type, device, int, kernel, loops, tensor, view, with};
+use super::float::{Float, aligned, by_type, device, grid, int, kernel, loops, tensor, view, with};
 use candle_core::cuda_backend::DeviceId;
 use candle_core::cuda_backend::cudarc::cudnn::sys::{
     cudnnConvolutionBwdDataAlgo_t as DataAlgo, cudnnConvolutionBwdFilterAlgo_t as FilterAlgo,
@@ -26,6 +26,8 @@ pub struct Conv2d {
     pub padding: (usize, usize),
     /// forwards only
     pub relu: bool,
+    /// f32 inputs may be rounded to TF32
+    pub tf32: bool,
 }
 
 impl Conv2d {
@@ -54,6 +56,7 @@ impl Conv2d {
             y: four(n, cout, oh, ow)?,
             pad: [int(pad_y)?, int(pad_x)?],
             stride: int(self.stride)?,
+            tf32: self.tf32,
         })
     }
 
@@ -103,6 +106,7 @@ struct Problem {
     y: [i32; 4],
     pad: [i32; 2],
     stride: i32,
+    tf32: bool,
 }
 
 /// An algorithm and the bytes that it works in, by type and sizes.
@@ -133,6 +137,7 @@ impl<T: Float> Described<T> {
         let (mode, format) = (Mode::CUDNN_CROSS_CORRELATION, Format::CUDNN_TENSOR_NCHW);
         let mut conv = handle.create_conv2d::<f32>(p.pad, [p.stride; 2], [1, 1], mode)?;
         conv.set_math_type(match T::DATA_TYPE {
+            DataType::CUDNN_DATA_FLOAT if p.tf32 => Math::CUDNN_DEFAULT_MATH,
             DataType::CUDNN_DATA_FLOAT => Math::CUDNN_FMA_MATH,
             _ => Math::CUDNN_TENSOR_OP_MATH,
         })?;
@@ -225,7 +230,7 @@ fn forward<T: Float>(
         if b.len() != channels as usize {
             bail!("conv2d: bias of {} for {channels} channels", b.len());
         }
-        let (total, relu) = (count(&p.y) as i64, i32::from(relu));
+        let (total, relu) = (int(count(&p.y))?, i32::from(relu));
         let plane = int(rows as usize * columns as usize)?;
         let function = kernel::<T>(dev, "add_bias")?;
         let stream = dev.cuda_stream();
@@ -311,10 +316,19 @@ fn weight_grad<T: Float>(
     Ok(tensor(dw, shape, dev))
 }
 
-/// The bias's gradient: dy summed over images and pixels, a block of threads for each channel's every image first.
-fn bias_grad(dy: &Tensor, bias: &Tensor) -> Result<Tensor> {
-    let planes = dy.flatten_from(2)?.to_dtype(candle_core::DType::F32)?;
-    planes.sum(2)?.sum(0)?.to_dtype(bias.dtype())
+/// The bias's gradient: dy summed over images and pixels, a block of threads for each channel.
+fn bias_grad<T: Float>((s, l): (&CudaStorage, &Layout), shape: &Shape) -> Result<Tensor> {
+    let (dev, (n, channels, h, w)) = (device(s), l.shape().dims4()?);
+    let dy: CudaView<T> = view(s, l)?;
+    let mut db = room::<T>(dev, channels)?;
+    let (n, plane, c) = (int(n)?, int(h * w)?, int(channels)?);
+    int(dy.len())?;
+    let (function, stream) = (kernel::<T>(dev, "bias_grad")?, dev.cuda_stream());
+    let mut call = stream.launch_builder(&function);
+    call.arg(&dy).arg(&mut db).arg(&n).arg(&c).arg(&plane);
+    // SAFETY: the arguments are those of `bias_grad`, and the sizes are the tensor's.
+    unsafe { call.launch(grid(channels, 512)?)? };
+    Ok(tensor(db, shape, dev))
 }
 
 impl CustomOp2 for Conv2d {
@@ -390,10 +404,12 @@ impl CustomOp3 for Conv2d {
         _: &Tensor,
         dy: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let dy = dy.contiguous()?;
+        let dy = aligned(dy)?;
         let (dx, dw) = self.backward(x, w, &dy)?;
         let db = match bias.track_op() {
-            true => Some(bias_grad(&dy, bias)?),
+            true => Some(with([&dy], |[dy]| {
+                by_type!(dy.0, bias_grad(dy, bias.shape()))
+            })?),
             false => None,
         };
         Ok((dx, dw, db))

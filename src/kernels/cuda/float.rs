@@ -122,8 +122,11 @@ pub fn loops(count: usize) -> Result<LaunchConfig> {
 
 /// A size as kernels take it.
 pub fn int(size: usize) -> Result<i32> {
-    i32::try_from(size)
-        .map_err(|_| Error::Msg(format!("{size} is more than a kernel of the GPU counts to")))
+    i32::try_from(size).map_err(|_| {
+        Error::Msg(format!(
+            "a tensor of {size} elements is more than a kernel of the GPU counts to\nhint: ask for a smaller batch"
+        ))
+    })
 }
 
 /// The device of a storage.

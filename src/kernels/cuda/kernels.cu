@@ -136,13 +136,44 @@ __device__ void group_norm_grad(const T *x, const float *gain, const float *offs
     }
 }
 
-// A warp for each row of `n` values.
+// A warp for each row of `n` values; rows of up to 1024 are read once.
 template <class T> __device__ void softmax(const T *x, T *y, int rows, int n) {
     int row = blockIdx.x * (blockDim.x >> 5) + (threadIdx.x >> 5), lane = threadIdx.x & 31;
     if (row >= rows) return;
     x += (long long)row * n;
     y += (long long)row * n;
-    float most = -__int_as_float(0x7f800000), sum = 0.0f;
+    float most = __int_as_float(0xff800000), sum = 0.0f;
+    if (n % 4 == 0 && n <= 1024) {
+        const Four<T> *in = (const Four<T> *)x;
+        Four<T> *out = (Four<T> *)y;
+        float kept[8][4];
+#pragma unroll
+        for (int i = 0; i < 8; i++) {
+            int at = i * 32 + lane;
+            if (4 * at >= n) break;
+            Four<T> v = in[at];
+#pragma unroll
+            for (int k = 0; k < 4; k++) most = fmaxf(most, kept[i][k] = widen(v.at[k]));
+        }
+        most = warp_max(most);
+#pragma unroll
+        for (int i = 0; i < 8; i++) {
+            if (4 * (i * 32 + lane) >= n) break;
+#pragma unroll
+            for (int k = 0; k < 4; k++) sum += kept[i][k] = expf(kept[i][k] - most);
+        }
+        float scale = 1.0f / warp_sum(sum);
+#pragma unroll
+        for (int i = 0; i < 8; i++) {
+            int at = i * 32 + lane;
+            if (4 * at >= n) break;
+            Four<T> v;
+#pragma unroll
+            for (int k = 0; k < 4; k++) narrow(kept[i][k] * scale, v.at[k]);
+            out[at] = v;
+        }
+        return;
+    }
     for (int i = lane; i < n; i += 32) most = fmaxf(most, widen(x[i]));
     most = warp_max(most);
     for (int i = lane; i < n; i += 32) sum += expf(widen(x[i]) - most);
@@ -157,6 +188,21 @@ template <class T> __device__ void softmax_grad(const T *p, const T *dp, T *dx, 
     dp += (long long)row * n;
     dx += (long long)row * n;
     float sum = 0.0f;
+    if (n % 4 == 0) {
+        const Four<T> *values = (const Four<T> *)p, *slopes = (const Four<T> *)dp;
+        Four<T> *out = (Four<T> *)dx;
+        for (int i = lane; i < n / 4; i += 32) {
+            Four<T> v = values[i], g = slopes[i];
+            for (int k = 0; k < 4; k++) sum += widen(v.at[k]) * widen(g.at[k]);
+        }
+        sum = warp_sum(sum);
+        for (int i = lane; i < n / 4; i += 32) {
+            Four<T> v = values[i], g = slopes[i];
+            for (int k = 0; k < 4; k++) narrow(widen(v.at[k]) * (widen(g.at[k]) - sum), v.at[k]);
+            out[i] = v;
+        }
+        return;
+    }
     for (int i = lane; i < n; i += 32) sum += widen(p[i]) * widen(dp[i]);
     sum = warp_sum(sum);
     for (int i = lane; i < n; i += 32) narrow(widen(p[i]) * (widen(dp[i]) - sum), dx[i]);
@@ -164,35 +210,83 @@ template <class T> __device__ void softmax_grad(const T *p, const T *dp, T *dx, 
 
 // Adds its channel's bias to each value of maps [.., channels, plane], and cuts off what is negative where asked.
 template <class T>
-__device__ void add_bias(T *y, const T *bias, int plane, int channels, long long count, int relu) {
-    long long stride = (long long)gridDim.x * blockDim.x;
-    for (long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x; i < count; i += stride) {
-        float v = widen(y[i]) + widen(bias[i / plane % channels]);
-        narrow(relu ? fmaxf(v, 0.0f) : v, y[i]);
+__device__ void add_bias(T *y, const T *bias, unsigned plane, unsigned channels, unsigned count, int relu) {
+    unsigned first = blockIdx.x * blockDim.x + threadIdx.x, stride = gridDim.x * blockDim.x;
+    if (plane % 4 == 0) {
+        Four<T> *fours = (Four<T> *)y;
+        for (unsigned i = first; i < count / 4; i += stride) {
+            float b = widen(bias[i / (plane / 4) % channels]);
+            Four<T> v = fours[i];
+            for (int k = 0; k < 4; k++) {
+                float z = widen(v.at[k]) + b;
+                narrow(relu ? fmaxf(z, 0.0f) : z, v.at[k]);
+            }
+            fours[i] = v;
+        }
+        return;
+    }
+    for (unsigned i = first; i < count; i += stride) {
+        float z = widen(y[i]) + widen(bias[i / plane % channels]);
+        narrow(relu ? fmaxf(z, 0.0f) : z, y[i]);
     }
 }
 
+// A block for each channel: the sum of its planes over n images of [channels, plane].
+template <class T> __device__ void bias_grad(const T *dy, T *db, int n, int channels, int plane) {
+    float sum = 0.0f;
+    int fours = plane % 4 == 0, each = fours ? plane / 4 : plane;
+    for (int k = threadIdx.x; k < n * each; k += blockDim.x) {
+        const T *row = dy + ((size_t)(k / each) * channels + blockIdx.x) * plane;
+        if (fours) {
+            Four<T> v = ((const Four<T> *)row)[k % each];
+            sum += (widen(v.at[0]) + widen(v.at[1])) + (widen(v.at[2]) + widen(v.at[3]));
+        } else {
+            sum += widen(row[k % each]);
+        }
+    }
+    sum = block_sum(sum);
+    if (threadIdx.x == 0) narrow(sum, db[blockIdx.x]);
+}
+
 // Sums of 2 x 2 values of planes h x w, times `factor`; a last odd row or column is left out.
-template <class T> __device__ void shrink(const T *x, T *y, int h, int w, long long count, float factor) {
-    long long stride = (long long)gridDim.x * blockDim.x;
-    int half_w = w / 2, small = half_w * (h / 2);
-    for (long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x; i < count; i += stride) {
-        int at = (int)(i % small), row = at / half_w, column = at % half_w;
-        const T *corner = x + i / small * h * w + 2 * row * w + 2 * column;
+template <class T> __device__ void shrink(const T *x, T *y, unsigned h, unsigned w, unsigned count, float factor) {
+    unsigned stride = gridDim.x * blockDim.x, half_w = w / 2, small = half_w * (h / 2);
+    for (unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < count; i += stride) {
+        unsigned at = i % small, row = at / half_w, column = at % half_w;
+        const T *corner = x + (size_t)(i / small) * h * w + 2 * row * w + 2 * column;
         float sum = (widen(corner[0]) + widen(corner[1])) + (widen(corner[w]) + widen(corner[w + 1]));
         narrow(sum * factor, y[i]);
     }
 }
 
 // Each value of planes half as large times `factor` to 2 x 2 of planes h x w; zeros where there is none.
-template <class T> __device__ void grow(const T *x, T *y, int h, int w, long long count, float factor) {
-    long long stride = (long long)gridDim.x * blockDim.x;
-    int half_h = h / 2, half_w = w / 2;
-    for (long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x; i < count; i += stride) {
-        int at = (int)(i % (h * w)), row = at / w / 2, column = at % w / 2;
+template <class T> __device__ void grow(const T *x, T *y, unsigned h, unsigned w, unsigned count, float factor) {
+    unsigned stride = gridDim.x * blockDim.x, half_h = h / 2, half_w = w / 2;
+    for (unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < count; i += stride) {
+        unsigned at = i % (h * w), row = at / w / 2, column = at % w / 2;
         bool there = row < half_h && column < half_w;
         float v = there ? widen(x[i / (h * w) * half_h * half_w + row * half_w + column]) : 0.0f;
         narrow(v * factor, y[i]);
+    }
+}
+
+// Maxima or means of the 3 x 3 values around pixels `stride` apart of planes h x w, which reach `pad` over the edges; what
+// is not there does not count.
+template <class T>
+__device__ void pool3(const T *x, T *y, int h, int w, int out_h, int out_w, int stride, int pad, int mean, unsigned count) {
+    unsigned step = gridDim.x * blockDim.x, plane = out_h * out_w;
+    for (unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < count; i += step) {
+        const T *in = x + (size_t)(i / plane) * h * w;
+        int top = (int)(i % plane) / out_w * stride - pad, left = (int)(i % plane) % out_w * stride - pad;
+        float most = __int_as_float(0xff800000), sum = 0.0f;
+        int there = 0;
+        for (int r = max(top, 0); r < min(top + 3, h); r++)
+            for (int c = max(left, 0); c < min(left + 3, w); c++, there++) {
+                float v = widen(in[r * w + c]);
+                most = fmaxf(most, v);
+                sum += v;
+            }
+        narrow(mean ? sum / there : most, y[i]);
     }
 }
 
@@ -233,15 +327,21 @@ extern "C" __global__ void adamw_apply_f32(float *weight, const float *state, in
     extern "C" __global__ void softmax_grad_##NAME(const T *p, const T *dp, T *dx, int rows, int n) {                    \
         softmax_grad(p, dp, dx, rows, n);                                                                                \
     }                                                                                                                    \
-    extern "C" __global__ void add_bias_##NAME(T *y, const T *bias, int plane, int channels, long long count,            \
-                                               int relu) {                                                               \
+    extern "C" __global__ void add_bias_##NAME(T *y, const T *bias, int plane, int channels, int count, int relu) {      \
         add_bias(y, bias, plane, channels, count, relu);                                                                 \
     }                                                                                                                    \
-    extern "C" __global__ void shrink_##NAME(const T *x, T *y, int h, int w, long long count, float factor) {            \
+    extern "C" __global__ void bias_grad_##NAME(const T *dy, T *db, int n, int channels, int plane) {                    \
+        bias_grad(dy, db, n, channels, plane);                                                                           \
+    }                                                                                                                    \
+    extern "C" __global__ void shrink_##NAME(const T *x, T *y, int h, int w, int count, float factor) {                  \
         shrink(x, y, h, w, count, factor);                                                                               \
     }                                                                                                                    \
-    extern "C" __global__ void grow_##NAME(const T *x, T *y, int h, int w, long long count, float factor) {              \
+    extern "C" __global__ void grow_##NAME(const T *x, T *y, int h, int w, int count, float factor) {                    \
         grow(x, y, h, w, count, factor);                                                                                 \
+    }                                                                                                                    \
+    extern "C" __global__ void pool3_##NAME(const T *x, T *y, int h, int w, int out_h, int out_w, int stride, int pad,   \
+                                            int mean, int count) {                                                       \
+        pool3(x, y, h, w, out_h, out_w, stride, pad, mean, count);                                                       \
     }
 
 OF_TYPE(float, f32)

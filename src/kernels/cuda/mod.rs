@@ -5,9 +5,11 @@
 //! card, gradients included.
 
 pub mod adamw;
+pub mod attention;
 pub mod conv;
 mod float;
 pub mod norm;
+pub mod pool;
 pub mod resample;
 pub mod softmax;
 

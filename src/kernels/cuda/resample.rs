@@ -42,9 +42,9 @@ fn planes<T: Float>(
     let x: CudaView<T> = view(s, l)?;
     // SAFETY: the kernel writes every element.
     let mut y = unsafe { dev.alloc::<T>(count)? };
-    let (function, rows, columns, total) =
-        (kernel::<T>(dev, name)?, int(h)?, int(w)?, count as i64);
-    int(h * w)?;
+    let (function, rows, columns) = (kernel::<T>(dev, name)?, int(h)?, int(w)?);
+    // Both sides are counted in 32 bits.
+    let (total, _) = (int(count)?, int(x.len())?);
     let stream = dev.cuda_stream();
     let mut call = stream.launch_builder(&function);
     call.arg(&x).arg(&mut y).arg(&rows).arg(&columns);

@@ -1,6 +1,6 @@
 //! Softmax over the last dimension, with its gradient: candle's fused one has none, and its plain one is five passes.
 
-use super::float::{Float, by_type, device, grid, int, kernel, tensor, view, with};
+use super::float::{Float, aligned, by_type, device, grid, int, kernel, tensor, view, with};
 use candle_core::cuda_backend::cudarc::driver::{CudaView, PushKernelArg};
 use candle_core::{CpuStorage, CudaStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 
@@ -9,7 +9,13 @@ const ROWS: usize = 4;
 
 /// `x [.., l]` of any float → the same shape and type; sums are in f32.
 pub fn softmax(x: &Tensor) -> Result<Tensor> {
-    x.contiguous()?.apply_op1(Softmax)
+    aligned(x)?.apply_op1(Softmax)
+}
+
+/// The gradient of the softmax's input from the result `p` and its gradient, both `[.., l]`.
+pub fn softmax_grad(p: &Tensor, dp: &Tensor) -> Result<Tensor> {
+    let (p, dp) = (aligned(p)?, aligned(dp)?);
+    with([&p, &dp], |[p, dp]| by_type!(p.0, backward(p, dp)))
 }
 
 struct Softmax;
@@ -68,7 +74,6 @@ impl CustomOp1 for Softmax {
     }
 
     fn bwd(&self, _: &Tensor, p: &Tensor, dp: &Tensor) -> Result<Option<Tensor>> {
-        let dp = dp.contiguous()?;
-        with([p, &dp], |[p, dp]| by_type!(p.0, backward(p, dp))).map(Some)
+        softmax_grad(p, dp).map(Some)
     }
 }

@@ -115,6 +115,7 @@ impl Conv {
                 stride: s.stride,
                 padding: (s.pad_y, s.pad_x),
                 relu: self.relu,
+                tf32: false,
             };
             return op.apply(x, weight, Some(bias));
         }

@@ -3,6 +3,8 @@
 use super::blocked::Blocked;
 use super::conv::Conv;
 use super::pools::{Pool, pool3};
+#[cfg(feature = "cuda")]
+use crate::kernels::cuda;
 use crate::kernels::isa::Isa;
 use crate::kernels::view::{View, ours, tensor};
 use candle_core::{D, Result, Tensor, bail};
@@ -167,6 +169,11 @@ impl Stack {
         let (n, c, h, w) = x.dims()?;
         let at = self.place(n, c, (pooled(h, stride, pad)?, pooled(w, stride, pad)?))?;
         match (&mut self.parts, &x.0) {
+            #[cfg(feature = "cuda")]
+            (Parts::Plain(parts), Kind::Plain(x)) if cuda::takes(&[x]) => {
+                let mean = kind == Pool::Mean;
+                parts.push(cuda::pool::Pool3 { stride, pad, mean }.apply(x)?);
+            }
             (Parts::Plain(parts), Kind::Plain(x)) => parts.push(match kind {
                 Pool::Max => plain_max(x, stride, pad)?,
                 Pool::Mean => plain_mean(x)?,
