@@ -41,6 +41,20 @@ metrics = ["fd"]
         Desk(folder)
     }
 
+    /// The images of a cell of the grid.
+    fn cell(&self, cell: &str, grid: &str) -> Vec<u8> {
+        self.done(&[
+            "export",
+            "small.toml",
+            cell,
+            "--set",
+            grid,
+            "--out",
+            "a.npz",
+        ]);
+        self.images("a.npz").1
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
@@ -230,7 +244,7 @@ fn images_drawn_in_half_precision_are_others_and_close() {
     let steps = "steps = \"ddim3\"";
     let text = std::fs::read_to_string(desk.path("small.toml")).unwrap();
     std::fs::write(desk.path("small.toml"), text.replace("steps = 3", steps)).unwrap();
-    let grid = "grid.sample.dtype=[\"f32\", \"f16\", \"bf16\"]";
+    let grid = "grid.sample.dtype=[\"f32\", \"f16\", \"bf16\", \"tf32\"]";
     desk.done(&["sweep", "small.toml", "--until", "sample"]);
     // What is said to be f32 is what nothing is said of.
     let plan = desk.done(&[
@@ -244,33 +258,66 @@ fn images_drawn_in_half_precision_are_others_and_close() {
     ]);
     assert_eq!(plan.matches("\"stored\"").count(), 1, "{plan}");
     desk.done(&["sweep", "small.toml", "--set", grid, "--until", "sample"]);
-    let images = |cell: &str| {
-        desk.done(&[
-            "export",
-            "small.toml",
-            cell,
-            "--set",
-            grid,
-            "--out",
-            "a.npz",
-        ]);
-        desk.images("a.npz").1
-    };
-    let whole = images("0");
+    let whole = desk.cell("0", grid);
     // In levels of 255; bf16 has three bits less than f16.
     for (cell, allowed) in [("1", 0.1), ("2", 0.8)] {
-        let half = images(cell);
-        let apart = half
-            .iter()
-            .zip(&whole)
-            .map(|(a, b)| f64::from(a.abs_diff(*b)));
-        let mean = apart.sum::<f64>() / whole.len() as f64;
+        let mean = levels(&desk.cell(cell, grid), &whole);
         println!("cell {cell}: {mean:.3} levels on average");
         assert!(mean > 0.0 && mean < allowed, "cell {cell}: {mean} levels");
     }
+    // A CPU has no TF32: what may be rounded is not.
+    assert_eq!(desk.cell("3", grid), whole, "tf32");
     let why = desk.refused(&["plan", "small.toml", "--set", "sample.dtype=\"f64\""]);
     assert!(
-        why.contains("unknown variant `f64`, expected one of `f32`, `bf16`, `f16`"),
+        why.contains("unknown variant `f64`, expected one of `f32`, `tf32`, `bf16`, `f16`"),
         "{why}"
     );
+}
+
+/// How many of 255 levels two sets of images are apart on average.
+fn levels(a: &[u8], b: &[u8]) -> f64 {
+    let apart = a.iter().zip(b).map(|(a, b)| f64::from(a.abs_diff(*b)));
+    apart.sum::<f64>() / a.len() as f64
+}
+
+#[test]
+fn a_classifier_in_half_precision_guides_nearly_as_in_full() {
+    let desk = Desk::new();
+    let classifier = shipped("experiments/shapes/classifier16.safetensors");
+    let text = std::fs::read_to_string(desk.path("small.toml")).unwrap();
+    let text = text.replace("steps = 3", "steps = \"ddim3\"");
+    let guidance = format!("[guidance]\ncheckpoint = \"{classifier}\"\nscale = 2.0\n");
+    std::fs::write(desk.path("small.toml"), text + &guidance).unwrap();
+    let grid = "grid.guidance.dtype=[\"f32\", \"f16\"]";
+    desk.done(&["sweep", "small.toml", "--until", "sample"]);
+    // What is said to be f32 is what nothing is said of, and halves are another job.
+    let plan = [
+        "plan",
+        "small.toml",
+        "--set",
+        grid,
+        "--until",
+        "sample",
+        "--json",
+    ];
+    assert_eq!(desk.done(&plan).matches("\"stored\"").count(), 1);
+    desk.done(&["sweep", "small.toml", "--set", grid, "--until", "sample"]);
+    let apart = levels(&desk.cell("0", grid), &desk.cell("1", grid));
+    println!("{apart:.3} levels on average");
+    assert!(apart > 0.0 && apart < 0.2, "{apart} levels");
+}
+
+#[test]
+fn nets_are_not_trained_in_halves() {
+    let desk = Desk::new();
+    let train = "[model]\npreset = \"shapes16\"\n[train]\ndata = \"shapes\"\nsteps = 1\nbatch = 1\nlearning_rate = 1e-3\n";
+    std::fs::write(desk.path("t.toml"), format!("name = \"t\"\n{train}")).unwrap();
+    desk.done(&["plan", "t.toml", "--set", "train.dtype=\"tf32\""]);
+    let why = desk.refused(&["plan", "t.toml", "--set", "train.dtype=\"f16\""]);
+    for said in [
+        "train.dtype = \"f16\": nets are trained in \"f32\" or \"tf32\"\n",
+        "hint: halves are for drawing, as `sample.dtype`\n",
+    ] {
+        assert!(why.contains(said), "{why}");
+    }
 }

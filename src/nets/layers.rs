@@ -5,6 +5,7 @@ use candle_core::{DType, Device, Result, Tensor, bail};
 use candle_nn::{Init, VarBuilder};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+use rayon::prelude::*;
 use std::cell::Cell;
 
 /// How a layer's weights start: torch's default, or zero where ADM zeroes a block's last layer.
@@ -172,6 +173,9 @@ pub fn timestep_embedding(t: &Tensor, dim: usize) -> Result<Tensor> {
     }
 }
 
+/// Values of a mask that one task draws.
+const CHUNK: usize = 1 << 14;
+
 /// Dropout whose masks are a pure function of (seed, step, layer), so that a resumed run sees the same ones.
 pub struct Dropout {
     p: f64,
@@ -204,17 +208,45 @@ impl Dropout {
         rng.set_stream(self.step);
         let keep = (1.0 / (1.0 - self.p)) as f32;
         let limit = (self.p * 4294967296.0) as u64;
-        let mask: Vec<f32> = (0..x.elem_count())
-            .map(|_| {
-                if u64::from(rng.next_u32()) < limit {
-                    0.0
-                } else {
-                    keep
+        let mut mask = vec![0f32; x.elem_count()];
+        mask.par_chunks_mut(CHUNK)
+            .enumerate()
+            .for_each(|(i, mask)| {
+                // Each task finds its own words of the one stream.
+                let mut rng = rng.clone();
+                rng.set_word_pos((i * CHUNK) as u128);
+                for value in mask {
+                    if u64::from(rng.next_u32()) >= limit {
+                        *value = keep;
+                    }
                 }
-            })
-            .collect();
+            });
         x * Tensor::from_vec(mask, x.shape(), &Device::Cpu)?
             .to_device(x.device())?
             .to_dtype(x.dtype())?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mask_is_one_stream_however_many_tasks_draw_it() -> Result<()> {
+        let (p, n) = (0.25, 3 * CHUNK + 5);
+        let x = Tensor::ones(n, DType::F32, &Device::Cpu)?;
+        let dropout = Dropout::new(p, 7, 11);
+        dropout.forward(&x)?;
+        let mask = dropout.forward(&x)?.to_vec1::<f32>()?;
+        let mut key = [0u8; 32];
+        (key[0], key[16]) = (7, 1);
+        key[8..15].copy_from_slice(b"dropout");
+        let mut rng = ChaCha8Rng::from_seed(key);
+        rng.set_stream(11);
+        for (i, value) in mask.iter().enumerate() {
+            let kept = rng.next_u32() >= 1 << 30;
+            assert_eq!(*value, if kept { 4.0 / 3.0 } else { 0.0 }, "value {i}");
+        }
+        Ok(())
     }
 }

@@ -6,6 +6,7 @@ use crate::spec::experiment::{Chart, Deltas, Experiment, Published, ReportOption
 use crate::spec::metric::Metric;
 use crate::spec::overlay::{assign, pair, same, show, value};
 use crate::spec::published;
+use crate::spec::typo::told;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde::Deserialize;
 
@@ -74,7 +75,7 @@ pub fn sweep(text: &str, set: &[String], only: &[String]) -> Result<Sweep> {
     // The text goes straight into the typed struct first, for the line and column of a mistake in it.
     if let Err(error) = toml::from_str::<Experiment>(text) {
         let open = may_be_supplied(error.message());
-        ensure!(open, "{}", error.to_string().trim_end());
+        ensure!(open, "{}", told(&error));
     }
     let mut table: toml::Table = toml::from_str(text)?;
     for one in set {
@@ -165,7 +166,7 @@ fn override_value(table: &mut toml::Table, text: &str) -> Result<()> {
     assign(table, key, new)?;
     match Experiment::deserialize(table.clone()) {
         Err(error) if !may_be_supplied(error.message()) => {
-            bail!("{}", error.to_string().trim_end())
+            bail!("{}", told(&error))
         }
         _ => Ok(()),
     }
@@ -196,8 +197,8 @@ fn cell(table: &toml::Table, axes: &[Axis], index: usize) -> Result<Cell> {
     };
     match Experiment::deserialize(table) {
         Ok(spec) => cell.spec = spec,
-        Err(error) if axes.is_empty() => bail!("{}", error.to_string().trim_end()),
-        Err(error) => bail!("{}: {}", cell.title(), error.to_string().trim_end()),
+        Err(error) if axes.is_empty() => bail!("{}", told(&error)),
+        Err(error) => bail!("{}: {}", cell.title(), told(&error)),
     }
     Ok(cell)
 }

@@ -19,3 +19,4 @@ pub mod published;
 pub mod resolve;
 pub mod rules;
 pub mod sampling;
+mod typo;

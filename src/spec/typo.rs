@@ -1,0 +1,43 @@
+//! What a mistake in an experiment file is told as: the parser's own words, and what was probably meant.
+
+/// The error's text; a name that is nearly one of those that were expected gets a hint with that one.
+pub fn told(error: &toml::de::Error) -> String {
+    let text = error.to_string();
+    let text = text.trim_end();
+    match meant(error.message()) {
+        Some(name) => format!("{text}\nhint: did you mean `{name}`?"),
+        None => text.to_string(),
+    }
+}
+
+/// The expected name that `unknown field .., expected ..` was a slip of: at most two keystrokes away, and less than half of
+/// it wrong.
+fn meant(message: &str) -> Option<&str> {
+    let wrong = message
+        .strip_prefix("unknown field ")
+        .or_else(|| message.strip_prefix("unknown variant "))?;
+    let mut names = wrong.split('`').skip(1).step_by(2);
+    let written = names.next()?;
+    let near = names.min_by_key(|name| strsim::damerau_levenshtein(name, written))?;
+    let apart = strsim::damerau_levenshtein(near, written);
+    (apart <= 2 && 2 * apart < written.len()).then_some(near)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::meant;
+
+    #[test]
+    fn a_slip_is_known_and_a_stranger_is_not() {
+        let message = |name: &str| {
+            format!("unknown field `{name}`, expected one of `sampler`, `steps`, `eta`")
+        };
+        assert_eq!(meant(&message("stpes")), Some("steps"));
+        assert_eq!(meant(&message("samplers")), Some("sampler"));
+        assert_eq!(meant(&message("scale")), None);
+        assert_eq!(meant(&message("et")), None);
+        let variant = "unknown variant `dim`, expected `ddpm` or `ddim`";
+        assert_eq!(meant(variant), Some("ddim"));
+        assert_eq!(meant("missing field `steps`"), None);
+    }
+}
