@@ -13,7 +13,16 @@ const ROOMS: [(&str, &[&str]); 11] = [
     ("diffusion", &["spec"]),
     (
         "stages",
-        &["spec", "io", "data", "metrics", "nets", "diffusion"],
+        // kernels: the optimizer's update, and which nets may round to TF32
+        &[
+            "spec",
+            "io",
+            "data",
+            "metrics",
+            "kernels",
+            "nets",
+            "diffusion",
+        ],
     ),
     ("run", &["spec", "io", "metrics", "stages"]),
     ("report", &["spec", "io", "run"]),

@@ -36,6 +36,7 @@ pub mod sides;
 pub mod studio;
 pub mod subject;
 pub mod train;
+mod update;
 pub mod upsample;
 pub mod weights;
 

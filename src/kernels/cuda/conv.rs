@@ -1,23 +1,15 @@
 //! The convolution and its gradients by cuDNN; its choice of algorithm is asked for once a shape.
 
+use super::cudnn::{Described, Problem, chosen, library};
 use super::float::{Float, aligned, by_type, device, grid, int, kernel, loops, tensor, view, with};
-use candle_core::cuda_backend::DeviceId;
 use candle_core::cuda_backend::cudarc::cudnn::sys::{
     cudnnConvolutionBwdDataAlgo_t as DataAlgo, cudnnConvolutionBwdFilterAlgo_t as FilterAlgo,
-    cudnnConvolutionFwdAlgo_t as ForwardAlgo, cudnnConvolutionMode_t as Mode,
-    cudnnDataType_t as DataType, cudnnMathType_t as Math, cudnnTensorFormat_t as Format,
 };
-use candle_core::cuda_backend::cudarc::cudnn::{
-    ConvBackwardData, ConvBackwardFilter, ConvDescriptor, ConvForward, Cudnn, FilterDescriptor,
-    TensorDescriptor,
-};
+use candle_core::cuda_backend::cudarc::cudnn::{ConvBackwardData, ConvBackwardFilter, ConvForward};
 use candle_core::cuda_backend::cudarc::driver::{CudaSlice, CudaView, PushKernelArg};
 use candle_core::{
     CpuStorage, CudaDevice, CudaStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail,
 };
-use std::cell::RefCell;
-use std::collections::HashMap;
-use std::sync::Arc;
 
 /// A convolution's stride, its padding of rows and columns, and whether negative results are cut off.
 #[derive(Clone, Copy, Debug)]
@@ -96,89 +88,6 @@ impl Conv2d {
         };
         Ok((dx, dw))
     }
-}
-
-/// The sizes that cuDNN's choices depend on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Problem {
-    x: [i32; 4],
-    w: [i32; 4],
-    y: [i32; 4],
-    pad: [i32; 2],
-    stride: i32,
-    tf32: bool,
-}
-
-/// An algorithm and the bytes that it works in, by type and sizes.
-type Choices<A> = HashMap<(DataType, Problem), (A, usize)>;
-
-/// A thread's cuDNN on one device, and what it chose so far.
-struct Library {
-    handle: Arc<Cudnn>,
-    forward: Choices<ForwardAlgo>,
-    data: Choices<DataAlgo>,
-    filter: Choices<FilterAlgo>,
-}
-
-thread_local! {
-    static LIBRARIES: RefCell<HashMap<DeviceId, Library>> = RefCell::new(HashMap::new());
-}
-
-/// A convolution and its three tensors as cuDNN knows them.
-struct Described<T> {
-    conv: ConvDescriptor<f32>,
-    x: TensorDescriptor<T>,
-    w: FilterDescriptor<T>,
-    y: TensorDescriptor<T>,
-}
-
-impl<T: Float> Described<T> {
-    fn new(handle: &Arc<Cudnn>, p: &Problem) -> Result<Self> {
-        let (mode, format) = (Mode::CUDNN_CROSS_CORRELATION, Format::CUDNN_TENSOR_NCHW);
-        let mut conv = handle.create_conv2d::<f32>(p.pad, [p.stride; 2], [1, 1], mode)?;
-        conv.set_math_type(match T::DATA_TYPE {
-            DataType::CUDNN_DATA_FLOAT if p.tf32 => Math::CUDNN_DEFAULT_MATH,
-            DataType::CUDNN_DATA_FLOAT => Math::CUDNN_FMA_MATH,
-            _ => Math::CUDNN_TENSOR_OP_MATH,
-        })?;
-        Ok(Self {
-            conv,
-            x: handle.create_4d_tensor(format, p.x)?,
-            w: handle.create_4d_filter(format, p.w)?,
-            y: handle.create_4d_tensor(format, p.y)?,
-        })
-    }
-}
-
-/// Calls `body` with this thread's cuDNN for `device`.
-fn library<R>(device: &CudaDevice, body: impl FnOnce(&mut Library) -> Result<R>) -> Result<R> {
-    LIBRARIES.with_borrow_mut(|libraries| {
-        use std::collections::hash_map::Entry;
-        body(match libraries.entry(device.id()) {
-            Entry::Occupied(found) => found.into_mut(),
-            Entry::Vacant(place) => place.insert(Library {
-                handle: Cudnn::new(device.cuda_stream())?,
-                forward: HashMap::new(),
-                data: HashMap::new(),
-                filter: HashMap::new(),
-            }),
-        })
-    })
-}
-
-/// The choice for `problem`, made by `choose` the first time.
-fn chosen<T: Float, A: Copy>(
-    choices: &mut Choices<A>,
-    problem: &Problem,
-    choose: impl FnOnce() -> Result<(A, usize)>,
-) -> Result<(A, usize)> {
-    let key = (T::DATA_TYPE, *problem);
-    if let Some(choice) = choices.get(&key) {
-        return Ok(*choice);
-    }
-    let choice = choose()?;
-    choices.insert(key, choice);
-    Ok(choice)
 }
 
 /// Uninitialised room for `count` elements, at least one.

@@ -7,6 +7,7 @@
 pub mod adamw;
 pub mod attention;
 pub mod conv;
+mod cudnn;
 mod float;
 pub mod norm;
 pub mod pool;
