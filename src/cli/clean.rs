@@ -1,4 +1,4 @@
-//! `runner clean`: frees the store entries that no given experiment file reaches.
+//! `runner clean`: frees the store entries that no given experiment file reaches, and on request the answers beside them.
 
 use crate::cli::args::{Choice, CleanArgs};
 use crate::cli::fetch;
@@ -28,10 +28,19 @@ pub fn run(args: &CleanArgs, root: &Path) -> Result<u8> {
     }
     let store = Store::new(root);
     let reached = |entry: &Entry| kept.contains(&(entry.stage, entry.name.clone()));
-    let (stay, go): (Vec<Entry>, Vec<Entry>) = store
+    let (stay, mut go): (Vec<Entry>, Vec<Entry>) = store
         .entries()?
         .into_iter()
         .partition(|entry| reached(entry) || holder(&entry.folder).is_some());
+    let answers = store.answers()?;
+    match args.answers {
+        true => go.extend(answers),
+        false if !answers.is_empty() => say(&format!(
+            "{} of answers of `score`, `likelihood` and `reconstruct` stay; `--answers` frees them too",
+            bytes(answers.iter().map(Entry::bytes).sum())
+        )),
+        false => {}
+    }
     if go.is_empty() {
         out(&format!(
             "nothing to free: {} results in {} are all needed",
@@ -68,8 +77,14 @@ pub fn run(args: &CleanArgs, root: &Path) -> Result<u8> {
     Ok(0)
 }
 
-/// The name of the experiment that first asked for it.
+/// The name of the experiment, or of the command, that first asked for it.
 fn made_for(entry: &Entry) -> String {
+    match entry.stage {
+        "described" => return "runner score".to_string(),
+        "likelihood" => return "runner likelihood".to_string(),
+        "inversion" | "interpolation" => return "runner reconstruct".to_string(),
+        _ => {}
+    }
     let table: Option<toml::Table> = entry.job().and_then(|text| toml::from_str(&text).ok());
     let name = table.and_then(|table| Some(table.get("name")?.as_str()?.to_string()));
     name.unwrap_or_else(|| "unknown".to_string())

@@ -72,6 +72,9 @@ pub struct CleanArgs {
     /// The experiment files whose results stay
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
+    /// Free also what `score`, `likelihood` and `reconstruct` keep to go on from
+    #[arg(long)]
+    pub answers: bool,
     /// Remove, rather than show what would be removed
     #[arg(long)]
     pub yes: bool,

@@ -2,9 +2,18 @@
 
 use anyhow::Error;
 
+/// What the driver's own words for a full card hold.
+const FULL_CARD: &str = "CUDA_ERROR_OUT_OF_MEMORY";
+
 /// `reading a.pt: no such file`, hints on lines of their own.
 pub fn message(error: &Error) -> String {
-    links(error).join(": ")
+    let text = links(error).join(": ");
+    match text.contains(FULL_CARD) {
+        true => format!(
+            "{text}\nhint: the GPU's memory is full; lower `sample.batch`, which is without effect on the images, or `train.batch`"
+        ),
+        false => text,
+    }
 }
 
 /// The text of each link of the chain, outermost first; a link that repeats the one before it is left out.
@@ -30,5 +39,13 @@ mod tests {
         let error = anyhow!("shape mismatch\n   0: candle_core::error::Error::bt\n   1: main");
         let error = Err::<(), _>(error).context("step 3").unwrap_err();
         assert_eq!(message(&error), "step 3: shape mismatch");
+    }
+
+    #[test]
+    fn a_full_card_is_told_with_a_cure() {
+        let error = anyhow!("DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"out of memory\")");
+        let error = Err::<(), _>(error).context("drawing images").unwrap_err();
+        assert!(message(&error).starts_with("drawing images: DriverError"));
+        assert!(message(&error).contains("\nhint: the GPU's memory is full; lower `sample.batch`"));
     }
 }

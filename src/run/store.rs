@@ -4,7 +4,7 @@ use crate::io::disk::{read_json, write_atomic, write_json};
 use crate::run::claim::{self, Claim, Holder, MARK, Mark};
 use crate::run::manifest::{MANIFEST, Manifest};
 use crate::spec::key::Key;
-use crate::stages::job::Wanted;
+use crate::stages::job::{ANSWERS, STAGES, Wanted};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -145,10 +145,19 @@ impl Store {
         fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))
     }
 
-    /// Every entry: stage, folder name, bytes.
+    /// Every result of a job of an experiment.
     pub fn entries(&self) -> Result<Vec<Entry>> {
+        self.within(&STAGES)
+    }
+
+    /// Everything that `score`, `likelihood` and `reconstruct` keep to go on from.
+    pub fn answers(&self) -> Result<Vec<Entry>> {
+        self.within(&ANSWERS)
+    }
+
+    fn within(&self, stages: &[&'static str]) -> Result<Vec<Entry>> {
         let mut found = Vec::new();
-        for stage in crate::stages::job::STAGES {
+        for stage in stages {
             let Ok(folders) = fs::read_dir(self.root.join(stage)) else {
                 continue;
             };

@@ -19,7 +19,10 @@ use std::path::PathBuf;
 
 pub use crate::stages::pinned::Pinned;
 
-/// The stages in the order in which they follow each other.
+/// Folders of the store for what is asked without an experiment file: features by `score`, answers by `likelihood` and
+/// `reconstruct`.
+pub const ANSWERS: [&str; 4] = ["described", "likelihood", "inversion", "interpolation"];
+/// The stages, which are folders of the store too, in the order in which they follow each other.
 pub const STAGES: [&str; 5] = ["train", "sample", "upsample", "features", "metrics"];
 
 /// Where a net's weights come from.
