@@ -1,5 +1,6 @@
 //! The sweep as people watch it: one live line a device on a terminal, plain lines, one a minute, elsewhere.
 
+use crate::cli::live::{PLAIN_EVERY, bar};
 use crate::cli::pace::Paces;
 use crate::cli::terminal::{Paint, duration, number, paint, parts, say, thousands};
 use crate::run::local::Event;
@@ -7,13 +8,11 @@ use crate::run::plan::Plan;
 use crate::run::results::{Score, scores};
 use crate::run::store::{LOG, Store};
 use crate::stages::bench::Progress;
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar};
 use std::collections::HashMap;
 use std::io::IsTerminal;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
-
-const PLAIN_EVERY: Duration = Duration::from_secs(60);
 
 pub struct Board<'a> {
     plan: &'a Plan,
@@ -281,14 +280,6 @@ pub fn with_interval(score: &Score) -> String {
         true => format!("{value} [{}, {}]", number(score.low), number(score.high)),
         false => value,
     }
-}
-
-/// A live line of text on a terminal; hidden elsewhere.
-pub fn bar() -> ProgressBar {
-    let bar = ProgressBar::new_spinner();
-    let style = ProgressStyle::with_template("{wide_msg}");
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-    bar
 }
 
 fn close_lane(inner: &mut Inner, device: &str) {

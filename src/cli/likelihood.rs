@@ -1,8 +1,8 @@
 //! `runner likelihood`: bits per dimension of real images under a denoiser.
 
 use crate::cli::args::LikelihoodArgs;
-use crate::cli::board::bar;
 use crate::cli::fetch::place_path;
+use crate::cli::live::Live;
 use crate::cli::terminal::{out, say, table, thousands};
 use crate::io::npz::{self, Array};
 use crate::run::device::devices;
@@ -28,13 +28,13 @@ pub fn run(args: &LikelihoodArgs, store: &Path) -> Result<u8> {
         within_a_folder(path)?;
     }
     ctrlc::set_handler(|| STOP.store(true, Ordering::Relaxed)).context("watching for Ctrl-C")?;
-    let bar = bar();
+    let live = Live::start();
     let tell = |progress: Progress| {
         let (done, total) = (thousands(progress.done), thousands(progress.total));
-        bar.set_message(format!("{done} / {total} {}", progress.unit));
+        live.set(format!("{done} / {total} {}", progress.unit));
     };
     let found = likelihood(&subject, &steps, args.seed, &tell, &STOP);
-    bar.finish_and_clear();
+    drop(live);
     let found = match found {
         Err(error) if error.is::<Stopped>() => {
             say("stopped; what is whole is kept\nto go on, run the same command again");

@@ -9,6 +9,7 @@ mod file_args;
 pub mod import;
 pub mod inspect;
 pub mod likelihood;
+mod live;
 pub mod open;
 pub mod pace;
 pub mod plan;

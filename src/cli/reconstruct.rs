@@ -1,8 +1,8 @@
 //! `runner reconstruct`: real images to their noise and back by DDIM, and images between two of them.
 
 use crate::cli::args::ReconstructArgs;
-use crate::cli::board::bar;
 use crate::cli::fetch::place_path;
+use crate::cli::live::Live;
 use crate::cli::terminal::{out, say, table, thousands};
 use crate::io::disk::write_atomic;
 use crate::report::mosaic::{Images, in_rows};
@@ -30,10 +30,10 @@ pub fn run(args: &ReconstructArgs, store: &Path) -> Result<u8> {
     }
     std::fs::create_dir_all(&args.out).with_context(|| format!("making {}", args.out.display()))?;
     ctrlc::set_handler(|| STOP.store(true, Ordering::Relaxed)).context("watching for Ctrl-C")?;
-    let bar = bar();
+    let live = Live::start();
     let tell = |steps: &str, progress: Progress| {
         let (done, total) = (thousands(progress.done), thousands(progress.total));
-        bar.set_message(format!("{done} / {total} {} by {steps}", progress.unit));
+        live.set(format!("{done} / {total} {} by {steps}", progress.unit));
     };
     let find = || {
         let mut found = Vec::new();
@@ -57,7 +57,7 @@ pub fn run(args: &ReconstructArgs, store: &Path) -> Result<u8> {
         Ok((found, path))
     };
     let found: Result<(Vec<Inversion>, Option<Vec<f32>>)> = find();
-    bar.finish_and_clear();
+    drop(live);
     let (found, path) = match found {
         Err(error) if error.is::<Stopped>() => {
             say("stopped; what is whole is kept\nto go on, run the same command again");

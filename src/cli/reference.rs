@@ -1,8 +1,8 @@
 //! `runner reference`: a data set to the npz that samples are measured against.
 
 use crate::cli::args::ReferenceArgs;
-use crate::cli::board::bar;
 use crate::cli::fetch::place_path;
+use crate::cli::live::Live;
 use crate::cli::terminal::{duration, say, thousands};
 use crate::data::crop::Crop;
 use crate::run::device::{Named, devices};
@@ -28,19 +28,19 @@ pub fn run(args: &ReferenceArgs, store: &Path) -> Result<u8> {
     let extractor = digest_file(&args.weights).context("--weights")?;
     ctrlc::set_handler(|| STOP.store(true, Ordering::Relaxed)).context("watching for Ctrl-C")?;
     let started = Instant::now();
-    let bar = bar();
+    let live = Live::start();
     let tell = |progress: Progress| {
         let Progress {
             done, total, unit, ..
         } = progress;
-        bar.set_message(format!("{} / {} {unit}", thousands(done), thousands(total)));
+        live.set(format!("{} / {} {unit}", thousands(done), thousands(total)));
     };
     let net = Extractor::open(&args.weights, None, &device.device)?;
     let made = match net.is_inception() {
         true => by_inception(args, &net, &extractor, store, &tell),
         false => by_own_net(args, &extractor, &device, &tell),
     };
-    bar.finish_and_clear();
+    drop(live);
     match made {
         Err(error) if error.is::<Stopped>() => Ok(130),
         Err(error) => Err(error),

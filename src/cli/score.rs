@@ -1,8 +1,8 @@
 //! `runner score`: images against a reference, by one evaluator's rules or by all of them; no experiment file.
 
 use crate::cli::args::ScoreArgs;
-use crate::cli::board::bar;
 use crate::cli::fetch::{place, place_path};
+use crate::cli::live::Live;
 use crate::cli::score_table::{Column, append_csv, json_lines, print};
 use crate::cli::terminal::{say, short, thousands, warning};
 use crate::run::device::devices;
@@ -169,11 +169,11 @@ fn restricted(rules: Rules, asked: &[String]) -> Result<Rules> {
 }
 
 fn describe(meeting: &Meeting) -> Result<Option<Both>> {
-    let (bar, started) = (bar(), Instant::now());
+    let (live, started) = (Live::start(), Instant::now());
     let tell = |side: &str, progress: Progress| {
         let Progress { done, total, .. } = progress;
         let pace = done as f64 / started.elapsed().as_secs_f64();
-        bar.set_message(format!(
+        live.set(format!(
             "{side}: {} / {} images   {} images/s",
             thousands(done),
             thousands(total),
@@ -181,7 +181,7 @@ fn describe(meeting: &Meeting) -> Result<Option<Both>> {
         ));
     };
     let both = sides::run(meeting, &tell, &STOP);
-    bar.finish_and_clear();
+    drop(live);
     both
 }
 
@@ -197,7 +197,7 @@ fn measure(both: &Both, chosen: &[(String, Rules)], compat: bool) -> Result<Vec<
             thousands(both.sides[0].samples.len() as u64)
         ));
     }
-    let bar = bar();
+    let live = Live::start();
     let mut columns = Vec::new();
     for (preset, rules) in chosen {
         // Nets that resize by themselves have one side, whatever the rules say.
@@ -206,13 +206,13 @@ fn measure(both: &Both, chosen: &[(String, Rules)], compat: bool) -> Result<Vec<
             .iter()
             .position(|side| side.how == rules.preprocessing);
         let bout = &mut bouts[at.unwrap_or(0)];
-        let tell = |name: &str| bar.set_message(format!("{preset}: {name}"));
+        let tell = |name: &str| live.set(format!("{preset}: {name}"));
         columns.push(Column {
             preset: preset.clone(),
             preprocessing: rules.preprocessing,
             measured: bout.measure(rules, &tell)?,
         });
     }
-    bar.finish_and_clear();
+    drop(live);
     Ok(columns)
 }
