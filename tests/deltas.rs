@@ -125,6 +125,23 @@ fn a_variant_is_one_line_and_each_seed_is_compared_with_its_own() {
 }
 
 #[test]
+fn seeds_of_the_guiding_classifier_repeat_a_variant_too() {
+    let guided = EXPERIMENT
+        .replace("train.seed = [0, 1]", "guidance.train.seed = [0, 1]")
+        .replace("model.arch.heads = [1, 2, 4]", "guidance.scale = [1, 5]")
+        .replace(
+            "[sample]",
+            "[guidance]\npreset = \"shapes16-classifier\"\n[guidance.train]\ndata = \"shapes\"\nsteps = 10\nbatch = 4\nlearning_rate = 1e-3\n[sample]",
+        );
+    let sweep = parse(&guided);
+    let rows = cells(&sweep, &[3.5, 2.5, 3.25, 2.75].map(Some));
+    let sheet = table(&sweep, &rows);
+    assert_eq!(sheet.axes, ["scale"]);
+    assert_eq!(text(&sheet, 1, 0).unwrap(), "-0.75 (-1.00; -0.50)");
+    assert!(title(&rows, &[]).ends_with(", means over 2 seeds"));
+}
+
+#[test]
 fn a_difference_stands_out_where_images_and_seeds_agree() {
     let (sweep, folder) = (parse(EXPERIMENT), tempfile::tempdir().unwrap());
     // Both seeds alike at 2 heads; at 4 heads one seed says the contrary, though the images leave no doubt of the mean.

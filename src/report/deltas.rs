@@ -11,7 +11,7 @@ use crate::spec::experiment::Deltas;
 use anyhow::Result;
 
 /// Axes that repeat a cell instead of changing what it is.
-const SEEDS: [&str; 2] = ["train.seed", "sample.seed"];
+const SEEDS: [&str; 3] = ["train.seed", "guidance.train.seed", "sample.seed"];
 
 /// The table of differences and its words.
 pub struct Differences {
@@ -100,7 +100,7 @@ fn seeds(rows: &[Row]) -> usize {
     seen.len()
 }
 
-fn seed(row: &Row) -> [Option<&toml::Value>; 2] {
+fn seed(row: &Row) -> [Option<&toml::Value>; SEEDS.len()] {
     SEEDS.map(|key| names::at(row, key))
 }
 

@@ -6,7 +6,7 @@ use crate::report::sheet::compare;
 use crate::run::results::{Row, Score};
 
 /// Characters of a name that has room beside the data.
-const LONGEST: usize = 44;
+const LONGEST: usize = 36;
 
 #[derive(Clone, Debug)]
 pub struct Point {
