@@ -172,7 +172,7 @@ fn what_has_no_meaning_here_is_told_in_the_file() {
     .unwrap();
     for line in [
         "# Without effect here: --dropout 0.1 (only training drops out)\n",
-        "# Without effect here: --use_fp16 True (32 bits, unless [sample] has dtype = \"f16\")\n",
+        "# Without effect here: --use_fp16 True (32 bits; dtype = \"f16\" beside the steps is the same)\n",
         "# Without effect: --num_heads 4 (--num_head_channels decides)\n",
         "# Without effect: --classifier_depth 3 (no --classifier_path)\n",
         "checkpoint = \"m.pt\"\n",
@@ -182,6 +182,50 @@ fn what_has_no_meaning_here_is_told_in_the_file() {
     let text = import("--model_path models/64x64_diffusion.pt", &|_: &Path| false).unwrap();
     let line = "# --model_path models/64x64_diffusion.pt is not here, and published: runner fetch imagenet64\n";
     assert!(text.contains(line), "{text}");
+}
+
+/// The two command lines of the release's README for 256 pixels from 64.
+#[test]
+fn an_upsamplers_flags_are_the_second_stage_of_a_file() {
+    let small = import(
+        "--attention_resolutions 32,16,8 --class_cond True --diffusion_steps 1000 --image_size 64 --learn_sigma True \
+         --noise_schedule cosine --num_channels 192 --num_head_channels 64 --num_res_blocks 3 --resblock_updown True \
+         --use_new_attention_order True --use_scale_shift_norm True --model_path models/64x64_diffusion.pt \
+         --batch_size 4 --num_samples 100 --timestep_respacing 250",
+        &|_: &Path| false,
+    );
+    let upsampler = "python super_res_sample.py --attention_resolutions 32,16,8 --class_cond True --diffusion_steps 1000 \
+         --large_size 256 --small_size 64 --learn_sigma True --noise_schedule linear --num_channels 192 --num_heads 4 \
+         --num_res_blocks 2 --resblock_updown True --use_fp16 True --use_scale_shift_norm True \
+         --model_path models/64_256_upsampler.pt --base_samples 64_samples.npz --num_samples 100 --batch_size 4 \
+         --timestep_respacing 27";
+    let table = import(upsampler, &|_: &Path| false).unwrap();
+    for line in [
+        "# Put it behind the tables that draw the small images (`runner import` of their command line).\n",
+        "# Without effect here: --base_samples 64_samples.npz (what [sample] draws is made large, with its labels)\n",
+        "# Without effect here: --use_fp16 True (32 bits; dtype = \"f16\" beside the steps is the same)\n",
+        "# --model_path models/64_256_upsampler.pt is not here, and published: runner fetch imagenet64-to-256\n",
+        "[upsample]\npreset = \"imagenet64-to-256\"\ncheckpoint = \"fetch:imagenet64-to-256\"\n",
+        "steps = 27\n",
+        "batch = 4\n",
+    ] {
+        assert!(table.contains(line), "{line}{table}");
+    }
+    // Both together are one file.
+    let whole = format!("{}\n{table}", small.unwrap());
+    let cells = runner::spec::grid::cells(&whole, &[], &[]).unwrap();
+    let upsample = cells[0].spec.upsample.as_ref().unwrap();
+    assert_eq!(upsample.preset.as_deref(), Some("imagenet64-to-256"));
+    // 512 pixels from 128 have fewer attentions and no half-width level.
+    let large = upsampler
+        .replace("32,16,8", "32,16")
+        .replace(
+            "large_size 256 --small_size 64",
+            "large_size 512 --small_size 128",
+        )
+        .replace("num_heads 4", "num_head_channels 64");
+    let table = import(&large, &|_: &Path| true).unwrap();
+    assert!(table.contains("preset = \"imagenet128-to-512\""), "{table}");
 }
 
 #[test]
@@ -230,7 +274,15 @@ fn every_mistake_is_named() {
         ),
         (
             "python super_res_sample.py --large_size 256 --small_size 64",
-            "--large_size is a flag of super_res_sample, whose net is the second stage of an experiment file\nhint: import the command line that draws the small images, and add a table [upsample]",
+            "--model_path is missing: there are no weights to draw with",
+        ),
+        (
+            "--model_path u.pt --large_size 256 --small_size 32 --num_channels 192 --learn_sigma True",
+            "the upsampler of these flags, 32 to 256 pixels, is none of the released ones\nhint: those are 64 to 256 and 128 to 512 pixels, with the flags of guided-diffusion's README",
+        ),
+        (
+            "--model_path u.pt --large_size 256 --small_size 64 --image_size 64",
+            "--image_size is no flag of super_res_sample, and --large_size, --small_size and --base_samples are no others'\nhint: import the two command lines one by one: the one that draws the small images, and this one",
         ),
         (
             "--classifier_scale 2",

@@ -48,11 +48,13 @@ pub struct FetchArgs {
 
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
-The flags of image_sample.py and classifier_sample.py, or their whole command lines. Flags that change nothing here are
-listed in a comment at the top of the file.
+The flags of image_sample.py and classifier_sample.py, or their whole command lines, become a file; those of
+super_res_sample.py the table [upsample] of its second stage. Flags that change nothing here are listed in a comment at
+the top.
 
 Examples:
   runner import --flags \"$MODEL_FLAGS $CLASSIFIER_FLAGS $SAMPLE_FLAGS --model_path models/64x64_diffusion.pt\" > a.toml
+  runner import --flags \"$UPSAMPLER_FLAGS --large_size 256 --small_size 64 --model_path models/64_256_upsampler.pt\" >> a.toml
   runner plan a.toml")]
 pub struct ImportArgs {
     /// guided-diffusion's flags, as one text

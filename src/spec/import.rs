@@ -1,41 +1,30 @@
 //! guided-diffusion's flags → the experiment file that draws the same images.
 
 use crate::spec::arch::{
-    Arch, ClassifierArch, NoiseSchedule, Pool, Process, QkvOrder, Trunk, UnetArch, release_groups,
+    Arch, ClassifierArch, Pool, Process, QkvOrder, Trunk, UnetArch, release_groups,
 };
-use crate::spec::catalogue::{self, SCHEME};
+use crate::spec::catalogue;
 use crate::spec::experiment::{
-    ArchChanges, ClassRule, Classes, Experiment, Guidance, Model, Precision, ProcessChanges,
-    Sample, Sampler, Steps,
+    ArchChanges, Experiment, Guidance, Model, Precision, ProcessChanges,
 };
 use crate::spec::flags::Flags;
+use crate::spec::import_flags::{
+    multipliers, process, sample, to_fetch, unet, weights, without_effect,
+};
+use crate::spec::import_upsample;
 use crate::spec::presets;
 use crate::spec::resolve::resolve;
 use anyhow::{Result, bail, ensure};
-use std::path::{Path, PathBuf};
-
-/// Flags that change nothing here, and why; told in the file where the command line has them.
-const WITHOUT_EFFECT: [(&str, &str); 7] = [
-    ("dropout", "only training drops out"),
-    ("use_checkpoint", "only training stores activations"),
-    ("use_fp16", "32 bits, unless [sample] has dtype = \"f16\""),
-    (
-        "classifier_use_fp16",
-        "32 bits, unless [guidance] has dtype = \"f16\"",
-    ),
-    ("use_kl", "a loss of training"),
-    ("rescale_learned_sigmas", "a loss of training"),
-    ("num_heads_upsample", "--num_head_channels decides"),
-];
+use std::path::Path;
 
 /// The file's text. `there` says whether a path exists: published files that do not are fetched.
 pub fn import(flags: &str, there: &dyn Fn(&Path) -> bool) -> Result<String> {
     let flags = Flags::read(flags)?;
-    for name in ["large_size", "small_size", "base_samples"] {
-        ensure!(
-            !flags.given(name),
-            "--{name} is a flag of super_res_sample, whose net is the second stage of an experiment file\nhint: import the command line that draws the small images, and add a table [upsample]"
-        );
+    if ["large_size", "small_size", "base_samples"]
+        .iter()
+        .any(|name| flags.given(name))
+    {
+        return import_upsample::table(&flags, there);
     }
     let guided = flags.given("classifier_path");
     if !guided {
@@ -44,7 +33,9 @@ pub fn import(flags: &str, there: &dyn Fn(&Path) -> bool) -> Result<String> {
             "--classifier_scale needs --classifier_path"
         );
     }
-    let (arch, process) = (unet(&flags)?, process(&flags)?);
+    let resolution = flags.count("image_size", 1)?;
+    let mults = multipliers(&flags, "image_size", resolution)?;
+    let (arch, process) = (unet(&flags, resolution, mults)?, process(&flags)?);
     let mut model = model(&arch, &process, flags.text("model_path"))?;
     model.checkpoint = Some(weights(&flags, "model_path", there)?);
     let released = model.resolution.is_none() && model.arch.is_empty() && model.process.is_empty();
@@ -73,21 +64,7 @@ pub fn import(flags: &str, there: &dyn Fn(&Path) -> bool) -> Result<String> {
 /// What the file cannot say in its values.
 fn remarks(flags: &Flags, experiment: &Experiment) -> Result<String> {
     let mut text = "# From guided-diffusion's flags.\n".to_string();
-    let per_head = flags.maybe_count("num_head_channels")?.is_some();
-    for (name, why) in WITHOUT_EFFECT {
-        if flags.given(name) && (name != "num_heads_upsample" || per_head) {
-            text += &format!(
-                "# Without effect here: --{name} {} ({why})\n",
-                flags.text(name)
-            );
-        }
-    }
-    if flags.given("num_heads") && per_head {
-        text += &format!(
-            "# Without effect: --num_heads {} (--num_head_channels decides)\n",
-            flags.text("num_heads")
-        );
-    }
+    text += &without_effect(flags)?;
     let classifier = flags.given("classifier_path");
     if !classifier {
         for name in [
@@ -106,89 +83,12 @@ fn remarks(flags: &Flags, experiment: &Experiment) -> Result<String> {
             }
         }
     }
-    for (name, path) in [
-        ("model_path", experiment.model.checkpoint.as_ref()),
-        (
-            "classifier_path",
-            experiment
-                .guidance
-                .as_ref()
-                .and_then(|g| g.checkpoint.as_ref()),
-        ),
-    ] {
-        if let Some(fetched) = path.and_then(|path| path.to_str()?.strip_prefix(SCHEME))
-            && flags.given(name)
-        {
-            text += &format!(
-                "# --{name} {} is not here, and published: runner fetch {fetched}\n",
-                flags.text(name)
-            );
-        }
-    }
+    let guide = experiment.guidance.as_ref();
+    let guide = guide.and_then(|g| g.checkpoint.as_ref());
+    text += &to_fetch(flags, "model_path", experiment.model.checkpoint.as_ref());
+    text += &to_fetch(flags, "classifier_path", guide);
     text += "# guided-diffusion has no seed: the images are others of the same distribution.\n";
     Ok(text)
-}
-
-fn unet(flags: &Flags) -> Result<UnetArch> {
-    let resolution = flags.count("image_size", 1)?;
-    let per_head = flags.maybe_count("num_head_channels")?;
-    let heads_up = flags.maybe_count("num_heads_upsample")?;
-    let trunk = Trunk {
-        resolution,
-        in_channels: 3,
-        channels: flags.count("num_channels", 1)?,
-        res_blocks: flags.count("num_res_blocks", 1)?,
-        channel_mult: multipliers(flags, resolution)?,
-        attention: flags.list("attention_resolutions")?,
-        heads: match per_head {
-            Some(_) => 1,
-            None => flags.count("num_heads", 1)?,
-        },
-        channels_per_head: per_head,
-        qkv_order: match flags.flag("use_new_attention_order")? {
-            true => QkvOrder::New,
-            false => QkvOrder::Legacy,
-        },
-        adagn: flags.flag("use_scale_shift_norm")?,
-        updown: flags.flag("resblock_updown")?,
-        conv_resample: true,
-        norm_groups: release_groups(),
-        rescale_residual: false,
-    };
-    Ok(UnetArch {
-        trunk,
-        heads_up: heads_up.filter(|_| per_head.is_none()),
-        // A hard constant of the release.
-        classes: flags.flag("class_cond")?.then_some(1000),
-        learn_sigma: flags.flag("learn_sigma")?,
-        low_resolution: None,
-    })
-}
-
-/// `--channel_mult`, whole numbers only, or the release's own of an image size.
-fn multipliers(flags: &Flags, resolution: usize) -> Result<Vec<f64>> {
-    if !flags.text("channel_mult").is_empty() {
-        let list = flags.list("channel_mult")?;
-        return Ok(list.into_iter().map(|m| m as f64).collect());
-    }
-    ensure!(
-        [64, 128, 256, 512].contains(&resolution),
-        "--image_size {resolution} has no channel multipliers of its own\nhint: give them with --channel_mult, or use 64, 128, 256 or 512"
-    );
-    Ok(presets::multipliers(resolution).to_vec())
-}
-
-fn process(flags: &Flags) -> Result<Process> {
-    Ok(Process {
-        schedule: match flags.text("noise_schedule") {
-            "linear" => NoiseSchedule::Linear,
-            "cosine" => NoiseSchedule::Cosine,
-            other => bail!("--noise_schedule {other} is neither linear nor cosine"),
-        },
-        timesteps: flags.count("diffusion_steps", 1)?,
-        rescale_timesteps: flags.flag("rescale_timesteps")?,
-        predict_x0: flags.flag("predict_xstart")?,
-    })
 }
 
 /// The preset that is this net, or the nearest in size and what differs from it.
@@ -262,20 +162,6 @@ fn process_changes(from: &Process, to: &Process) -> ProcessChanges {
     }
 }
 
-/// The path of a flag where it exists; else the published file of that name.
-fn weights(flags: &Flags, name: &str, there: &dyn Fn(&Path) -> bool) -> Result<PathBuf> {
-    ensure!(
-        !flags.text(name).is_empty(),
-        "--{name} is missing: there are no weights to draw with"
-    );
-    let path = PathBuf::from(flags.text(name));
-    Ok(match catalogue::of_path(&path) {
-        Some(entry) if !there(&path) => PathBuf::from(format!("{SCHEME}{}", entry.name)),
-        // Named even where it is not: the plan tells what cannot be read.
-        _ => path,
-    })
-}
-
 fn guidance(flags: &Flags, there: &dyn Fn(&Path) -> bool) -> Result<Guidance> {
     let resolution = flags.count("image_size", 1)?;
     let checkpoint = weights(flags, "classifier_path", there)?;
@@ -344,31 +230,5 @@ fn classifier(flags: &Flags, resolution: usize) -> Result<ClassifierArch> {
         trunk,
         classes: 1000,
         pool,
-    })
-}
-
-fn sample(flags: &Flags) -> Result<Sample> {
-    let respacing = flags.text("timestep_respacing");
-    Ok(Sample {
-        sampler: match flags.flag("use_ddim")? {
-            true => Sampler::Ddim,
-            false => Sampler::Ddpm,
-        },
-        steps: match (respacing, respacing.parse()) {
-            ("", _) => Steps::Count(flags.count("diffusion_steps", 1)?),
-            (_, Ok(count)) => Steps::Count(count),
-            (text, Err(_)) => Steps::Sections(text.to_string()),
-        },
-        eta: 0.0,
-        variance: None,
-        temperature: 1.0,
-        dtype: Precision::F32,
-        trained_steps: None,
-        count: flags.count("num_samples", 1)?,
-        seed: 0,
-        classes: Classes::Rule(ClassRule::Random),
-        clip: flags.flag("clip_denoised")?,
-        batch: flags.count("batch_size", 1)?,
-        part: 1000,
     })
 }

@@ -11,6 +11,8 @@ pub mod experiment;
 pub mod flags;
 pub mod grid;
 pub mod import;
+mod import_flags;
+mod import_upsample;
 pub mod key;
 pub mod metric;
 pub mod overlay;
