@@ -48,9 +48,9 @@ pub struct FetchArgs {
 
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
-The flags of image_sample.py and classifier_sample.py, or their whole command lines, become a file; those of
-super_res_sample.py the table [upsample] of its second stage. Flags that change nothing here are listed in a comment at
-the top.
+The flags of image_sample.py and classifier_sample.py, or their whole command lines, become a
+file; those of super_res_sample.py become the table [upsample] of its second stage. Flags that
+change nothing here are listed in a comment at the top.
 
 Examples:
   runner import --flags \"$MODEL_FLAGS $CLASSIFIER_FLAGS $SAMPLE_FLAGS --model_path models/64x64_diffusion.pt\" > a.toml
