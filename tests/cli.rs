@@ -312,25 +312,6 @@ fn a_sweep_of_broken_files_exits_with_1_and_status_shows_the_error() {
 
     let clean = runner(folder.path(), &["clean", "a.toml"]);
     assert!(stdout(&clean).starts_with("nothing to free"));
-    let described = folder.path().join(".runner/described/0123");
-    std::fs::create_dir_all(&described).unwrap();
-    std::fs::write(described.join("part.npz"), [0; 2048]).unwrap();
-    let clean = runner(folder.path(), &["clean", "a.toml"]);
-    assert!(stdout(&clean).starts_with("nothing to free"));
-    let said = stderr(&clean);
-    assert!(
-        said.contains("answers of `score`, `likelihood` and `reconstruct` stay"),
-        "{said}"
-    );
-    let clean = runner(folder.path(), &["clean", "a.toml", "--answers"]);
-    assert!(
-        stdout(&clean).contains("described  0123"),
-        "{}",
-        stdout(&clean)
-    );
-    assert!(described.exists(), "nothing goes before --yes");
-    runner(folder.path(), &["clean", "a.toml", "--answers", "--yes"]);
-    assert!(!described.exists());
     std::fs::write(folder.path().join("net.pt"), "other").unwrap();
     let clean = runner(folder.path(), &["clean", "a.toml"]);
     assert!(

@@ -6,6 +6,7 @@ use crate::cli::open::open;
 use crate::cli::terminal::{bytes, out, say, table};
 use crate::run::claim::holder;
 use crate::run::store::{Entry, Store};
+use crate::stages::job::ANSWERS;
 use anyhow::{Context, Result};
 use std::collections::HashSet;
 use std::path::Path;
@@ -79,11 +80,9 @@ pub fn run(args: &CleanArgs, root: &Path) -> Result<u8> {
 
 /// The name of the experiment, or of the command, that first asked for it.
 fn made_for(entry: &Entry) -> String {
-    match entry.stage {
-        "described" => return "runner score".to_string(),
-        "likelihood" => return "runner likelihood".to_string(),
-        "inversion" | "interpolation" => return "runner reconstruct".to_string(),
-        _ => {}
+    let asked = ANSWERS.iter().find(|(folder, _)| *folder == entry.stage);
+    if let Some((_, command)) = asked {
+        return format!("runner {command}");
     }
     let table: Option<toml::Table> = entry.job().and_then(|text| toml::from_str(&text).ok());
     let name = table.and_then(|table| Some(table.get("name")?.as_str()?.to_string()));

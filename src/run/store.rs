@@ -152,7 +152,7 @@ impl Store {
 
     /// Everything that `score`, `likelihood` and `reconstruct` keep to go on from.
     pub fn answers(&self) -> Result<Vec<Entry>> {
-        self.within(&ANSWERS)
+        self.within(&ANSWERS.map(|(folder, _)| folder))
     }
 
     fn within(&self, stages: &[&'static str]) -> Result<Vec<Entry>> {

@@ -19,9 +19,13 @@ use std::path::PathBuf;
 
 pub use crate::stages::pinned::Pinned;
 
-/// Folders of the store for what is asked without an experiment file: features by `score`, answers by `likelihood` and
-/// `reconstruct`.
-pub const ANSWERS: [&str; 4] = ["described", "likelihood", "inversion", "interpolation"];
+/// Folders of the store for what is asked without an experiment file, and the command that asks.
+pub const ANSWERS: [(&str, &str); 4] = [
+    ("described", "score"),
+    ("likelihood", "likelihood"),
+    ("inversion", "reconstruct"),
+    ("interpolation", "reconstruct"),
+];
 /// The stages, which are folders of the store too, in the order in which they follow each other.
 pub const STAGES: [&str; 5] = ["train", "sample", "upsample", "features", "metrics"];
 
