@@ -8,21 +8,21 @@ mod peers;
 use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_nn::VarBuilder;
 use peers::turns::Turns;
-use runner::diffusion::guidance::class_gradient;
+use runner::diffusion::samplers::guidance::class_gradient;
+use runner::experiment::file::experiment::Train;
+use runner::experiment::nets::arch::{Arch, ClassifierArch, UnetArch};
+use runner::experiment::nets::presets;
+use runner::kernels::attention::scaled_dot::attention;
+use runner::kernels::conv::conv2d;
+use runner::kernels::norm::group_norm::group_norm;
+use runner::kernels::resample::{avg_pool2, upsample2};
 use runner::kernels::tf32::in_tf32;
-use runner::kernels::{
-    attention::attention,
-    conv::conv2d,
-    norm::group_norm,
-    resample::{avg_pool2, upsample2},
-};
-use runner::nets::inception::{Inception, SIDE, Taps, tensors};
-use runner::nets::{classifier::Classifier, inventory, unet::Unet};
+use runner::nets::adm::classifier::Classifier;
+use runner::nets::adm::unet::Unet;
+use runner::nets::inception::net::{Inception, SIDE, Taps, tensors};
+use runner::nets::inventory;
 use runner::run::device::devices;
-use runner::spec::arch::{Arch, ClassifierArch, UnetArch};
-use runner::spec::experiment::Train;
-use runner::spec::presets;
-use runner::stages::optim::AdamW;
+use runner::stages::train::optim::AdamW;
 use serde_json::{Value, json};
 
 /// A GPU, and the table.

@@ -5,7 +5,7 @@ mod peers;
 
 use candle_core::{Device, Result, Tensor};
 use peers::turns::Turns;
-use runner::nets::inception::{Inception, SIDE, Taps, tensors};
+use runner::nets::inception::net::{Inception, SIDE, Taps, tensors};
 use serde_json::json;
 use std::collections::HashMap;
 
@@ -26,7 +26,7 @@ fn weights() -> Result<HashMap<String, Tensor>> {
 }
 
 fn main() -> Result<()> {
-    runner::kernels::alloc::keep_pages();
+    runner::machine::alloc::keep_pages();
     let mut numbers = std::env::args().skip(1).filter_map(|a| a.parse().ok());
     let n = numbers.next().unwrap_or(BATCH);
     let weights = weights()?;

@@ -5,9 +5,11 @@ mod peers;
 
 use candle_core::{Device, Result, Tensor, Var};
 use peers::turns::Turns;
-use runner::kernels::{
-    attention::attention, conv::conv2d, linear::linear, norm::group_norm, resample,
-};
+use runner::kernels::attention::scaled_dot::attention;
+use runner::kernels::conv::conv2d;
+use runner::kernels::linear::product::linear;
+use runner::kernels::norm::group_norm::group_norm;
+use runner::kernels::resample;
 use serde_json::json;
 
 /// An operation by its name at the peer, its sizes, and whether gradients are taken too.
@@ -86,7 +88,7 @@ fn operation(&(op, shape, grad): &Row) -> Result<Run> {
 }
 
 fn main() -> Result<()> {
-    runner::kernels::alloc::keep_pages();
+    runner::machine::alloc::keep_pages();
     let only = std::env::args().skip(1).find(|a| !a.starts_with("--"));
     let mut turns = Turns::start(5);
     for row in ROWS {

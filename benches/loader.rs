@@ -9,10 +9,10 @@ use libjpeg_turbo_rs::{PixelFormat, Subsampling, compress};
 use peers::torch::Peer;
 use rayon::prelude::*;
 use runner::data::gallery::Gallery;
-use runner::data::input::{self, INPUT};
 use runner::data::loader::{Loader, Order};
+use runner::data::resize::input::{self, INPUT};
 use runner::data::shapes::{Scene, Stream};
-use runner::spec::rules::Preprocessing;
+use runner::experiment::scoring::rules::Preprocessing;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -100,7 +100,7 @@ fn steps(folder: &str) -> Result<()> {
 }
 
 fn main() -> Result<()> {
-    runner::kernels::alloc::keep_pages();
+    runner::machine::alloc::keep_pages();
     let folder = tempfile::tempdir()?;
     let bytes = write_photos(folder.path())?;
     let folder = folder.path().to_str().context("a folder's name")?;

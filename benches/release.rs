@@ -16,17 +16,17 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use candle_core::{Device, Tensor};
-use runner::diffusion::guidance::Guide;
-use runner::diffusion::noise::{Noise, START};
-use runner::diffusion::posterior::{Output, Reading};
-use runner::diffusion::sampler::{Recipe, draw};
-use runner::diffusion::schedule::Schedule;
-use runner::io::npz::{self, Array};
-use runner::nets::classifier::Classifier;
-use runner::nets::unet::Unet;
-use runner::spec::arch::Arch;
-use runner::spec::experiment::{Kind, Model, Precision, Sampler};
-use runner::stages::studio::dtype;
+use runner::diffusion::process::posterior::{Output, Reading};
+use runner::diffusion::process::schedule::Schedule;
+use runner::diffusion::random::noise::{Noise, START};
+use runner::diffusion::samplers::guidance::Guide;
+use runner::diffusion::samplers::sampler::{Recipe, draw};
+use runner::experiment::file::experiment::{Kind, Model, Precision, Sampler};
+use runner::experiment::nets::arch::Arch;
+use runner::io::numpy::npz::{self, Array};
+use runner::nets::adm::classifier::Classifier;
+use runner::nets::adm::unet::Unet;
+use runner::stages::draw::drawer::dtype;
 use runner::stages::weights::{Loaded, load};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -104,8 +104,8 @@ fn ours(folder: &Path, steps: &str, precision: Precision, out: &Path) -> Result<
 }
 
 fn main() -> Result<()> {
-    runner::io::cores::settle().expect("the first to start rayon's threads");
-    runner::kernels::alloc::keep_pages();
+    runner::machine::cores::settle().expect("the first to start rayon's threads");
+    runner::machine::alloc::keep_pages();
     let mut arguments = std::env::args().skip(1).filter(|a| !a.starts_with("--"));
     let Some(folder) = arguments.next().map(PathBuf::from) else {
         println!("no folder with the released files was named: see benches/release.rs");
@@ -120,7 +120,7 @@ fn main() -> Result<()> {
     for (steps, within) in RUNS {
         let out = folder.join(format!("drawn-{steps}.npz"));
         let draw = || ours(&folder, steps, precision, &out);
-        runner::io::cores::beside(&Device::Cpu, draw)?;
+        runner::machine::cores::beside(&Device::Cpu, draw)?;
         println!("wrote {}", out.display());
         theirs(&folder, steps, precision, within, &out)?;
     }

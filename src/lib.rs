@@ -1,6 +1,8 @@
 //! `runner`: train, sample, score and report diffusion models from one experiment file. The rooms, ground floor first.
 
-pub mod spec;
+pub mod experiment;
+
+pub mod machine;
 
 pub mod io;
 
@@ -13,6 +15,8 @@ pub mod kernels;
 pub mod nets;
 
 pub mod diffusion;
+
+pub mod jobs;
 
 pub mod stages;
 

@@ -146,8 +146,9 @@ guidance.scale = [0, 500]
     let texts = texts.map(|f| std::fs::read_to_string(f.join("job.toml")).expect("job.toml"));
     let of_classifiers = texts.filter(|text| text.contains("kind = \"classifier\""));
     for text in of_classifiers.collect::<Vec<_>>() {
-        let cells = runner::spec::grid::cells(&text, &[], &[]).expect("an experiment file");
-        let jobs = runner::stages::job::jobs_of(&cells[0]).expect("its job");
+        let cells =
+            runner::experiment::grid::sweep::cells(&text, &[], &[]).expect("an experiment file");
+        let jobs = runner::jobs::job::jobs_of(&cells[0]).expect("its job");
         assert_eq!(jobs.len(), 1);
         let key = jobs[0].key().expect("its key");
         let found = desk.stored("train").into_iter();

@@ -3,8 +3,8 @@
 use rayon::prelude::*;
 use runner::data::shapes::Stream;
 use runner::data::source::{Augment, Source};
-use runner::io::npz::{self, Array};
-use runner::io::rows::Rows;
+use runner::io::numpy::npz::{self, Array};
+use runner::io::numpy::rows::Rows;
 use std::fs;
 use std::io::Write;
 use std::path::Path;

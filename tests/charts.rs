@@ -3,8 +3,8 @@
 mod report_fixture;
 
 use report_fixture::{parse, rows};
-use runner::report::chart::figures;
-use runner::report::input::Report;
+use runner::report::chart::figures::figures;
+use runner::report::rows::input::Report;
 use runner::run::results::Score;
 
 const STEPS: &str = r#"
@@ -81,7 +81,7 @@ fn a_line_by_one_axis_is_the_mean_over_the_other() {
 #[test]
 fn an_axis_that_is_none_is_named_with_the_axes() {
     let wrong = STEPS.replace("\"sample.variance\"]\n", "\"sample.eta\"]\n");
-    let error = runner::spec::grid::sweep(&wrong, &[], &[]).unwrap_err();
+    let error = runner::experiment::grid::sweep::sweep(&wrong, &[], &[]).unwrap_err();
     let text = format!("{error:#}");
     assert!(
         text.contains("by = \"sample.eta\" is not an axis"),

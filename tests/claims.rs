@@ -3,11 +3,11 @@
 mod report_fixture;
 
 use report_fixture::{parse, rows};
-use runner::io::npz::{self, Array};
-use runner::report::claims::{Tested, tested};
-use runner::report::input::Report;
+use runner::experiment::grid::sweep::{Sweep, sweep};
+use runner::io::numpy::npz::{self, Array};
+use runner::report::findings::verdicts::{Tested, tested};
+use runner::report::rows::input::Report;
 use runner::run::results::{Row, Score};
-use runner::spec::grid::{Sweep, sweep};
 use std::path::Path;
 
 const EXPERIMENT: &str = r#"

@@ -9,8 +9,11 @@ use candle_core::{DType, Device, Result, Shape, Tensor, Var};
 use golden_files::values;
 use kernel_inputs::normal;
 use on_gpu::{gpu, off};
+use runner::kernels::attention::scaled_dot::attention;
+use runner::kernels::conv::conv2d;
+use runner::kernels::norm::group_norm::group_norm;
 use runner::kernels::tf32::in_tf32;
-use runner::kernels::{attention::attention, conv::conv2d, maps, norm::group_norm, resample};
+use runner::kernels::{maps, resample};
 
 /// Of the largest value: f32 sums in another order.
 const F32: f64 = 2e-5;

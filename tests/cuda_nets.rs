@@ -12,12 +12,14 @@ use golden_files::nets::{arch_of_config, variables};
 use golden_files::{Case, cases, distance, tensor, values};
 use kernel_inputs::normal;
 use on_gpu::{gpu, off};
-use runner::diffusion::guidance::class_gradient;
-use runner::nets::inception::{Inception, SIDE, Taps};
-use runner::nets::{classifier::Classifier, inventory, unet::Unet};
-use runner::spec::arch::Arch;
-use runner::spec::experiment::Train;
-use runner::stages::optim::AdamW;
+use runner::diffusion::samplers::guidance::class_gradient;
+use runner::experiment::file::experiment::Train;
+use runner::experiment::nets::arch::Arch;
+use runner::nets::adm::classifier::Classifier;
+use runner::nets::adm::unet::Unet;
+use runner::nets::inception::net::{Inception, SIDE, Taps};
+use runner::nets::inventory;
+use runner::stages::train::optim::AdamW;
 
 /// Of the largest value: answers of whole nets, as on the CPU.
 const NETS: f64 = 1e-4;
@@ -148,7 +150,7 @@ fn inception_sees_what_it_sees_on_the_cpu() -> Result<()> {
 /// A released net at its size, with weights of which none is zero.
 #[test]
 fn the_64_pixel_release_answers_as_on_the_cpu() -> Result<()> {
-    let (arch, _) = runner::spec::presets::arch("imagenet64").expect("a preset");
+    let (arch, _) = runner::experiment::nets::presets::arch("imagenet64").expect("a preset");
     let weights: Vec<(String, Tensor)> = inventory::initial(&arch, 0)?
         .into_iter()
         .enumerate()
@@ -185,7 +187,7 @@ fn training_moves_the_weights_as_on_the_cpu() -> Result<()> {
         "data = 'shapes'\nsteps = 3\nbatch = 4\nlearning_rate = 1e-3\nweight_decay = 0.1",
     )
     .expect("a table");
-    let (arch, _) = runner::spec::presets::arch("shapes16").expect("a preset");
+    let (arch, _) = runner::experiment::nets::presets::arch("shapes16").expect("a preset");
     let Arch::Unet(made) = &arch else {
         panic!("not a UNet")
     };

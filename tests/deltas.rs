@@ -3,12 +3,12 @@
 mod report_fixture;
 
 use report_fixture::{parse, rows};
-use runner::io::npz::{self, Array};
-use runner::report::deltas::{caption, deltas, title};
-use runner::report::input::Report;
-use runner::report::sheet::{Sheet, sheet};
+use runner::experiment::grid::sweep::Sweep;
+use runner::io::numpy::npz::{self, Array};
+use runner::report::findings::deltas::{caption, deltas, title};
+use runner::report::rows::input::Report;
+use runner::report::table::sheet::{Sheet, sheet};
 use runner::run::results::{Row, Score};
-use runner::spec::grid::Sweep;
 use std::path::Path;
 
 const EXPERIMENT: &str = r#"
@@ -216,7 +216,7 @@ fn along_an_axis_each_stand_on_the_others_has_a_first_row_of_its_own() {
 #[test]
 fn rows_are_compared_along_an_axis_that_there_is() {
     let text = format!("{EXPERIMENT}[report]\ndeltas = \"sample.eta\"\n");
-    let error = runner::spec::grid::sweep(&text, &[], &[]).unwrap_err();
+    let error = runner::experiment::grid::sweep::sweep(&text, &[], &[]).unwrap_err();
     assert_eq!(
         error.to_string(),
         "report.deltas = \"sample.eta\" is not an axis (train.seed, model.arch.heads)"

@@ -1,19 +1,19 @@
 //! Diffusion against numbers printed by the release on small formulas: schedules, respacing, steps, losses, loops.
 
 use candle_core::{Device, Result, Tensor};
-use runner::diffusion::at::At;
-use runner::diffusion::bpd::bits_per_dim;
-use runner::diffusion::guidance::{Guide, condition_mean, condition_score};
-use runner::diffusion::likelihood::discretized_log_likelihood;
-use runner::diffusion::loss::{Loss, Losses, Noised, training_losses};
-use runner::diffusion::noise::START;
-use runner::diffusion::posterior::{Mean, Output, Reading, Variance};
-use runner::diffusion::respace::space_timesteps;
-use runner::diffusion::sampler::{Recipe, draw};
-use runner::diffusion::schedule::Schedule;
-use runner::diffusion::{ddim, ddpm};
-use runner::spec::arch::{NoiseSchedule, Process};
-use runner::spec::experiment::Sampler;
+use runner::diffusion::likelihood::bpd::bits_per_dim;
+use runner::diffusion::likelihood::terms::discretized_log_likelihood;
+use runner::diffusion::process::at::At;
+use runner::diffusion::process::posterior::{Mean, Output, Reading, Variance};
+use runner::diffusion::process::respace::space_timesteps;
+use runner::diffusion::process::schedule::Schedule;
+use runner::diffusion::random::noise::START;
+use runner::diffusion::samplers::guidance::{Guide, condition_mean, condition_score};
+use runner::diffusion::samplers::sampler::{Recipe, draw};
+use runner::diffusion::samplers::{ddim, ddpm};
+use runner::diffusion::training::loss::{Loss, Losses, Noised, training_losses};
+use runner::experiment::file::experiment::Sampler;
+use runner::experiment::nets::arch::{NoiseSchedule, Process};
 use std::ops::ControlFlow;
 
 const SHAPE: (usize, usize, usize, usize) = (2, 3, 4, 4);

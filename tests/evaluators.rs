@@ -1,7 +1,7 @@
 //! The evaluators' presets: every name means itself, and what each tool has and lacks is as published.
 
-use runner::spec::evaluator::{Preset, preprocessings};
-use runner::spec::rules::{Edge, Precision, Preprocessing, Quantity, Splits, Trace};
+use runner::experiment::scoring::preset::{Preset, preprocessings};
+use runner::experiment::scoring::rules::{Edge, Precision, Preprocessing, Quantity, Splits, Trace};
 
 #[test]
 fn names_parse_print_and_serialise_alike() {

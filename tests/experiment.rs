@@ -1,8 +1,8 @@
 //! The experiment file: its cells, and every message it can answer with, word for word.
 
-use runner::spec::arch::Card;
-use runner::spec::grid::{Cell, cells, sweep};
-use runner::spec::resolve::resolve;
+use runner::experiment::grid::sweep::{Cell, cells, sweep};
+use runner::experiment::nets::arch::Card;
+use runner::experiment::nets::resolve::resolve;
 
 const FILE: &str = r#"name = "guidance64"
 

@@ -1,6 +1,6 @@
 //! Samples of a cell as one npz, and samples drawn in half precision, by the real program on shipped nets.
 
-use runner::io::npz::Npz;
+use runner::io::numpy::npz::Npz;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 

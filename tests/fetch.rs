@@ -3,7 +3,7 @@
 mod http_server;
 
 use http_server::{Server, answer, cut, serve};
-use runner::io::download::{Event, Outcome, Patience, Record, Wanted, fetch, fetch_through};
+use runner::io::net::download::{Event, Outcome, Patience, Record, Wanted, fetch, fetch_through};
 use sha2::{Digest, Sha256};
 use std::fs::OpenOptions;
 use std::io::{self, Write};

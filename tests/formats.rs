@@ -2,8 +2,8 @@
 
 use candle_core::Device;
 use runner::io::checkpoint::Checkpoint;
-use runner::io::image;
-use runner::io::npz::{self, Array, Npz};
+use runner::io::image::file;
+use runner::io::numpy::npz::{self, Array, Npz};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -195,18 +195,18 @@ fn pictures_survive_png_and_bad_ones_are_errors() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.png");
     let pixels: Vec<u8> = (0..5 * 4 * 3).collect();
-    image::write_png(&path, &pixels, 5, 4).unwrap();
-    let read = image::read(&path).unwrap();
+    file::write_png(&path, &pixels, 5, 4).unwrap();
+    let read = file::read(&path).unwrap();
     assert_eq!((read.w, read.h, &read.data), (5, 4, &pixels));
     let whole = fs::read(&path).unwrap();
     for at in 0..whole.len() {
         let mut bytes = whole.clone();
         bytes[at] ^= 0xff;
-        let _ = image::decode(&bytes);
-        let _ = image::decode(&whole[..at]);
+        let _ = file::decode(&bytes);
+        let _ = file::decode(&whole[..at]);
     }
-    assert!(image::write_png(&path, &pixels, 5, 5).is_err());
-    assert!(image::decode(b"GIF89a").is_err());
+    assert!(file::write_png(&path, &pixels, 5, 5).is_err());
+    assert!(file::decode(b"GIF89a").is_err());
 }
 
 #[test]
@@ -215,7 +215,7 @@ fn grey_and_alpha_become_rgb() {
     let png = |image: DynamicImage| {
         let mut bytes = std::io::Cursor::new(Vec::new());
         image.write_to(&mut bytes, ImageFormat::Png).unwrap();
-        image::decode(&bytes.into_inner()).unwrap().data
+        file::decode(&bytes.into_inner()).unwrap().data
     };
     let grey = DynamicImage::ImageLuma8(GrayImage::from_pixel(1, 1, Luma([9])));
     assert_eq!(png(grey), [9, 9, 9]);

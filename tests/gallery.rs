@@ -1,13 +1,13 @@
 //! The images of an evaluation: counted, named, surveyed and handed out in order, whatever they lie in.
 
 use runner::data::gallery::{Gallery, Unreadable};
-use runner::data::input::{self, INPUT};
 use runner::data::loader::{Loader, Order};
+use runner::data::resize::input::{self, INPUT};
 use runner::data::shapes::{Scene, Stream};
 use runner::data::survey::{Facts, Finding, Oddity, Survey};
-use runner::io::image::{Rgb8, encode_png};
-use runner::io::npz::{self, Array};
-use runner::spec::rules::Preprocessing;
+use runner::experiment::scoring::rules::Preprocessing;
+use runner::io::image::file::{Rgb8, encode_png};
+use runner::io::numpy::npz::{self, Array};
 use std::fs::{self, File};
 use std::path::Path;
 use std::sync::Arc;

@@ -14,11 +14,11 @@ mod rule_inception;
 use candle_core::{DType, Device, Result, Tensor};
 use golden_files::{Case, distance, golden, values};
 use rule_inception::{case, net, tap, weights};
-use runner::data::input::{INPUT, fill};
-use runner::io::image::Rgb8;
-use runner::nets::inception::{Features, SIDE, Taps, tensors};
-use runner::nets::inception_blocks::{Block, EPS, Step, Unit, blocks, stem};
-use runner::spec::rules::Preprocessing;
+use runner::data::resize::input::{INPUT, fill};
+use runner::experiment::scoring::rules::Preprocessing;
+use runner::io::image::file::Rgb8;
+use runner::nets::inception::blocks::{Block, EPS, Step, Unit, blocks, stem};
+use runner::nets::inception::net::{Features, SIDE, Taps, tensors};
 use std::collections::HashMap;
 
 /// Of the largest value of each answer.

@@ -4,12 +4,12 @@ mod golden_files;
 use candle_core::Tensor;
 use faer::Mat;
 use golden_files::{Case, cases, close, noise, values};
-use runner::metrics::adm_manifold::adm_precision_recall;
-use runner::metrics::frechet::{Reference, compat, frechet};
+use runner::metrics::frechet::distance::{Reference, compat, frechet};
+use runner::metrics::frechet::moments::Moments;
 use runner::metrics::inception_score::{Probabilities, Splits, inception_score};
-use runner::metrics::kernel::{KidRule, kid, mmd2};
-use runner::metrics::manifold::{Border, Manifold};
-use runner::metrics::moments::Moments;
+use runner::metrics::kernel::mmd::{KidRule, kid, mmd2};
+use runner::metrics::neighbours::adm_manifold::adm_precision_recall;
+use runner::metrics::neighbours::manifold::{Border, Manifold};
 use runner::metrics::rows::Slice;
 use std::collections::HashMap;
 

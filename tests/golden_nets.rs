@@ -6,11 +6,11 @@ use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
 use golden_files::nets::{arch_of_config, variables};
 use golden_files::{Case, cases, distance, same_shapes, tensor, values};
-use runner::nets::classifier::Classifier;
+use runner::experiment::nets::arch::Arch;
+use runner::nets::adm::classifier::Classifier;
+use runner::nets::adm::resize::{Filter, resize};
+use runner::nets::adm::unet::{SuperRes, Unet};
 use runner::nets::inventory;
-use runner::nets::resize::{Filter, resize};
-use runner::nets::unet::{SuperRes, Unet};
-use runner::spec::arch::Arch;
 use std::collections::HashMap;
 
 /// Of the largest value, for outputs, gradients and features.

@@ -3,10 +3,10 @@
 mod golden_files;
 
 use golden_files::{cases, close, golden, values};
-use runner::data::crop::Crop;
-use runner::data::input::{self, INPUT, SIDE};
-use runner::io::image::{self, Rgb8};
-use runner::spec::rules::Preprocessing;
+use runner::data::resize::crop::Crop;
+use runner::data::resize::input::{self, INPUT, SIDE};
+use runner::experiment::scoring::rules::Preprocessing;
+use runner::io::image::file::{self, Rgb8};
 use sha2::{Digest, Sha256};
 use std::path::Path;
 
@@ -42,7 +42,7 @@ fn resized_pixels_equal_the_evaluators() {
     let images = case.value["images"].as_array().expect("images");
     assert!(!images.is_empty());
     for name in images.iter().map(|name| name.as_str().expect("a name")) {
-        let image = image::read(&golden(&format!("eval/images/{name}.png"))).unwrap();
+        let image = file::read(&golden(&format!("eval/images/{name}.png"))).unwrap();
         for (how, key, tolerance) in [
             (Preprocessing::Tf1, "tf1", 1e-6),
             (Preprocessing::Torch, "torch", 1e-6),
@@ -90,7 +90,7 @@ fn whole_inputs_equal_the_tools_to_the_bit() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("tests")
             .join(name);
-        let image = image::read(&path).unwrap();
+        let image = file::read(&path).unwrap();
         for (how, wanted) in [Preprocessing::Tf1, Preprocessing::Clean]
             .into_iter()
             .zip(digests)
@@ -194,7 +194,7 @@ const BY_EDM: [(&str, usize, &str); 8] = [
 #[test]
 fn edms_crop_equals_its_tools_to_the_bit() {
     for (name, side, expected) in BY_EDM {
-        let image = image::read(&golden(&format!("eval/images/{name}.png"))).unwrap();
+        let image = file::read(&golden(&format!("eval/images/{name}.png"))).unwrap();
         let square = Crop::Edm.square(image, side);
         let digest = Sha256::digest(&square);
         let hex: String = digest[..8].iter().map(|b| format!("{b:02x}")).collect();

@@ -2,12 +2,12 @@
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
+use runner::experiment::nets::arch::{Arch, Card, UnetArch};
+use runner::experiment::nets::presets;
 use runner::io::checkpoint;
+use runner::nets::adm::unet::{SuperRes, Unet};
 use runner::nets::inventory::initial;
-use runner::nets::unet::{SuperRes, Unet};
-use runner::spec::arch::{Arch, Card, UnetArch};
-use runner::spec::presets;
-use runner::stages::growth::grow;
+use runner::stages::train::start_from::grow;
 use std::collections::HashMap;
 use std::path::Path;
 

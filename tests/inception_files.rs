@@ -6,8 +6,8 @@ mod rule_inception;
 use candle_core::{Device, Tensor};
 use golden_files::values;
 use rule_inception::{case, net, tap, weights};
-use runner::nets::inception::{Inception, SIDE, Taps, tensors};
-use runner::nets::inception_names::{Names, Order, Scheme, Source};
+use runner::nets::inception::names::{Names, Order, Scheme, Source};
+use runner::nets::inception::net::{Inception, SIDE, Taps, tensors};
 use std::collections::HashMap;
 
 /// The weights as another publisher's file would hold them, its scales left out.

@@ -5,12 +5,12 @@ mod golden_files;
 use golden_files::inception;
 use runner::data::shapes::{Scene, Stream};
 use runner::data::survey::Facts;
-use runner::io::image::Rgb8;
-use runner::io::image::write_png;
-use runner::io::npz::{self, Array, Npz};
-use runner::stages::described::{self, Described, Kind, PART};
-use runner::stages::extract::Rows;
-use runner::stages::parts::Part;
+use runner::io::image::file::Rgb8;
+use runner::io::image::file::write_png;
+use runner::io::numpy::npz::{self, Array, Npz};
+use runner::jobs::files::parts::Part;
+use runner::stages::describe::described::{self, Described, Kind, PART};
+use runner::stages::describe::extract::Rows;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -171,7 +171,7 @@ fn a_sweep_gives_the_numbers_of_runner_score_to_the_bit() {
             );
         }
         values.push(scores.iter().map(numbers).collect::<Vec<_>>());
-        let digest = |name: &str| runner::spec::key::digest_file(&desk.path(name)).unwrap();
+        let digest = |name: &str| runner::experiment::key::digest_file(&desk.path(name)).unwrap();
         assert_eq!(record["preset"], "adm");
         assert_eq!(record["samples_count"], 7);
         assert_eq!(record["weights"], digest("inception.safetensors"));

@@ -4,13 +4,13 @@ mod gaussians;
 use gaussians::normal;
 use rayon::prelude::*;
 use runner::metrics::agreement::Share;
-use runner::metrics::frechet::{Reference, frechet};
+use runner::metrics::frechet::distance::{Reference, frechet};
+use runner::metrics::frechet::moments::Moments;
 use runner::metrics::inception_score::{Probabilities, Splits, inception_score};
-use runner::metrics::jackknife::Jackknife;
-use runner::metrics::kernel::mmd2;
-use runner::metrics::kernel_interval::mmd2_interval;
-use runner::metrics::manifold::{Border, Manifold, Meeting};
-use runner::metrics::moments::Moments;
+use runner::metrics::intervals::jackknife::Jackknife;
+use runner::metrics::kernel::interval::mmd2_interval;
+use runner::metrics::kernel::mmd::mmd2;
+use runner::metrics::neighbours::manifold::{Border, Manifold, Meeting};
 use runner::metrics::rows::Slice;
 
 /// Simulated sets a case: the share that is found has a standard error of 0.007 at 0.95.

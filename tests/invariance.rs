@@ -2,15 +2,15 @@
 
 use candle_core::{Device, Result, Tensor};
 use rayon::ThreadPoolBuilder;
-use runner::diffusion::guidance::{Guide, class_gradient};
-use runner::diffusion::labels::{Rule, label};
-use runner::diffusion::noise::{Noise, START};
-use runner::diffusion::posterior::{Output, Reading};
-use runner::diffusion::sampler::{Recipe, draw, to_u8};
-use runner::diffusion::schedule::Schedule;
-use runner::diffusion::timesteps::Timesteps;
-use runner::spec::arch::{NoiseSchedule, Process};
-use runner::spec::experiment::{Sampler, ScheduleSampler};
+use runner::diffusion::process::posterior::{Output, Reading};
+use runner::diffusion::process::schedule::Schedule;
+use runner::diffusion::process::timesteps::Timesteps;
+use runner::diffusion::random::labels::{Rule, label};
+use runner::diffusion::random::noise::{Noise, START};
+use runner::diffusion::samplers::guidance::{Guide, class_gradient};
+use runner::diffusion::samplers::sampler::{Recipe, draw, to_u8};
+use runner::experiment::file::experiment::{Sampler, ScheduleSampler};
+use runner::experiment::nets::arch::{NoiseSchedule, Process};
 use std::ops::ControlFlow;
 
 const SIDE: usize = 5;

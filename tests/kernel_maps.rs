@@ -4,8 +4,8 @@ mod kernel_inputs;
 
 use candle_core::{Result, Tensor};
 use kernel_inputs::{bits, far, normal, pools};
-use runner::kernels::isa::Isa;
 use runner::kernels::maps::{Conv, Maps};
+use runner::machine::isa::Isa;
 
 /// Channels in, height, width, channels out, kernel, stride, padding of rows and columns.
 type Case = (

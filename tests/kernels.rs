@@ -5,8 +5,8 @@ mod kernel_inputs;
 use candle_core::{DType, Device, Result, Tensor, Var};
 use kernel_inputs::{bits, far, normal, pools};
 use runner::kernels::conv::{Conv2d, conv2d};
-use runner::kernels::isa::Isa;
-use runner::kernels::norm::group_norm;
+use runner::kernels::norm::group_norm::group_norm;
+use runner::machine::isa::Isa;
 
 /// A convolution: batch, channels in, height, width, channels out, kernel, stride, padding.
 type Case = (usize, usize, usize, usize, usize, usize, usize, usize);

@@ -4,10 +4,10 @@ mod kernel_inputs;
 
 use candle_core::{D, Result, Tensor, Var};
 use kernel_inputs::{bits, far, normal, pools};
-use runner::kernels::attention::{Attention, attention};
-use runner::kernels::isa::Isa;
-use runner::kernels::linear::linear;
+use runner::kernels::attention::scaled_dot::{Attention, attention};
+use runner::kernels::linear::product::linear;
 use runner::kernels::resample::{avg_pool2, upsample2};
+use runner::machine::isa::Isa;
 
 fn var(seed: u64, shape: &[usize]) -> Result<Var> {
     Var::from_tensor(&normal(seed, shape, 1.0)?)

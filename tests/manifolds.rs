@@ -2,8 +2,8 @@
 
 mod gaussians;
 use gaussians::{rows, without};
-use runner::metrics::adm_manifold::adm_precision_recall;
-use runner::metrics::manifold::{Border, Manifold};
+use runner::metrics::neighbours::adm_manifold::adm_precision_recall;
+use runner::metrics::neighbours::manifold::{Border, Manifold};
 
 fn near(a: f64, b: f64, rel: f64) {
     assert!((a - b).abs() <= rel * b.abs(), "{a} is not near {b}");

@@ -3,16 +3,16 @@
 mod gaussians;
 use faer::Mat;
 use gaussians::{rows, without};
-use runner::metrics::adm_manifold::adm_precision_recall;
 use runner::metrics::agreement::{agreement, share_interval};
-use runner::metrics::extrapolate::{Points, extrapolate};
-use runner::metrics::frechet::{Reference, compat, frechet};
+use runner::metrics::frechet::distance::{Reference, compat, frechet};
+use runner::metrics::frechet::extrapolate::{Points, extrapolate};
+use runner::metrics::frechet::linalg::{Factor, trace_sqrt_product};
+use runner::metrics::frechet::moments::{Moments, Part};
 use runner::metrics::inception_score::{Probabilities, Splits, inception_score};
-use runner::metrics::kernel::{KidRule, kid, mmd2};
-use runner::metrics::kernel_interval::mmd2_interval;
-use runner::metrics::linalg::{Factor, trace_sqrt_product};
-use runner::metrics::manifold::{Border, Manifold};
-use runner::metrics::moments::{Moments, Part};
+use runner::metrics::kernel::interval::mmd2_interval;
+use runner::metrics::kernel::mmd::{KidRule, kid, mmd2};
+use runner::metrics::neighbours::adm_manifold::adm_precision_recall;
+use runner::metrics::neighbours::manifold::{Border, Manifold};
 use runner::metrics::rows::{Fetched, Slice};
 
 fn near(a: f64, b: f64, rel: f64) {

@@ -2,12 +2,14 @@
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_nn::VarBuilder;
-use runner::nets::classifier::Classifier;
+use runner::experiment::nets::arch::{
+    Arch, ClassifierArch, FeatureArch, Pool, QkvOrder, Trunk, UnetArch,
+};
+use runner::nets::adm::classifier::Classifier;
+use runner::nets::adm::layers::Dropout;
+use runner::nets::adm::unet::{SuperRes, Unet};
 use runner::nets::features::FeatureNet;
 use runner::nets::inventory;
-use runner::nets::layers::Dropout;
-use runner::nets::unet::{SuperRes, Unet};
-use runner::spec::arch::{Arch, ClassifierArch, FeatureArch, Pool, QkvOrder, Trunk, UnetArch};
 
 fn trunk() -> Trunk {
     Trunk {

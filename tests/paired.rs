@@ -3,9 +3,9 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use runner::metrics::agreement::Share;
-use runner::metrics::jackknife::Jackknife;
-use runner::metrics::paired::{difference, of_hits};
-use runner::metrics::resample::percentiles;
+use runner::metrics::intervals::jackknife::Jackknife;
+use runner::metrics::intervals::paired::{difference, of_hits};
+use runner::metrics::intervals::resample::percentiles;
 
 /// Standard normal, by Box and Muller.
 fn normal(rng: &mut ChaCha8Rng) -> f64 {

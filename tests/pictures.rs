@@ -1,6 +1,6 @@
 //! Picture files of every kind decode to the bytes that Pillow makes of them; broken ones are errors.
 
-use runner::io::image::{self, Rgb8};
+use runner::io::image::file::{self, Rgb8};
 use std::path::PathBuf;
 
 /// File, width, height and the FNV-1a of `Image.open(..).convert("RGB").tobytes()` by Pillow 13.0.0 with
@@ -49,7 +49,7 @@ fn digest(image: &Rgb8) -> u64 {
 fn every_kind_of_picture_decodes_to_pillows_bytes() {
     let mut wrong = Vec::new();
     for (name, w, h, wanted) in BY_PILLOW {
-        let image = image::read(&path(name)).unwrap();
+        let image = file::read(&path(name)).unwrap();
         assert_eq!((image.w, image.h), (w, h), "{name}");
         if digest(&image) != wanted {
             wrong.push(name);
@@ -64,7 +64,7 @@ fn a_picture_that_ends_early_is_an_error() {
         let whole = std::fs::read(path(name)).unwrap();
         for part in [2, 4, 7] {
             let cut = whole.len() * part / 8;
-            assert!(image::decode(&whole[..cut]).is_err(), "{name} to {cut}");
+            assert!(file::decode(&whole[..cut]).is_err(), "{name} to {cut}");
         }
     }
 }
@@ -78,7 +78,7 @@ fn broken_pictures_never_panic_and_never_take_much_memory() {
             for flip in [0x01, 0x55, 0xff] {
                 let mut bytes = whole.clone();
                 bytes[at] ^= flip;
-                if let Ok(image) = image::decode(&bytes) {
+                if let Ok(image) = file::decode(&bytes) {
                     assert_eq!(image.data.len(), 3 * image.w * image.h, "{name} {at}");
                 }
             }
@@ -91,6 +91,6 @@ fn a_jpeg_that_claims_a_huge_picture_is_refused() {
     let mut bytes = std::fs::read(path("420.jpg")).unwrap();
     let frame = bytes.windows(2).position(|w| w == [0xff, 0xc0]).unwrap();
     bytes[frame + 5..frame + 9].copy_from_slice(&[0xff, 0xdc, 0xff, 0xdc]);
-    let why = format!("{:#}", image::decode(&bytes).unwrap_err());
+    let why = format!("{:#}", file::decode(&bytes).unwrap_err());
     assert!(why.contains("limit"), "{why}");
 }

@@ -7,9 +7,9 @@ use candle_nn::var_builder::SimpleBackend;
 use candle_nn::{Init, VarBuilder};
 use golden_files::nets::{arch_of_config, variables};
 use golden_files::{Case, cases, values};
-use runner::nets::unet::Unet;
-use runner::spec::arch::{Arch, UnetArch};
-use runner::spec::presets;
+use runner::experiment::nets::arch::{Arch, UnetArch};
+use runner::experiment::nets::presets;
+use runner::nets::adm::unet::Unet;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 

@@ -4,12 +4,13 @@
 mod report_fixture;
 
 use report_fixture::{EXPERIMENT, parse, rows};
-use runner::report::input::Report;
-use runner::report::write::{Format, write};
-use runner::report::{chart, sheet, text};
+use runner::experiment::grid::sweep::{Sweep, sweep};
+use runner::experiment::scoring::metric::Metric;
+use runner::report::chart::figures;
+use runner::report::page::write::{Format, write};
+use runner::report::rows::input::Report;
+use runner::report::table::{sheet, terminal};
 use runner::run::results::Row;
-use runner::spec::grid::{Sweep, sweep};
-use runner::spec::metric::Metric;
 use std::path::Path;
 use std::process::Command;
 
@@ -103,7 +104,7 @@ fn tables_have_published_lines_marked_with_their_source_and_never_best() {
     assert_eq!(entries[1].as_ref().unwrap().value, "4.125");
     assert_eq!(sheet.published[0].at, ["16", "2.5"]);
     assert_eq!(sheet.published[2].at, ["", "1"]);
-    let shown = text::table(&sheet, 200);
+    let shown = terminal::table(&sheet, 200);
     let lines: Vec<&str> = shown.lines().collect();
     assert!(
         lines[13].contains("3.25 (published 1)") && lines[13].contains("0.80"),
@@ -112,10 +113,10 @@ fn tables_have_published_lines_marked_with_their_source_and_never_best() {
     assert!(lines[14].contains("4.125 (published 2)"), "{shown}");
     assert!(lines[15].contains("9.00 (published 1)"), "{shown}");
     assert!(
-        text::table(&sheet, 20).contains("9.00 (published 1)"),
+        terminal::table(&sheet, 20).contains("9.00 (published 1)"),
         "marks stay"
     );
-    let caption = text::caption(&report, &sheet);
+    let caption = terminal::caption(&report, &sheet);
     assert!(
         caption.contains("published 1: A. Author 2021, table 4; published 2: B. Author 2022"),
         "{caption}"
@@ -138,12 +139,12 @@ fn tables_have_published_lines_marked_with_their_source_and_never_best() {
 
 #[test]
 fn charts_have_published_scores_hollow_where_they_lie_on_the_axes() {
-    let hollow = |figure: &chart::Figure| {
+    let hollow = |figure: &figures::Figure| {
         // The white within the edge, smaller than any point's own white edge.
         let marks = figure.picture.marks.iter();
         marks
             .filter(|mark| match mark {
-                runner::report::picture::Mark::Disc { radius, colour, .. } => {
+                runner::report::chart::picture::Mark::Disc { radius, colour, .. } => {
                     *radius < 4.0 && *colour == (255, 255, 255)
                 }
                 _ => false,
@@ -152,12 +153,12 @@ fn charts_have_published_scores_hollow_where_they_lie_on_the_axes() {
     };
     let plain = parse(EXPERIMENT);
     let plain_rows = rows(&plain);
-    for figure in chart::figures(&report(&plain, &plain_rows)).unwrap() {
+    for figure in figures::figures(&report(&plain, &plain_rows)).unwrap() {
         assert_eq!(hollow(&figure), 0, "{}", figure.name);
         assert!(!figure.svg().unwrap().contains("hollow"));
     }
     let (sweep, rows) = with_printed();
-    let figures = chart::figures(&report(&sweep, &rows)).unwrap();
+    let figures = figures::figures(&report(&sweep, &rows)).unwrap();
     let named = |name: &str| figures.iter().find(|f| f.name == name).unwrap();
     // Between the measured scales; 40 lies beyond them, and 2.5 is no line of the chart by scale.
     assert_eq!(hollow(named("fd-vs-scale")), 1);
@@ -184,7 +185,7 @@ fn charts_of_what_is_not_measured_yet_show_what_is_published() {
         row.scores.clear();
         row.missing = Some("not run".into());
     }
-    for figure in chart::figures(&report(&sweep, &rows)).unwrap() {
+    for figure in figures::figures(&report(&sweep, &rows)).unwrap() {
         figure.svg().unwrap();
     }
     let folder = tempfile::tempdir().unwrap();

@@ -1,9 +1,9 @@
 //! Real images to their noise and back by DDIM, and images between two of them.
 
 use candle_core::Device;
-use runner::stages::bench::Stopped;
-use runner::stages::inversion::{Inversion, between, invert};
-use runner::stages::subject::{Question, Subject};
+use runner::jobs::context::Stopped;
+use runner::stages::ask::inversion::{Inversion, between, invert};
+use runner::stages::ask::subject::{Question, Subject};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -127,7 +127,7 @@ fn asked_to_stop_it_keeps_what_is_whole() {
     let subject = Subject::open(&question, &Device::Cpu).unwrap();
     let stop = AtomicBool::new(false);
     // Within the second part.
-    let tell = |progress: runner::stages::bench::Progress| {
+    let tell = |progress: runner::jobs::context::Progress| {
         assert_eq!((progress.total, progress.unit), (4, "images"));
         stop.store(progress.done == 3, Ordering::Relaxed);
     };
@@ -142,7 +142,7 @@ fn asked_to_stop_it_keeps_what_is_whole() {
 
     let found = back(stores[0].path(), 4, 2, "3");
     let stop = AtomicBool::new(false);
-    let tell = |progress: runner::stages::bench::Progress| {
+    let tell = |progress: runner::jobs::context::Progress| {
         assert_eq!((progress.total, progress.unit), (2, "pairs"));
         stop.store(progress.done == 1, Ordering::Relaxed);
     };

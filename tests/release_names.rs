@@ -5,11 +5,11 @@ mod golden_files;
 use candle_core::{DType, Tensor, Var};
 use golden_files::nets::{arch_of_flags, variables};
 use golden_files::{cases, close, distance, json, same_shapes, shapes, values};
-use runner::nets::classifier::Classifier;
+use runner::experiment::nets::arch::{Arch, NoiseSchedule, Trunk};
+use runner::experiment::nets::presets;
+use runner::nets::adm::classifier::Classifier;
+use runner::nets::adm::unet::Unet;
 use runner::nets::inventory;
-use runner::nets::unet::Unet;
-use runner::spec::arch::{Arch, NoiseSchedule, Trunk};
-use runner::spec::presets;
 use serde_json::Value;
 use std::collections::HashMap;
 

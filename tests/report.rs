@@ -4,12 +4,14 @@ mod report_fixture;
 
 use polars::prelude::{ParquetReader, SerReader};
 use report_fixture::{EXPERIMENT, parse, rows};
-use runner::io::npz::{self, Array};
-use runner::report::input::Report;
-use runner::report::write::{Format, write};
-use runner::report::{chart, findings, frame, sheet, tables, text};
+use runner::experiment::grid::sweep::Sweep;
+use runner::io::numpy::npz::{self, Array};
+use runner::report::chart::figures;
+use runner::report::findings::overall;
+use runner::report::page::write::{Format, write};
+use runner::report::rows::input::Report;
+use runner::report::table::{frame, sheet, tables, terminal};
 use runner::run::results::{Row, Score};
-use runner::spec::grid::Sweep;
 use std::path::Path;
 
 const SMALL: &str = r#"
@@ -143,13 +145,13 @@ fn the_terminal_table_drops_intervals_from_the_right_to_fit() {
      50  2.50 [2.25, 2.75] *  0.250 [0.125, 0.375]
     100  missing (failed)
 ";
-    assert_eq!(text::table(&sheet, 80), wide);
+    assert_eq!(terminal::table(&sheet, 80), wide);
     let caption = "\
 n = 1,000 a cell; seed 3; reference shapes16 sha256 3f1c9a02; feature net features
 * lowest; [low, high] = 95 % bootstrap over images, of shares Wilson's
 ";
-    assert_eq!(text::caption(&report(&sweep, &rows), &sheet), caption);
-    let narrow = text::table(&sheet, 40);
+    assert_eq!(terminal::caption(&report(&sweep, &rows), &sheet), caption);
+    let narrow = terminal::table(&sheet, 40);
     assert!(narrow.contains("3.50 [3.25, 3.75]    0.500\n"), "{narrow}");
 }
 
@@ -202,7 +204,7 @@ fn shapes_metrics_are_never_called_fid() {
 fn charts_name_their_series_and_have_pixels() {
     let sweep = parse(EXPERIMENT);
     let rows = rows(&sweep);
-    let figures = chart::figures(&report(&sweep, &rows)).unwrap();
+    let figures = figures::figures(&report(&sweep, &rows)).unwrap();
     let named = |name: &str| figures.iter().find(|f| f.name == name).unwrap();
     let seed_study = named("fd-vs-resolution").svg().unwrap();
     for name in [
@@ -233,7 +235,7 @@ fn points_over_an_unshown_axis_are_averaged_and_said_to_be() {
     let sweep = parse(&with_seeds);
     let rows = rows(&sweep);
     assert_eq!(rows.len(), 24);
-    let figures = chart::figures(&report(&sweep, &rows)).unwrap();
+    let figures = figures::figures(&report(&sweep, &rows)).unwrap();
     let svg = figures[0].svg().unwrap();
     assert!(svg.contains("mean FD (shapes)"));
     assert!(svg.contains("each point is the mean over seed = 0, 1"));
@@ -308,8 +310,8 @@ fn one_cell_alone_is_no_best_and_counts_its_own_images() {
     let sheet = sheet::sheet(&report).unwrap();
     let entries = sheet.lines.iter().flat_map(|l| l.entries.iter().flatten());
     assert!(entries.into_iter().all(|e| !e.best));
-    assert!(text::caption(&report, &sheet).contains("n = 10,000 a cell;"));
-    let svg = chart::figures(&report).unwrap()[1].svg().unwrap();
+    assert!(terminal::caption(&report, &sheet).contains("n = 10,000 a cell;"));
+    let svg = figures::figures(&report).unwrap()[1].svg().unwrap();
     assert!(svg.contains("intervals: 95 % bootstrap over images"));
 }
 
@@ -351,7 +353,7 @@ fn zipped_lists_tell_cells_apart_where_the_first_does_not() {
     let sheet = sheet::sheet(&report).unwrap();
     assert_eq!(sheet.axes, ["steps", "sampler"]);
     assert_eq!(sheet.lines[2].at, ["50", "ddim"]);
-    let told = findings::findings(&report).summary.join(" ");
+    let told = overall::findings(&report).summary.join(" ");
     assert!(
         told.contains("FD (shapes) is lowest at steps 50, sampler ddpm: 2.50 [2.25, 2.75]."),
         "{told}"
@@ -361,7 +363,7 @@ fn zipped_lists_tell_cells_apart_where_the_first_does_not() {
 #[test]
 fn findings_take_their_direction_from_the_numbers() {
     let (sweep, mut rows) = small();
-    let summary = |rows: &[Row]| findings::findings(&report(&sweep, rows)).summary.join(" ");
+    let summary = |rows: &[Row]| overall::findings(&report(&sweep, rows)).summary.join(" ");
     let told = summary(&rows);
     assert!(
         told.contains("FD (shapes) is lowest at steps 50 (2.50)."),

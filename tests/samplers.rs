@@ -1,14 +1,14 @@
 //! What can be asked of a sampler beside its steps: the variance, the temperature, section lists; and the keys of it.
 
 use candle_core::{Device, Result, Tensor};
-use runner::diffusion::noise::{Noise, START};
-use runner::diffusion::posterior::{Output, Reading, Variance, mean_half};
-use runner::diffusion::sampler::{Recipe, draw, tempered};
-use runner::diffusion::schedule::Schedule;
-use runner::spec::arch::{NoiseSchedule, Process};
-use runner::spec::experiment::{Sampler, VarianceRule};
-use runner::spec::grid::cells;
-use runner::stages::job::jobs_of;
+use runner::diffusion::process::posterior::{Output, Reading, Variance, mean_half};
+use runner::diffusion::process::schedule::Schedule;
+use runner::diffusion::random::noise::{Noise, START};
+use runner::diffusion::samplers::sampler::{Recipe, draw, tempered};
+use runner::experiment::file::experiment::{Sampler, VarianceRule};
+use runner::experiment::grid::sweep::cells;
+use runner::experiment::nets::arch::{NoiseSchedule, Process};
+use runner::jobs::job::jobs_of;
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -71,7 +71,7 @@ fn a_fixed_variance_leaves_the_mean_of_a_learned_net_alone() {
             output,
             clip: true,
         };
-        let at = runner::diffusion::at::At::All(5);
+        let at = runner::diffusion::process::at::At::All(5);
         let posterior = reading.posterior(answer, &x, at).unwrap();
         let flat = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
         (flat(&posterior.mean), flat(&posterior.log_variance))

@@ -4,7 +4,7 @@ mod golden_files;
 
 use golden_files::{golden, inception};
 use runner::data::shapes::{Scene, Stream};
-use runner::io::image::write_png;
+use runner::io::image::file::write_png;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,11 +1,11 @@
 //! Every kind of data set gives the same pictures and labels; ADM's crop equals Pillow's; what is broken says so.
 
 use rayon::prelude::*;
-use runner::data::crop::{Augment, prepare};
+use runner::data::resize::crop::{Augment, prepare};
 use runner::data::shapes::{CLASSES, Scene, Stream};
 use runner::data::source::Source;
-use runner::io::image::{Rgb8, encode_png};
-use runner::io::npz::{self, Array};
+use runner::io::image::file::{Rgb8, encode_png};
+use runner::io::numpy::npz::{self, Array};
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;

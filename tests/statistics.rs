@@ -5,7 +5,7 @@ mod pickles;
 
 use golden_files::golden;
 use pickles::*;
-use runner::io::npz::{self, Array, Npz};
+use runner::io::numpy::npz::{self, Array, Npz};
 use runner::io::statistics::{self, Producer, Statistics};
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,14 +1,14 @@
 //! The store and the scheduler, with jobs that draw no picture: killed in the middle, run again, same bytes.
 
 use anyhow::{Result, bail};
+use runner::experiment::grid::sweep::{Sweep, sweep};
+use runner::jobs::context::{Bench, Progress, Stopped};
+use runner::jobs::job::Job;
 use runner::run::device::devices;
 use runner::run::local::{Event, Options, Summary, run};
 use runner::run::plan::Plan;
 use runner::run::store::{State, Store};
 use runner::run::why::reasons;
-use runner::spec::grid::{Sweep, sweep};
-use runner::stages::bench::{Bench, Progress, Stopped};
-use runner::stages::job::Job;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -375,7 +375,7 @@ fn the_plan_names_the_value_that_moved() {
         .as_mut()
         .unwrap()
         .metrics
-        .push(runner::spec::metric::Metric::Is);
+        .push(runner::experiment::scoring::metric::Metric::Is);
     assert_eq!(why(&sweep), ["", "", "eval.metrics: + is"]);
     sweep.cells[0].spec.sample.as_mut().unwrap().seed = 7;
     assert_eq!(why(&sweep)[0], "sample.seed: 0 -> 7");

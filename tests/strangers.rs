@@ -7,7 +7,7 @@ use candle_core::Device;
 use golden_files::{golden, values};
 use pickles::*;
 use runner::io::checkpoint::Checkpoint;
-use runner::io::npz::Npz;
+use runner::io::numpy::npz::Npz;
 use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};

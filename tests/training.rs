@@ -1,11 +1,11 @@
 //! Training is exact: killed and resumed, it ends at the same bits.
 
+use runner::experiment::file::experiment::Experiment;
+use runner::experiment::key::Key;
 use runner::io::checkpoint::Checkpoint;
-use runner::spec::experiment::Experiment;
-use runner::spec::key::Key;
-use runner::stages::bench::{Bench, Progress, Stopped};
-use runner::stages::job::TrainJob;
-use runner::stages::train;
+use runner::jobs::context::{Bench, Progress, Stopped};
+use runner::jobs::job::TrainJob;
+use runner::stages::train::run;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -103,7 +103,7 @@ fn train(text: &str, out: &Path, stop_after: Option<u64>) -> anyhow::Result<()> 
     let tell = |_: Progress| {};
     let bench = Bench::new(candle_core::Device::Cpu, out, out, &input, &tell, &stop)?;
     match stop_after {
-        None => train::run(&job, &bench),
+        None => run::run(&job, &bench),
         Some(steps) => std::thread::scope(|scope| {
             // The saved state appears by rename when the step is done; then the run is told to stop.
             let watch = scope.spawn(|| {
@@ -112,7 +112,7 @@ fn train(text: &str, out: &Path, stop_after: Option<u64>) -> anyhow::Result<()> 
                 }
                 stop.store(true, Ordering::Relaxed);
             });
-            let ended = train::run(&job, &bench);
+            let ended = run::run(&job, &bench);
             let _ = watch.join();
             assert!(steps > 0);
             ended

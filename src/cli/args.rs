@@ -1,12 +1,12 @@
 //! Every command; flags and help texts of those that run and score. The rest are in `file_args`.
 
-use crate::data::crop::Crop;
-use crate::stages::described::PART;
+use crate::data::resize::crop::Crop;
+use crate::stages::describe::described::PART;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
-pub use crate::cli::file_args::{CleanArgs, FetchArgs, ImportArgs, InspectArgs};
-pub use crate::cli::question_args::{LikelihoodArgs, QuestionArgs, ReconstructArgs};
+pub use crate::cli::verbs::ask::args::{LikelihoodArgs, QuestionArgs, ReconstructArgs};
+pub use crate::cli::verbs::file_args::{CleanArgs, FetchArgs, ImportArgs, InspectArgs};
 
 #[derive(Parser, Debug)]
 #[command(

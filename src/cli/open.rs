@@ -1,11 +1,11 @@
 //! An experiment file opened from the command line: its text, its sweep, its plan, each error under the file's name.
 
 use crate::cli::args::Choice;
-use crate::cli::fetch;
+use crate::cli::verbs::fetch;
+use crate::experiment::catalogue::{SCHEME, find};
+use crate::experiment::grid::sweep::{Cell, Sweep, sweep};
 use crate::run::plan::Plan;
 use crate::run::store::Store;
-use crate::spec::catalogue::{SCHEME, find};
-use crate::spec::grid::{Cell, Sweep, sweep};
 use anyhow::{Context, Result, anyhow};
 use std::path::{Path, PathBuf};
 

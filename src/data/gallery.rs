@@ -1,9 +1,9 @@
 //! The images of an evaluation, from one or several folders and archives, each of its own size, and never cropped.
 
-pub use crate::data::archive::Unreadable;
-use crate::data::container::Container;
-use crate::data::crop::Crop;
-use crate::io::image::Rgb8;
+pub use crate::data::container::archive::Unreadable;
+use crate::data::container::open::Container;
+use crate::data::resize::crop::Crop;
+use crate::io::image::file::Rgb8;
 use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
 use std::path::Path;

@@ -1,10 +1,10 @@
 //! Images to ready batches: decoded, surveyed and resized on every core, a few batches ahead of whoever takes them.
 
 use crate::data::gallery::Gallery;
-use crate::data::input::{self, INPUT};
+use crate::data::resize::input::{self, INPUT};
 use crate::data::survey::Facts;
-use crate::io::cores;
-use crate::spec::rules::Preprocessing;
+use crate::experiment::scoring::rules::Preprocessing;
+use crate::machine::cores;
 use anyhow::{Context, Error, Result, anyhow, ensure};
 use std::collections::VecDeque;
 use std::ops::Range;

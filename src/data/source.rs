@@ -1,11 +1,11 @@
 //! One face for every kind of training and reference data: the shapes world, folders, tar, zip, npz and npy of pictures.
 
-use crate::data::classes;
-use crate::data::container::Container;
-pub use crate::data::crop::Augment;
-use crate::data::crop::{self, Choices};
+use crate::data::container::open::Container;
+use crate::data::labels::classes;
+pub use crate::data::resize::crop::Augment;
+use crate::data::resize::crop::{self, Choices};
 use crate::data::shapes::{CLASSES, Scene, Stream};
-use crate::io::image::Rgb8;
+use crate::io::image::file::Rgb8;
 use anyhow::{Context, Result, ensure};
 use std::path::Path;
 

@@ -1,6 +1,6 @@
 //! What a set of images looks like before its numbers are believed: copies, constants, greys, sizes, ranges.
 
-use crate::io::image::Rgb8;
+use crate::io::image::file::Rgb8;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::fmt;

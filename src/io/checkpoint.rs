@@ -1,10 +1,11 @@
 //! Checkpoints told apart by their content and opened lazily: names, shapes and metadata first, tensors when asked for.
 
 use crate::io::disk::write_atomic;
-use crate::io::graphdef::{self, Unread};
-use crate::io::pickle::Pickle;
+use crate::io::pickle::reader::Pickle;
+use crate::io::safetensors;
 use crate::io::stored::{Kind, Stored};
-use crate::io::{safetensors, state_dict, torch};
+use crate::io::tensorflow::graphdef::{self, Unread};
+use crate::io::torch::{file, state_dict};
 use anyhow::{Context, Result, bail, ensure};
 use candle_core::{DType, Device, Shape, Tensor};
 use candle_nn::VarBuilder;
@@ -159,7 +160,7 @@ type Contents = (
 
 /// What the file holds, by the container that its first bytes show.
 fn contents(file: &File, head: &[u8], key: Option<&str>) -> Result<Contents> {
-    if let Some(mut opened) = torch::open(file, head)? {
+    if let Some(mut opened) = file::open(file, head)? {
         let pickle = Pickle::read(&opened.source)?;
         let tensors = state_dict::tensors(&pickle, key, &mut opened.place)?;
         return Ok((opened.container, tensors, BTreeMap::new(), Vec::new()));

@@ -1,10 +1,12 @@
 //! Reference statistics as the evaluators write them: npz (ADM, pytorch-fid, TTUR, clean-fid, EDM, ours), pickles (EDM2)
 //! and torch files (torch-fidelity), told apart by content.
 
-use crate::io::npz::{self, Array, Npz};
-use crate::io::pickle::{Id, Node, Pickle};
-use crate::io::torch::{self, Opened, PICKLE_LIMIT, Storage};
-use crate::io::{disk, pickled_array, torch_zip};
+use crate::io::disk;
+use crate::io::numpy::npz::{self, Array, Npz};
+use crate::io::pickle::array;
+use crate::io::pickle::reader::{Id, Node, Pickle};
+use crate::io::torch::file::{self, Opened, PICKLE_LIMIT, Storage};
+use crate::io::torch::zip;
 use anyhow::{Context, Result, bail, ensure};
 use std::fs::File;
 use std::io::Read;
@@ -83,7 +85,7 @@ fn read(path: &Path, key: Option<&str>) -> Result<Statistics> {
     ensure!(file.metadata()?.is_file(), "it is not a file");
     let mut head = Vec::new();
     (&file).take(16).read_to_end(&mut head)?;
-    if head.starts_with(b"PK\x03\x04") && !torch_zip::recognise(&file)? {
+    if head.starts_with(b"PK\x03\x04") && !zip::recognise(&file)? {
         ensure!(
             key.is_none(),
             "key = {} is asked, and an npz holds one set of statistics",
@@ -91,7 +93,7 @@ fn read(path: &Path, key: Option<&str>) -> Result<Statistics> {
         );
         return of_npz(path);
     }
-    if let Some(opened) = torch::open(&file, &head)? {
+    if let Some(opened) = file::open(&file, &head)? {
         let mut found = of_pickle(&file, opened, key)?;
         found.producer = Producer::TorchFidelity;
         return Ok(found);
@@ -159,19 +161,19 @@ fn of_pickle(file: &File, mut opened: Opened, key: Option<&str>) -> Result<Stati
     let (at, key) = choose(&pickle, key)?;
     let mut numbers = |name: &str| -> Result<Array<Vec<f64>>> {
         let id = pickle.get(at, name).context("it was just there")?;
-        if let Some(arguments) = torch::tensor_arguments(&pickle, id) {
-            let tensor = torch::tensor(&pickle, name, arguments, &mut opened.place)?;
+        if let Some(arguments) = file::tensor_arguments(&pickle, id) {
+            let tensor = file::tensor(&pickle, name, arguments, &mut opened.place)?;
             let data = tensor.read(file)?;
             let shape = tensor.shape;
             return Ok(Array { shape, data });
         }
-        let array = pickled_array::array(&pickle, id).with_context(|| format!("`{name}`"))?;
+        let array = array::array(&pickle, id).with_context(|| format!("`{name}`"))?;
         array.with_context(|| format!("`{name}` is no array"))
     };
     let (mu, sigma) = (numbers("mu")?, numbers("sigma")?);
     let (mu, sigma) = npz::moments("mu", "sigma", mu, sigma)?;
     let count = pickle.get(root, "num_images");
-    let count = count.map(|id| pickled_array::integer(&pickle, id));
+    let count = count.map(|id| array::integer(&pickle, id));
     let producer = match key {
         Some(_) => Producer::Edm2,
         None => Producer::Plain,

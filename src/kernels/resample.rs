@@ -1,8 +1,8 @@
 //! Twice as large by repetition, and half as large by means, with gradients that add up where a tensor is used twice.
 
-use crate::kernels::flush::Flush;
-use crate::kernels::scratch::unfilled;
 use crate::kernels::view::{View, half, ours, slice, tensor, widened};
+use crate::machine::flush::Flush;
+use crate::machine::scratch::unfilled;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 

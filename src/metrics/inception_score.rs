@@ -1,8 +1,8 @@
 //! The Inception Score: how sure a classifier is of each image, and how varied its answers are.
 
-use crate::metrics::draws::subset;
-use crate::metrics::jackknife::Jackknife;
-use crate::metrics::mersenne::Mersenne;
+use crate::metrics::intervals::draws::subset;
+use crate::metrics::intervals::jackknife::Jackknife;
+use crate::metrics::intervals::mersenne::Mersenne;
 use crate::metrics::rows::{Rows, blocks};
 use anyhow::{Result, ensure};
 use rayon::prelude::*;

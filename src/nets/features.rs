@@ -1,9 +1,9 @@
 //! The feature net of worlds that Inception does not know: a small residual net over images of one size.
 
+use crate::experiment::nets::arch::FeatureArch;
 use crate::kernels::resample::avg_pool2;
-use crate::nets::layers::{Conv2d, GroupNorm, Linear, Start};
-use crate::nets::resize::{Filter, resize};
-use crate::spec::arch::FeatureArch;
+use crate::nets::adm::layers::{Conv2d, GroupNorm, Linear, Start};
+use crate::nets::adm::resize::{Filter, resize};
 use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
 

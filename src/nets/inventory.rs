@@ -1,9 +1,9 @@
 //! Every tensor of a net by name and shape, without its weights; and fresh weights to train from.
 
-use crate::nets::classifier::Classifier;
+use crate::experiment::nets::arch::Arch;
+use crate::nets::adm::classifier::Classifier;
+use crate::nets::adm::unet::{SuperRes, Unet};
 use crate::nets::features::FeatureNet;
-use crate::nets::unet::{SuperRes, Unet};
-use crate::spec::arch::Arch;
 use candle_core::{DType, Device, Result, Shape, Tensor, bail};
 use candle_nn::var_builder::SimpleBackend;
 use candle_nn::{Init, VarBuilder};

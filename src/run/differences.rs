@@ -1,12 +1,12 @@
 //! How far a variant's scores lie from another's, over one cell or one a seed, and how sure that is.
 
-use crate::io::npz::Npz;
-use crate::metrics::paired;
-use crate::metrics::resample::percentiles;
+use crate::io::numpy::npz::Npz;
+use crate::metrics::intervals::paired;
+use crate::metrics::intervals::resample::percentiles;
 use crate::run::results::{Row, Score};
 use anyhow::{Context, Result};
 
-pub use crate::metrics::resample::RESAMPLES;
+pub use crate::metrics::intervals::resample::RESAMPLES;
 
 /// Axes that change which images are drawn: over them, image i of two cells is no pair.
 const DRAWS: [&str; 3] = ["sample.seed", "sample.classes", "model.resolution"];

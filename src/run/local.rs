@@ -1,11 +1,11 @@
 //! Runs a plan on this machine: one job a device at a time; a failed job fails its own cells alone.
 
-use crate::run::claim::Holder;
+use crate::jobs::context::Progress;
 use crate::run::device::Named;
+use crate::run::lease::Holder;
 use crate::run::plan::Plan;
 use crate::run::store::Store;
 use crate::run::worker::{Outcome, Run, Shop, fatal, is_fatal};
-use crate::stages::bench::Progress;
 use anyhow::{Error, Result};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex};

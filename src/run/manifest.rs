@@ -1,6 +1,6 @@
 //! What is known of a finished result: written last, by rename, so that its presence means done.
 
-use crate::spec::key::{Key, digest_file};
+use crate::experiment::key::{Key, digest_file};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -1,9 +1,9 @@
 //! Which job, where, in what order, and what is kept of it. Knows stages as `Job` and `stages::run` only; never prints.
 
-pub mod claim;
 pub mod device;
 pub mod differences;
 pub mod fault;
+pub mod lease;
 pub mod local;
 pub mod manifest;
 pub mod plan;

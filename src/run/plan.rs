@@ -1,10 +1,10 @@
 //! Which jobs a sweep has: each once, in the order in which they run, with where each stands.
 
+use crate::experiment::file::experiment::{Experiment, ReportOptions};
+use crate::experiment::grid::sweep::{Cell, Sweep};
+use crate::experiment::key::Key;
+use crate::jobs::job::{Job, STAGES, jobs_of};
 use crate::run::store::{State, Store};
-use crate::spec::experiment::{Experiment, ReportOptions};
-use crate::spec::grid::{Cell, Sweep};
-use crate::spec::key::Key;
-use crate::stages::job::{Job, STAGES, jobs_of};
 use anyhow::{Context, Error, Result, bail};
 use std::collections::HashMap;
 use std::path::Path;

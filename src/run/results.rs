@@ -1,15 +1,15 @@
 //! Finished cells as rows, in grid order: where each stands in the grid, its scores, and what they were made from.
 
+use crate::experiment::grid::sweep::Cell;
+use crate::experiment::scoring::metric::Metric;
 use crate::io::disk::read_json;
+use crate::jobs::job::Job;
 use crate::run::manifest::Manifest;
 use crate::run::plan::Plan;
 use crate::run::store::{State, Store};
-use crate::spec::grid::Cell;
-use crate::spec::metric::Metric;
-use crate::stages::evaluate::{RECORD, Record};
-use crate::stages::job::Job;
-use crate::stages::metrics::INFLUENCES;
-use crate::stages::progress::{CHECKPOINTS, Kept};
+use crate::stages::score::evaluate::{RECORD, Record};
+use crate::stages::score::metrics::INFLUENCES;
+use crate::stages::train::resume::{CHECKPOINTS, Kept};
 use anyhow::Result;
 use std::path::{Path, PathBuf};
 

@@ -1,10 +1,10 @@
 //! The store: one folder a result, named by its key. Whatever kills a run, the next one goes on from what is there.
 
+use crate::experiment::key::Key;
 use crate::io::disk::{read_json, write_atomic, write_json};
-use crate::run::claim::{self, Claim, Holder, MARK, Mark};
+use crate::jobs::job::{ANSWERS, STAGES, Wanted};
+use crate::run::lease::{self, Claim, Holder, MARK, Mark};
 use crate::run::manifest::{MANIFEST, Manifest};
-use crate::spec::key::Key;
-use crate::stages::job::{ANSWERS, STAGES, Wanted};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -90,7 +90,7 @@ impl Store {
             return State::Stored(Box::new(manifest));
         }
         let mark = read_json(&folder.join(MARK)).ok();
-        if let Some(holder) = claim::holder(&folder) {
+        if let Some(holder) = lease::holder(&folder) {
             return State::Running(holder, mark);
         }
         match read_json(&folder.join(FAILURE)) {
@@ -116,7 +116,7 @@ impl Store {
     ) -> Result<std::result::Result<Scratch, Holder>> {
         let folder = self.folder(stage, key);
         fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-        let claim = match claim::take(&folder, device)? {
+        let claim = match lease::take(&folder, device)? {
             Ok(claim) => claim,
             Err(holder) => return Ok(Err(holder)),
         };
@@ -132,7 +132,7 @@ impl Store {
         if !folder.exists() {
             return Ok(());
         }
-        if let Some(holder) = claim::holder(&folder) {
+        if let Some(holder) = lease::holder(&folder) {
             bail!(
                 "{} is being made by process {} on {}",
                 folder.display(),

@@ -1,8 +1,8 @@
 //! Why a job must run: what moved since the nearest stored result of its stage.
 
+use crate::experiment::grid::overlay::{leaves, show};
 use crate::run::plan::{Item, Plan};
 use crate::run::store::{Entry, State, Store};
-use crate::spec::overlay::{leaves, show};
 use anyhow::Result;
 use std::collections::BTreeMap;
 

@@ -1,14 +1,14 @@
 //! One job on one device: claim its entry, run its stage there, then commit the result or keep the error.
 
-use crate::run::claim::{Holder, host};
+use crate::experiment::key::digest_file;
+use crate::jobs::context::{Bench, Progress, Stopped};
+use crate::jobs::job::Job;
 use crate::run::device::Named;
 use crate::run::fault::message;
+use crate::run::lease::{Holder, host};
 use crate::run::manifest::{Input, Manifest, files, git};
 use crate::run::plan::{Item, Plan};
 use crate::run::store::{Failure, OWN, Scratch, State, Store};
-use crate::spec::key::digest_file;
-use crate::stages::bench::{Bench, Progress, Stopped};
-use crate::stages::job::Job;
 use anyhow::{Context, Error, Result, anyhow, ensure};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicBool;
@@ -121,7 +121,7 @@ impl Shop<'_> {
                 file.path.display()
             );
         }
-        let input = |key: &crate::spec::key::Key| {
+        let input = |key: &crate::experiment::key::Key| {
             let made = self.plan.items.iter().find(|item| item.key == *key);
             let stage = made.map_or("", |item| item.job.stage());
             self.store.folder(stage, key)

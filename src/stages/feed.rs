@@ -2,8 +2,8 @@
 
 use crate::data::shapes::{self, Scene, Stream};
 use crate::data::source::{Augment, Source};
-use crate::io::cores;
-use crate::spec::experiment::Train;
+use crate::experiment::file::experiment::Train;
+use crate::machine::cores;
 use anyhow::{Context, Result, ensure};
 use candle_core::{Device, Tensor};
 use rand_chacha::ChaCha8Rng;

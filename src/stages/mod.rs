@@ -1,62 +1,30 @@
 //! The one floor where nets meet diffusion and files meet tensors. No stage imports another: they speak through files named by key.
 
-pub mod answers;
-mod asked;
-mod balls;
-pub mod bench;
+pub mod ask;
 pub mod describe;
-pub mod described;
-pub mod evaluate;
-pub mod export;
-pub mod extract;
-pub mod features;
+pub mod draw;
 pub mod feed;
-pub mod growth;
-pub mod inception;
-pub mod inversion;
-pub mod job;
-pub mod journal;
-pub mod keys;
-pub mod learner;
-pub mod likelihood;
-pub mod meta;
-pub mod metrics;
-pub mod optim;
-mod pair;
-pub mod parts;
-pub mod pinned;
-pub mod progress;
-pub mod real;
-pub mod reference;
-pub mod reference_images;
-mod rows;
-pub mod sample;
 pub mod score;
-pub mod sides;
-pub mod studio;
-pub mod subject;
 pub mod train;
-mod update;
-pub mod upsample;
 pub mod weights;
 
-use crate::io::cores::beside;
-use crate::spec::evaluator::INCEPTION;
+use crate::experiment::scoring::preset::INCEPTION;
+use crate::jobs::context::Bench;
+use crate::jobs::job::Job;
+use crate::machine::cores::beside;
 
 /// Makes what `job` names, in `bench.out`; continues what an earlier run left there.
-pub fn run(job: &job::Job, bench: &bench::Bench) -> anyhow::Result<()> {
+pub fn run(job: &Job, bench: &Bench) -> anyhow::Result<()> {
     beside(&bench.device, || run_here(job, bench))
 }
 
-fn run_here(job: &job::Job, bench: &bench::Bench) -> anyhow::Result<()> {
+fn run_here(job: &Job, bench: &Bench) -> anyhow::Result<()> {
     match job {
-        job::Job::Train(job) => train::run(job, bench),
-        job::Job::Sample(job) => sample::run(job, bench),
-        job::Job::Upsample(job) => upsample::run(job, bench),
-        job::Job::Features(job) => features::run(job, bench),
-        job::Job::Metrics(job) => match job.world == INCEPTION {
-            true => evaluate::run(job, bench),
-            false => metrics::run(job, bench),
-        },
+        Job::Train(job) => train::run::run(job, bench),
+        Job::Sample(job) => draw::sample::run(job, bench),
+        Job::Upsample(job) => draw::upsample::run(job, bench),
+        Job::Features(job) => describe::features::run(job, bench),
+        Job::Metrics(job) if job.world == INCEPTION => score::evaluate::run(job, bench),
+        Job::Metrics(job) => score::metrics::run(job, bench),
     }
 }

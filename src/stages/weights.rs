@@ -1,11 +1,11 @@
 //! A net's weights from a file, checked against the architecture they are asked to fill.
 
+use crate::experiment::file::experiment::Model;
+use crate::experiment::nets::arch::{Arch, Card, Process};
+use crate::experiment::nets::presets;
+use crate::experiment::nets::resolve::resolve;
 use crate::io::checkpoint::Checkpoint;
 use crate::nets::inventory;
-use crate::spec::arch::{Arch, Card, Process};
-use crate::spec::experiment::Model;
-use crate::spec::presets;
-use crate::spec::resolve::resolve;
 use anyhow::{Context, Result, bail};
 use candle_core::{DType, Device};
 use candle_nn::VarBuilder;

@@ -2,8 +2,8 @@
 
 use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::VarBuilder;
+use runner::experiment::nets::arch::{Arch, ClassifierArch, Pool, QkvOrder, Trunk, UnetArch};
 use runner::nets::inventory;
-use runner::spec::arch::{Arch, ClassifierArch, Pool, QkvOrder, Trunk, UnetArch};
 use serde_json::Value;
 use std::collections::HashMap;
 
@@ -150,7 +150,7 @@ fn classifier_of_flags(flags: &Value) -> ClassifierArch {
 /// `channel_mult` as text, or the default of the image's size.
 fn multipliers(flags: &Value, resolution: usize) -> Vec<f64> {
     match flags["channel_mult"].as_str().unwrap_or_default() {
-        "" => runner::spec::presets::multipliers(resolution).to_vec(),
+        "" => runner::experiment::nets::presets::multipliers(resolution).to_vec(),
         text => text.split(',').map(|m| m.trim().parse().unwrap()).collect(),
     }
 }

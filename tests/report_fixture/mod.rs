@@ -3,8 +3,8 @@
 // Each test program uses its share.
 #![allow(dead_code)]
 
+use runner::experiment::grid::sweep::{Sweep, sweep};
 use runner::run::results::{Row, Score};
-use runner::spec::grid::{Sweep, sweep};
 
 pub const EXPERIMENT: &str = r#"
 name = "guidance"
@@ -61,7 +61,7 @@ pub fn rows(sweep: &Sweep) -> Vec<Row> {
     sweep.cells.iter().map(row).collect()
 }
 
-fn row(cell: &runner::spec::grid::Cell) -> Row {
+fn row(cell: &runner::experiment::grid::sweep::Cell) -> Row {
     let number = |key: &str| match cell.get(key) {
         Some(toml::Value::Integer(i)) => *i as f64,
         Some(toml::Value::Float(f)) => *f,

@@ -3,7 +3,7 @@
 
 use crate::golden_files::{Case, cases, weight_with_gain};
 use candle_core::{Device, Tensor};
-use runner::nets::inception::{Features, Inception, tensors};
+use runner::nets::inception::net::{Features, Inception, tensors};
 use std::collections::HashMap;
 
 pub fn case() -> Case {

@@ -3,10 +3,10 @@
 use super::layout::{Geometry, Images, Spec};
 use super::store::Output;
 use super::weights::Weights;
-use crate::kernels::flush::Flush;
-use crate::kernels::isa::Isa;
-use crate::kernels::scratch::{Line, Ptr, ZERO, with_scratch};
-use crate::kernels::tile::{COLS, Finish, Kernel, Run, Tile, kernel, tiles};
+use crate::kernels::simd::tile::{COLS, Finish, Kernel, Run, Tile, kernel, tiles};
+use crate::machine::flush::Flush;
+use crate::machine::isa::Isa;
+use crate::machine::scratch::{Line, Ptr, ZERO, with_scratch};
 use rayon::prelude::*;
 
 /// Bytes of packed input that a task may hold: half of a second-level cache.

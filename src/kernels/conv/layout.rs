@@ -1,8 +1,8 @@
 //! Shapes of a convolution, and how a block of input rows lies in scratch: padded, sixteen channels side by side.
 
-use crate::kernels::isa::Isa;
-use crate::kernels::scratch::{Line, ZERO};
-use crate::kernels::transpose::{Block, transpose};
+use crate::kernels::simd::transpose::{Block, transpose};
+use crate::machine::isa::Isa;
+use crate::machine::scratch::{Line, ZERO};
 
 /// What a convolution is, whatever the images.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -6,10 +6,10 @@ use super::pointwise;
 use super::weight_grad::weight_grad;
 use super::weights::Weights;
 use super::winograd;
-use crate::kernels::flush::Flush;
-use crate::kernels::isa::Isa;
-use crate::kernels::scratch::unfilled;
 use crate::kernels::view::{View, half, ours, slice, tensor, widened};
+use crate::machine::flush::Flush;
+use crate::machine::isa::Isa;
+use crate::machine::scratch::unfilled;
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 

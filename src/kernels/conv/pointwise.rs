@@ -3,9 +3,9 @@
 use super::layout::{Images, Spec};
 use super::store::Output;
 use super::weights::Weights;
-use crate::kernels::flush::Flush;
-use crate::kernels::scratch::{Ptr, with_scratch};
-use crate::kernels::tile::{COLS, Finish, ROWS, Run, Tile, kernel, tiles};
+use crate::kernels::simd::tile::{COLS, Finish, ROWS, Run, Tile, kernel, tiles};
+use crate::machine::flush::Flush;
+use crate::machine::scratch::{Ptr, with_scratch};
 use rayon::prelude::*;
 
 /// Panels of 32 pixels that one task takes.

@@ -1,9 +1,9 @@
 //! From sums of 32 channels a pixel back to NCHW planes, bias added on the way.
 
-use crate::kernels::isa::Isa;
-use crate::kernels::scratch::Ptr;
-use crate::kernels::tile::COLS;
-use crate::kernels::transpose::{Block, transpose};
+use crate::kernels::simd::tile::COLS;
+use crate::kernels::simd::transpose::{Block, transpose};
+use crate::machine::isa::Isa;
+use crate::machine::scratch::Ptr;
 
 /// Where results go: `[n, channels, plane]`.
 #[derive(Clone, Copy)]

@@ -1,9 +1,9 @@
 //! The tile transforms of Winograd F(2x2, 3x3), sixteen channels at a time (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks").
 
-use crate::kernels::isa::{Isa, per_isa};
-use crate::kernels::lanes::Lanes;
-use crate::kernels::scratch::Line;
-use crate::kernels::tile::COLS;
+use crate::kernels::simd::lanes::Lanes;
+use crate::kernels::simd::tile::COLS;
+use crate::machine::isa::{Isa, per_isa};
+use crate::machine::scratch::Line;
 
 /// Frequencies of a tile.
 pub const F: usize = 16;

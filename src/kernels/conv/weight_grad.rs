@@ -1,11 +1,11 @@
 //! The gradient of the weights: the same repacked rows, the reduction now running over pixels.
 
 use super::layout::{Geometry, Images, Spec};
-use crate::kernels::flush::Flush;
-use crate::kernels::isa::Isa;
-use crate::kernels::scratch::{Ptr, with_scratch};
-use crate::kernels::tile::{COLS, Finish, Kernel, Run, Tile, kernel};
-use crate::kernels::transpose::{Block, transpose};
+use crate::kernels::simd::tile::{COLS, Finish, Kernel, Run, Tile, kernel};
+use crate::kernels::simd::transpose::{Block, transpose};
+use crate::machine::flush::Flush;
+use crate::machine::isa::Isa;
+use crate::machine::scratch::{Ptr, with_scratch};
 use rayon::prelude::*;
 
 struct Pass<'a> {

@@ -1,9 +1,9 @@
 //! Convolution weights as the forward pass reads them, and as the gradient of the input does: turned around.
 
 use super::layout::Spec;
-use crate::kernels::isa::Isa;
-use crate::kernels::scratch::Line;
-use crate::kernels::transpose::transpose_all;
+use crate::kernels::simd::transpose::transpose_all;
+use crate::machine::isa::Isa;
+use crate::machine::scratch::Line;
 
 /// Weights `[cout, cin, kh, kw]` seen through strides.
 #[derive(Clone, Copy)]

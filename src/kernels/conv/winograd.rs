@@ -6,9 +6,9 @@ use super::layout::{Geometry, Images, Spec};
 use super::store::Output;
 use super::transforms::{self, F, transforms};
 use super::weights::Weights;
-use crate::kernels::flush::Flush;
-use crate::kernels::scratch::{Line, ZERO, with_scratch};
-use crate::kernels::tile::{COLS, Finish, Kernel, Run, Tile, kernel, tiles};
+use crate::kernels::simd::tile::{COLS, Finish, Kernel, Run, Tile, kernel, tiles};
+use crate::machine::flush::Flush;
+use crate::machine::scratch::{Line, ZERO, with_scratch};
 use rayon::prelude::*;
 
 /// Whether the transforms pay: decided by the shape alone, so that results do not depend on batch or threads.

@@ -1,9 +1,9 @@
 //! Feature maps as `[image][channel / 16][row][column][16]`, and where a layer writes its part of them.
 
-use crate::kernels::flush::Flush;
-use crate::kernels::isa::Isa;
-use crate::kernels::scratch::{Line, Ptr, unfilled};
-use crate::kernels::transpose::transpose_all;
+use crate::kernels::simd::transpose::transpose_all;
+use crate::machine::flush::Flush;
+use crate::machine::isa::Isa;
+use crate::machine::scratch::{Line, Ptr, unfilled};
 use rayon::prelude::*;
 
 /// Maps of `n` images of `h` x `w`; lanes past the last channel hold zeros.

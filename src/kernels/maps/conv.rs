@@ -4,9 +4,9 @@ use super::blocked::{Blocked, Slot, lanes};
 use super::direct::Direct;
 use super::winograd::{self, Winograd};
 use crate::kernels::conv::layout::Spec;
-use crate::kernels::scratch::{Line, ZERO};
-use crate::kernels::tile::COLS;
+use crate::kernels::simd::tile::COLS;
 use crate::kernels::view::{View, ours};
+use crate::machine::scratch::{Line, ZERO};
 use candle_core::{Result, Tensor, bail};
 
 /// `x [n, ci, h, w]` convolved, bias added and negative values cut off; forwards only.

@@ -5,9 +5,9 @@
 use super::blocked::{Blocked, Slot, lanes};
 use super::conv::{depth, pad_bias};
 use crate::kernels::conv::layout::Spec;
-use crate::kernels::flush::Flush;
-use crate::kernels::scratch::{Line, ZERO, with_scratch};
-use crate::kernels::tile::{COLS, Finish, Kernel, Run, Tile, kernel, tiles};
+use crate::kernels::simd::tile::{COLS, Finish, Kernel, Run, Tile, kernel, tiles};
+use crate::machine::flush::Flush;
+use crate::machine::scratch::{Line, ZERO, with_scratch};
 use rayon::prelude::*;
 
 /// Bytes of input that a task walks over for every panel of outputs: half of a second-level cache.

@@ -1,9 +1,9 @@
 //! Pools of 3 x 3 pixels from blocked maps to blocked maps.
 
 use super::blocked::{Blocked, Slot};
-use crate::kernels::flush::Flush;
-use crate::kernels::isa::per_isa;
-use crate::kernels::lanes::Lanes;
+use crate::kernels::simd::lanes::Lanes;
+use crate::machine::flush::Flush;
+use crate::machine::isa::per_isa;
 use rayon::prelude::*;
 
 /// What a pool makes of the pixels in its window that are there.

@@ -5,8 +5,8 @@ use super::conv::Conv;
 use super::pools::{Pool, pool3};
 #[cfg(feature = "cuda")]
 use crate::kernels::cuda;
-use crate::kernels::isa::Isa;
 use crate::kernels::view::{View, ours, tensor};
+use crate::machine::isa::Isa;
 use candle_core::{D, Result, Tensor, bail};
 use std::sync::Arc;
 

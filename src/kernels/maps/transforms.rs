@@ -3,9 +3,9 @@
 //! Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", but at the points 0, ±a, ±b and infinity with
 //! a = 1/sqrt 2 and b = sqrt 2 instead of 0, ±1, ±2: their powers stay nearer to one, and so do the rounding errors.
 
-use crate::kernels::isa::per_isa;
-use crate::kernels::lanes::Lanes;
-use crate::kernels::tile::COLS;
+use crate::kernels::simd::lanes::Lanes;
+use crate::kernels::simd::tile::COLS;
+use crate::machine::isa::per_isa;
 use std::f64::consts::{FRAC_1_SQRT_2, SQRT_2};
 
 /// Frequencies of a tile in one direction, and in both.

@@ -6,9 +6,9 @@ use super::blocked::{Blocked, Slot};
 use super::conv::{depth, pad_bias};
 use super::transforms::{self, F, Input, OUT, Output};
 use crate::kernels::conv::layout::Spec;
-use crate::kernels::flush::Flush;
-use crate::kernels::scratch::{Line, ZERO, with_scratch};
-use crate::kernels::tile::{COLS, Finish, Kernel, Run, Tile, kernel, tiles};
+use crate::kernels::simd::tile::{COLS, Finish, Kernel, Run, Tile, kernel, tiles};
+use crate::machine::flush::Flush;
+use crate::machine::scratch::{Line, ZERO, with_scratch};
 use rayon::prelude::*;
 
 /// Bytes that V may take, unless that would be fewer than `TILES` tiles.

@@ -1,0 +1,319 @@
+//! The sweep as people watch it: one live line a device on a terminal, plain lines, one a minute, elsewhere.
+
+use crate::cli::screen::live::{PLAIN_EVERY, bar};
+use crate::cli::screen::pace::Paces;
+use crate::cli::screen::terminal::{Paint, duration, number, paint, parts, say, thousands};
+use crate::jobs::context::Progress;
+use crate::run::local::Event;
+use crate::run::plan::Plan;
+use crate::run::results::{Score, scores};
+use crate::run::store::{LOG, Store};
+use indicatif::{MultiProgress, ProgressBar};
+use std::collections::HashMap;
+use std::io::IsTerminal;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+pub struct Board<'a> {
+    plan: &'a Plan,
+    store: &'a Store,
+    devices: usize,
+    live: Option<MultiProgress>,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    lanes: HashMap<String, Lane>,
+    tally: Tally,
+    foot: Option<ProgressBar>,
+    held: Vec<usize>,
+    /// Items not yet done, failed or skipped.
+    open: Vec<usize>,
+    paces: Paces,
+}
+
+#[derive(Default)]
+struct Tally {
+    done: usize,
+    failed: usize,
+    running: usize,
+    waiting: usize,
+}
+
+/// What one device is at.
+struct Lane {
+    item: usize,
+    bar: Option<ProgressBar>,
+    started: Instant,
+    /// When and where this run's first progress was told: what went before is an earlier run's.
+    first: Option<(Instant, u64)>,
+    spoke: Instant,
+}
+
+impl<'a> Board<'a> {
+    pub fn new(plan: &'a Plan, store: &'a Store, devices: usize) -> Board<'a> {
+        let live = std::io::stderr().is_terminal().then(MultiProgress::new);
+        let mut inner = Inner {
+            open: plan.to_run(),
+            paces: Paces::of(plan),
+            ..Inner::default()
+        };
+        inner.tally.waiting = inner.open.len();
+        if let Some(live) = &live {
+            let foot = live.add(bar());
+            foot.enable_steady_tick(Duration::from_secs(1));
+            inner.foot = Some(foot);
+        }
+        Board {
+            plan,
+            store,
+            devices,
+            live,
+            inner: Mutex::new(inner),
+        }
+    }
+
+    pub fn on(&self, event: Event) {
+        let Ok(mut inner) = self.inner.lock() else {
+            return;
+        };
+        match event {
+            Event::Started { item, device } => {
+                inner.tally.waiting = inner.tally.waiting.saturating_sub(1);
+                inner.tally.running += 1;
+                self.open_lane(&mut inner, item, device);
+            }
+            Event::Progress {
+                item,
+                device,
+                progress,
+            } => self.progress(&mut inner, item, device, &progress),
+            Event::Done {
+                item,
+                device,
+                seconds,
+            } => {
+                close_lane(&mut inner, device);
+                inner.tally.done += 1;
+                inner.open.retain(|&open| open != item);
+                inner.paces.add(self.plan, item, seconds);
+                let scores = self.scores(item);
+                let text = format!("{:>12}{scores}", duration(seconds));
+                self.say(&self.line(&paint("done   ", Paint::Green), item, text.trim_end()));
+            }
+            Event::Failed {
+                item,
+                device,
+                seconds,
+                error,
+            } => {
+                close_lane(&mut inner, device);
+                inner.tally.failed += 1;
+                inner.open.retain(|&open| open != item);
+                let text = format!("{:>12}", duration(seconds));
+                self.say(&self.line(&paint("failed ", Paint::Red), item, &text));
+                self.explain(item, error);
+            }
+            Event::Skipped { item } => {
+                inner.open.retain(|&open| open != item);
+                inner.tally.waiting = inner.tally.waiting.saturating_sub(1);
+                let text = "not tried: what it reads has failed";
+                self.say(&self.line("skipped", item, text));
+            }
+            Event::Held { item, holder } => {
+                inner.tally.running = inner.tally.running.saturating_sub(1);
+                inner.tally.waiting += 1;
+                if !inner.held.contains(&item) {
+                    inner.held.push(item);
+                    let text = format!("process {} on {} makes it", holder.pid, holder.host);
+                    self.say(&self.line("waiting", item, &text));
+                }
+            }
+        }
+        self.foot(&inner);
+    }
+
+    /// A line above the live ones.
+    pub fn say(&self, text: &str) {
+        match &self.live {
+            Some(live) => {
+                let _ = live.println(text);
+            }
+            None => say(text),
+        }
+    }
+
+    /// Takes the live lines away; the counts stay.
+    pub fn close(&self) {
+        if let Some(live) = &self.live {
+            let _ = live.clear();
+        }
+        if let Ok(mut inner) = self.inner.lock() {
+            inner.foot = None;
+            inner.lanes.clear();
+        }
+    }
+
+    fn line(&self, word: &str, item: usize, text: &str) -> String {
+        let width = self.plan.cells.iter().map(|cell| cell.label().len()).max();
+        let cell = self.plan.first_cell(item);
+        let more = match self.plan.items[item].cells.len() {
+            1 => String::new(),
+            n => format!(" (+{})", n - 1),
+        };
+        let at = format!("{}{more}", cell.label());
+        let stage = self.plan.items[item].job.stage();
+        let width = width.unwrap_or(0) + 5;
+        format!(
+            "  {word} cell {:<3} {at:<width$} {stage:<8} {text}",
+            cell.index
+        )
+        .trim_end()
+        .to_string()
+    }
+
+    fn open_lane(&self, inner: &mut Inner, item: usize, device: &str) {
+        let now = Instant::now();
+        let bar = self.live.as_ref().map(|live| match &inner.foot {
+            Some(foot) => live.insert_before(foot, bar()),
+            None => live.add(bar()),
+        });
+        if let Some(bar) = &bar {
+            bar.set_message(self.line(&format!("{device:<7}"), item, ""));
+        }
+        let lane = Lane {
+            item,
+            bar,
+            started: now,
+            first: None,
+            spoke: now,
+        };
+        inner.lanes.insert(device.to_string(), lane);
+    }
+
+    fn progress(&self, inner: &mut Inner, item: usize, device: &str, progress: &Progress) {
+        let Some(lane) = inner.lanes.get_mut(device) else {
+            return;
+        };
+        let (since, from) = *lane
+            .first
+            .get_or_insert((lane.started, first_done(progress)));
+        let seconds = since.elapsed().as_secs_f64();
+        let text = pace(progress, from, seconds);
+        let line = self.line(&format!("{device:<7}"), item, &text);
+        match &lane.bar {
+            Some(bar) => bar.set_message(line),
+            None if lane.spoke.elapsed() >= PLAIN_EVERY => {
+                lane.spoke = Instant::now();
+                say(&line);
+            }
+            None => {}
+        }
+    }
+
+    fn scores(&self, item: usize) -> String {
+        let item = &self.plan.items[item];
+        let folder = self.store.folder(item.job.stage(), &item.key);
+        let scores = match item.job.stage() {
+            "metrics" => scores(&folder).unwrap_or_default(),
+            _ => Vec::new(),
+        };
+        scores
+            .iter()
+            .take(3)
+            .map(|s| format!("  {} {}", s.metric, with_interval(s)))
+            .collect()
+    }
+
+    /// The error, its hints and its log under a `failed` line.
+    fn explain(&self, item: usize, error: &anyhow::Error) {
+        let (text, hints) = parts(error);
+        for line in text.lines() {
+            self.say(&format!("          {line}"));
+        }
+        for hint in hints {
+            let word = paint("hint:", Paint::Cyan);
+            self.say(&format!("          {word} {hint}"));
+        }
+        let item = &self.plan.items[item];
+        let log = self.store.folder(item.job.stage(), &item.key).join(LOG);
+        self.say(&format!("          log: {}", log.display()));
+    }
+
+    fn foot(&self, inner: &Inner) {
+        if let Some(foot) = &inner.foot {
+            let Tally {
+                done,
+                failed,
+                running,
+                waiting,
+            } = inner.tally;
+            let counts =
+                format!("{done} done, {failed} failed, {running} running, {waiting} waiting");
+            let left = self.left(inner).map(duration);
+            let left = left.map_or(String::new(), |left| format!("   about {left} left"));
+            foot.set_message(format!("  {counts}{left}"));
+        }
+    }
+
+    /// Seconds until all is done, once everything open has been measured.
+    fn left(&self, inner: &Inner) -> Option<f64> {
+        let expected = inner
+            .open
+            .iter()
+            .map(|&n| inner.paces.expected(self.plan, n));
+        let all: f64 = expected.sum::<Option<f64>>()?;
+        let open = |lane: &&Lane| inner.open.contains(&lane.item);
+        let running = inner.lanes.values().filter(open);
+        let spent: f64 = running
+            .map(|lane| lane.started.elapsed().as_secs_f64())
+            .sum();
+        (all > 0.0).then(|| (all - spent).max(0.0) / self.devices as f64)
+    }
+}
+
+/// `3.01 [2.97, 3.06]`; without the bounds where there are none.
+pub fn with_interval(score: &Score) -> String {
+    let value = number(score.value);
+    match score.low.is_finite() && score.high.is_finite() && score.low < score.high {
+        true => format!("{value} [{}, {}]", number(score.low), number(score.high)),
+        false => value,
+    }
+}
+
+fn close_lane(inner: &mut Inner, device: &str) {
+    inner.tally.running = inner.tally.running.saturating_sub(1);
+    if let Some(Lane { bar: Some(bar), .. }) = inner.lanes.remove(device) {
+        bar.finish_and_clear();
+    }
+}
+
+/// Work that was there before this run must not count as its speed.
+fn first_done(progress: &Progress) -> u64 {
+    match progress.done * 20 > progress.total {
+        true => progress.done,
+        false => 0,
+    }
+}
+
+/// `31,000 / 50,000   1,020 images/min   18 min left`.
+fn pace(progress: &Progress, from: u64, seconds: f64) -> String {
+    let Progress {
+        done, total, unit, ..
+    } = progress;
+    let mut text = format!("{} / {} {unit}", thousands(*done), thousands(*total));
+    let made = done.saturating_sub(from);
+    if made > 0 && seconds > 1.0 {
+        let rate = made as f64 / seconds;
+        let left = duration(total.saturating_sub(*done) as f64 / rate);
+        text += &format!(
+            "   {} {unit}/min   {left} left",
+            thousands((rate * 60.0) as u64)
+        );
+    }
+    if !progress.note.is_empty() {
+        text += &format!("   {}", progress.note);
+    }
+    text
+}

@@ -1,0 +1,162 @@
+//! `runner likelihood`: bits per dimension of real images under a denoiser.
+
+use crate::cli::args::LikelihoodArgs;
+use crate::cli::screen::live::Live;
+use crate::cli::screen::terminal::{out, say, table, thousands};
+use crate::cli::verbs::fetch::place_path;
+use crate::io::numpy::npz::{self, Array};
+use crate::jobs::context::{Progress, Stopped};
+use crate::run::device::devices;
+use crate::stages::ask::likelihood::{Likelihood, Term, likelihood};
+use crate::stages::ask::subject::Subject;
+use anyhow::{Context, Result, ensure};
+use serde_json::json;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+static STOP: AtomicBool = AtomicBool::new(false);
+
+pub fn run(args: &LikelihoodArgs, store: &Path) -> Result<u8> {
+    let asked = &args.question;
+    let checkpoint = place_path(&asked.checkpoint, &asked.cache)?;
+    let device = devices(asked.device.as_deref())?.swap_remove(0);
+    let question = asked.question(&checkpoint, store);
+    let subject = Subject::open(&question, &device.device)?;
+    let all = subject.timesteps();
+    let steps = args.steps.clone().unwrap_or(all.to_string());
+    if let Some(path) = &args.out {
+        within_a_folder(path)?;
+    }
+    ctrlc::set_handler(|| STOP.store(true, Ordering::Relaxed)).context("watching for Ctrl-C")?;
+    let live = Live::start();
+    let tell = |progress: Progress| {
+        let (done, total) = (thousands(progress.done), thousands(progress.total));
+        live.set(format!("{done} / {total} {}", progress.unit));
+    };
+    let found = likelihood(&subject, &steps, args.seed, &tell, &STOP);
+    drop(live);
+    let found = match found {
+        Err(error) if error.is::<Stopped>() => {
+            say("stopped; what is whole is kept\nto go on, run the same command again");
+            return Ok(130);
+        }
+        found => found?,
+    };
+    if let Some(path) = &args.out {
+        write(path, &found)?;
+    }
+    let quarters = quarters(&found.terms, all);
+    if args.json {
+        let quarters = quarters.iter().map(|q| {
+            json!({
+                "from": q.from, "to": q.to, "steps": q.steps, "vb": q.vb, "mse": q.mse, "xstart_mse": q.xstart_mse,
+            })
+        });
+        let column = |pick: fn(&Term) -> f64| found.terms.iter().map(pick).collect::<Vec<_>>();
+        let terms = json!({
+            "timestep": column(|t| t.timestep), "vb": column(|t| t.vb), "mse": column(|t| t.mse),
+            "xstart_mse": column(|t| t.xstart_mse),
+        });
+        let line = json!({
+            "checkpoint": checkpoint, "data": asked.data, "count": found.count, "steps": found.terms.len(),
+            "timesteps": all, "seed": args.seed, "bits_per_dimension": found.bits, "low": found.interval.0,
+            "high": found.interval.1, "prior": found.prior, "quarters": quarters.collect::<Vec<_>>(), "terms": terms,
+        });
+        out(&line.to_string())?;
+    } else {
+        print(&found, &quarters, all)?;
+    }
+    Ok(0)
+}
+
+/// A quarter of the process: the sum of its terms of the bound, and the means of its errors.
+struct Quarter {
+    from: usize,
+    to: usize,
+    steps: usize,
+    vb: f64,
+    mse: f64,
+    xstart_mse: f64,
+}
+
+fn quarters(terms: &[Term], all: usize) -> Vec<Quarter> {
+    let quarter = |q: usize| {
+        let (from, to) = (all * q / 4, all * (q + 1) / 4);
+        let inside = |t: &&Term| t.timestep >= from as f64 && t.timestep < to as f64;
+        let inside: Vec<&Term> = terms.iter().filter(inside).collect();
+        let sum = |pick: fn(&Term) -> f64| inside.iter().map(|t| pick(t)).sum::<f64>();
+        let n = inside.len() as f64;
+        Quarter {
+            from,
+            to,
+            steps: inside.len(),
+            vb: sum(|t| t.vb),
+            mse: sum(|t| t.mse) / n,
+            xstart_mse: sum(|t| t.xstart_mse) / n,
+        }
+    };
+    (0..4).rev().map(quarter).collect()
+}
+
+fn print(found: &Likelihood, quarters: &[Quarter], all: usize) -> Result<()> {
+    let (low, high) = found.interval;
+    out(&format!(
+        "bits per dimension  {:.4} [{low:.4}, {high:.4}]  of {} images, on {} of {all} steps",
+        found.bits,
+        thousands(found.count),
+        found.terms.len()
+    ))?;
+    out(&format!("of it the prior's   {:.4}", found.prior))?;
+    out("")?;
+    let head = [
+        "timesteps",
+        "steps",
+        "bits",
+        "mse of the noise",
+        "mse of x0",
+    ];
+    let mut rows = vec![head.map(String::from).to_vec()];
+    for q in quarters {
+        let mut row = vec![format!("{}..{}", q.from, q.to), q.steps.to_string()];
+        row.extend(match q.steps {
+            0 => ["-", "-", "-"].map(String::from),
+            _ => [q.vb, q.mse, q.xstart_mse].map(|v| format!("{v:.4}")),
+        });
+        rows.push(row);
+    }
+    out(&table(&rows, &[false, true, true, true, true]))?;
+    say(
+        "[low, high] = 95 % bootstrap over images; the bound of Ho et al., x0 clamped, as image_nll has it",
+    );
+    Ok(())
+}
+
+/// Refuses a file that cannot be written, before hours are spent on what it is to hold.
+fn within_a_folder(path: &Path) -> Result<()> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
+    let there = folder.is_none_or(Path::is_dir) && !path.is_dir();
+    ensure!(
+        there,
+        "--out {}: a file in a folder that exists is needed",
+        path.display()
+    );
+    Ok(())
+}
+
+fn write(path: &Path, found: &Likelihood) -> Result<()> {
+    let column = |pick: fn(&Term) -> f64| {
+        let values: Vec<f64> = found.terms.iter().map(pick).collect();
+        Array::f64(&[values.len()], values)
+    };
+    npz::write(
+        path,
+        &[
+            ("vb_terms", column(|t| t.vb)),
+            ("mse_terms", column(|t| t.mse)),
+            ("xstart_mse_terms", column(|t| t.xstart_mse)),
+            ("prior", Array::f64(&[1], vec![found.prior])),
+        ],
+    )?;
+    say(&format!("wrote {}", path.display()));
+    Ok(())
+}

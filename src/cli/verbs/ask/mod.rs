@@ -1,0 +1,5 @@
+//! `runner likelihood` and `runner reconstruct`.
+
+pub(crate) mod args;
+pub mod likelihood;
+pub mod reconstruct;

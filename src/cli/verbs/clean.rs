@@ -1,0 +1,90 @@
+//! `runner clean`: frees the store entries that no given experiment file reaches, and on request the answers beside them.
+
+use crate::cli::args::{Choice, CleanArgs};
+use crate::cli::open::open;
+use crate::cli::screen::terminal::{bytes, out, say, table};
+use crate::cli::verbs::fetch;
+use crate::jobs::job::ANSWERS;
+use crate::run::lease::holder;
+use crate::run::store::{Entry, Store};
+use anyhow::{Context, Result};
+use std::collections::HashSet;
+use std::path::Path;
+
+pub fn run(args: &CleanArgs, root: &Path) -> Result<u8> {
+    let mut kept: HashSet<(&'static str, String)> = HashSet::new();
+    for file in &args.files {
+        let choice = Choice {
+            file: file.clone(),
+            set: Vec::new(),
+            only: Vec::new(),
+            cache: args.cache.clone(),
+        };
+        let plan = open(&choice, root, None)?.plan;
+        // Results that were made with them could not be told from those that nobody needs.
+        fetch::refuse_incomplete(&plan).with_context(|| file.display().to_string())?;
+        for item in plan.items {
+            kept.insert((item.job.stage(), item.key.short().to_string()));
+        }
+    }
+    let store = Store::new(root);
+    let reached = |entry: &Entry| kept.contains(&(entry.stage, entry.name.clone()));
+    let (stay, mut go): (Vec<Entry>, Vec<Entry>) = store
+        .entries()?
+        .into_iter()
+        .partition(|entry| reached(entry) || holder(&entry.folder).is_some());
+    let answers = store.answers()?;
+    match args.answers {
+        true => go.extend(answers),
+        false if !answers.is_empty() => say(&format!(
+            "{} of answers of `score`, `likelihood` and `reconstruct` stay; `--answers` frees them too",
+            bytes(answers.iter().map(Entry::bytes).sum())
+        )),
+        false => {}
+    }
+    if go.is_empty() {
+        out(&format!(
+            "nothing to free: {} results in {} are all needed",
+            stay.len(),
+            root.display()
+        ))?;
+        return Ok(0);
+    }
+    let mut rows = vec![
+        ["stage", "key", "size", "made for"]
+            .map(String::from)
+            .to_vec(),
+    ];
+    for entry in &go {
+        rows.push(vec![
+            entry.stage.to_string(),
+            entry.name.clone(),
+            bytes(entry.bytes()),
+            made_for(entry),
+        ]);
+    }
+    out(&table(&rows, &[false, false, true, false]))?;
+    let size = bytes(go.iter().map(Entry::bytes).sum());
+    let what = format!("{} of {} results, {size}", go.len(), go.len() + stay.len());
+    if !args.yes {
+        say(&format!("\nwould free {what}; nothing is removed yet"));
+        say("\nhint: add `--yes` to remove them");
+        return Ok(0);
+    }
+    for entry in &go {
+        store.forget(entry.stage, &entry.name)?;
+    }
+    say(&format!("\nfreed {what}"));
+    Ok(0)
+}
+
+/// The name of the experiment, or of the command, that first asked for it.
+fn made_for(entry: &Entry) -> String {
+    let asked = ANSWERS.iter().find(|(folder, _)| *folder == entry.stage);
+    if let Some((_, command)) = asked {
+        return format!("runner {command}");
+    }
+    let table: Option<toml::Table> = entry.job().and_then(|text| toml::from_str(&text).ok());
+    let name = table.and_then(|table| Some(table.get("name")?.as_str()?.to_string()));
+    name.unwrap_or_else(|| "unknown".to_string())
+}

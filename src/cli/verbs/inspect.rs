@@ -1,0 +1,241 @@
+//! `runner inspect`: what is inside a checkpoint, a file of statistics, an npz or a stored result.
+
+use crate::cli::args::InspectArgs;
+use crate::cli::screen::terminal::{bytes, duration, out, short, table};
+use crate::experiment::key::digest_file;
+use crate::experiment::nets::arch::{Arch, Card};
+use crate::io::checkpoint::Checkpoint;
+use crate::io::numpy::npz::Npz;
+use crate::io::statistics::Statistics;
+use crate::run::store::{Entry, Store};
+use crate::stages::weights::{card, fitting_preset};
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::json;
+use std::path::Path;
+
+pub fn run(args: &InspectArgs, store: &Path) -> Result<u8> {
+    let path = Path::new(&args.what);
+    let key = args.key.as_deref();
+    let ends_in = |ending: &str| path.extension().is_some_and(|ext| ext == ending);
+    if !path.is_file() {
+        result(&args.what, store, args.json)?;
+    } else if ends_in("npz") {
+        ensure!(key.is_none(), "an npz holds arrays by name, without keys");
+        npz(path, args.json)?;
+    } else {
+        match Checkpoint::open_key(path, key) {
+            Ok(file) => checkpoint(&file, args.json)?,
+            // Pickles and torch files hold statistics as often as weights.
+            Err(no_checkpoint) => match Statistics::read_key(path, key) {
+                Ok(found) => statistics(path, &found, args.json)?,
+                Err(no_statistics) if ends_in("pkl") => return Err(no_statistics),
+                Err(_) => return Err(no_checkpoint),
+            },
+        }
+    }
+    Ok(0)
+}
+
+/// `[64, 3, 3, 3]`; a scalar is `[]`.
+fn shown(shape: &[usize]) -> String {
+    format!("{shape:?}")
+}
+
+fn checkpoint(file: &Checkpoint, as_json: bool) -> Result<()> {
+    let path = file.path();
+    let shape = |name: &str| file.shapes().get(name).cloned().unwrap_or_default();
+    let kind = |name: &str| file.kind(name).unwrap_or("?");
+    if as_json {
+        for name in file.names() {
+            let line = json!({"name": name, "type": kind(name), "shape": shape(name)});
+            out(&line.to_string())?;
+        }
+        for constant in file.unread() {
+            let (name, kind, shape) = (&constant.name, &constant.kind, &constant.shape);
+            out(&json!({"name": name, "type": kind, "shape": shape, "read": false}).to_string())?;
+        }
+        return Ok(());
+    }
+    let parameters: usize = file
+        .shapes()
+        .values()
+        .map(|s| s.iter().product::<usize>())
+        .sum();
+    let size = std::fs::metadata(path)?.len();
+    out(&format!(
+        "{}: {}, {} tensors, {} parameters, {}, sha256 {}",
+        path.display(),
+        file.container(),
+        file.shapes().len(),
+        short(parameters as f64),
+        bytes(size),
+        digest_file(path)?
+    ))?;
+    if let Some(card) = card(file).with_context(|| format!("reading {}", path.display()))? {
+        out(&format!("  {}", described(&card)))?;
+    }
+    match fitting_preset(file.shapes()) {
+        Some(preset) => out(&format!("  fits preset `{preset}`"))?,
+        None => out("  fits no preset")?,
+    }
+    out("")?;
+    let mut rows = vec![["tensor", "type", "shape"].map(String::from).to_vec()];
+    for name in file.names() {
+        rows.push(vec![
+            name.to_string(),
+            kind(name).to_string(),
+            shown(&shape(name)),
+        ]);
+    }
+    for constant in file.unread() {
+        rows.push(vec![
+            constant.name.clone(),
+            format!("{} (not read)", constant.kind),
+            shown(&constant.shape),
+        ]);
+    }
+    out(&table(&rows, &[]))
+}
+
+/// `unet at 32 pixels, 10 classes (circle, ...), trained for 40,000 steps`.
+fn described(card: &Card) -> String {
+    let kind = card.arch.title();
+    let resolution = match &card.arch {
+        Arch::Unet(net) => net.trunk.resolution,
+        Arch::SuperRes(net) => net.trunk.resolution,
+        Arch::Classifier(net) => net.trunk.resolution,
+        Arch::Features(net) => net.resolution,
+    };
+    let from = match &card.arch {
+        Arch::SuperRes(net) => net.low_resolution,
+        _ => None,
+    };
+    let from = from.map_or(String::new(), |low| format!(" from {low}"));
+    let classes = match card.classes.len() {
+        0 => String::new(),
+        n => format!(", {n} classes ({})", card.classes.join(", ")),
+    };
+    let process = card.process.as_ref().map_or(String::new(), |process| {
+        let schedule = format!("{:?}", process.schedule).to_lowercase();
+        format!(", {schedule} schedule of {} steps", process.timesteps)
+    });
+    let steps = short(card.steps as f64);
+    format!("{kind} at {resolution} pixels{from}{classes}{process}, trained for {steps} steps")
+}
+
+fn statistics(path: &Path, found: &Statistics, as_json: bool) -> Result<()> {
+    let d = found.mu.len();
+    let arrays = [("mu", vec![d]), ("sigma", vec![d, d])];
+    if as_json {
+        for (name, shape) in arrays {
+            out(&json!({"name": name, "type": "float64", "shape": shape}).to_string())?;
+        }
+        return Ok(());
+    }
+    let size = bytes(std::fs::metadata(path)?.len());
+    let key = found.key.as_ref();
+    let key = key.map_or(String::new(), |key| format!(", key `{key}`"));
+    let count = found
+        .count
+        .map(|n| format!(", of {} images", short(n as f64)));
+    out(&format!(
+        "{}: statistics of {d} features{key}{}, {size}, sha256 {}",
+        path.display(),
+        count.unwrap_or_default(),
+        digest_file(path)?
+    ))?;
+    out("")?;
+    let mut rows = vec![["array", "type", "shape"].map(String::from).to_vec()];
+    for (name, shape) in arrays {
+        rows.push(vec![name.to_string(), "float64".to_string(), shown(&shape)]);
+    }
+    out(&table(&rows, &[]))
+}
+
+fn npz(path: &Path, as_json: bool) -> Result<()> {
+    let mut file = Npz::open(path)?;
+    let mut rows = vec![["array", "type", "shape"].map(String::from).to_vec()];
+    for name in file.names() {
+        let header = file.header(&name)?;
+        let (kind, shape) = (header.dtype(), header.shape);
+        if as_json {
+            out(&json!({"name": name, "type": kind, "shape": shape}).to_string())?;
+        }
+        rows.push(vec![name, kind, shown(&shape)]);
+    }
+    if as_json {
+        return Ok(());
+    }
+    let size = bytes(std::fs::metadata(path)?.len());
+    let digest = digest_file(path)?;
+    out(&format!("{}: {size}, sha256 {digest}", path.display()))?;
+    if file.has("meta") {
+        let meta = file.u8("meta")?.data;
+        out(&format!("  {}", String::from_utf8_lossy(&meta)))?;
+    }
+    out("")?;
+    out(&table(&rows, &[]))
+}
+
+/// A stored result by the first digits of its key.
+fn result(what: &str, store: &Path, as_json: bool) -> Result<()> {
+    let hex = what.chars().all(|c| c.is_ascii_hexdigit());
+    ensure!(
+        hex && what.len() >= 4,
+        "`{what}` is neither a file nor the first digits of a key"
+    );
+    let store = Store::new(store);
+    let wanted = &what[..what.len().min(16)];
+    let all = store.entries()?.into_iter();
+    let found: Vec<Entry> = all.filter(|entry| entry.name.starts_with(wanted)).collect();
+    let entry = match found.as_slice() {
+        [entry] => entry,
+        [] => bail!(
+            "no result in {} has a key that starts with {what}",
+            store.root().display()
+        ),
+        many => {
+            let names: Vec<String> = many
+                .iter()
+                .map(|e| format!("{}/{}", e.stage, e.name))
+                .collect();
+            bail!("{what} stands for {}; give more digits", names.join(", "))
+        }
+    };
+    let Some(manifest) = entry.manifest() else {
+        bail!(
+            "{} is not finished: it has no manifest",
+            entry.folder.display()
+        )
+    };
+    if as_json {
+        return out(&serde_json::to_string(&manifest)?);
+    }
+    out(&format!(
+        "{}: {} result {}, made on {} {} in {} from {}",
+        entry.folder.display(),
+        entry.stage,
+        manifest.key.full(),
+        manifest.host,
+        manifest.device,
+        duration(manifest.seconds),
+        manifest.started
+    ))?;
+    for line in entry.job().unwrap_or_default().trim_end().lines() {
+        out(format!("  {line}").trim_end())?;
+    }
+    out("")?;
+    let mut rows = vec![["file", "size", "sha256"].map(String::from).to_vec()];
+    for (name, stored) in &manifest.files {
+        rows.push(vec![
+            name.clone(),
+            bytes(stored.bytes),
+            stored.sha256[..16].to_string(),
+        ]);
+    }
+    out(&table(&rows, &[false, true, false]))?;
+    for warning in &manifest.warnings {
+        out(&format!("  warning: {warning}"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,15 @@
+//! One file a verb of the program.
+
+pub mod ask;
+pub mod clean;
+pub mod export;
+pub mod fetch;
+pub(crate) mod file_args;
+pub mod import;
+pub mod inspect;
+pub mod plan;
+pub mod reference;
+pub mod report;
+pub mod score;
+pub mod status;
+pub mod sweep;

@@ -1,0 +1,4 @@
+//! `runner plan`.
+
+pub(crate) mod price;
+pub mod run;

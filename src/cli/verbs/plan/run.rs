@@ -1,0 +1,239 @@
+//! `runner plan`: what a sweep would run, and why.
+
+use crate::cli::args::PlanArgs;
+use crate::cli::open::{Opened, open};
+use crate::cli::screen::pace::Paces;
+use crate::cli::screen::terminal::{Paint, bytes, duration, out, paint, say, short, table};
+use crate::cli::verbs::fetch;
+use crate::cli::verbs::plan::price;
+use crate::experiment::catalogue::find;
+use crate::experiment::grid::axes::{Axis, short_names};
+use crate::experiment::grid::overlay::show;
+use crate::experiment::grid::sweep::Sweep;
+use crate::jobs::job::{Pinned, STAGES};
+use crate::run::plan::Plan;
+use crate::run::store::State;
+use crate::run::why::reasons;
+use anyhow::Result;
+use serde_json::json;
+use std::path::Path;
+
+pub fn run(args: &PlanArgs, store: &Path) -> Result<u8> {
+    let opened = open(&args.choice, store, args.until.as_deref())?;
+    match (args.json, args.why) {
+        (true, _) => print_json(&opened)?,
+        (false, true) => print_why(&opened)?,
+        (false, false) => print_summary(&opened)?,
+    }
+    Ok(0)
+}
+
+/// `guidance64: 8 cells = steps [25, 50] x scale [0, 0.5, 1, 4]`; what is zipped moves together: `size/scale [64/1, 64/5]`.
+pub fn headline(sweep: &Sweep) -> String {
+    let labels = sweep.axes.iter().flat_map(Axis::labels);
+    let keys: Vec<String> = labels.map(String::from).collect();
+    let names = short_names(&keys);
+    let axes = sweep.axes.iter().map(|axis| {
+        let own = axis.labels();
+        let lists = || {
+            axis.lists
+                .iter()
+                .filter(|(key, _)| own.contains(&key.as_str()))
+        };
+        let name = |key: &str| {
+            keys.iter()
+                .position(|k| k == key)
+                .map(|at| names[at].as_str())
+        };
+        let called: Vec<&str> = own.iter().filter_map(|key| name(key)).collect();
+        let values = (0..axis.len()).map(|n| {
+            let each: Vec<String> = lists().map(|(_, values)| show(&values[n])).collect();
+            each.join("/")
+        });
+        let values: Vec<String> = values.collect();
+        format!("{} [{}]", called.join("/"), values.join(", "))
+    });
+    let axes = axes.collect::<Vec<_>>().join(" x ");
+    let (kept, all) = (sweep.cells.len(), sweep.count);
+    let cells = match (kept, all) {
+        (1, 1) => "1 cell".to_string(),
+        _ if kept < all => format!("{kept} of {all} cells"),
+        _ => format!("{all} cells"),
+    };
+    match axes.is_empty() {
+        true => format!("{}: {cells}", sweep.name),
+        false => format!("{}: {cells} = {axes}", sweep.name),
+    }
+}
+
+fn print_summary(opened: &Opened) -> Result<()> {
+    out(&headline(&opened.sweep))?;
+    out("")?;
+    let head = ["stage", "jobs", "stored", "to run", "cost"];
+    let mut rows = vec![head.map(String::from).to_vec()];
+    for stage in STAGES {
+        let of_stage = |n: &usize| opened.plan.items[*n].job.stage() == stage;
+        let all: Vec<usize> = (0..opened.plan.items.len()).filter(of_stage).collect();
+        if all.is_empty() {
+            continue;
+        }
+        let open: Vec<usize> = opened.plan.to_run().into_iter().filter(of_stage).collect();
+        rows.push(vec![
+            stage.to_string(),
+            all.len().to_string(),
+            (all.len() - open.len()).to_string(),
+            open.len().to_string(),
+            cost(&opened.plan, &open),
+        ]);
+    }
+    out(&table(&rows, &[false, true, true, true, false]))?;
+    out("")?;
+    out(&disk(opened))?;
+    for (name, file) in inputs(&opened.plan) {
+        if file.absent().is_some() {
+            continue;
+        }
+        out(&format!(
+            "  {name}: {}  sha256 {}",
+            file.path.display(),
+            &file.digest[..8]
+        ))?;
+    }
+    if let Some(prices) = price::table(&opened.plan) {
+        out("")?;
+        out(&prices)?;
+    }
+    for data in opened.plan.absent_data() {
+        out(&format!("  not here yet: train.data = {data}"))?;
+    }
+    let absent = opened.plan.absent();
+    if !absent.is_empty() {
+        let sizes = absent.iter().map(|name| Ok(find(name)?.bytes));
+        let all: u64 = sizes.sum::<Result<u64>>()?;
+        out(&format!("  not here yet: {} to fetch", bytes(all)))?;
+        say(&format!(
+            "\n{} {}",
+            paint("hint:", Paint::Cyan),
+            fetch::command(&absent)
+        ));
+    }
+    Ok(())
+}
+
+/// Counted always; timed once something similar has been measured.
+fn cost(plan: &Plan, open: &[usize]) -> String {
+    if open.is_empty() {
+        return "none".to_string();
+    }
+    let work: f64 = open.iter().map(|&n| plan.items[n].job.cost().0).sum();
+    let unit = plan.items[open[0]].job.cost().1;
+    let counted = format!("{} {unit}", short(work));
+    let paces = Paces::of(plan);
+    let times: Option<Vec<f64>> = open.iter().map(|&n| paces.expected(plan, n)).collect();
+    match times {
+        Some(times) => format!("{counted}, about {}", duration(times.iter().sum())),
+        None => counted,
+    }
+}
+
+fn disk(opened: &Opened) -> String {
+    let stored = opened
+        .plan
+        .items
+        .iter()
+        .filter_map(|item| match &item.state {
+            State::Stored(manifest) => Some(manifest.bytes()),
+            _ => None,
+        });
+    let root = opened.store.root();
+    let there = root.ancestors().find(|folder| folder.is_dir());
+    let free = fs4::available_space(there.unwrap_or(Path::new(".")));
+    let free = free.map_or(String::new(), |free| format!(" ({} free)", bytes(free)));
+    format!(
+        "  disk: {} in {}{free}",
+        bytes(stored.sum()),
+        root.display()
+    )
+}
+
+/// The files outside the store that the plan reads, each once, with what each is to it.
+fn inputs(plan: &Plan) -> Vec<(&'static str, Pinned)> {
+    let mut found: Vec<(&'static str, Pinned)> = Vec::new();
+    for item in &plan.items {
+        for file in item.job.inputs() {
+            let name = match item.job.stage() {
+                "sample" | "upsample" => "weights",
+                "features" => "features",
+                _ => "reference",
+            };
+            if !found.iter().any(|(_, known)| known.path == file.path) {
+                found.push((name, file));
+            }
+        }
+    }
+    found.sort_by_key(|(name, _)| match *name {
+        "weights" => 0,
+        "features" => 1,
+        _ => 2,
+    });
+    found
+}
+
+fn word(state: &State) -> &'static str {
+    match state {
+        State::Stored(_) => "stored",
+        State::Running(..) => "running",
+        _ => "to run",
+    }
+}
+
+fn print_why(opened: &Opened) -> Result<()> {
+    let plan = &opened.plan;
+    let reasons = reasons(plan, &opened.store)?;
+    let stages: Vec<&str> = STAGES
+        .into_iter()
+        .filter(|stage| has_stage(plan, stage))
+        .collect();
+    let mut head = vec!["cell".to_string(), "at".to_string()];
+    head.extend(stages.iter().map(|stage| stage.to_string()));
+    head.push(String::new());
+    let mut rows = vec![head];
+    for (n, cell) in plan.cells.iter().enumerate() {
+        let mut row = vec![cell.index.to_string(), cell.label()];
+        for stage in &stages {
+            let mut items = plan.of_cell[n].iter().map(|&at| &plan.items[at]);
+            let item = items.find(|item| item.job.stage() == *stage);
+            row.push(item.map_or("-", |item| word(&item.state)).to_string());
+        }
+        let mut why = plan.of_cell[n].iter().map(|&at| &reasons[at]);
+        row.push(why.find(|why| !why.is_empty()).cloned().unwrap_or_default());
+        rows.push(row);
+    }
+    out(&table(&rows, &[true]))
+}
+
+fn has_stage(plan: &Plan, stage: &str) -> bool {
+    plan.items.iter().any(|item| item.job.stage() == stage)
+}
+
+fn print_json(opened: &Opened) -> Result<()> {
+    let reasons = reasons(&opened.plan, &opened.store)?;
+    for (item, why) in opened.plan.items.iter().zip(reasons) {
+        let spec: toml::Table = toml::from_str(&item.text)?;
+        let cells = item.cells.iter().map(|&n| opened.plan.cells[n].index);
+        let (cost, unit) = item.job.cost();
+        let line = json!({
+            "stage": item.job.stage(),
+            "key": item.key.full(),
+            "cells": cells.collect::<Vec<_>>(),
+            "state": word(&item.state),
+            "why": why,
+            "cost": cost,
+            "unit": unit,
+            "folder": opened.store.folder(item.job.stage(), &item.key),
+            "spec": spec,
+        });
+        out(&line.to_string())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,4 @@
+//! `runner score`.
+
+pub mod run;
+pub mod table;

@@ -1,0 +1,212 @@
+//! Scores as people and programs read them: a table on stdout, one JSON object a line, rows appended to a CSV file.
+
+use crate::cli::screen::terminal::{number, out, say, table, thousands};
+use crate::cli::verbs::score::run::About;
+use crate::data::survey::Finding;
+use crate::experiment::scoring::rules::{Preprocessing, Quantity, metric};
+use crate::stages::score::scorer::Measured;
+use anyhow::{Context, Result, ensure};
+use serde_json::{Map, Value, json};
+use std::fs::OpenOptions;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+
+/// One evaluator's numbers.
+pub struct Column {
+    pub preset: String,
+    pub preprocessing: Preprocessing,
+    pub measured: Vec<Measured>,
+}
+
+/// `4.87 [4.79, 4.96]`, or `4.87` where there is no interval.
+fn shown(measured: &Measured) -> String {
+    match &measured.score {
+        Err(_) => "-".to_string(),
+        Ok(score) if score.low.is_nan() => number(score.value),
+        Ok(score) => format!(
+            "{} [{}, {}]",
+            number(score.value),
+            number(score.low),
+            number(score.high)
+        ),
+    }
+}
+
+/// A single preset as a list, several side by side.
+pub fn print(about: &About, columns: &[Column]) -> Result<()> {
+    match columns {
+        [one] => list(one)?,
+        many => side_by_side(many)?,
+    }
+    for column in columns {
+        for measured in &column.measured {
+            if let Err(why) = &measured.score {
+                say(&format!("{}: no {}: {why}", column.preset, measured.name));
+            }
+        }
+    }
+    let real = about
+        .real
+        .map_or("an unknown number of".to_string(), thousands);
+    say(&format!(
+        "n = {} samples of {}; reference {} ({real} images); feature net sha256 {}; [low, high] = 95 %",
+        thousands(about.count as u64),
+        about.samples,
+        about.reference,
+        &about.weights[..8]
+    ));
+    Ok(())
+}
+
+fn list(column: &Column) -> Result<()> {
+    let biased = column.measured.iter().any(|m| m.bias.is_some());
+    let compat = column.measured.iter().any(|m| m.compat.is_some());
+    let mut head = vec!["metric".to_string(), column.preset.clone()];
+    head.extend(biased.then(|| "bias".to_string()));
+    head.extend(compat.then(|| "as SciPy prints".to_string()));
+    let mut rows = vec![head];
+    let or_none = |value: Option<f64>| value.map_or("-".to_string(), number);
+    for measured in &column.measured {
+        let mut row = vec![measured.name.to_string(), shown(measured)];
+        row.extend(biased.then(|| or_none(measured.bias)));
+        row.extend(compat.then(|| or_none(measured.compat)));
+        rows.push(row);
+    }
+    out(&table(&rows, &[]))
+}
+
+/// One row a quantity; the last column is the spread between evaluators, relative to their mean.
+fn side_by_side(columns: &[Column]) -> Result<()> {
+    let mut quantities: Vec<Quantity> = columns
+        .iter()
+        .flat_map(|column| column.measured.iter().map(|m| m.quantity))
+        .collect();
+    quantities.sort();
+    quantities.dedup();
+    let mut head = vec!["preset".to_string()];
+    head.extend(quantities.iter().map(|q| metric(*q).to_string()));
+    let mut rows = vec![head];
+    let find = |column: &Column, quantity: Quantity| -> Option<(String, Option<f64>)> {
+        let found = column.measured.iter().find(|m| m.quantity == quantity)?;
+        Some((shown(found), found.score.as_ref().ok().map(|s| s.value)))
+    };
+    for column in columns {
+        let mut row = vec![column.preset.clone()];
+        row.extend(quantities.iter().map(|q| {
+            let cell = find(column, *q).map(|(text, _)| text);
+            cell.unwrap_or_default()
+        }));
+        rows.push(row);
+    }
+    let mut spread = vec!["difference".to_string()];
+    for quantity in &quantities {
+        let values = columns.iter().filter_map(|c| find(c, *quantity)?.1);
+        let values: Vec<f64> = values.collect();
+        let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+        let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        spread.push(match values.len() {
+            0 | 1 => String::new(),
+            _ => number(most - least),
+        });
+    }
+    rows.push(spread);
+    out(&table(&rows, &[]))
+}
+
+fn object(about: &About, column: &Column, measured: &Measured) -> Map<String, Value> {
+    let mut object = Map::new();
+    let mut put = |key: &str, value: Value| object.insert(key.to_string(), value);
+    put("samples", json!(about.samples));
+    put("reference", json!(about.reference));
+    put("weights", json!(about.weights));
+    put("preset", json!(column.preset));
+    put("preprocessing", json!(column.preprocessing.name()));
+    put("metric", json!(metric(measured.quantity)));
+    put("name", json!(measured.name));
+    match &measured.score {
+        Ok(score) => {
+            put("value", json!(score.value));
+            put("low", json!(score.low));
+            put("high", json!(score.high));
+            put("count", json!(score.count));
+        }
+        Err(why) => {
+            put("value", Value::Null);
+            put("why", json!(why));
+        }
+    }
+    put("bias", json!(measured.bias));
+    put("compat", json!(measured.compat));
+    put("samples_count", json!(about.count));
+    put("reference_count", json!(about.real));
+    object
+}
+
+/// A line a score, then a line a finding.
+pub fn json_lines(about: &About, columns: &[Column], findings: &[Finding]) -> Result<()> {
+    for column in columns {
+        for measured in &column.measured {
+            out(&Value::Object(object(about, column, measured)).to_string())?;
+        }
+    }
+    for finding in findings {
+        out(&json!({ "finding": finding }).to_string())?;
+    }
+    Ok(())
+}
+
+const HEAD: [&str; 13] = [
+    "samples",
+    "reference",
+    "weights",
+    "preset",
+    "preprocessing",
+    "metric",
+    "value",
+    "low",
+    "high",
+    "count",
+    "bias",
+    "samples_count",
+    "reference_count",
+];
+
+/// Adds a row a score to a table, which gets its head when it is new; a table with another head is refused.
+pub fn append_csv(path: &Path, about: &About, columns: &[Column]) -> Result<()> {
+    let writing = || format!("writing {}", path.display());
+    let mut file = OpenOptions::new()
+        .create(true)
+        .read(true)
+        .append(true)
+        .open(path)
+        .with_context(writing)?;
+    let head = HEAD.join(",");
+    let mut text = String::new();
+    match BufReader::new(&file).lines().next() {
+        None => text += &format!("{head}\n"),
+        Some(first) => ensure!(
+            first.with_context(writing)?.trim_end() == head,
+            "{} has other columns than scores have: {head}\nhint: give `--csv` a new file",
+            path.display()
+        ),
+    }
+    for column in columns {
+        for measured in &column.measured {
+            let object = object(about, column, measured);
+            let cells = HEAD.map(|key| quoted(object.get(key).unwrap_or(&Value::Null)));
+            text += &format!("{}\n", cells.join(","));
+        }
+    }
+    file.write_all(text.as_bytes()).with_context(writing)
+}
+
+fn quoted(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) if text.contains([',', '"', '\n']) => {
+            format!("\"{}\"", text.replace('"', "\"\""))
+        }
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,104 @@
+//! What a path holds, told apart by content: pictures in a folder, tar or zip, or arrays of pictures in an npz or npy.
+
+use crate::data::container::archive::{Archive, is_picture};
+use crate::data::container::batch::Batch;
+use crate::data::container::stack::{self, Stack};
+use crate::io::image::file::Rgb8;
+use crate::io::numpy::npz::Npz;
+use anyhow::{Context, Result, bail};
+use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use zip::ZipArchive;
+
+/// An open collection of pictures; reading is by index, from any thread.
+pub(crate) enum Container {
+    Archive(Archive),
+    Batch(Batch),
+    Stack(Stack),
+}
+
+impl Container {
+    pub fn open(path: &Path) -> Result<Container> {
+        if path.is_dir() {
+            return Ok(Container::Archive(Archive::folder(path)?));
+        }
+        let file = File::open(path)
+            .context("`shapes`, a folder, a tar, a zip, an npz or an npy is needed")?;
+        let mut head = Vec::new();
+        (&file).take(512).read_to_end(&mut head)?;
+        if head.starts_with(b"PK\x03\x04") {
+            return zip(path);
+        }
+        if head.starts_with(b"\x93NUMPY") {
+            return Ok(Container::Stack(Stack::open(path)?));
+        }
+        if head.starts_with(b"\x1f\x8b") {
+            bail!("it is gzipped, which cannot be read at random\nhint: unpack it with `gunzip`");
+        }
+        if head.len() > 262 && &head[257..262] == b"ustar" {
+            return Ok(Container::Archive(Archive::tar(path, File::open(path)?)?));
+        }
+        bail!("it is no data that is read: a folder, a tar, a zip, an npz or an npy of pictures is")
+    }
+
+    /// Pictures; at least one.
+    pub fn len(&self) -> usize {
+        match self {
+            Container::Archive(archive) => archive.paths.len(),
+            Container::Batch(batch) => batch.len(),
+            Container::Stack(stack) => stack.len(),
+        }
+    }
+
+    /// Picture `i` in sorted order, as it was stored.
+    pub fn read(&self, i: usize) -> Result<Rgb8> {
+        match self {
+            Container::Archive(archive) => archive.read(i),
+            Container::Batch(batch) => batch.read(i),
+            Container::Stack(stack) => stack.read(i),
+        }
+    }
+
+    /// sha256 of picture `i` as it is stored: of the file's bytes, or of the pixels in an array.
+    pub fn digest(&self, i: usize) -> Result<[u8; 32]> {
+        let bytes = match self {
+            Container::Archive(archive) => archive.stored(i)?,
+            Container::Batch(batch) => batch.read(i)?.data,
+            Container::Stack(stack) => stack.read(i)?.data,
+        };
+        Ok(Sha256::digest(bytes).into())
+    }
+
+    /// Where picture `i` of the collection at `path` lies: `path/inside.png` or `path[i]`.
+    pub fn name(&self, path: &str, i: usize) -> String {
+        match self {
+            Container::Archive(archive) => format!("{path}/{}", archive.paths[i]),
+            Container::Batch(_) | Container::Stack(_) => format!("{path}[{i}]"),
+        }
+    }
+}
+
+/// A zip is an npz when it holds npy arrays and no pictures.
+fn zip(path: &Path) -> Result<Container> {
+    let archive = ZipArchive::new(std::io::BufReader::new(File::open(path)?))
+        .context("the zip archive is broken\nhint: it may be truncated")?;
+    let mut pictures = false;
+    let mut arrays = false;
+    for name in archive.file_names().flatten() {
+        pictures |= is_picture(&name);
+        arrays |= name.ends_with(".npy");
+    }
+    if pictures || !arrays {
+        return Ok(Container::Archive(Archive::zip(path, File::open(path)?)?));
+    }
+    let mut npz = Npz::open(path)?;
+    if npz.has("arr_0") {
+        let header = npz.header("arr_0")?;
+        if header.class == 'f' && header.bytes() <= stack::LOOKED_AT {
+            return Err(stack::no_bytes("arr_0", &header, &npz.f32("arr_0")?.data));
+        }
+    }
+    Ok(Container::Batch(Batch::npz(path)?))
+}

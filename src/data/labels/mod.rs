@@ -1,0 +1,4 @@
+//! Class names: those of folders, and ImageNet's.
+
+pub mod classes;
+pub mod imagenet;

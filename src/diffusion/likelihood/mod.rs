@@ -1,0 +1,4 @@
+//! The variational bound in bits per dimension.
+
+pub mod bpd;
+pub mod terms;

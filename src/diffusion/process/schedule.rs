@@ -1,0 +1,174 @@
+//! Noise schedules and the tables of q(x_t | x_0) and q(x_{t-1} | x_t, x_0), all in f64 ("Denoising Diffusion Probabilistic Models", "Improved DDPM").
+
+use crate::diffusion::process::at::At;
+use crate::diffusion::process::respace::space_timesteps;
+use crate::experiment::nets::arch::{NoiseSchedule, Process};
+use candle_core::{Device, Result, Tensor, bail};
+use std::f64::consts::FRAC_PI_2;
+
+/// Tables indexed by step; index 0 is the last step of denoising.
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    /// Timesteps of the original process that are kept, ascending.
+    pub timesteps: Vec<usize>,
+    /// What a timestep is multiplied by before a net sees it.
+    clock: f64,
+    pub betas: Vec<f64>,
+    pub alpha_bar: Vec<f64>,
+    pub alpha_bar_prev: Vec<f64>,
+    pub alpha_bar_next: Vec<f64>,
+    /// sqrt(1 / alpha_bar)
+    pub recip: Vec<f64>,
+    /// sqrt(1 / alpha_bar - 1)
+    pub recipm1: Vec<f64>,
+    pub posterior_variance: Vec<f64>,
+    /// Its logarithm; index 0, where the variance is 0, takes index 1's value.
+    pub posterior_log_variance: Vec<f64>,
+    /// Coefficient of x_0 in the posterior mean.
+    pub posterior_x0: Vec<f64>,
+    /// Coefficient of x_t in the posterior mean.
+    pub posterior_xt: Vec<f64>,
+}
+
+impl Schedule {
+    /// The process with only the steps of `spec` kept: a count, `10,10,5`, `ddim25`, or empty for all.
+    pub fn new(process: &Process, spec: &str) -> Result<Self> {
+        let total = process.timesteps;
+        let betas = match process.schedule {
+            NoiseSchedule::Linear => linear(total),
+            NoiseSchedule::Cosine => cosine(total),
+        };
+        if let Some(beta) = betas.iter().find(|beta| !(**beta > 0.0 && **beta < 1.0)) {
+            bail!(
+                "timesteps = {total} is too short for the linear schedule: a step's variance is {beta}, and must stay below 1\n\
+                 hint: at least 21 timesteps, or schedule = \"cosine\""
+            );
+        }
+        let kept = space_timesteps(total, spec)?;
+        if kept.len() < 2 {
+            bail!(
+                "steps = \"{spec}\" keeps only timestep {:?}, from which no image can be drawn; 2 to {total} steps are allowed",
+                kept
+            );
+        }
+        let full = cumulative(&betas);
+        let mut before = 1.0;
+        let respaced = kept
+            .iter()
+            .map(|&t| 1.0 - full[t] / std::mem::replace(&mut before, full[t]))
+            .collect();
+        let clock = match process.rescale_timesteps {
+            true => 1000.0 / total as f64,
+            false => 1.0,
+        };
+        Self::from_betas(respaced, kept, clock)
+    }
+
+    /// Tables of any betas; `timesteps` are what the net is told, times `clock`.
+    pub fn from_betas(betas: Vec<f64>, timesteps: Vec<usize>, clock: f64) -> Result<Self> {
+        let steps = betas.len();
+        if steps < 2 || timesteps.len() != steps {
+            bail!(
+                "a schedule of {steps} variances and {} timesteps; as many of each, and at least 2, are allowed",
+                timesteps.len()
+            );
+        }
+        let alpha_bar = cumulative(&betas);
+        let mut alpha_bar_prev = vec![1.0];
+        alpha_bar_prev.extend(&alpha_bar[..steps - 1]);
+        let mut alpha_bar_next = alpha_bar[1..].to_vec();
+        alpha_bar_next.push(0.0);
+        let table = |f: &dyn Fn(usize) -> f64| (0..steps).map(f).collect::<Vec<f64>>();
+        let posterior_variance =
+            table(&|i| betas[i] * (1.0 - alpha_bar_prev[i]) / (1.0 - alpha_bar[i]));
+        Ok(Self {
+            recip: table(&|i| (1.0 / alpha_bar[i]).sqrt()),
+            recipm1: table(&|i| (1.0 / alpha_bar[i] - 1.0).sqrt()),
+            posterior_log_variance: table(&|i| posterior_variance[i.max(1)].ln()),
+            posterior_x0: table(&|i| betas[i] * alpha_bar_prev[i].sqrt() / (1.0 - alpha_bar[i])),
+            posterior_xt: table(&|i| {
+                (1.0 - alpha_bar_prev[i]) * (1.0 - betas[i]).sqrt() / (1.0 - alpha_bar[i])
+            }),
+            timesteps,
+            clock,
+            betas,
+            alpha_bar,
+            alpha_bar_prev,
+            alpha_bar_next,
+            posterior_variance,
+        })
+    }
+
+    /// S, the number of steps kept; never 0.
+    #[allow(clippy::len_without_is_empty)]
+    pub fn len(&self) -> usize {
+        self.betas.len()
+    }
+
+    /// The time that the nets see at step `i`: on the original clock, whatever was kept.
+    pub fn timestep(&self, i: usize) -> f32 {
+        // In f32, as the nets' reference multiplies.
+        self.timesteps[i] as f32 * self.clock as f32
+    }
+
+    /// The nets' `t` [n] f32 of a batch of n.
+    pub fn clock(&self, at: At, n: usize, device: &Device) -> Result<Tensor> {
+        match at {
+            At::All(i) => Tensor::full(self.timestep(i), n, device),
+            At::Each(places) => {
+                let times: Vec<f32> = places.iter().map(|&i| self.timestep(i)).collect();
+                Tensor::from_vec(times, n, device)
+            }
+        }
+    }
+
+    /// x0 and noise [n, c, h, w] → x_t, a draw of q(x_t | x_0).
+    pub fn diffuse(&self, x0: &Tensor, noise: &Tensor, at: At) -> Result<Tensor> {
+        let signal = at.scale(x0, |i| self.alpha_bar[i].sqrt())?;
+        signal + at.scale(noise, |i| (1.0 - self.alpha_bar[i]).sqrt())?
+    }
+
+    /// Mean of q(x_{t-1} | x_t, x_0).
+    pub fn posterior_mean(&self, x0: &Tensor, x: &Tensor, at: At) -> Result<Tensor> {
+        let from_x0 = at.scale(x0, |i| self.posterior_x0[i])?;
+        from_x0 + at.scale(x, |i| self.posterior_xt[i])?
+    }
+
+    /// The x0 that `eps` stands for.
+    pub fn x0_of_eps(&self, x: &Tensor, eps: &Tensor, at: At) -> Result<Tensor> {
+        at.scale(x, |i| self.recip[i])? - at.scale(eps, |i| self.recipm1[i])?
+    }
+
+    /// The noise that `x0` stands for.
+    pub fn eps_of_x0(&self, x: &Tensor, x0: &Tensor, at: At) -> Result<Tensor> {
+        let noise = (at.scale(x, |i| self.recip[i])? - x0)?;
+        at.divide(&noise, |i| self.recipm1[i])
+    }
+}
+
+fn cumulative(betas: &[f64]) -> Vec<f64> {
+    betas
+        .iter()
+        .scan(1.0, |product, beta| {
+            *product *= 1.0 - beta;
+            Some(*product)
+        })
+        .collect()
+}
+
+/// Evenly spread variances, 1e-4 to 0.02 for 1000 steps.
+fn linear(total: usize) -> Vec<f64> {
+    let scale = 1000.0 / total as f64;
+    let (first, last) = (scale * 1e-4, scale * 0.02);
+    let stride = (last - first) / total.saturating_sub(1).max(1) as f64;
+    (0..total).map(|i| first + i as f64 * stride).collect()
+}
+
+/// alpha_bar falls as a squared cosine; variances stop at 0.999.
+fn cosine(total: usize) -> Vec<f64> {
+    let alpha_bar = |u: f64| ((u + 0.008) / 1.008 * FRAC_PI_2).cos().powi(2);
+    let at = |i: usize| alpha_bar(i as f64 / total as f64);
+    (0..total)
+        .map(|i| (1.0 - at(i + 1) / at(i)).min(0.999))
+        .collect()
+}

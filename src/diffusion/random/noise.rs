@@ -1,0 +1,58 @@
+//! Gaussian noise keyed by (seed, image, step): the same for any batch size, thread count, order of work or resume point.
+
+use crate::diffusion::random::stream::{stream, uniform};
+use candle_core::{Device, Result, Tensor};
+use rayon::prelude::*;
+use std::f64::consts::TAU;
+
+/// The step id of x_T; the k-th step of denoising (from 0) has id `1 + k`.
+pub const START: u64 = 0;
+
+#[derive(Clone, Copy, Debug)]
+pub struct Noise {
+    seed: u64,
+    purpose: &'static str,
+}
+
+impl Noise {
+    pub fn new(seed: u64) -> Self {
+        Self::apart(seed, "sample")
+    }
+
+    /// Another stream of the same seed; `purpose` tells it from the others, by its first 24 bytes.
+    pub fn apart(seed: u64, purpose: &'static str) -> Self {
+        Self { seed, purpose }
+    }
+
+    /// Fills `out` with independent N(0, 1); a longer `out` begins with the same values.
+    pub fn normal(&self, image: u64, step: u64, out: &mut [f32]) {
+        let mut rng = stream(self.seed, self.purpose, image, step);
+        for pair in out.chunks_mut(2) {
+            // Box-Muller; 1 - u lies in (0, 1], so the logarithm is finite.
+            let radius = (-2.0 * (1.0 - uniform(&mut rng)).ln()).sqrt();
+            let (sin, cos) = (TAU * uniform(&mut rng)).sin_cos();
+            for (value, part) in pair.iter_mut().zip([cos, sin]) {
+                *value = (radius * part) as f32;
+            }
+        }
+    }
+
+    /// The noise of many images at one step → [n, c, h, w] f32, filled in parallel.
+    pub fn tensor(
+        &self,
+        images: &[u64],
+        step: u64,
+        (c, h, w): (usize, usize, usize),
+        device: &Device,
+    ) -> Result<Tensor> {
+        let each = c * h * w;
+        let mut values = vec![0f32; images.len() * each];
+        if each > 0 {
+            values
+                .par_chunks_mut(each)
+                .zip(images)
+                .for_each(|(out, &image)| self.normal(image, step, out));
+        }
+        Tensor::from_vec(values, (images.len(), c, h, w), device)
+    }
+}

@@ -1,0 +1,5 @@
+//! What a file may say: ranges, combinations, and the name that was probably meant.
+
+pub(crate) mod nets;
+pub(crate) mod typo;
+pub mod values;

@@ -1,0 +1,138 @@
+//! The ranges of what nets are and how they are trained: `[model]`, `[train]`, and those inside `[guidance]`.
+
+use crate::experiment::file::experiment::{ArchChanges, Guidance, Model, Precision, Sample, Train};
+use anyhow::{Result, bail, ensure};
+
+/// The net that is trained, or that draws.
+pub fn check_model(model: &Model) -> Result<()> {
+    at_least("model.resolution", model.resolution.unwrap_or(1), 1)?;
+    check_arch("model.arch", &model.arch)?;
+    at_least(
+        "model.process.timesteps",
+        model.process.timesteps.unwrap_or(1),
+        1,
+    )
+}
+
+/// The values of `table`, `model.arch` or `guidance.arch`.
+fn check_arch(table: &str, arch: &ArchChanges) -> Result<()> {
+    let ArchChanges {
+        in_channels,
+        channels,
+        res_blocks,
+        channel_mult,
+        heads,
+        channels_per_head,
+        heads_up,
+        ..
+    } = arch;
+    for (key, value) in [
+        ("in_channels", in_channels),
+        ("channels", channels),
+        ("res_blocks", res_blocks),
+        ("heads_up", heads_up),
+    ] {
+        at_least(&format!("{table}.{key}"), value.unwrap_or(1), 1)?;
+    }
+    if let Some(mult) = channel_mult {
+        ensure!(
+            !mult.is_empty() && mult.iter().all(|m| m.is_finite() && *m > 0.0),
+            "{table}.channel_mult = {mult:?} needs one number above 0 a level"
+        );
+    }
+    // 0 leaves the split to the other key, so that lists of both can move together.
+    let set = |value: &Option<usize>| value.is_some_and(|v| v > 0);
+    ensure!(
+        !set(heads) || !set(channels_per_head),
+        "{table} sets both heads and channels_per_head; one follows from the other\nhint: set the other to 0"
+    );
+    Ok(())
+}
+
+/// The values of `table`, `train` or `guidance.train`.
+pub fn check_train(table: &str, train: &Train) -> Result<()> {
+    ensure!(!train.data.is_empty(), "{table}.data is empty");
+    at_least(&format!("{table}.steps"), train.steps, 1)?;
+    at_least(&format!("{table}.batch"), train.batch, 1)?;
+    at_least(
+        &format!("{table}.checkpoint_every"),
+        train.checkpoint_every,
+        1,
+    )?;
+    ensure!(
+        train.learning_rate.is_finite() && train.learning_rate > 0.0,
+        "{table}.learning_rate = {} is not above 0",
+        train.learning_rate
+    );
+    ensure!(
+        train.weight_decay.is_finite() && train.weight_decay >= 0.0,
+        "{table}.weight_decay = {} is not a number from 0 up",
+        train.weight_decay
+    );
+    for (key, value) in [("ema", train.ema), ("dropout", train.dropout)] {
+        ensure!(
+            (0.0..1.0).contains(&value),
+            "{table}.{key} = {value} is outside 0..1 (1 left out)"
+        );
+    }
+    ensure!(
+        matches!(train.dtype, Precision::F32 | Precision::Tf32),
+        "{table}.dtype = \"{}\": nets are trained in \"f32\" or \"tf32\"\nhint: halves are for drawing, as `sample.dtype`",
+        train.dtype.name()
+    );
+    for step in &train.keep {
+        ensure!(
+            (1..=train.steps).contains(step),
+            "{table}.keep holds {step}, which is outside 1..={} ({table}.steps)",
+            train.steps
+        );
+    }
+    Ok(())
+}
+
+/// The classifier and what trains it.
+pub fn check_guidance(guidance: &Guidance) -> Result<()> {
+    check_arch("guidance.arch", &guidance.arch)?;
+    let Some(train) = &guidance.train else {
+        ensure!(
+            guidance.checkpoint.is_some(),
+            "[guidance] needs weights\nhint: name them with `guidance.checkpoint = \"...\"`, or make them with a table [guidance.train]"
+        );
+        return Ok(());
+    };
+    check_train("guidance.train", train)?;
+    ensure!(
+        guidance.checkpoint.is_none(),
+        "[guidance.train] starts from fresh weights, so guidance.checkpoint cannot be set\nhint: take one of the two out"
+    );
+    ensure!(
+        guidance.preset.is_some(),
+        "[guidance.train] needs to know what to train\nhint: set `guidance.preset`, such as \"shapes16-classifier\""
+    );
+    Ok(())
+}
+
+/// `sample.trained_steps` must be among the weights that the training keeps.
+pub fn check_trained_steps(sample: &Sample, train: Option<&Train>) -> Result<()> {
+    let Some(asked) = sample.trained_steps else {
+        return Ok(());
+    };
+    let Some(train) = train else {
+        bail!(
+            "sample.trained_steps = {asked} chooses among the weights that [train] keeps, and there is no [train]"
+        );
+    };
+    ensure!(
+        asked == train.steps || train.keep.contains(&asked),
+        "sample.trained_steps = {asked} is neither in train.keep = {:?} nor train.steps = {}\nhint: add it to `train.keep`",
+        train.keep,
+        train.steps
+    );
+    Ok(())
+}
+
+/// A number that is not below `least`.
+pub fn at_least<T: PartialOrd + std::fmt::Display>(key: &str, value: T, least: T) -> Result<()> {
+    ensure!(value >= least, "{key} = {value} is below {least}");
+    Ok(())
+}

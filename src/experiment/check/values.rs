@@ -1,0 +1,288 @@
+//! The ranges of an experiment: every value that parses and still cannot be meant is refused here.
+
+use crate::experiment::catalogue::{self, SCHEME};
+use crate::experiment::check::nets::{
+    at_least, check_guidance, check_model, check_train, check_trained_steps,
+};
+use crate::experiment::file::experiment::{
+    Classes, Eval, Experiment, Kind, Sample, Sampler, Steps, Upsample, VarianceRule,
+};
+use crate::experiment::nets::arch::Arch;
+use crate::experiment::nets::presets;
+use crate::experiment::scoring::metric::Metric;
+use crate::experiment::scoring::preset::{INCEPTION, Preset};
+use crate::experiment::scoring::rules::metric;
+use anyhow::{Context, Result, bail, ensure};
+
+/// T of every released net, and of a net whose file does not say.
+const TIMESTEPS: usize = 1000;
+
+impl Experiment {
+    /// Everything that can be wrong without reading another file.
+    pub fn check(&self) -> Result<()> {
+        check_name(&self.name)?;
+        check_model(&self.model)?;
+        self.check_fetched()?;
+        ensure!(
+            self.train.is_some() || self.sample.is_some(),
+            "there is neither [train] nor [sample], so there is nothing to do"
+        );
+        if let Some(train) = &self.train {
+            check_train("train", train)?;
+            ensure!(
+                self.model.checkpoint.is_none(),
+                "[train] starts from fresh weights, so model.checkpoint cannot be set\nhint: take one of the two out"
+            );
+        }
+        if let Some(guidance) = &self.guidance {
+            ensure!(self.sample.is_some(), "[guidance] needs [sample]");
+            check_guidance(guidance)?;
+            ensure!(
+                guidance.scale.is_finite() && guidance.scale >= 0.0,
+                "guidance.scale = {} is not a number from 0 up",
+                guidance.scale
+            );
+        }
+        if let Some(sample) = &self.sample {
+            ensure!(
+                self.model.kind == Kind::Unet,
+                "[sample] draws from a model of kind \"unet\", not of kind {}{}",
+                quoted(self.model.kind),
+                match self.model.kind {
+                    Kind::SuperRes =>
+                        "\nhint: name the net in a table [upsample], and in [model] the one whose samples it enlarges",
+                    _ => "",
+                }
+            );
+            ensure!(
+                self.train.is_some() || self.model.checkpoint.is_some(),
+                "[sample] needs weights\nhint: name them with `model.checkpoint = \"...\"`, or make them with a [train] table"
+            );
+            check_trained_steps(sample, self.train.as_ref())?;
+            check_sample("sample", sample, self.learns_sigma())?;
+            check_steps("sample", &sample.steps, self.timesteps())?;
+        }
+        if let Some(upsample) = &self.upsample {
+            let sample = self.sample.as_ref().context("[upsample] needs [sample]")?;
+            let learns = preset_learns_sigma(upsample.preset.as_deref());
+            check_sample("upsample", &upsample.drawn(sample), learns)?;
+            check_steps("upsample", &upsample.steps, upsample.timesteps())?;
+        }
+        if let Some(eval) = &self.eval {
+            let sample = self.sample.as_ref().context("[eval] needs [sample]")?;
+            check_eval(eval, sample.count)?;
+            ensure!(
+                self.train.is_some() || !eval.metrics.contains(&Metric::TrainingSeconds),
+                "eval.metrics names `training-seconds`, and there is no [train] to take the time of"
+            );
+        }
+        Ok(())
+    }
+
+    /// `fetch:NAME` must name what can be fetched.
+    fn check_fetched(&self) -> Result<()> {
+        let guide = self.guidance.as_ref().and_then(|g| g.checkpoint.as_ref());
+        let eval = self.eval.iter().flat_map(|e| {
+            [
+                ("eval.weights", &e.weights),
+                ("eval.reference", &e.reference),
+            ]
+        });
+        let upsample = self.upsample.as_ref().map(|u| &u.checkpoint);
+        let model = self.model.checkpoint.iter();
+        let paths = model
+            .map(|path| ("model.checkpoint", path))
+            .chain(upsample.map(|path| ("upsample.checkpoint", path)))
+            .chain(guide.map(|path| ("guidance.checkpoint", path)))
+            .chain(eval);
+        for (key, path) in paths {
+            if let Some(name) = path.to_str().and_then(|text| text.strip_prefix(SCHEME)) {
+                catalogue::find(name).with_context(|| format!("{key} = \"{SCHEME}{name}\""))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// T as far as the file says it.
+    pub fn timesteps(&self) -> usize {
+        let own = self.model.process.timesteps;
+        own.unwrap_or_else(|| preset_timesteps(self.model.preset.as_deref()))
+    }
+
+    /// Whether the net may have a variance half, as far as the file says it.
+    fn learns_sigma(&self) -> bool {
+        let own = self.model.arch.learn_sigma;
+        own.unwrap_or_else(|| preset_learns_sigma(self.model.preset.as_deref()))
+    }
+}
+
+impl Upsample {
+    /// T of the super-resolution net as far as the file says it.
+    pub fn timesteps(&self) -> usize {
+        preset_timesteps(self.preset.as_deref())
+    }
+}
+
+fn preset_timesteps(name: Option<&str>) -> usize {
+    let preset = name.and_then(presets::arch);
+    preset.map_or(TIMESTEPS, |(_, process)| process.timesteps)
+}
+
+fn preset_learns_sigma(name: Option<&str>) -> bool {
+    let preset = name.and_then(presets::arch);
+    preset.is_none_or(|(arch, _)| match arch {
+        Arch::Unet(net) | Arch::SuperRes(net) => net.learn_sigma,
+        Arch::Classifier(_) | Arch::Features(_) => false,
+    })
+}
+
+/// The steps of `table` (`sample`, `upsample`) against T, the number of steps the net was trained on.
+fn check_steps(table: &str, steps: &Steps, timesteps: usize) -> Result<()> {
+    let trained = format!("the model was trained on {timesteps} steps");
+    let (count, shown) = match steps {
+        Steps::Count(count) => (*count, count.to_string()),
+        Steps::Sections(text) => (kept(table, text)?, format!("\"{text}\"")),
+    };
+    ensure!(
+        (1..=timesteps).contains(&count),
+        "{table}.steps = {shown} is outside 1..={timesteps} ({trained})"
+    );
+    Ok(())
+}
+
+/// The number of steps that `ddim25` or `10,10,20` keeps, as the steps of `table`.
+pub fn kept(table: &str, text: &str) -> Result<usize> {
+    let numbers = text.strip_prefix("ddim").map_or_else(
+        || text.split(',').map(|n| n.trim().parse().ok()).collect(),
+        |n| n.parse().ok().map(|n| vec![n]),
+    );
+    let total = numbers.and_then(|numbers: Vec<usize>| {
+        let mut all = numbers.into_iter();
+        all.try_fold(0usize, |sum, n| sum.checked_add(n))
+    });
+    match total {
+        Some(total) => Ok(total),
+        None => bail!(
+            "{table}.steps = \"{text}\" is not a list of sections such as \"10,10,20\", nor \"ddimN\""
+        ),
+    }
+}
+
+fn check_name(name: &str) -> Result<()> {
+    let good = |c: char| c.is_alphanumeric() || "-_.+ ".contains(c);
+    ensure!(
+        !name.trim().is_empty() && !name.starts_with('.') && name.chars().all(good),
+        "name = {name:?} cannot name a folder of reports; use letters, digits, `-` and `_`"
+    );
+    Ok(())
+}
+
+/// The values of `table`, `sample` or `upsample`; `learns_sigma` where the net may have a variance half.
+fn check_sample(table: &str, sample: &Sample, learns_sigma: bool) -> Result<()> {
+    at_least(&format!("{table}.count"), sample.count, 1)?;
+    at_least(&format!("{table}.batch"), sample.batch, 1)?;
+    at_least(&format!("{table}.part"), sample.part, 1)?;
+    ensure!(
+        (0.0..=1.0).contains(&sample.eta),
+        "{table}.eta = {} is outside 0..=1",
+        sample.eta
+    );
+    ensure!(
+        sample.temperature.is_finite() && sample.temperature >= 0.0,
+        "{table}.temperature = {} is not a number from 0 up",
+        sample.temperature
+    );
+    ensure!(
+        sample.variance != Some(VarianceRule::Learned) || learns_sigma,
+        "{table}.variance = \"learned\", and the net has no variance half\nhint: use \"fixed_large\" or \"fixed_small\", or leave it out"
+    );
+    if sample.sampler == Sampler::Ddim {
+        let fixed = sample.variance.filter(|v| *v != VarianceRule::Learned);
+        ensure!(
+            fixed.is_none(),
+            "{table}.variance is fixed, and DDIM does not use the variance of a step\nhint: take it out, or use sampler = \"ddpm\"; the noise of DDIM is `eta`"
+        );
+        ensure!(
+            sample.temperature == 1.0 || sample.eta > 0.0,
+            "{table}.temperature = {} scales the noise that a step adds, and DDIM adds none at eta = 0\nhint: set `eta` above 0, or take `temperature` out",
+            sample.temperature
+        );
+    }
+    if let Classes::List(list) = &sample.classes {
+        ensure!(!list.is_empty(), "sample.classes is an empty list");
+    }
+    Ok(())
+}
+
+fn check_eval(eval: &Eval, count: usize) -> Result<()> {
+    ensure!(!eval.metrics.is_empty(), "eval.metrics is an empty list");
+    if eval.features == INCEPTION {
+        return check_preset(eval, count);
+    }
+    ensure!(
+        eval.preset.is_default(),
+        "eval.preset = \"{}\" is an evaluator's rules for Inception's features, and eval.features = \"{}\"\nhint: leave it out",
+        eval.preset,
+        eval.features
+    );
+    for metric in &eval.metrics {
+        let plain = match metric {
+            Metric::Fid => "use `fd`",
+            Metric::Sfid => "use `sfd`",
+            Metric::Fd | Metric::Sfd | Metric::Is => continue,
+            Metric::Precision | Metric::Recall | Metric::Agreement => continue,
+            Metric::TrainingSeconds => continue,
+            _ => "other nets have fd, sfd, is, precision, recall and agreement",
+        };
+        bail!(
+            "eval.metrics names `{}`, which is measured on Inception's features, and eval.features = \"{}\"\nhint: {plain}",
+            metric.name(),
+            eval.features
+        );
+    }
+    Ok(())
+}
+
+/// Fewer images have no interval.
+const FEWEST: usize = 5;
+
+/// What is asked must be what the preset's tool prints.
+fn check_preset(eval: &Eval, count: usize) -> Result<()> {
+    ensure!(
+        count >= FEWEST,
+        "sample.count = {count} is below {FEWEST}, which scores need"
+    );
+    let has = |preset: Preset, metric: Metric| {
+        let quantity = metric.quantity();
+        quantity.is_some_and(|q| preset.rules().published(q).is_some())
+    };
+    for &asked in &eval.metrics {
+        if asked == Metric::TrainingSeconds || has(eval.preset, asked) {
+            continue;
+        }
+        let quantities = eval.preset.rules().quantities.iter();
+        let names: Vec<&str> = quantities.map(|(quantity, _)| metric(*quantity)).collect();
+        let others = Preset::ALL.into_iter().filter(|p| has(*p, asked));
+        let others: Vec<&str> = others.map(Preset::name).collect();
+        let hint = match asked {
+            Metric::Fd => "use `fid`".to_string(),
+            Metric::Sfd => "use `sfid`".to_string(),
+            Metric::Agreement => {
+                "leave it out: Inception's classes are not those that samples are asked for"
+                    .to_string()
+            }
+            _ => format!("`{}` has it", others.join("`, `")),
+        };
+        bail!(
+            "eval.metrics names `{}`, which preset `{}` does not have; it has {}\nhint: {hint}",
+            asked.name(),
+            eval.preset,
+            names.join(", ")
+        );
+    }
+    Ok(())
+}
+
+fn quoted(kind: Kind) -> String {
+    format!("\"{}\"", format!("{kind:?}").to_lowercase())
+}

@@ -1,0 +1,356 @@
+//! The experiment file, typed.
+
+use crate::experiment::file::finding::Claim;
+use crate::experiment::nets::arch::{NoiseSchedule, Pool, QkvOrder};
+use crate::experiment::scoring::metric::Metric;
+use crate::experiment::scoring::preset::Preset;
+use serde::{Deserialize, Deserializer, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+pub use crate::experiment::file::sampling::{
+    Class, ClassRule, Classes, Precision, Sample, Sampler, Steps, Upsample, VarianceRule,
+};
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Experiment {
+    pub name: String,
+    /// The net that is trained, or that draws the samples.
+    pub model: Model,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train: Option<Train>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guidance: Option<Guidance>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample: Option<Sample>,
+    /// The net that makes large images of the samples.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upsample: Option<Upsample>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eval: Option<Eval>,
+    #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
+    pub grid: toml::Table,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub zip: Vec<toml::Table>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub chart: Vec<Chart>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub published: Vec<Published>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub claim: Vec<Claim>,
+    #[serde(default, skip_serializing_if = "ReportOptions::is_empty")]
+    pub report: ReportOptions,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    #[default]
+    Unet,
+    SuperRes,
+    Classifier,
+    Features,
+}
+
+/// A net: a preset or the checkpoint's own card, then `arch` and `process` over it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Model {
+    pub kind: Kind,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preset: Option<String>,
+    /// Pixels a side; must agree with the checkpoint when both say it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resolution: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<PathBuf>,
+    #[serde(skip_serializing_if = "ArchChanges::is_empty")]
+    pub arch: ArchChanges,
+    #[serde(skip_serializing_if = "ProcessChanges::is_empty")]
+    pub process: ProcessChanges,
+}
+
+/// `[model.arch]`: what differs from the preset.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[rustfmt::skip]
+pub struct ArchChanges {
+    #[serde(skip_serializing_if = "Option::is_none")] pub in_channels: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")] pub channels: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")] pub res_blocks: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")] pub channel_mult: Option<Vec<f64>>,
+    #[serde(skip_serializing_if = "Option::is_none")] pub attention: Option<Vec<usize>>,
+    /// Setting `heads` clears the preset's `channels_per_head`, and the other way round; 0 leaves the split to the other.
+    #[serde(skip_serializing_if = "Option::is_none")] pub heads: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")] pub channels_per_head: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")] pub heads_up: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")] pub qkv_order: Option<QkvOrder>,
+    #[serde(skip_serializing_if = "Option::is_none")] pub adagn: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")] pub updown: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")] pub conv_resample: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")] pub norm_groups: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")] pub rescale_residual: Option<bool>,
+    /// Number of classes; 0 makes a UNet unconditional.
+    #[serde(skip_serializing_if = "Option::is_none")] pub classes: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")] pub learn_sigma: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")] pub pool: Option<Pool>,
+    /// Super-resolution nets: pixels a side of the small image.
+    #[serde(skip_serializing_if = "Option::is_none")] pub low_resolution: Option<usize>,
+}
+
+impl ArchChanges {
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// `[model.process]`: what differs from the preset's diffusion process.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[rustfmt::skip]
+pub struct ProcessChanges {
+    #[serde(skip_serializing_if = "Option::is_none")] pub schedule: Option<NoiseSchedule>,
+    #[serde(skip_serializing_if = "Option::is_none")] pub timesteps: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")] pub rescale_timesteps: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")] pub predict_x0: Option<bool>,
+}
+
+impl ProcessChanges {
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// How timesteps are drawn while training (ADM's `schedule_sampler`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ScheduleSampler {
+    #[default]
+    Uniform,
+    LossSecondMoment,
+}
+
+/// What an image's squared error counts in a denoiser's loss, by its timestep.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Weighting {
+    /// One, as in ADM's L_simple.
+    #[default]
+    Simple,
+    /// As if the net predicted v = sqrt(alpha_bar) eps - sqrt(1 - alpha_bar) x0 ("Progressive Distillation for Fast
+    /// Sampling of Diffusion Models", section 4): 1 / alpha_bar where the noise is predicted, at most 100. The noise's
+    /// own error hardly shows how far off the image's mean colour is, and the less the more pixels there are.
+    Velocity,
+}
+
+impl Weighting {
+    fn is_simple(&self) -> bool {
+        *self == Weighting::Simple
+    }
+}
+
+/// How the learning rate falls after the warm-up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Anneal {
+    #[default]
+    None,
+    Linear,
+    Cosine,
+}
+
+/// `[train]`: makes the weights of `[model]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Train {
+    /// `shapes`, or the path of an image folder, tar, zip, npz or npy.
+    pub data: String,
+    pub steps: u64,
+    pub batch: usize,
+    pub learning_rate: f64,
+    #[serde(default)]
+    pub weight_decay: f64,
+    #[serde(default)]
+    pub warmup: u64,
+    #[serde(default)]
+    pub anneal: Anneal,
+    #[serde(default = "ema")]
+    pub ema: f64,
+    #[serde(default)]
+    pub dropout: f64,
+    /// f32, or tf32.
+    #[serde(default, skip_serializing_if = "Precision::is_f32")]
+    pub dtype: Precision,
+    #[serde(default)]
+    pub schedule_sampler: ScheduleSampler,
+    #[serde(default, skip_serializing_if = "Weighting::is_simple")]
+    pub weighting: Weighting,
+    /// Classifiers: diffuse the images first (ADM's `noised`).
+    #[serde(default = "yes")]
+    pub noised: bool,
+    /// Mirror half of the images.
+    #[serde(default)]
+    pub flip: bool,
+    #[serde(default)]
+    pub random_crop: bool,
+    #[serde(default)]
+    pub seed: u64,
+    /// Steps between resumable checkpoints and validation lines; without effect on the weights.
+    #[serde(default = "every")]
+    pub checkpoint_every: u64,
+    /// Steps after which the EMA weights are kept for good, beside the last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keep: Vec<u64>,
+    /// A checkpoint whose blocks the net starts from wherever they fit: the same net, or one of fewer levels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_from: Option<PathBuf>,
+    /// Where the final EMA weights are copied, as f16, when training is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub export: Option<PathBuf>,
+}
+
+/// `[guidance]`: the noisy classifier and its strength. Its weights are a file's, or are made by `[guidance.train]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Guidance {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preset: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<PathBuf>,
+    /// 0 runs no classifier at all, nor trains one.
+    pub scale: f64,
+    /// What the classifier's blocks are calculated in (ADM's `classifier_use_fp16`).
+    #[serde(default, skip_serializing_if = "Precision::is_f32")]
+    pub dtype: Precision,
+    /// What differs from the preset.
+    #[serde(default, skip_serializing_if = "ArchChanges::is_empty")]
+    pub arch: ArchChanges,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train: Option<Train>,
+}
+
+impl Guidance {
+    /// The classifier.
+    pub fn model(&self) -> Model {
+        Model {
+            kind: Kind::Classifier,
+            preset: self.preset.clone(),
+            checkpoint: self.checkpoint.clone(),
+            arch: self.arch.clone(),
+            ..Model::default()
+        }
+    }
+}
+
+/// `[eval]`: features and scores.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Eval {
+    /// The world the feature net belongs to: `shapes`, or `inception`. Names the metric: `FD (shapes)`.
+    pub features: String,
+    /// The feature net's checkpoint.
+    pub weights: PathBuf,
+    pub reference: PathBuf,
+    /// Whose rules, for Inception's features: an evaluator by name.
+    #[serde(default, skip_serializing_if = "Preset::is_default")]
+    pub preset: Preset,
+    pub metrics: Vec<Metric>,
+}
+
+/// `[[chart]]`: one line chart a metric.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Chart {
+    /// An axis (`guidance.scale`) or a metric (`recall`).
+    pub x: String,
+    pub y: Vec<String>,
+    /// The axes that make the lines, one line a combination; in the file a name alone or a list.
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "one_or_more"
+    )]
+    pub by: Vec<String>,
+}
+
+/// `[[published]]`: scores that others have printed, shown beside the measured ones.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Published {
+    /// Where it was printed.
+    pub source: String,
+    /// Axes of this file and the value on each, written as in the file: `at.guidance.scale = 1`.
+    pub at: toml::Table,
+    pub scores: BTreeMap<Metric, f64>,
+}
+
+/// `[report]`: what the report shows beyond the table of scores.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ReportOptions {
+    /// A second table, of differences.
+    pub deltas: Deltas,
+    /// Which sample grids there are.
+    pub grids: Grids,
+}
+
+/// Sample grids: cells under each other, and every cell by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Grids {
+    #[default]
+    All,
+    /// Only the cells under each other.
+    Overview,
+    None,
+}
+
+/// What a row is compared with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "expected true, false, or the axis along which rows are compared"
+)]
+pub enum Deltas {
+    /// With the first row of its reference, or with none.
+    First(bool),
+    /// With the row that stands first on this axis, and as it does on every other.
+    Along(String),
+}
+
+impl Default for Deltas {
+    fn default() -> Self {
+        Deltas::First(false)
+    }
+}
+
+impl ReportOptions {
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// `"a"` as well as `["a", "b"]`.
+fn one_or_more<'a, D: Deserializer<'a>>(from: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "expected a name or a list of names")]
+    enum Names {
+        One(String),
+        More(Vec<String>),
+    }
+    Ok(match Names::deserialize(from)? {
+        Names::One(name) => vec![name],
+        Names::More(names) => names,
+    })
+}
+
+fn ema() -> f64 {
+    0.9999
+}
+fn yes() -> bool {
+    true
+}
+fn every() -> u64 {
+    1000
+}

@@ -1,0 +1,85 @@
+//! `[[claim]]`: what others have found, to be put to the test of the measured scores.
+
+use crate::experiment::grid::axes::Axis;
+use crate::experiment::grid::overlay::{leaves, same, show};
+use crate::experiment::scoring::metric::Metric;
+use anyhow::{Result, bail, ensure};
+use serde::{Deserialize, Serialize};
+
+/// That cells of one kind score better than cells of another, all else equal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Claim {
+    /// Where it was made.
+    pub source: String,
+    /// The claim in words.
+    pub says: String,
+    pub metric: Metric,
+    /// Axes of this file and the value on each: `better.model.arch.adagn = true`.
+    pub better: toml::Table,
+    /// The same axes, where it is worse.
+    pub than: toml::Table,
+    /// Other axes on which both stand: `at.sample.steps = 10`. What is not named is averaged over.
+    #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
+    pub at: toml::Table,
+}
+
+impl Claim {
+    /// Where the better cells stand, by dotted keys.
+    pub fn here(&self) -> Vec<(String, toml::Value)> {
+        [leaves(&self.better, ""), leaves(&self.at, "")].concat()
+    }
+
+    /// Where the others stand.
+    pub fn there(&self) -> Vec<(String, toml::Value)> {
+        [leaves(&self.than, ""), leaves(&self.at, "")].concat()
+    }
+}
+
+/// Every claim compares two places on axes of the file, by a metric that the file asks for and that has a good end.
+pub fn check(claims: &[Claim], axes: &[Axis], metrics: &[Metric]) -> Result<()> {
+    let lists: Vec<&(String, Vec<toml::Value>)> = axes.iter().flat_map(|a| &a.lists).collect();
+    for (n, claim) in claims.iter().enumerate() {
+        let place = format!("[[claim]] {}", n + 1);
+        ensure!(!claim.source.trim().is_empty(), "{place}: source is empty");
+        ensure!(!claim.says.trim().is_empty(), "{place}: says is empty");
+        let measured = metrics.contains(&claim.metric);
+        ensure!(
+            measured && claim.metric.has_a_good_end(),
+            "{place}: metric = \"{}\" is {}",
+            claim.metric.name(),
+            match measured {
+                true => "neither good when high nor when low",
+                false => "not a metric of [eval]",
+            }
+        );
+        let keys = |table: &toml::Table| -> Vec<String> {
+            let mut keys: Vec<String> = leaves(table, "").into_iter().map(|(k, _)| k).collect();
+            keys.sort();
+            keys
+        };
+        ensure!(
+            !claim.better.is_empty() && keys(&claim.better) == keys(&claim.than),
+            "{place}: better ({}) and than ({}) must name the same axes",
+            keys(&claim.better).join(", "),
+            keys(&claim.than).join(", ")
+        );
+        ensure!(
+            claim.better != claim.than,
+            "{place}: better and than are the same cells"
+        );
+        for (key, value) in claim.here().into_iter().chain(claim.there()) {
+            let Some((_, values)) = lists.iter().find(|(name, _)| *name == key) else {
+                let names: Vec<&str> = lists.iter().map(|(name, _)| name.as_str()).collect();
+                bail!("{place}: {key} is not an axis ({})", names.join(", "));
+            };
+            ensure!(
+                values.iter().any(|v| same(v, &value)),
+                "{place}: {key} = {} is not on the axis, which has {}",
+                show(&value),
+                values.iter().map(show).collect::<Vec<_>>().join(", ")
+            );
+        }
+    }
+    Ok(())
+}

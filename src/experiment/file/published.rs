@@ -1,0 +1,62 @@
+//! `[[published]]`: what it may say, checked against the axes and the metrics of its file.
+
+use crate::experiment::file::experiment::Published;
+use crate::experiment::grid::axes::Axis;
+use crate::experiment::grid::overlay::{leaves, same, show};
+use crate::experiment::scoring::metric::Metric;
+use anyhow::{Result, ensure};
+
+impl Published {
+    /// Dotted keys of axes and the value on each, in file order.
+    pub fn places(&self) -> Vec<(String, toml::Value)> {
+        leaves(&self.at, "")
+    }
+}
+
+/// Every row names a source, axes of the file, and metrics that the file asks for. A number need not be on its axis:
+/// papers stand between the values that are measured; a text that is not on its axis is a slip.
+pub fn check(rows: &[Published], axes: &[Axis], metrics: &[Metric]) -> Result<()> {
+    let lists: Vec<&(String, Vec<toml::Value>)> = axes.iter().flat_map(|a| &a.lists).collect();
+    for (n, row) in rows.iter().enumerate() {
+        let place = format!("[[published]] {}", n + 1);
+        ensure!(!row.source.trim().is_empty(), "{place}: source is empty");
+        ensure!(!row.scores.is_empty(), "{place}: scores is empty");
+        let places = row.places();
+        ensure!(!places.is_empty(), "{place}: at names no axis");
+        for (key, value) in places {
+            let Some((_, values)) = lists.iter().find(|(name, _)| *name == key) else {
+                let names: Vec<&str> = lists.iter().map(|(name, _)| name.as_str()).collect();
+                let names = match names.is_empty() {
+                    true => "which the file has none of".to_string(),
+                    false => format!("which are {}", names.join(", ")),
+                };
+                anyhow::bail!("{place}: at.{key} is not one of the axes, {names}");
+            };
+            let number = value.is_integer() || value.is_float();
+            ensure!(
+                number || values.iter().any(|v| same(v, &value)),
+                "{place}: at.{key} = \"{}\" is not on the axis, which has {}",
+                show(&value),
+                values.iter().map(show).collect::<Vec<_>>().join(", ")
+            );
+        }
+        for (metric, value) in &row.scores {
+            ensure!(
+                value.is_finite(),
+                "{place}: scores.{} = {value} is not a number",
+                metric.name()
+            );
+            ensure!(
+                metrics.contains(metric),
+                "{place}: scores.{} is not a metric of [eval] ({})",
+                metric.name(),
+                metrics
+                    .iter()
+                    .map(|m| m.name())
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            );
+        }
+    }
+    Ok(())
+}

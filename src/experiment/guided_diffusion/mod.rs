@@ -1,0 +1,6 @@
+//! guided-diffusion's command lines, read into experiment files.
+
+pub mod flags;
+pub mod import;
+pub(crate) mod import_flags;
+pub(crate) mod import_upsample;

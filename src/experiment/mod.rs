@@ -1,0 +1,10 @@
+//! What the user asked for, typed: no tensor, no file but the experiment's own.
+
+pub mod catalogue;
+pub mod check;
+pub mod file;
+pub mod grid;
+pub mod guided_diffusion;
+pub mod key;
+pub mod nets;
+pub mod scoring;

@@ -1,0 +1,112 @@
+//! Pictures: PNG, JPEG, WebP and BMP to RGB bytes within bounds, and RGB bytes to PNG.
+
+use crate::io::disk::write_atomic;
+use crate::io::image::jpeg;
+use anyhow::{Context, Result, ensure};
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::{DynamicImage, ExtendedColorType, ImageEncoder, ImageReader, Limits};
+use std::io::Cursor;
+use std::path::Path;
+
+/// The largest side, and the most bytes a decoder may take: larger claims are refused before they are allocated.
+pub(crate) const SIDE_LIMIT: u32 = 20_000;
+pub(crate) const MEMORY_LIMIT: u64 = 1 << 30;
+const FILE_LIMIT: u64 = 512 << 20;
+
+/// What a JPEG begins with.
+const JPEG: &[u8] = b"\xff\xd8\xff";
+
+/// An RGB picture of bytes, [h, w, 3].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rgb8 {
+    pub w: usize,
+    pub h: usize,
+    pub data: Vec<u8>,
+}
+
+/// True where `head` begins a picture of a kind that is read.
+pub fn recognise(head: &[u8]) -> bool {
+    let webp = head.len() >= 12 && head.starts_with(b"RIFF") && &head[8..12] == b"WEBP";
+    webp || [&b"\x89PNG\r\n\x1a\n"[..], JPEG, b"BM"]
+        .iter()
+        .any(|magic| head.starts_with(magic))
+}
+
+/// Decodes a picture, told apart by its content, to the bytes of Pillow 13's `convert("RGB")`: grey, of any depth and with
+/// a palette, becomes RGB; alpha and transparent colours are dropped, not blended; of 16 bits a channel the upper 8 are
+/// kept, but 16-bit grey is cut off at 255 (nearly all of it turns white there); rotation tags are ignored.
+pub fn decode(bytes: &[u8]) -> Result<Rgb8> {
+    ensure!(
+        recognise(bytes),
+        "it is no picture: PNG, JPEG, WebP and BMP are read"
+    );
+    if bytes.starts_with(JPEG) {
+        return jpeg::decode(bytes);
+    }
+    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
+    let mut limits = Limits::default();
+    limits.max_image_width = Some(SIDE_LIMIT);
+    limits.max_image_height = Some(SIDE_LIMIT);
+    limits.max_alloc = Some(MEMORY_LIMIT);
+    reader.limits(limits);
+    let image = reader.decode()?;
+    let (w, h) = (image.width() as usize, image.height() as usize);
+    ensure!(w > 0 && h > 0, "the picture is empty");
+    let data = match image {
+        DynamicImage::ImageLuma16(grey) => triple(grey.pixels().map(|p| cut(p.0[0]))),
+        DynamicImage::ImageLumaA16(grey) if grey_png(bytes) => {
+            triple(grey.pixels().map(|p| cut(p.0[0])))
+        }
+        DynamicImage::ImageLumaA16(grey) => triple(grey.pixels().map(|p| upper(p.0[0]))),
+        DynamicImage::ImageRgb16(rgb) => rgb.into_raw().into_iter().map(upper).collect(),
+        DynamicImage::ImageRgba16(rgba) => rgba
+            .pixels()
+            .flat_map(|p| [p.0[0], p.0[1], p.0[2]].map(upper))
+            .collect(),
+        bytes => bytes.into_rgb8().into_raw(),
+    };
+    Ok(Rgb8 { w, h, data })
+}
+
+fn upper(value: u16) -> u8 {
+    (value >> 8) as u8
+}
+
+fn cut(value: u16) -> u8 {
+    value.min(255) as u8
+}
+
+fn triple(grey: impl Iterator<Item = u8>) -> Vec<u8> {
+    grey.flat_map(|v| [v; 3]).collect()
+}
+
+/// Whether a PNG is grey without an alpha channel of its own; a transparent colour makes the decoder add one.
+fn grey_png(bytes: &[u8]) -> bool {
+    bytes.get(25) == Some(&0)
+}
+
+/// Reads and decodes a picture file.
+pub fn read(path: &Path) -> Result<Rgb8> {
+    let bytes = crate::io::disk::read_bounded(path, FILE_LIMIT)?;
+    decode(&bytes).with_context(|| format!("reading {}", path.display()))
+}
+
+/// PNG bytes of `pixels`, [h, w, 3]; the same pixels give the same bytes.
+pub fn encode_png(pixels: &[u8], w: usize, h: usize) -> Result<Vec<u8>> {
+    ensure!(
+        w.checked_mul(h).and_then(|n| n.checked_mul(3)) == Some(pixels.len()),
+        "{} bytes are no picture of {w} by {h}",
+        pixels.len()
+    );
+    let mut out = Vec::new();
+    let encoder =
+        PngEncoder::new_with_quality(&mut out, CompressionType::Best, FilterType::Adaptive);
+    encoder.write_image(pixels, w as u32, h as u32, ExtendedColorType::Rgb8)?;
+    Ok(out)
+}
+
+/// Writes `pixels`, [h, w, 3], as a PNG, atomically.
+pub fn write_png(path: &Path, pixels: &[u8], w: usize, h: usize) -> Result<()> {
+    let bytes = encode_png(pixels, w, h).with_context(|| format!("writing {}", path.display()))?;
+    write_atomic(path, |out| Ok(out.write_all(&bytes)?))
+}

@@ -1,0 +1,4 @@
+//! Pictures: PNG, JPEG, BMP and WebP.
+
+pub mod file;
+pub(crate) mod jpeg;

@@ -1,0 +1,5 @@
+//! Downloads that go on where they were.
+
+pub mod download;
+pub(crate) mod http;
+pub(crate) mod partial;

@@ -1,0 +1,5 @@
+//! Pickles, read as data: nothing in one is ever executed.
+
+pub(crate) mod array;
+pub(crate) mod machine;
+pub(crate) mod reader;

@@ -1,0 +1,3 @@
+//! TensorFlow's frozen graphs.
+
+pub(crate) mod graphdef;

@@ -1,0 +1,127 @@
+//! The bench: all that a stage may touch of the world around it.
+
+use crate::experiment::key::Key;
+use anyhow::{Context, Result};
+use candle_core::{DType, Device};
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The file beside the scores that holds, by metric, f64 [n]: what each image adds to it, times n.
+pub const INFLUENCES: &str = "influences.npz";
+
+/// How far a job is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Progress {
+    pub done: u64,
+    pub total: u64,
+    /// `images`, `steps`.
+    pub unit: &'static str,
+    /// What else is worth a glance, such as `loss 0.0412`; may be empty.
+    pub note: String,
+}
+
+/// The error of a job that was asked to stop: what it has made so far is kept.
+#[derive(Debug)]
+pub struct Stopped;
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("stopped; what is made so far is kept")
+    }
+}
+
+impl std::error::Error for Stopped {}
+
+pub struct Bench<'a> {
+    pub device: Device,
+    pub dtype: DType,
+    /// The job's own folder. What an earlier, interrupted run left in it is still there, to be continued.
+    pub out: PathBuf,
+    /// The store's folder: described images lie there, named by their content, for whoever needs them next.
+    pub store: PathBuf,
+    input: &'a (dyn Fn(&Key) -> PathBuf + Sync),
+    tell: &'a (dyn Fn(Progress) + Sync),
+    stop: &'a AtomicBool,
+    log: Mutex<File>,
+    warnings: Mutex<Vec<String>>,
+}
+
+impl<'a> Bench<'a> {
+    /// Opens `out/log.txt` to append to it; `out` must exist.
+    pub fn new(
+        device: Device,
+        out: &Path,
+        store: &Path,
+        input: &'a (dyn Fn(&Key) -> PathBuf + Sync),
+        tell: &'a (dyn Fn(Progress) + Sync),
+        stop: &'a AtomicBool,
+    ) -> Result<Bench<'a>> {
+        let path = out.join("log.txt");
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .with_context(|| format!("writing {}", path.display()))?;
+        Ok(Bench {
+            device,
+            dtype: DType::F32,
+            out: out.to_path_buf(),
+            store: store.to_path_buf(),
+            input,
+            tell,
+            stop,
+            log: Mutex::new(log),
+            warnings: Mutex::default(),
+        })
+    }
+
+    /// The folder that holds the finished result of `key`.
+    pub fn input(&self, key: &Key) -> PathBuf {
+        (self.input)(key)
+    }
+
+    pub fn tell(&self, progress: Progress) {
+        (self.tell)(progress)
+    }
+
+    /// Somebody asked to stop: finish the part or the step at hand, keep it, and return `Err(Stopped.into())`.
+    pub fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// The same, for what looks at it by itself.
+    pub fn stop(&self) -> &AtomicBool {
+        self.stop
+    }
+
+    /// One line in the job's `log.txt`, with the time (UTC) before it.
+    pub fn log(&self, line: &str) {
+        let now = jiff::Timestamp::now()
+            .strftime("%Y-%m-%d %H:%M:%SZ")
+            .to_string();
+        if let Ok(mut file) = self.log.lock() {
+            // A full disk shows in the job's own files; its log must not be what stops it.
+            let _ = writeln!(file, "{now} {line}");
+        }
+    }
+
+    /// A line in the log that is also kept in the manifest and shown in the report.
+    pub fn warn(&self, line: &str) {
+        self.log(&format!("warning: {line}"));
+        if let Ok(mut warnings) = self.warnings.lock() {
+            warnings.push(line.to_string());
+        }
+    }
+
+    /// The warnings so far, each once.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut lines = self.warnings.lock().map(|w| w.clone()).unwrap_or_default();
+        lines.sort();
+        lines.dedup();
+        lines
+    }
+}

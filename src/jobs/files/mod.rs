@@ -1,0 +1,4 @@
+//! The files in a result folder: names of parts, and what they say of their making.
+
+pub mod meta;
+pub mod parts;

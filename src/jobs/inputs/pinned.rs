@@ -1,0 +1,74 @@
+//! Files that jobs read, by what is in them: their sha256 reaches the key, their paths do not.
+
+use crate::experiment::catalogue::{self, SCHEME};
+use crate::experiment::key::{digest_file, hex};
+use anyhow::{Context, Result, ensure};
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+
+/// A file and the sha256 of what was in it when the job was made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pinned {
+    pub path: PathBuf,
+    pub digest: String,
+}
+
+impl Pinned {
+    /// The name to fetch it by, where it is a published file that is not in the cache. Keys of what reads it are then
+    /// not those that they will be.
+    pub fn absent(&self) -> Option<&str> {
+        self.path.to_str()?.strip_prefix(SCHEME)
+    }
+}
+
+/// The file at `path`, which the experiment names under `key`.
+pub fn pinned(key: &str, path: &Path) -> Result<Pinned> {
+    ensure!(
+        !path.is_dir(),
+        "{key} = \"{}\" is a folder, a file is needed\nhint: pack the images as a tar, zip or npz file, or make a file of statistics with `runner reference`",
+        path.display()
+    );
+    let digest = match path.to_str().and_then(|text| text.strip_prefix(SCHEME)) {
+        // Where no digest is published, the name keeps the keys of different files apart.
+        Some(name) => match catalogue::find(name)?.sha256 {
+            Some(digest) => digest.to_string(),
+            None => format!("{name}, not fetched yet"),
+        },
+        None => digest_file(path).with_context(|| {
+            let hint = match catalogue::of_path(path) {
+                Some(entry) if !path.exists() => format!(
+                    "\nhint: `runner fetch {0}` gets it, and `{SCHEME}{0}` is its path then",
+                    entry.name
+                ),
+                _ => String::new(),
+            };
+            format!("{key} = \"{}\" cannot be read{hint}", path.display())
+        })?,
+    };
+    let path = path.to_path_buf();
+    Ok(Pinned { path, digest })
+}
+
+/// `train.data`: a file by its bytes; a folder by the names and sizes in it; `shapes`, made by rule, by its name alone.
+/// What is not there can still be planned, under a key that it will not have.
+pub fn digest_data(data: &str) -> Result<Option<String>> {
+    if data == "shapes" {
+        return Ok(None);
+    }
+    let path = Path::new(data);
+    if !path.exists() {
+        return Ok(Some(format!("{data}, not here yet")));
+    }
+    if !path.is_dir() {
+        return Ok(Some(pinned("train.data", path)?.digest));
+    }
+    let mut hash = Sha256::new();
+    for entry in walkdir::WalkDir::new(path).sort_by_file_name() {
+        let entry = entry.with_context(|| format!("reading {data}"))?;
+        if entry.file_type().is_file() {
+            let name = entry.path().strip_prefix(path).unwrap_or(entry.path());
+            hash.update(format!("{}\n{}\n", name.display(), entry.metadata()?.len()));
+        }
+    }
+    Ok(Some(hex(&hash.finalize())))
+}

@@ -1,0 +1,7 @@
+//! What is to be made: each job with the key of its result, what it reads and what it costs. A plan is made anywhere: nothing here calculates.
+
+pub mod context;
+pub mod files;
+pub mod inputs;
+pub mod job;
+pub mod keys;

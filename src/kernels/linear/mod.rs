@@ -1,0 +1,4 @@
+//! Matrix products on the CPU.
+
+pub(crate) mod matrix;
+pub mod product;

@@ -1,0 +1,173 @@
+//! Transposes of blocks of up to 16 x 16 floats: between NCHW planes and channels side by side.
+
+use crate::machine::isa::Isa;
+
+/// `dst[j * dst_step + r] = src[r * src_step + j] + bias[j]` for r < rows, j < cols (both at most 16).
+#[derive(Clone, Copy)]
+pub struct Block {
+    pub src: *const f32,
+    pub src_step: usize,
+    pub rows: usize,
+    pub cols: usize,
+    pub dst: *mut f32,
+    pub dst_step: usize,
+    /// every written row is 16 long, zeros after the first `rows`
+    pub full: bool,
+    /// `cols` floats, or null
+    pub bias: *const f32,
+}
+
+/// # Safety
+/// `src`, `dst` and `bias` must be valid for what the formula above touches.
+pub unsafe fn transpose(isa: Isa, b: &Block) {
+    // SAFETY: the caller vouches for the block, `isa` for the instructions.
+    unsafe {
+        #[cfg(target_arch = "x86_64")]
+        if isa == Isa::Avx512 {
+            return x86::transpose(b);
+        }
+        let _ = isa;
+        for j in 0..b.cols {
+            let bias = if b.bias.is_null() {
+                0.0
+            } else {
+                *b.bias.add(j)
+            };
+            for r in 0..b.rows {
+                *b.dst.add(j * b.dst_step + r) = *b.src.add(r * b.src_step + j) + bias;
+            }
+            if b.full {
+                for r in b.rows..16 {
+                    *b.dst.add(j * b.dst_step + r) = 0.0;
+                }
+            }
+        }
+    }
+}
+
+/// A whole matrix: `dst[j * dst_step + r] = src[r * src_step + j]` for r < rows, j < cols. With `full`, rows of `dst` are
+/// filled with zeros to a multiple of 16.
+///
+/// # Safety
+/// `src` and `dst` must be valid for what the formula touches.
+pub unsafe fn transpose_all(
+    isa: Isa,
+    (src, src_step): (*const f32, usize),
+    (rows, cols): (usize, usize),
+    (dst, dst_step): (*mut f32, usize),
+    full: bool,
+) {
+    for r in (0..rows).step_by(16) {
+        for j in (0..cols).step_by(16) {
+            // SAFETY: the blocks tile the matrix.
+            unsafe {
+                let block = Block {
+                    src: src.add(r * src_step + j),
+                    src_step,
+                    rows: (rows - r).min(16),
+                    cols: (cols - j).min(16),
+                    dst: dst.add(j * dst_step + r),
+                    dst_step,
+                    full,
+                    bias: std::ptr::null(),
+                };
+                transpose(isa, &block);
+            }
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::Block;
+    use std::arch::x86_64::*;
+
+    /// # Safety
+    /// The machine has AVX-512F, and the caller vouches for the block.
+    #[target_feature(enable = "avx512f")]
+    pub unsafe fn transpose(b: &Block) {
+        // SAFETY: masks keep loads and stores within the block.
+        unsafe {
+            let mut t = turn(load(b));
+            if !b.bias.is_null() {
+                for (j, row) in t.iter_mut().enumerate() {
+                    if j < b.cols {
+                        *row = _mm512_add_ps(*row, _mm512_set1_ps(*b.bias.add(j)));
+                    }
+                }
+            }
+            let mask = if b.full { 0xffff } else { first(b.rows) };
+            if b.cols == 16 && mask == 0xffff {
+                for (j, row) in t.iter().enumerate() {
+                    _mm512_storeu_ps(b.dst.add(j * b.dst_step), *row);
+                }
+            } else {
+                for (j, row) in t.iter().enumerate() {
+                    if j < b.cols {
+                        _mm512_mask_storeu_ps(b.dst.add(j * b.dst_step), mask, *row);
+                    }
+                }
+            }
+        }
+    }
+
+    fn first(n: usize) -> __mmask16 {
+        ((1u32 << n) - 1) as u16
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    unsafe fn load(b: &Block) -> [__m512; 16] {
+        let mask = first(b.cols);
+        let mut rows = [_mm512_setzero_ps(); 16];
+        // SAFETY: only the block's own rows and columns are read.
+        unsafe {
+            if b.rows == 16 {
+                for (i, row) in rows.iter_mut().enumerate() {
+                    *row = _mm512_maskz_loadu_ps(mask, b.src.add(i * b.src_step));
+                }
+            } else {
+                for (i, row) in rows.iter_mut().enumerate() {
+                    if i < b.rows {
+                        *row = _mm512_maskz_loadu_ps(mask, b.src.add(i * b.src_step));
+                    }
+                }
+            }
+        }
+        rows
+    }
+
+    /// Sixteen rows become sixteen columns: by pairs, by fours, then by quarters of registers.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn turn(mut r: [__m512; 16]) -> [__m512; 16] {
+        let mut t = [_mm512_setzero_ps(); 16];
+        for i in 0..8 {
+            t[2 * i] = _mm512_unpacklo_ps(r[2 * i], r[2 * i + 1]);
+            t[2 * i + 1] = _mm512_unpackhi_ps(r[2 * i], r[2 * i + 1]);
+        }
+        macro_rules! pairs {
+            ($f:ident, $a:expr, $b:expr) => {
+                _mm512_castpd_ps($f(_mm512_castps_pd($a), _mm512_castps_pd($b)))
+            };
+        }
+        for i in 0..4 {
+            let q = 4 * i;
+            r[q] = pairs!(_mm512_unpacklo_pd, t[q], t[q + 2]);
+            r[q + 1] = pairs!(_mm512_unpackhi_pd, t[q], t[q + 2]);
+            r[q + 2] = pairs!(_mm512_unpacklo_pd, t[q + 1], t[q + 3]);
+            r[q + 3] = pairs!(_mm512_unpackhi_pd, t[q + 1], t[q + 3]);
+        }
+        for j in 0..4 {
+            let a = _mm512_shuffle_f32x4::<0x88>(r[j], r[4 + j]);
+            let b = _mm512_shuffle_f32x4::<0x88>(r[8 + j], r[12 + j]);
+            let c = _mm512_shuffle_f32x4::<0xdd>(r[j], r[4 + j]);
+            let d = _mm512_shuffle_f32x4::<0xdd>(r[8 + j], r[12 + j]);
+            t[j] = _mm512_shuffle_f32x4::<0x88>(a, b);
+            t[8 + j] = _mm512_shuffle_f32x4::<0xdd>(a, b);
+            t[4 + j] = _mm512_shuffle_f32x4::<0x88>(c, d);
+            t[12 + j] = _mm512_shuffle_f32x4::<0xdd>(c, d);
+        }
+        t
+    }
+}

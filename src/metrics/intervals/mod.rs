@@ -1,0 +1,7 @@
+//! How uncertain a number is: resampling, the jackknife, and paired differences.
+
+pub mod draws;
+pub mod jackknife;
+pub(crate) mod mersenne;
+pub mod paired;
+pub mod resample;

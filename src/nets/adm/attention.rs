@@ -1,0 +1,127 @@
+//! Self-attention over the pixels of a feature map, and the classifier's attention pool.
+
+use crate::experiment::nets::arch::{QkvOrder, Trunk};
+use crate::kernels::attention::scaled_dot::attention;
+use crate::nets::adm::layers::{GroupNorm, Pointwise, Start};
+use candle_core::{Result, Tensor, bail};
+use candle_nn::{Init, VarBuilder};
+
+/// Heads of a block of `channels`: by channels per head where given, else the count.
+pub fn heads(channels: usize, heads: usize, per_head: Option<usize>) -> Result<usize> {
+    let (heads, left) = match per_head {
+        Some(0) => bail!("channels_per_head = 0; at least 1 is needed"),
+        Some(per) => (channels / per, channels % per),
+        None if heads == 0 => bail!("heads = 0; at least 1 is needed"),
+        None => (heads, channels % heads),
+    };
+    if left != 0 || heads == 0 {
+        match per_head {
+            Some(per) => bail!(
+                "channels_per_head = {per} does not divide the {channels} channels of an attention block"
+            ),
+            None => bail!(
+                "heads = {heads} does not divide the {channels} channels of an attention block"
+            ),
+        }
+    }
+    Ok(heads)
+}
+
+/// out = x + proj_out(attention(qkv(norm(x)))).
+pub struct AttentionBlock {
+    norm: GroupNorm,
+    qkv: Pointwise,
+    proj_out: Pointwise,
+    heads: usize,
+    order: QkvOrder,
+}
+
+impl AttentionBlock {
+    /// `heads` divide `channels`; all else by the trunk's rules.
+    pub fn new(trunk: &Trunk, channels: usize, heads: usize, vb: VarBuilder) -> Result<Self> {
+        Ok(Self {
+            norm: GroupNorm::new(channels, trunk.norm_groups, vb.pp("norm"))?,
+            qkv: Pointwise::new(channels, 3 * channels, Start::Torch, vb.pp("qkv"))?,
+            proj_out: Pointwise::new(channels, channels, Start::Zero, vb.pp("proj_out"))?,
+            heads,
+            order: trunk.qkv_order,
+        })
+    }
+
+    /// x [n, c, h, w] → the same shape.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let tokens = x.flatten_from(2)?;
+        let qkv = self.qkv.forward(&self.norm.forward(&tokens)?)?;
+        let mixed = self
+            .proj_out
+            .forward(&attend(&qkv, self.heads, self.order)?)?;
+        (tokens + mixed)?.reshape(x.shape())
+    }
+}
+
+/// qkv [n, 3c, l] → [n, c, l].
+fn attend(qkv: &Tensor, heads: usize, order: QkvOrder) -> Result<Tensor> {
+    let (n, width, l) = qkv.dims3()?;
+    let (c, d) = (width / 3, width / 3 / heads);
+    let part = |i: usize| match order {
+        QkvOrder::Legacy => qkv
+            .reshape((n * heads, 3 * d, l))?
+            .narrow(1, i * d, d)?
+            .contiguous(),
+        QkvOrder::New => qkv
+            .narrow(1, i * c, c)?
+            .contiguous()?
+            .reshape((n * heads, d, l)),
+    };
+    attention(&part(0)?, &part(1)?, &part(2)?)?.reshape((n, c, l))
+}
+
+/// The classifier's pool: attention from the mean token over all pixels.
+pub struct AttentionPool {
+    positional_embedding: Tensor,
+    qkv_proj: Pointwise,
+    c_proj: Pointwise,
+    heads: usize,
+}
+
+impl AttentionPool {
+    /// For maps of side by side pixels; `classes` outputs.
+    pub fn new(
+        side: usize,
+        channels: usize,
+        heads: usize,
+        classes: usize,
+        vb: VarBuilder,
+    ) -> Result<Self> {
+        let stdev = 1.0 / (channels as f64).sqrt();
+        let init = Init::Randn { mean: 0.0, stdev };
+        Ok(Self {
+            positional_embedding: vb.get_with_hints(
+                (channels, side * side + 1),
+                "positional_embedding",
+                init,
+            )?,
+            qkv_proj: Pointwise::new(channels, 3 * channels, Start::Torch, vb.pp("qkv_proj"))?,
+            c_proj: Pointwise::new(channels, classes, Start::Torch, vb.pp("c_proj"))?,
+            heads,
+        })
+    }
+
+    /// x [n, c, side, side] → [n, classes].
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let tokens = x.flatten_from(2)?;
+        let (places, made_for) = (tokens.dim(2)?, self.positional_embedding.dim(1)? - 1);
+        if places != made_for {
+            bail!(
+                "the attention pool has {made_for} places and the images make {places}\nhint: a classifier with this pool takes images of its own resolution only"
+            );
+        }
+        let tokens = Tensor::cat(&[&tokens.mean_keepdim(2)?, &tokens], 2)?;
+        let tokens = tokens.broadcast_add(&self.positional_embedding.unsqueeze(0)?)?;
+        let mixed = attend(&self.qkv_proj.forward(&tokens)?, self.heads, QkvOrder::New)?;
+        // Only the mean token's answer is asked for.
+        self.c_proj
+            .forward(&mixed.narrow(2, 0, 1)?.contiguous()?)?
+            .squeeze(2)
+    }
+}

@@ -1,0 +1,122 @@
+//! The noisy classifier: the UNet's way down and middle under one of four pools.
+
+use crate::experiment::nets::arch::{ClassifierArch, Pool};
+use crate::nets::adm::attention::{AttentionPool, heads};
+use crate::nets::adm::layers::{Conv2d, GroupNorm, Linear, Start};
+use crate::nets::adm::trunk::{Builder, Encoder, TimeEmbedding};
+use candle_core::{D, Result, Tensor, bail};
+use candle_nn::{VarBuilder, ops};
+
+/// Width of the spatial pools' hidden layer.
+const HIDDEN: usize = 2048;
+
+enum Head {
+    Adaptive(GroupNorm, Conv2d),
+    Attention(GroupNorm, AttentionPool),
+    Spatial(Linear, Linear),
+    SpatialV2(Linear, GroupNorm, Linear),
+}
+
+pub struct Classifier {
+    time_embed: TimeEmbedding,
+    encoder: Encoder,
+    head: Head,
+}
+
+impl Classifier {
+    pub fn new(arch: &ClassifierArch, vb: VarBuilder) -> Result<Self> {
+        let trunk = &arch.trunk;
+        if arch.classes == 0 {
+            bail!("classes = 0; a classifier needs at least 1");
+        }
+        let time_embed = TimeEmbedding::new(trunk.channels, vb.clone())?;
+        let encoder = Encoder::new(
+            &Builder {
+                trunk,
+                heads: trunk.heads,
+            },
+            trunk.in_channels,
+            vb.clone(),
+        )?;
+        let (channels, vb) = (encoder.channels(), vb.pp("out"));
+        let features = encoder.widths.iter().sum::<usize>() + channels;
+        let head = match arch.pool {
+            Pool::Adaptive => {
+                let norm = GroupNorm::new(channels, trunk.norm_groups, vb.pp("0"))?;
+                let zero = Start::Zero;
+                Head::Adaptive(
+                    norm,
+                    Conv2d::new(channels, arch.classes, 1, 1, zero, vb.pp("3"))?,
+                )
+            }
+            Pool::Attention => {
+                if trunk.channels_per_head.is_none() {
+                    bail!("pool = \"attention\" needs channels_per_head");
+                }
+                let heads = heads(channels, trunk.heads, trunk.channels_per_head)?;
+                let side = trunk.resolution / encoder.factor;
+                let norm = GroupNorm::new(channels, trunk.norm_groups, vb.pp("0"))?;
+                Head::Attention(
+                    norm,
+                    AttentionPool::new(side, channels, heads, arch.classes, vb.pp("2"))?,
+                )
+            }
+            Pool::Spatial => Head::Spatial(
+                Linear::new(features, HIDDEN, Start::Torch, vb.pp("0"))?,
+                Linear::new(HIDDEN, arch.classes, Start::Torch, vb.pp("2"))?,
+            ),
+            Pool::SpatialV2 => Head::SpatialV2(
+                Linear::new(features, HIDDEN, Start::Torch, vb.pp("0"))?,
+                GroupNorm::new(HIDDEN, trunk.norm_groups, vb.pp("1"))?,
+                Linear::new(HIDDEN, arch.classes, Start::Torch, vb.pp("3"))?,
+            ),
+        };
+        Ok(Self {
+            time_embed,
+            encoder,
+            head,
+        })
+    }
+
+    /// x [n, c, h, w] noised to t [n] f32 on the original clock → [n, classes].
+    pub fn logits(&self, x: &Tensor, t: &Tensor) -> Result<Tensor> {
+        self.encoder.check(x, t)?;
+        let emb = self.time_embed.forward(t)?.silu()?;
+        let (outputs, middle) = self.encoder.forward(x, &emb, None)?;
+        match &self.head {
+            Head::Adaptive(norm, conv) => {
+                let pooled = norm
+                    .silu(&middle)?
+                    .flatten_from(2)?
+                    .mean_keepdim(2)?
+                    .unsqueeze(3)?;
+                conv.forward(&pooled)?.flatten_from(1)
+            }
+            Head::Attention(norm, pool) => pool.forward(&norm.silu(&middle)?),
+            Head::Spatial(first, second) => {
+                second.forward(&first.forward(&spatial_means(outputs, middle)?)?.relu()?)
+            }
+            Head::SpatialV2(first, norm, second) => {
+                let h = first
+                    .forward(&spatial_means(outputs, middle)?)?
+                    .unsqueeze(2)?;
+                second.forward(&norm.silu(&h)?.squeeze(2)?)
+            }
+        }
+    }
+
+    /// ln p(class | x, t), [n, classes].
+    pub fn log_probs(&self, x: &Tensor, t: &Tensor) -> Result<Tensor> {
+        ops::log_softmax(&self.logits(x, t)?, D::Minus1)
+    }
+}
+
+/// The mean over the grid of every block's output → [n, sum of widths].
+fn spatial_means(mut outputs: Vec<Tensor>, middle: Tensor) -> Result<Tensor> {
+    outputs.push(middle);
+    let means = outputs
+        .iter()
+        .map(|h| h.flatten_from(2)?.mean(2))
+        .collect::<Result<Vec<_>>>()?;
+    Tensor::cat(&means, 1)
+}

@@ -1,0 +1,254 @@
+//! The small layers every ADM net is built of, with torch's names and torch's initialisation.
+
+use crate::kernels::conv;
+use crate::kernels::linear::product;
+use crate::kernels::norm::group_norm;
+use candle_core::{DType, Device, Result, Tensor, bail};
+use candle_nn::{Init, VarBuilder};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use rayon::prelude::*;
+use std::cell::Cell;
+
+/// How a layer's weights start: torch's default, or zero where ADM zeroes a block's last layer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    Torch,
+    Zero,
+}
+
+impl Start {
+    fn init(self, fan_in: usize) -> Init {
+        match self {
+            Start::Zero => Init::Const(0.0),
+            Start::Torch => {
+                let bound = 1.0 / (fan_in as f64).sqrt();
+                Init::Uniform {
+                    lo: -bound,
+                    up: bound,
+                }
+            }
+        }
+    }
+}
+
+/// A square convolution: weight [out, in, k, k] and bias [out], in the type of the builder, which is the input's.
+pub struct Conv2d {
+    weight: Tensor,
+    bias: Tensor,
+    stride: usize,
+    padding: usize,
+}
+
+impl Conv2d {
+    /// Kernel of 1 or 3 (or any odd k), padded so that stride 1 keeps the size.
+    pub fn new(
+        cin: usize,
+        cout: usize,
+        k: usize,
+        stride: usize,
+        start: Start,
+        vb: VarBuilder,
+    ) -> Result<Self> {
+        let fan_in = cin * k * k;
+        let weight = vb.get_with_hints((cout, cin, k, k), "weight", start.init(fan_in))?;
+        let bias = vb.get_with_hints(cout, "bias", start.init(fan_in))?;
+        Ok(Self {
+            weight,
+            bias,
+            stride,
+            padding: k / 2,
+        })
+    }
+
+    /// x [n, in, h, w] → [n, out, h', w'].
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        conv::conv2d(x, &self.weight, Some(&self.bias), self.stride, self.padding)
+    }
+}
+
+/// A convolution of kernel 1 over tokens, stored as torch's Conv1d: weight [out, in, 1], bias [out].
+pub struct Pointwise {
+    weight: Tensor,
+    bias: Tensor,
+}
+
+impl Pointwise {
+    pub fn new(cin: usize, cout: usize, start: Start, vb: VarBuilder) -> Result<Self> {
+        let weight = vb.get_with_hints((cout, cin, 1), "weight", start.init(cin))?;
+        let bias = vb.get_with_hints(cout, "bias", start.init(cin))?;
+        Ok(Self { weight, bias })
+    }
+
+    /// x [n, in, l] → [n, out, l].
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let (n, cin, l) = x.dims3()?;
+        let weight = self.weight.reshape((self.weight.dim(0)?, cin, 1, 1))?;
+        let y = conv::conv2d(&x.reshape((n, cin, l, 1))?, &weight, Some(&self.bias), 1, 0)?;
+        y.flatten_from(2)
+    }
+}
+
+/// weight [out, in], bias [out], in f32 whatever the other layers of the net are in.
+pub struct Linear {
+    weight: Tensor,
+    bias: Tensor,
+}
+
+impl Linear {
+    pub fn new(cin: usize, cout: usize, start: Start, vb: VarBuilder) -> Result<Self> {
+        let (init, f32) = (start.init(cin), DType::F32);
+        let weight = vb.get_with_hints_dtype((cout, cin), "weight", init, f32)?;
+        let bias = vb.get_with_hints_dtype(cout, "bias", init, f32)?;
+        Ok(Self { weight, bias })
+    }
+
+    /// x [n, in] → [n, out].
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        product::linear(x, &self.weight, Some(&self.bias))
+    }
+}
+
+/// GroupNorm with eps 1e-5, with weights in f32 and computed in f32; the result has the type of its input.
+pub struct GroupNorm {
+    groups: usize,
+    weight: Tensor,
+    bias: Tensor,
+}
+
+impl GroupNorm {
+    /// `channels` in `groups` equal groups.
+    pub fn new(channels: usize, groups: usize, vb: VarBuilder) -> Result<Self> {
+        if groups == 0 || !channels.is_multiple_of(groups) {
+            bail!(
+                "group normalisation needs channels in {groups} groups, and {channels} do not divide"
+            )
+        }
+        let f32 = DType::F32;
+        let weight = vb.get_with_hints_dtype(channels, "weight", Init::Const(1.0), f32)?;
+        let bias = vb.get_with_hints_dtype(channels, "bias", Init::Const(0.0), f32)?;
+        Ok(Self {
+            groups,
+            weight,
+            bias,
+        })
+    }
+
+    /// x [n, c, ..] normalised.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        group_norm::group_norm(x, self.groups, &self.weight, &self.bias, None, false)
+    }
+
+    /// SiLU of the normalised x.
+    pub fn silu(&self, x: &Tensor) -> Result<Tensor> {
+        group_norm::group_norm(x, self.groups, &self.weight, &self.bias, None, true)
+    }
+
+    /// SiLU of GN(x) * (1 + scale) + shift, scale and shift [n, c] (AdaGN).
+    pub fn adaptive_silu(&self, x: &Tensor, scale: &Tensor, shift: &Tensor) -> Result<Tensor> {
+        group_norm::group_norm(
+            x,
+            self.groups,
+            &self.weight,
+            &self.bias,
+            Some((scale, shift)),
+            true,
+        )
+    }
+}
+
+/// Sinusoids of t [n] f32 (may be fractional) → [n, dim]: cosines first, periods up to 10,000.
+pub fn timestep_embedding(t: &Tensor, dim: usize) -> Result<Tensor> {
+    let half = dim / 2;
+    let frequencies: Vec<f32> = (0..half)
+        .map(|k| (-(10000f32.ln()) * k as f32 / half as f32).exp())
+        .collect();
+    let frequencies = Tensor::from_vec(frequencies, (1, half), t.device())?;
+    let angles = t
+        .to_dtype(DType::F32)?
+        .unsqueeze(1)?
+        .broadcast_mul(&frequencies)?;
+    let waves = Tensor::cat(&[angles.cos()?, angles.sin()?], 1)?;
+    match dim % 2 {
+        0 => Ok(waves),
+        _ => waves.pad_with_zeros(1, 0, 1),
+    }
+}
+
+/// Values of a mask that one task draws.
+const CHUNK: usize = 1 << 14;
+
+/// Dropout whose masks are a pure function of (seed, step, layer), so that a resumed run sees the same ones.
+pub struct Dropout {
+    p: f64,
+    seed: u64,
+    step: u64,
+    layer: Cell<u64>,
+}
+
+impl Dropout {
+    pub fn new(p: f64, seed: u64, step: u64) -> Self {
+        Self {
+            p,
+            seed,
+            step,
+            layer: Cell::new(0),
+        }
+    }
+
+    /// Zeroes a share p of x and scales the rest by 1 / (1 - p); layers are told apart by the order of the calls.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        if self.p <= 0.0 {
+            return Ok(x.clone());
+        }
+        let layer = self.layer.replace(self.layer.get() + 1);
+        let mut key = [0u8; 32];
+        key[..8].copy_from_slice(&self.seed.to_le_bytes());
+        key[8..15].copy_from_slice(b"dropout");
+        key[16..24].copy_from_slice(&layer.to_le_bytes());
+        let mut rng = ChaCha8Rng::from_seed(key);
+        rng.set_stream(self.step);
+        let keep = (1.0 / (1.0 - self.p)) as f32;
+        let limit = (self.p * 4294967296.0) as u64;
+        let mut mask = vec![0f32; x.elem_count()];
+        mask.par_chunks_mut(CHUNK)
+            .enumerate()
+            .for_each(|(i, mask)| {
+                // Each task finds its own words of the one stream.
+                let mut rng = rng.clone();
+                rng.set_word_pos((i * CHUNK) as u128);
+                for value in mask {
+                    if u64::from(rng.next_u32()) >= limit {
+                        *value = keep;
+                    }
+                }
+            });
+        x * Tensor::from_vec(mask, x.shape(), &Device::Cpu)?
+            .to_device(x.device())?
+            .to_dtype(x.dtype())?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mask_is_one_stream_however_many_tasks_draw_it() -> Result<()> {
+        let (p, n) = (0.25, 3 * CHUNK + 5);
+        let x = Tensor::ones(n, DType::F32, &Device::Cpu)?;
+        let dropout = Dropout::new(p, 7, 11);
+        dropout.forward(&x)?;
+        let mask = dropout.forward(&x)?.to_vec1::<f32>()?;
+        let mut key = [0u8; 32];
+        (key[0], key[16]) = (7, 1);
+        key[8..15].copy_from_slice(b"dropout");
+        let mut rng = ChaCha8Rng::from_seed(key);
+        rng.set_stream(11);
+        for (i, value) in mask.iter().enumerate() {
+            let kept = rng.next_u32() >= 1 << 30;
+            assert_eq!(*value, if kept { 4.0 / 3.0 } else { 0.0 }, "value {i}");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,104 @@
+//! The residual block of ADM: AdaGN or addition, BigGAN up and down, optional 1/sqrt(2) rescaling.
+
+use crate::experiment::nets::arch::Trunk;
+use crate::kernels::resample::{avg_pool2, upsample2};
+use crate::nets::adm::layers::{Conv2d, Dropout, GroupNorm, Linear, Start};
+use candle_core::{D, Result, Tensor};
+use candle_nn::VarBuilder;
+
+/// What a block does to the grid.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Resample {
+    Keep,
+    Up,
+    Down,
+}
+
+impl Resample {
+    fn apply(self, x: &Tensor) -> Result<Tensor> {
+        match self {
+            Resample::Keep => Ok(x.clone()),
+            Resample::Up => upsample2(x),
+            Resample::Down => avg_pool2(x),
+        }
+    }
+}
+
+pub struct ResBlock {
+    norm_in: GroupNorm,
+    conv_in: Conv2d,
+    emb: Linear,
+    norm_out: GroupNorm,
+    conv_out: Conv2d,
+    skip: Option<Conv2d>,
+    resample: Resample,
+    adagn: bool,
+    rescale: bool,
+}
+
+impl ResBlock {
+    /// cin → cout channels, with an embedding of four times the base width.
+    pub fn new(
+        trunk: &Trunk,
+        cin: usize,
+        cout: usize,
+        resample: Resample,
+        vb: VarBuilder,
+    ) -> Result<Self> {
+        let emb_width = if trunk.adagn { 2 * cout } else { cout };
+        let (norm_in, conv_in) = (vb.pp("in_layers.0"), vb.pp("in_layers.2"));
+        let (norm_out, conv_out) = (vb.pp("out_layers.0"), vb.pp("out_layers.3"));
+        Ok(Self {
+            norm_in: GroupNorm::new(cin, trunk.norm_groups, norm_in)?,
+            conv_in: Conv2d::new(cin, cout, 3, 1, Start::Torch, conv_in)?,
+            emb: Linear::new(
+                4 * trunk.channels,
+                emb_width,
+                Start::Torch,
+                vb.pp("emb_layers.1"),
+            )?,
+            norm_out: GroupNorm::new(cout, trunk.norm_groups, norm_out)?,
+            conv_out: Conv2d::new(cout, cout, 3, 1, Start::Zero, conv_out)?,
+            skip: match cin == cout {
+                true => None,
+                false => {
+                    let vb = vb.pp("skip_connection");
+                    Some(Conv2d::new(cin, cout, 1, 1, Start::Torch, vb)?)
+                }
+            },
+            resample,
+            adagn: trunk.adagn,
+            rescale: trunk.rescale_residual,
+        })
+    }
+
+    /// x [n, cin, h, w], emb [n, 4M] f32 already through SiLU → [n, cout, h', w'] of x's type.
+    pub fn forward(&self, x: &Tensor, emb: &Tensor, dropout: Option<&Dropout>) -> Result<Tensor> {
+        let h = self.resample.apply(&self.norm_in.silu(x)?)?;
+        let x = self.resample.apply(x)?;
+        let h = self.conv_in.forward(&h)?;
+        let e = self.emb.forward(emb)?;
+        let h = if self.adagn {
+            let half = e.dim(1)? / 2;
+            let (scale, shift) = (e.narrow(1, 0, half)?, e.narrow(1, half, half)?);
+            self.norm_out.adaptive_silu(&h, &scale, &shift)?
+        } else {
+            let e = e.to_dtype(h.dtype())?.unsqueeze(D::Minus1)?;
+            self.norm_out
+                .silu(&h.broadcast_add(&e.unsqueeze(D::Minus1)?)?)?
+        };
+        let h = match dropout {
+            Some(dropout) => dropout.forward(&h)?,
+            None => h,
+        };
+        let h = self.conv_out.forward(&h)?;
+        let sum = match &self.skip {
+            Some(skip) => (skip.forward(&x)? + h)?,
+            None => (x + h)?,
+        };
+        match self.rescale {
+            true => sum * std::f64::consts::FRAC_1_SQRT_2,
+            false => Ok(sum),
+        }
+    }
+}

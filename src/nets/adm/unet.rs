@@ -1,0 +1,189 @@
+//! The ADM UNet, and the super-resolution net, which is the same net shown a small image beside the noise.
+
+use crate::experiment::nets::arch::UnetArch;
+use crate::nets::adm::layers::{Conv2d, Dropout, GroupNorm, Start};
+use crate::nets::adm::resblock::Resample;
+use crate::nets::adm::resize::{Filter, resize};
+use crate::nets::adm::trunk::{Builder, Encoder, Layer, TimeEmbedding, run};
+use candle_core::{DType, Result, Tensor, bail};
+use candle_nn::{Init, VarBuilder};
+
+pub struct Unet {
+    time_embed: TimeEmbedding,
+    /// [classes, 4M].
+    label_emb: Option<Tensor>,
+    encoder: Encoder,
+    output_blocks: Vec<Vec<Layer>>,
+    norm: GroupNorm,
+    head: Conv2d,
+}
+
+impl Unet {
+    /// The convolutions of the blocks are in the type of `vb`, all else in f32: with f16 as ADM's `convert_to_fp16` does it,
+    /// except that a normalisation's affine maps and SiLU are rounded once, at their end.
+    pub fn new(arch: &UnetArch, vb: VarBuilder) -> Result<Self> {
+        Self::with_stem(arch, arch.trunk.in_channels, vb)
+    }
+
+    fn with_stem(arch: &UnetArch, in_channels: usize, vb: VarBuilder) -> Result<Self> {
+        let trunk = &arch.trunk;
+        let f32 = vb.to_dtype(DType::F32);
+        let time_embed = TimeEmbedding::new(trunk.channels, f32.clone())?;
+        let label_emb = match arch.classes {
+            None => None,
+            Some(0) => bail!("classes = 0; a class-conditional net needs at least 1"),
+            Some(classes) => {
+                let init = Init::Randn {
+                    mean: 0.0,
+                    stdev: 1.0,
+                };
+                Some(f32.get_with_hints((classes, 4 * trunk.channels), "label_emb.weight", init)?)
+            }
+        };
+        let encoder = Encoder::new(
+            &Builder {
+                trunk,
+                heads: trunk.heads,
+            },
+            in_channels,
+            vb.clone(),
+        )?;
+        let up = Builder {
+            trunk,
+            heads: arch.heads_up.unwrap_or(trunk.heads),
+        };
+        let (output_blocks, channels) = decoder(&up, &encoder, vb.pp("output_blocks"))?;
+        let out_channels = if arch.learn_sigma {
+            2 * trunk.in_channels
+        } else {
+            trunk.in_channels
+        };
+        Ok(Self {
+            time_embed,
+            label_emb,
+            encoder,
+            output_blocks,
+            norm: GroupNorm::new(channels, trunk.norm_groups, f32.pp("out.0"))?,
+            head: Conv2d::new(channels, out_channels, 3, 1, Start::Zero, f32.pp("out.2"))?,
+        })
+    }
+
+    /// Does the net need labels?
+    pub fn conditional(&self) -> bool {
+        self.label_emb.is_some()
+    }
+
+    /// x [n, c, h, w], t [n] f32 on the original clock, y [n] u32 for a class-conditional net
+    /// → the noise (or x0), and with a learned variance its part, [n, c or 2c, h, w] of x's type.
+    pub fn forward(
+        &self,
+        x: &Tensor,
+        t: &Tensor,
+        y: Option<&Tensor>,
+        dropout: Option<&Dropout>,
+    ) -> Result<Tensor> {
+        let n = self.encoder.check(x, t)?;
+        let emb = self.time_embed.forward(t)?;
+        let emb = match (&self.label_emb, y) {
+            (Some(table), Some(y)) => (emb + table.embedding(&labels(y, n, table.dim(0)?)?)?)?,
+            (None, None) => emb,
+            (Some(_), None) => bail!(
+                "a class-conditional net was given no labels\nhint: there is no null class; ask for classes"
+            ),
+            (None, Some(_)) => bail!("an unconditional net was given labels"),
+        };
+        // Every block applies SiLU to the embedding first: once is enough.
+        let emb = emb.silu()?;
+        let (mut skips, mut h) = self.encoder.forward(x, &emb, dropout)?;
+        for block in &self.output_blocks {
+            let Some(skip) = skips.pop() else {
+                bail!("more output blocks than skips")
+            };
+            h = run(block, &Tensor::cat(&[&h, &skip], 1)?, &emb, dropout)?;
+        }
+        self.head.forward(&self.norm.silu(&h.to_dtype(x.dtype())?)?)
+    }
+}
+
+/// y as u32, once it is n labels below the number of classes.
+fn labels(y: &Tensor, n: usize, classes: usize) -> Result<Tensor> {
+    let y = y.to_dtype(DType::U32)?;
+    if y.dims() != [n] {
+        bail!("{n} images need {n} labels, and those are {:?}", y.dims());
+    }
+    match y
+        .to_vec1::<u32>()?
+        .iter()
+        .find(|&&label| label as usize >= classes)
+    {
+        Some(label) => bail!("label {label} is outside 0..={}", classes - 1),
+        None => Ok(y),
+    }
+}
+
+/// `output_blocks` and their last width.
+fn decoder(
+    builder: &Builder,
+    encoder: &Encoder,
+    vb: VarBuilder,
+) -> Result<(Vec<Vec<Layer>>, usize)> {
+    let mut skips = encoder.widths.clone();
+    let (mut channels, mut factor) = (encoder.channels(), encoder.factor);
+    let mut blocks = Vec::new();
+    for level in (0..builder.trunk.channel_mult.len()).rev() {
+        for i in 0..=builder.trunk.res_blocks {
+            let vb = vb.pp(blocks.len());
+            let skip = skips.pop().unwrap_or(0);
+            let width = builder.width(level);
+            let mut block =
+                vec![builder.res(channels + skip, width, Resample::Keep, vb.pp("0"))?];
+            channels = width;
+            if builder.attends(factor) {
+                block.push(builder.attention(channels, vb.pp(block.len()))?);
+            }
+            if level > 0 && i == builder.trunk.res_blocks {
+                block.push(builder.up(channels, vb.pp(block.len()))?);
+                factor /= 2;
+            }
+            blocks.push(block);
+        }
+    }
+    Ok((blocks, channels))
+}
+
+pub struct SuperRes {
+    unet: Unet,
+}
+
+impl SuperRes {
+    pub fn new(arch: &UnetArch, vb: VarBuilder) -> Result<Self> {
+        Ok(Self {
+            unet: Unet::with_stem(arch, 2 * arch.trunk.in_channels, vb)?,
+        })
+    }
+
+    pub fn conditional(&self) -> bool {
+        self.unet.conditional()
+    }
+
+    /// As `Unet::forward`, with `low` [n, c, s, s] in [-1, 1] enlarged to x's size and put behind it.
+    pub fn forward(
+        &self,
+        x: &Tensor,
+        t: &Tensor,
+        low: &Tensor,
+        y: Option<&Tensor>,
+        dropout: Option<&Dropout>,
+    ) -> Result<Tensor> {
+        let (n, c, h, w) = x.dims4()?;
+        if (low.dim(0)?, low.dim(1)?) != (n, c) {
+            bail!(
+                "{n} images of {c} channels need as many small ones, and those are {:?}",
+                low.dims()
+            );
+        }
+        let large = resize(&low.detach(), h, w, Filter::Bilinear)?;
+        self.unet
+            .forward(&Tensor::cat(&[x, &large], 1)?, t, y, dropout)
+    }
+}

@@ -1,0 +1,280 @@
+//! The line chart: a metric over an axis, one line a value of another, with 95 % interval bands.
+
+use crate::report::chart::canvas::text_width;
+use crate::report::chart::palette::{self, Look};
+use crate::report::chart::picture::{Anchor, At, Picture};
+use crate::report::chart::series::{Lines, Point};
+use crate::report::chart::ticks::Scale;
+use crate::report::rows::names::{self, Better};
+use crate::report::rows::published::same;
+
+pub const WIDTH: f64 = 760.0;
+pub const HEIGHT: f64 = 480.0;
+pub const TICK: f64 = 15.0;
+pub const LABEL: f64 = 16.5;
+pub const NOTE: f64 = 12.5;
+
+/// What a chart says beside its data.
+pub struct Words<'a> {
+    /// As in the experiment file: `fd`.
+    pub metric: &'a str,
+    /// `FD (shapes)`.
+    pub y: &'a str,
+    pub x: &'a str,
+}
+
+/// The rectangle that the data fill.
+#[derive(Clone, Copy)]
+pub struct Plot {
+    pub left: f64,
+    pub right: f64,
+    pub top: f64,
+    pub bottom: f64,
+}
+
+impl Plot {
+    /// Places in 0..=1 to pixels.
+    pub fn at(&self, x: f64, y: f64) -> At {
+        (
+            self.left + x * (self.right - self.left),
+            self.bottom - y * (self.bottom - self.top),
+        )
+    }
+}
+
+/// The chart as a picture.
+pub fn draw(lines: &Lines, words: &Words) -> Picture {
+    let all = || lines.series.iter().flat_map(|s| &s.points);
+    let mut bounds: Vec<f64> = all().flat_map(|p| [p.low, p.value, p.high]).collect();
+    bounds.extend(lines.published.iter().map(|p| p.value));
+    let y = Scale::of_metric(words.metric, &bounds);
+    let x = Scale::of_values(&lines.values);
+    let mean = if lines.averaged.is_some() {
+        "mean "
+    } else {
+        ""
+    };
+    let head = format!("{mean}{}", words.y);
+    let title = format!("{head} against {}", words.x);
+    let mut picture = Picture::new(WIDTH, HEIGHT, title);
+    let names: Vec<&str> = lines.series.iter().map(|s| s.name.as_str()).collect();
+    let plot = room(&y, &names, notes(lines).len());
+    axes(&mut picture, plot, &x, &y);
+    heads(&mut picture, plot, &head, words, y.is_log());
+    let place =
+        |p: &Point, v: f64| plot.at(x.place(position(lines, &lines.values[p.x])), y.place(v));
+    let looks = palette::looks(lines.series.len());
+    for (series, look) in lines.series.iter().zip(&looks) {
+        for run in runs(&series.points) {
+            if let [p] = run {
+                bar(&mut picture, place(p, p.low), place(p, p.high), look);
+                continue;
+            }
+            let upper = run.iter().map(|p| place(p, p.high));
+            let lower = run.iter().rev().map(|p| place(p, p.low));
+            picture.fill(upper.chain(lower).collect(), look.colour, 0.16);
+        }
+    }
+    for (series, look) in lines.series.iter().zip(&looks) {
+        for run in runs(&series.points) {
+            let path: Vec<At> = run.iter().map(|p| place(p, p.value)).collect();
+            picture.dashes(&path, look.dash, look.colour, 2.2);
+        }
+        for p in &series.points {
+            picture.point(look.form, place(p, p.value), 4.6, look.colour);
+        }
+    }
+    for p in &lines.published {
+        let at = plot.at(x.place(position(lines, &p.x)), y.place(p.value));
+        let look = looks[p.series];
+        picture.hollow(look.form, at, 5.0, look.colour);
+    }
+    let ends = lines.series.iter().map(|s| {
+        let last = s.points.last();
+        last.map_or(plot.bottom, |p| place(p, p.value).1)
+    });
+    legend(
+        &mut picture,
+        plot,
+        &names,
+        &looks,
+        &ends.collect::<Vec<_>>(),
+    );
+    for (i, note) in notes(lines).iter().rev().enumerate() {
+        let at = (plot.left, HEIGHT - 12.0 - 17.0 * i as f64);
+        picture.text(at, note, NOTE, palette::QUIET, Anchor::Left);
+    }
+    picture
+}
+
+/// A value on the x scale: its number, or its index where values are no numbers.
+fn position(lines: &Lines, value: &toml::Value) -> f64 {
+    let numbers = lines.values.iter().all(|v| names::number(v).is_some());
+    let index = || lines.values.iter().position(|v| same(Some(v), Some(value)));
+    match names::number(value) {
+        Some(number) if numbers && lines.values.len() > 1 => number,
+        _ => index().unwrap_or(0) as f64,
+    }
+}
+
+/// The interval of a point without neighbours, for which there is no band.
+fn bar(picture: &mut Picture, low: At, high: At, look: &Look) {
+    if low.1 - high.1 < 0.5 {
+        return;
+    }
+    picture.line(&[low, high], look.colour, 1.4);
+    for end in [low, high] {
+        let cap = [(end.0 - 5.0, end.1), (end.0 + 5.0, end.1)];
+        picture.line(&cap, look.colour, 1.4);
+    }
+}
+
+/// Neighbouring points; a value that is missing parts the line.
+fn runs(points: &[Point]) -> Vec<&[Point]> {
+    points.chunk_by(|a, b| a.x + 1 == b.x).collect()
+}
+
+fn notes(lines: &Lines) -> Vec<String> {
+    let mut notes = Vec::new();
+    let points = || lines.series.iter().flat_map(|s| &s.points);
+    if let Some(base) = &lines.base {
+        notes.push(format!("base: {base}; the others by what they change"));
+    }
+    if let Some(over) = &lines.averaged {
+        notes.push(format!("each point is the mean over {over}"));
+    }
+    let mut last = Vec::new();
+    if points().any(|p| p.low < p.high) {
+        last.push("intervals: 95 % bootstrap over images".to_string());
+    }
+    if !lines.published.is_empty() {
+        last.push("hollow: published".to_string());
+    }
+    if lines.missing > 0 {
+        last.push(format!("{} cells missing", lines.missing));
+    }
+    if !last.is_empty() {
+        notes.push(last.join("; "));
+    }
+    notes
+}
+
+/// The data's rectangle, with room for the labels around it and so many lines of notes below.
+pub fn room(y: &Scale, names: &[&str], notes: usize) -> Plot {
+    let widest = |texts: &mut dyn Iterator<Item = f64>| texts.fold(0.0, f64::max);
+    let ticks = widest(&mut y.ticks.iter().map(|t| text_width(&t.1, TICK)));
+    let legend = widest(&mut names.iter().map(|n| text_width(n, LABEL)));
+    let legend = if legend > 0.0 { legend + 72.0 } else { 24.0 };
+    Plot {
+        left: 26.0 + ticks,
+        right: WIDTH - legend.min(0.5 * WIDTH),
+        top: 52.0,
+        bottom: HEIGHT
+            - match notes {
+                0 => 62.0,
+                n => 67.0 + 17.0 * n as f64,
+            },
+    }
+}
+
+/// Grid, frame and tick labels.
+pub fn axes(picture: &mut Picture, plot: Plot, x: &Scale, y: &Scale) {
+    for (value, label) in &y.ticks {
+        let (_, v) = plot.at(0.0, y.place(*value));
+        picture.line(&[(plot.left, v), (plot.right, v)], palette::GRID, 1.0);
+        picture.text(
+            (plot.left - 10.0, v),
+            label,
+            TICK,
+            palette::INK,
+            Anchor::Right,
+        );
+    }
+    let shown: Vec<(f64, String)> = x
+        .ticks
+        .iter()
+        .map(|(value, label)| (plot.at(x.place(*value), 0.0).0, cut(label)))
+        .collect();
+    let half = |label: &str| 0.5 * text_width(label, TICK);
+    let touch = |a: &(f64, String), b: &(f64, String)| b.0 - a.0 < half(&a.1) + half(&b.1) + 8.0;
+    // Labels too long for one row stand on two, in turn.
+    let rows = 1 + usize::from(shown.windows(2).any(|w| touch(&w[0], &w[1])));
+    for (i, (u, label)) in shown.iter().enumerate() {
+        let foot = (*u, plot.bottom + 5.0);
+        picture.line(&[(*u, plot.top), (*u, plot.bottom)], palette::GRID, 1.0);
+        picture.line(&[(*u, plot.bottom), foot], palette::FRAME, 1.2);
+        let down = plot.bottom + 18.0 + if i % rows == 1 { 15.0 } else { 0.0 };
+        picture.text((*u, down), label, TICK, palette::INK, Anchor::Centre);
+    }
+    let corner = [(plot.left, plot.bottom), (plot.right, plot.bottom)];
+    picture.line(&corner, palette::FRAME, 1.2);
+}
+
+/// A label of at most 24 characters.
+fn cut(label: &str) -> String {
+    match label.chars().count() > 24 {
+        true => label.chars().take(23).chain(['…']).collect(),
+        false => label.to_string(),
+    }
+}
+
+/// The y label upright over its axis, the x label under its own.
+fn heads(picture: &mut Picture, plot: Plot, head: &str, words: &Words, log: bool) {
+    picture.text((16.0, 24.0), head, LABEL + 1.0, palette::INK, Anchor::Left);
+    let good = match names::better(words.metric) {
+        Some(Better::Lower) => "lower is better",
+        Some(Better::Higher) => "higher is better",
+        None => "",
+    };
+    let log = if log { "log scale" } else { "" };
+    let aside: Vec<&str> = [good, log].into_iter().filter(|t| !t.is_empty()).collect();
+    let after = 16.0 + text_width(head, LABEL + 1.0) + 12.0;
+    picture.text(
+        (after, 24.5),
+        &aside.join(", "),
+        NOTE + 1.0,
+        palette::QUIET,
+        Anchor::Left,
+    );
+    let centre = 0.5 * (plot.left + plot.right);
+    picture.text(
+        (centre, plot.bottom + 44.0),
+        words.x,
+        LABEL,
+        palette::INK,
+        Anchor::Centre,
+    );
+}
+
+/// Names right of the data, each as near to the end of its line as the others allow.
+pub fn legend(picture: &mut Picture, plot: Plot, names: &[&str], looks: &[Look], ends: &[f64]) {
+    if names.iter().all(|n| n.is_empty()) {
+        return;
+    }
+    let gap = (plot.bottom - plot.top) / (names.len().max(2) - 1) as f64;
+    let gap = gap.min(24.0);
+    for ((name, look), y) in names.iter().zip(looks).zip(spread(ends, gap, plot)) {
+        let x = plot.right + 12.0;
+        picture.dashes(&[(x, y), (x + 40.0, y)], look.dash, look.colour, 2.2);
+        picture.point(look.form, (x + 20.0, y), 4.6, look.colour);
+        picture.text((x + 47.0, y), name, LABEL, palette::INK, Anchor::Left);
+    }
+}
+
+/// Heights moved apart to at least `gap`, in their order, within the plot where they fit.
+fn spread(ends: &[f64], gap: f64, plot: Plot) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..ends.len()).collect();
+    order.sort_by(|&a, &b| ends[a].total_cmp(&ends[b]));
+    let mut out = ends.to_vec();
+    let mut floor = f64::NEG_INFINITY;
+    for &i in &order {
+        out[i] = out[i].max(floor + gap);
+        floor = out[i];
+    }
+    let mut ceiling = (plot.bottom + gap).max(plot.top + gap * ends.len() as f64);
+    for &i in order.iter().rev() {
+        out[i] = out[i].min(ceiling - gap);
+        ceiling = out[i];
+    }
+    out
+}

@@ -1,0 +1,271 @@
+//! One metric against another: points joined in the order of an axis and labelled with its value.
+
+use crate::report::chart::canvas::text_width;
+use crate::report::chart::lines::{self, HEIGHT, LABEL, NOTE, Plot, TICK};
+use crate::report::chart::palette;
+use crate::report::chart::picture::{Anchor, At, Picture};
+use crate::report::chart::series::{self, distinct};
+use crate::report::chart::ticks::Scale;
+use crate::report::rows::names;
+use crate::run::results::{Row, Score};
+
+/// Two metrics as in the experiment file, and as people read them.
+pub struct Pair<'a> {
+    pub x: (&'a str, &'a str),
+    pub y: (&'a str, &'a str),
+}
+
+struct Dot {
+    x: Score,
+    y: Score,
+    label: String,
+}
+
+struct Trace {
+    name: String,
+    dots: Vec<Dot>,
+}
+
+/// The chart; one line for each value of `by` and of every other axis but the one that gives the order.
+/// `others` are published rows, drawn hollow on the trace that they belong to.
+pub fn draw(rows: &[Row], others: &[Row], pair: &Pair, by: &[String]) -> Picture {
+    let varying = series::varying(rows);
+    let order = varying.iter().rev().find(|k| !by.contains(k)).cloned();
+    let traces = traces(rows, pair, &varying, order.as_deref());
+    let printed = printed(rows, others, pair, &varying, order.as_deref(), &traces);
+    let dots = || traces.iter().flat_map(|t| &t.dots);
+    let shown = || dots().chain(printed.iter().map(|(_, dot)| dot));
+    let bounds = |pick: fn(&Dot) -> &Score| -> Vec<f64> {
+        let ends = shown().map(pick).flat_map(|s| [s.low, s.value, s.high]);
+        ends.filter(|v| v.is_finite()).collect()
+    };
+    let x = Scale::of_metric(pair.x.0, &bounds(|d| &d.x));
+    let y = Scale::of_metric(pair.y.0, &bounds(|d| &d.y));
+    let title = format!("{} against {}", pair.y.1, pair.x.1);
+    let mut picture = Picture::new(lines::WIDTH, HEIGHT, title);
+    let names: Vec<&str> = traces.iter().map(|t| t.name.as_str()).collect();
+    let plot = lines::room(&y, &names, 1);
+    lines::axes(&mut picture, plot, &x, &y);
+    let at = |x_: f64, y_: f64| plot.at(x.place(x_), y.place(y_));
+    let looks = palette::looks(traces.len());
+    for (trace, look) in traces.iter().zip(&looks) {
+        for dot in &trace.dots {
+            crosses(&mut picture, dot, look.colour, &at);
+        }
+        let path: Vec<At> = trace
+            .dots
+            .iter()
+            .map(|d| at(d.x.value, d.y.value))
+            .collect();
+        picture.dashes(&path, look.dash, look.colour, 2.2);
+    }
+    for (trace, look) in traces.iter().zip(&looks) {
+        for dot in &trace.dots {
+            picture.point(look.form, at(dot.x.value, dot.y.value), 4.8, look.colour);
+        }
+    }
+    for (trace, dot) in &printed {
+        let look = looks[*trace];
+        picture.hollow(look.form, at(dot.x.value, dot.y.value), 5.0, look.colour);
+    }
+    let spots: Vec<(At, &str)> = shown()
+        .map(|d| (at(d.x.value, d.y.value), d.label.as_str()))
+        .collect();
+    let paths = traces.iter().flat_map(|t| along(t, &at)).collect();
+    labels(&mut picture, plot, &spots, paths);
+    let ends = traces.iter().map(|t| {
+        let last = t.dots.last();
+        last.map_or(plot.bottom, |d| at(d.x.value, d.y.value).1)
+    });
+    lines::legend(
+        &mut picture,
+        plot,
+        &names,
+        &looks,
+        &ends.collect::<Vec<_>>(),
+    );
+    words(
+        &mut picture,
+        plot,
+        pair,
+        order.as_deref(),
+        !printed.is_empty(),
+    );
+    picture
+}
+
+/// One trace a combination of the axes but `order`, its dots in that axis's order.
+fn traces(rows: &[Row], pair: &Pair, varying: &[String], order: Option<&str>) -> Vec<Trace> {
+    let keys: Vec<&String> = varying
+        .iter()
+        .filter(|k| Some(k.as_str()) != order)
+        .collect();
+    let name = |row: &Row| name(rows, row, &keys);
+    let steps = order.map(|key| distinct(rows, key)).unwrap_or_default();
+    let step = |row: &Row| {
+        let value = order.and_then(|key| names::at(row, key));
+        steps.iter().position(|s| Some(s) == value).unwrap_or(0)
+    };
+    let mut sorted: Vec<&Row> = rows.iter().collect();
+    sorted.sort_by_key(|r| step(r));
+    let mut traces: Vec<Trace> = Vec::new();
+    // Named in grid order, filled in the axis's order.
+    for row in rows {
+        let name = name(row);
+        if !traces.iter().any(|t| t.name == name) {
+            traces.push(Trace {
+                name,
+                dots: Vec::new(),
+            });
+        }
+    }
+    for row in sorted {
+        let scores = (names::score(row, pair.x.0), names::score(row, pair.y.0));
+        let (Some(x), Some(y)) = scores else {
+            continue;
+        };
+        let value = order.and_then(|key| names::at(row, key));
+        let dot = Dot {
+            x: x.clone(),
+            y: y.clone(),
+            label: value.map(names::value).unwrap_or_default(),
+        };
+        let own = name(row);
+        traces.iter_mut().filter(|t| t.name == own).for_each(|t| {
+            t.dots.push(Dot {
+                x: dot.x.clone(),
+                y: dot.y.clone(),
+                label: dot.label.clone(),
+            })
+        });
+    }
+    traces
+}
+
+/// `resolution 16, steps 25`: the trace that a row belongs to.
+fn name(rows: &[Row], row: &Row, keys: &[&String]) -> String {
+    let parts = keys
+        .iter()
+        .filter_map(|k| Some(series::label(rows, k, names::at(row, k)?)));
+    parts.collect::<Vec<_>>().join(", ")
+}
+
+/// Published rows that say both metrics and where they belong, each with its trace.
+fn printed(
+    rows: &[Row],
+    others: &[Row],
+    pair: &Pair,
+    varying: &[String],
+    order: Option<&str>,
+    traces: &[Trace],
+) -> Vec<(usize, Dot)> {
+    let keys: Vec<&String> = varying
+        .iter()
+        .filter(|k| Some(k.as_str()) != order)
+        .collect();
+    let dot = |row: &Row| {
+        let own = name(rows, row, &keys);
+        let trace = traces.iter().position(|t| t.name == own)?;
+        let value = order.and_then(|key| names::at(row, key));
+        let dot = Dot {
+            x: names::score(row, pair.x.0)?.clone(),
+            y: names::score(row, pair.y.0)?.clone(),
+            label: value.map(names::value).unwrap_or_default(),
+        };
+        Some((trace, dot))
+    };
+    others.iter().filter_map(dot).collect()
+}
+
+/// The intervals of both metrics, thin and pale.
+fn crosses(picture: &mut Picture, dot: &Dot, colour: (u8, u8, u8), at: &dyn Fn(f64, f64) -> At) {
+    let pale = |c: u8| (255.0 - 0.45 * (255.0 - c as f64)) as u8;
+    let colour = (pale(colour.0), pale(colour.1), pale(colour.2));
+    let (x, y) = (&dot.x, &dot.y);
+    if x.low < x.high {
+        picture.line(&[at(x.low, y.value), at(x.high, y.value)], colour, 1.4);
+    }
+    if y.low < y.high {
+        picture.line(&[at(x.value, y.low), at(x.value, y.high)], colour, 1.4);
+    }
+}
+
+/// Places every few pixels on a trace's line, which labels should stay clear of.
+fn along(trace: &Trace, at: &dyn Fn(f64, f64) -> At) -> Vec<At> {
+    let mut places = Vec::new();
+    for pair in trace.dots.windows(2) {
+        let [from, to] = [&pair[0], &pair[1]].map(|d| at(d.x.value, d.y.value));
+        let count = ((to.0 - from.0).hypot(to.1 - from.1) / 6.0).ceil();
+        for i in 1..count as usize {
+            let f = i as f64 / count;
+            places.push((from.0 + f * (to.0 - from.0), from.1 + f * (to.1 - from.1)));
+        }
+    }
+    places
+}
+
+/// Each label beside its point, on the side where it has most air.
+fn labels(picture: &mut Picture, plot: Plot, spots: &[(At, &str)], mut busy: Vec<At>) {
+    for (at, label) in spots.iter().filter(|(_, l)| !l.is_empty()) {
+        let half = 0.5 * text_width(label, TICK - 1.0);
+        let spot = |turn: usize| {
+            let (sin, cos) = (turn as f64 * std::f64::consts::FRAC_PI_8).sin_cos();
+            (at.0 + cos * (half + 13.0), at.1 - sin * 17.0)
+        };
+        let air = |p: &At| {
+            let others = spots.iter().map(|s| s.0).filter(|o| o != at);
+            let others = others.chain(busy.iter().copied());
+            // Text is wider than high: what is beside it is nearer than it looks.
+            let near = others.map(|o| ((o.0 - p.0) / (1.0 + half / 12.0)).hypot(o.1 - p.1));
+            let wide = p.0 > plot.left + half && p.0 < plot.right - half;
+            let high = p.1 > plot.top - 12.0 && p.1 < plot.bottom - 8.0;
+            near.fold(40.0, f64::min) - if wide && high { 0.0 } else { 100.0 }
+        };
+        let mut best = spot(4);
+        // Upright first, then ever further down on either side.
+        for turn in [2, 6, 3, 5, 1, 7, 0, 8, 15, 9, 14, 10, 13, 11, 12] {
+            if air(&spot(turn)) > air(&best) + 1.0 {
+                best = spot(turn);
+            }
+        }
+        picture.text(best, label, TICK - 1.0, palette::INK, Anchor::Centre);
+        busy.push(best);
+    }
+}
+
+fn words(picture: &mut Picture, plot: Plot, pair: &Pair, order: Option<&str>, printed: bool) {
+    picture.text(
+        (16.0, 24.0),
+        pair.y.1,
+        LABEL + 1.0,
+        palette::INK,
+        Anchor::Left,
+    );
+    let centre = 0.5 * (plot.left + plot.right);
+    picture.text(
+        (centre, plot.bottom + 44.0),
+        pair.x.1,
+        LABEL,
+        palette::INK,
+        Anchor::Centre,
+    );
+    let intervals = "crosses: 95 % bootstrap intervals over images";
+    let intervals = match printed {
+        true => "hollow: published; crosses: 95 % bootstrap intervals".to_string(),
+        false => intervals.to_string(),
+    };
+    let note = match order {
+        Some(key) => format!(
+            "points joined in order of {0}, labelled with it; {intervals}",
+            names::axis_title(key)
+        ),
+        None => intervals,
+    };
+    picture.text(
+        (plot.left, HEIGHT - 12.0),
+        &note,
+        NOTE,
+        palette::QUIET,
+        Anchor::Left,
+    );
+}

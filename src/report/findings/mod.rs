@@ -1,0 +1,5 @@
+//! What the numbers say: the lowest and highest, paired differences, and verdicts on what papers found.
+
+pub mod deltas;
+pub mod overall;
+pub mod verdicts;

@@ -1,0 +1,105 @@
+//! What others have found, put to the test: the verdict comes from the difference, its interval and the seeds.
+
+use crate::experiment::file::finding::Claim;
+use crate::report::chart::series;
+use crate::report::rows::input::Report;
+use crate::report::rows::names::{self, Better};
+use crate::report::rows::published::same;
+use crate::run::differences::{Difference, difference};
+use crate::run::results::Row;
+use anyhow::Result;
+
+/// A claim and what became of it.
+pub struct Tested {
+    /// The source and its words.
+    pub claim: String,
+    /// `Holds here: FD (shapes) at adagn true minus that at adagn false is -0.011 [-0.018, -0.004].`
+    pub verdict: String,
+}
+
+/// The claims of a report's experiment in file order.
+///
+/// # Errors
+/// Where a stored file of influences cannot be read.
+pub fn tested(report: &Report) -> Result<Vec<Tested>> {
+    let claims = report.sweep.claims.iter();
+    claims
+        .map(|claim| {
+            let pairs = pairs(report.rows, claim);
+            let found = difference(&pairs, claim.metric.name())?;
+            Ok(Tested {
+                claim: format!("{}: {}", claim.source, claim.says),
+                verdict: match found {
+                    Some(found) => verdict(report, claim, &found),
+                    None => "Not measured here.".to_string(),
+                },
+            })
+        })
+        .collect()
+}
+
+/// Each cell where it is said to be worse, with the one where it is said to be better and that is its equal on every
+/// axis that the claim does not name.
+fn pairs<'a>(rows: &'a [Row], claim: &Claim) -> Vec<(&'a Row, &'a Row)> {
+    let (here, there) = (claim.here(), claim.there());
+    let stands = |row: &Row, place: &[(String, toml::Value)]| {
+        place
+            .iter()
+            .all(|(key, value)| same(names::at(row, key), Some(value)))
+    };
+    let named = |key: &String| here.iter().any(|(name, _)| name == key);
+    let alike = |a: &Row, b: &Row| {
+        let mut axes = a.axes.iter().filter(|key| !named(key));
+        axes.all(|key| names::at(a, key) == names::at(b, key))
+    };
+    let worse = rows.iter().filter(|row| stands(row, &there));
+    worse
+        .filter_map(|from| {
+            let mut better = rows.iter().filter(|row| stands(row, &here));
+            Some((from, better.find(|to| alike(from, to))?))
+        })
+        .collect()
+}
+
+fn verdict(report: &Report, claim: &Claim, found: &Difference) -> String {
+    let metric = claim.metric.name();
+    let good = match names::better(metric) {
+        Some(Better::Higher) => found.value > 0.0,
+        _ => found.value < 0.0,
+    };
+    let word = match (found.stands(), good) {
+        (true, true) => "Holds here",
+        (true, false) => "The contrary holds here",
+        (false, _) => "Not decided here",
+    };
+    let decimals = names::decimals(metric, std::iter::once(found.value)).max(3);
+    let signed = |v: &f64| format!("{v:+.decimals$}");
+    let interval = found.interval.map(|(low, high)| {
+        let (low, high) = (signed(&low), signed(&high));
+        format!(" [{low}, {high}]")
+    });
+    let each = (found.each.len() > 1).then(|| {
+        let each: Vec<String> = found.each.iter().map(signed).collect();
+        format!(", pair by pair {}", each.join("; "))
+    });
+    let place = |table: &toml::Table| {
+        let places = crate::experiment::grid::overlay::leaves(table, "");
+        let labels = places
+            .iter()
+            .map(|(key, v)| series::label(report.rows, key, v));
+        labels.collect::<Vec<_>>().join(", ")
+    };
+    let at = match claim.at.is_empty() {
+        true => String::new(),
+        false => format!("at {}, ", place(&claim.at)),
+    };
+    format!(
+        "{word}: {at}{} with {} minus that with {} is {}{}{}.",
+        names::metric(metric, report.world()),
+        place(&claim.better),
+        place(&claim.than),
+        signed(&found.value),
+        interval.unwrap_or_default(),
+        each.unwrap_or_default(),
+    )
+}

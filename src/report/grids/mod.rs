@@ -1,0 +1,4 @@
+//! Sample grids.
+
+pub mod mosaic;
+pub mod samples;

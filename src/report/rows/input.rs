@@ -1,0 +1,41 @@
+//! What a report is made of.
+
+use crate::experiment::file::experiment::{Eval, Experiment, Sample};
+use crate::experiment::grid::sweep::Sweep;
+use crate::run::results::Row;
+
+pub struct Report<'a> {
+    pub sweep: &'a Sweep,
+    /// The experiment as text, to be shown with the results.
+    pub resolved: &'a str,
+    /// One a cell, in grid order.
+    pub rows: &'a [Row],
+    pub warnings: &'a [String],
+    /// An axis or a metric that orders the tables; grid order without it.
+    pub sort: Option<&'a str>,
+}
+
+impl<'a> Report<'a> {
+    /// The first cell's experiment: right for all cells in everything that is no axis.
+    pub fn spec(&self) -> Option<&'a Experiment> {
+        self.sweep.cells.first().map(|c| &c.spec)
+    }
+
+    pub fn sample(&self) -> Option<&'a Sample> {
+        self.spec()?.sample.as_ref()
+    }
+
+    pub fn eval(&self) -> Option<&'a Eval> {
+        self.spec()?.eval.as_ref()
+    }
+
+    /// The world that the feature net belongs to, as it names the metrics.
+    pub fn world(&self) -> &'a str {
+        let mut evals = self.sweep.cells.iter().filter_map(|c| c.spec.eval.as_ref());
+        match evals.next() {
+            None => "unknown features",
+            Some(first) if evals.all(|e| e.features == first.features) => &first.features,
+            Some(_) => "several nets",
+        }
+    }
+}

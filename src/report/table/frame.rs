@@ -1,0 +1,93 @@
+//! Rows to a polars frame: one row a cell, columns = axes, then each metric with its interval and count.
+
+use crate::report::rows::names;
+use crate::report::rows::published;
+use crate::run::results::Row;
+use anyhow::Result;
+use polars::prelude::{Column, DataFrame};
+
+/// cell u64 | every axis | metric, metric_low, metric_high f64, metric_count u64 | state.
+/// What a missing cell lacks is null, and `state` says why. Of published rows it says so, and where; they are no cells.
+pub fn frame(rows: &[Row]) -> Result<DataFrame> {
+    let metrics = names::metrics(rows);
+    let cell = |r: &Row| published::source(r).is_none().then_some(r.cell as u64);
+    let mut columns = vec![Column::new(
+        "cell".into(),
+        rows.iter().map(cell).collect::<Vec<Option<u64>>>(),
+    )];
+    let mut taken = vec!["cell".to_string(), "state".to_string()];
+    for metric in &metrics {
+        for end in ["", "_low", "_high", "_count"] {
+            taken.push(format!("{metric}{end}"));
+        }
+    }
+    let keys = keys(rows);
+    for (key, name) in keys.iter().zip(names::short(&keys, &taken)) {
+        let values: Vec<Option<&toml::Value>> = rows.iter().map(|r| names::at(r, key)).collect();
+        columns.push(axis(&name, &values));
+    }
+    for metric in &metrics {
+        columns.extend(scores(rows, metric));
+    }
+    let states: Vec<&str> = rows
+        .iter()
+        .map(|r| r.missing.as_deref().unwrap_or("done"))
+        .collect();
+    columns.push(Column::new("state".into(), states));
+    Ok(DataFrame::new(rows.len(), columns)?)
+}
+
+/// Every key of `at`, in the order of the first row that has it.
+fn keys(rows: &[Row]) -> Vec<String> {
+    let mut keys: Vec<String> = Vec::new();
+    for (key, _) in rows.iter().flat_map(|r| &r.at) {
+        if !keys.contains(key) {
+            keys.push(key.clone());
+        }
+    }
+    keys
+}
+
+/// The narrowest of i64, f64, bool and text that holds all values.
+fn axis(name: &str, values: &[Option<&toml::Value>]) -> Column {
+    let known = || values.iter().flatten();
+    if known().all(|v| v.is_integer()) {
+        let ints: Vec<Option<i64>> = values
+            .iter()
+            .map(|v| v.and_then(|v| v.as_integer()))
+            .collect();
+        return Column::new(name.into(), ints);
+    }
+    if known().all(|v| v.is_integer() || v.is_float()) {
+        let floats: Vec<Option<f64>> = values.iter().map(|v| v.and_then(names::number)).collect();
+        return Column::new(name.into(), floats);
+    }
+    if known().all(|v| v.is_bool()) {
+        let bools: Vec<Option<bool>> = values.iter().map(|v| v.and_then(|v| v.as_bool())).collect();
+        return Column::new(name.into(), bools);
+    }
+    let text = |v: &toml::Value| match v {
+        toml::Value::String(s) => s.clone(),
+        other => other.to_string(),
+    };
+    let texts: Vec<Option<String>> = values.iter().map(|v| v.map(text)).collect();
+    Column::new(name.into(), texts)
+}
+
+fn scores(rows: &[Row], metric: &str) -> [Column; 4] {
+    let of = |pick: fn(&crate::run::results::Score) -> f64| -> Vec<Option<f64>> {
+        rows.iter()
+            .map(|r| names::score(r, metric).map(pick).filter(|v| v.is_finite()))
+            .collect()
+    };
+    let counts: Vec<Option<u64>> = rows
+        .iter()
+        .map(|r| Some(names::score(r, metric)?.count as u64).filter(|n| *n > 0))
+        .collect();
+    [
+        Column::new(metric.into(), of(|s| s.value)),
+        Column::new(format!("{metric}_low").into(), of(|s| s.low)),
+        Column::new(format!("{metric}_high").into(), of(|s| s.high)),
+        Column::new(format!("{metric}_count").into(), counts),
+    ]
+}

@@ -1,0 +1,96 @@
+//! What long questions to a net found, kept in parts in the store: a killed run goes on, a larger count asks for the rest.
+
+use crate::io::numpy::npz::{self, Array, Npz};
+use crate::jobs::context::{Progress, Stopped};
+use crate::jobs::files::parts;
+use anyhow::{Context, Result};
+use candle_core::Tensor;
+use std::ops::{ControlFlow, Range};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Hears of a step that is done, from 0, and how many there are.
+pub type Tick<'t> = dyn FnMut(usize, usize) -> ControlFlow<()> + 't;
+
+/// Named f32 arrays [n, ...], a row each of what was asked about.
+pub type Found = Vec<(&'static str, Tensor)>;
+
+/// Finds what a range asks for; tells of its steps and, where that breaks off, gives None.
+pub type Ask<'t> = dyn Fn(Range<u64>, &mut Tick) -> Result<Option<Found>> + 't;
+
+/// What is asked.
+pub struct Asked {
+    /// Where the parts lie; its name stands for everything that the answers depend on.
+    pub folder: PathBuf,
+    /// The first word of their names.
+    pub what: &'static str,
+    /// `images`, `pairs`.
+    pub unit: &'static str,
+    pub count: u64,
+    /// How many a part holds.
+    pub size: u64,
+}
+
+impl Asked {
+    /// Lets `ask` find what no part holds yet.
+    ///
+    /// # Errors
+    /// [`Stopped`] when `stop` was set, after the step at hand: parts that are whole are kept.
+    pub fn answers(self, ask: &Ask, tell: &dyn Fn(Progress), stop: &AtomicBool) -> Result<Answers> {
+        let Asked { folder, what, .. } = &self;
+        std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+        let ranges = parts::missing(&parts::present(folder, what)?, self.count, self.size);
+        let mut done = self.count - ranges.iter().map(|r| r.end - r.start).sum::<u64>();
+        for range in ranges {
+            let size = range.end - range.start;
+            let mut tick = |step: usize, steps: usize| {
+                // Counted in whole images, so that a long batch moves the bar too.
+                let share = size * (step as u64 + 1) / steps as u64;
+                tell(Progress {
+                    done: done + share,
+                    total: self.count,
+                    unit: self.unit,
+                    note: String::new(),
+                });
+                match stop.load(Ordering::Relaxed) {
+                    true => ControlFlow::Break(()),
+                    false => ControlFlow::Continue(()),
+                }
+            };
+            let Some(found) = ask(range.clone(), &mut tick)? else {
+                return Err(Stopped.into());
+            };
+            let arrays = found
+                .into_iter()
+                .map(|(name, rows)| {
+                    let shape = rows.dims().to_vec();
+                    Ok((name, Array::f32(&shape, rows.flatten_all()?.to_vec1()?)))
+                })
+                .collect::<Result<Vec<_>>>()?;
+            npz::write(&parts::path(folder, what, &range), &arrays)?;
+            done += size;
+        }
+        Ok(Answers(self))
+    }
+}
+
+/// What was found, on disk.
+pub struct Answers(Asked);
+
+impl Answers {
+    /// The array `name` of the first `count`, row by row.
+    pub fn rows(&self, name: &str, count: u64) -> Result<Vec<f32>> {
+        let Asked { folder, what, .. } = &self.0;
+        let count = count.min(self.0.count);
+        let mut all = Vec::new();
+        for (part, take) in parts::covering(&parts::present(folder, what)?, count)? {
+            let array = Npz::open(&part.path)?.f32(name);
+            let data = array
+                .with_context(|| format!("reading {}", part.path.display()))?
+                .data;
+            let wide = data.len() / (part.range.end - part.range.start) as usize;
+            all.extend_from_slice(&data[take.start * wide..take.end * wide]);
+        }
+        Ok(all)
+    }
+}

@@ -1,0 +1,247 @@
+//! A trained denoiser and the real images that it is asked about.
+
+use crate::data::labels::classes;
+use crate::data::shapes::Stream;
+use crate::data::source::{Augment, Source};
+use crate::diffusion::process::posterior::{Output, Reading};
+use crate::diffusion::process::schedule::Schedule;
+use crate::diffusion::samplers::guidance::Field;
+use crate::experiment::file::experiment::Model;
+use crate::experiment::key::{Key, digest_file};
+use crate::experiment::nets::arch::{Arch, Process, UnetArch};
+use crate::io::checkpoint::Checkpoint;
+use crate::jobs::context::Progress;
+use crate::jobs::inputs::pinned::digest_data;
+use crate::nets::adm::unet::Unet;
+use crate::stages::ask::answers::{Answers, Asked, Found, Tick};
+use crate::stages::feed::planes;
+use crate::stages::weights;
+use anyhow::{Context, Result, bail};
+use candle_core::{Device, Tensor};
+use rayon::prelude::*;
+use serde::Serialize;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+/// What is asked about.
+pub struct Question<'a> {
+    pub checkpoint: &'a Path,
+    /// What a checkpoint is that does not say so itself.
+    pub preset: Option<&'a str>,
+    /// `shapes`, whose validation images are taken, or an image folder, tar, zip, npz or npy.
+    pub data: &'a str,
+    /// The first so many images; the first 1,000, or what there is, where it is not said (ADM's `num_samples`).
+    pub count: Option<u64>,
+    /// Images at a time; without effect on what is found.
+    pub batch: usize,
+    pub store: &'a Path,
+}
+
+/// A denoiser and images, both open.
+pub struct Subject<'a> {
+    question: &'a Question<'a>,
+    unet: Unet,
+    process: Process,
+    arch: UnetArch,
+    /// Pixels a side.
+    pub side: usize,
+    source: Source,
+    /// What the net calls each class of the data; empty for nets that ask for none.
+    numbers: Vec<u32>,
+    pub count: u64,
+    /// sha256 of the weights, and of the data where it is no world made by rule.
+    digests: (String, Option<String>),
+    device: Device,
+}
+
+/// Images [n, 3, side, side] in [-1, 1] and, for a net that asks for them, their labels [n].
+pub struct Batch {
+    pub images: Vec<u64>,
+    pub x0: Tensor,
+    pub labels: Option<Tensor>,
+}
+
+const IMAGES: u64 = 1000;
+
+impl<'a> Subject<'a> {
+    /// Opens both and sees that they fit.
+    ///
+    /// # Errors
+    /// Where the checkpoint holds no denoiser of images, where the net wants classes that the data does not have, or
+    /// where more images are asked for than there are.
+    pub fn open(question: &'a Question<'a>, device: &Device) -> Result<Self> {
+        let path = question.checkpoint;
+        let card = weights::card(&Checkpoint::open(path)?);
+        if let Some(card) = card.with_context(|| format!("reading {}", path.display()))?
+            && !matches!(card.arch, Arch::Unet(_))
+        {
+            bail!(
+                "{} is a {}, and a denoiser of images (a unet) is needed",
+                path.display(),
+                card.arch.title()
+            );
+        }
+        let model = Model {
+            preset: question.preset.map(String::from),
+            ..Model::default()
+        };
+        let net = weights::load(path, &model, device)?;
+        let Arch::Unet(arch) = &net.arch else {
+            bail!(
+                "{} is a {}, and a denoiser of images (a unet) is needed",
+                path.display(),
+                net.arch.title()
+            )
+        };
+        let side = arch.trunk.resolution;
+        let source = Source::open(question.data, Stream::Validation, side)?;
+        let numbers = match arch.classes {
+            Some(wanted) => classes::numbers(source.classes(), &net.classes, wanted)
+                .with_context(|| format!("labels of {}", question.data))?,
+            None => Vec::new(),
+        };
+        let count = match (question.count, source.len()) {
+            (Some(count), Some(len)) if count > len => {
+                bail!("--count {count}: {} has {len} images", question.data)
+            }
+            (Some(count), _) => count,
+            (None, len) => len.unwrap_or(IMAGES).min(IMAGES),
+        };
+        Ok(Self {
+            unet: Unet::new(arch, net.vb.clone())?,
+            process: net
+                .process
+                .context("the model names no diffusion process")?,
+            arch: arch.clone(),
+            side,
+            source,
+            numbers,
+            count,
+            digests: (digest_file(path)?, digest_data(question.data)?),
+            device: device.clone(),
+            question,
+        })
+    }
+
+    /// T, the steps that the net was trained on.
+    pub fn timesteps(&self) -> usize {
+        self.process.timesteps
+    }
+
+    /// The process on `steps` of its T: a count, or ADM's `ddim25` and `10,10,20`.
+    pub fn schedule(&self, steps: &str) -> Result<Schedule> {
+        Schedule::new(&self.process, steps).with_context(|| format!("--steps {steps}"))
+    }
+
+    /// The net's answers as the release reads them.
+    pub fn reading<'s>(&self, schedule: &'s Schedule, clip: bool) -> Reading<'s> {
+        Reading {
+            schedule,
+            output: Output::of(&self.process, self.arch.learn_sigma),
+            clip,
+        }
+    }
+
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The net as a function of (x, t), asked for `labels`.
+    pub fn denoiser(&self, labels: Option<Tensor>) -> Box<Field<'_>> {
+        Box::new(move |x: &Tensor, t: &Tensor| self.unet.forward(x, t, labels.as_ref(), None))
+    }
+
+    /// The labels [n] of these images, for a net that asks for them.
+    pub fn labels(&self, images: &[u64]) -> Result<Option<Tensor>> {
+        Ok(self.batch(images.to_vec())?.labels)
+    }
+
+    /// Images [n, 3, side, side] in [-1, 1].
+    pub fn images(&self, images: &[u64]) -> Result<Tensor> {
+        Ok(self.batch(images.to_vec())?.x0)
+    }
+
+    fn batch(&self, images: Vec<u64>) -> Result<Batch> {
+        let each = 3 * self.side * self.side;
+        let mut pixels = vec![0f32; images.len() * each];
+        let plain = Augment {
+            flip: false,
+            crop: None,
+        };
+        let labels = pixels
+            .par_chunks_mut(each)
+            .zip(&images)
+            .map(|(out, &image)| {
+                let example = self.source.get(image, plain)?;
+                planes(&example.pixels, out);
+                Ok(example.label)
+            })
+            .collect::<Result<Option<Vec<u32>>>>()?;
+        let shape = (images.len(), 3, self.side, self.side);
+        let labels = match (self.unet.conditional(), labels) {
+            (false, _) => None,
+            (true, Some(labels)) => {
+                let numbers = labels.iter().map(|label| self.numbers[*label as usize]);
+                let numbers: Vec<u32> = numbers.collect();
+                Some(Tensor::from_vec(numbers, images.len(), &self.device)?)
+            }
+            (true, None) => bail!(
+                "the net asks which class an image is of, and not all images of {} have one",
+                self.question.data
+            ),
+        };
+        Ok(Batch {
+            x0: Tensor::from_vec(pixels, shape, &self.device)?,
+            images,
+            labels,
+        })
+    }
+
+    /// What `ask` finds of every image, in the order of the images, kept in the store under a key of the net, its
+    /// weights, the images and `of`. Its arrays have a row an image of the batch.
+    ///
+    /// # Errors
+    /// [`Stopped`](crate::jobs::context::Stopped) when `stop` was set: parts that are whole are kept.
+    pub fn ask(
+        &self,
+        what: (&'static str, u32),
+        of: &impl Serialize,
+        ask: &dyn Fn(&Batch, &mut Tick) -> Result<Option<Found>>,
+        tell: &dyn Fn(Progress),
+        stop: &AtomicBool,
+    ) -> Result<Answers> {
+        let asked = Asked {
+            folder: self.folder(what, of)?,
+            what: what.0,
+            unit: "images",
+            count: self.count,
+            size: self.question.batch as u64,
+        };
+        let ask = |range: Range<u64>, tick: &mut Tick| ask(&self.batch(range.collect())?, tick);
+        asked.answers(&ask, tell, stop)
+    }
+
+    /// The folder of the store for what is found of this net and these images by `of`.
+    pub fn folder(&self, (what, version): (&str, u32), of: &impl Serialize) -> Result<PathBuf> {
+        #[derive(Serialize)]
+        struct Inputs<'k, T> {
+            weights: &'k str,
+            net: &'k UnetArch,
+            process: &'k Process,
+            data: &'k str,
+            classes: &'k [u32],
+            of: &'k T,
+        }
+        let inputs = Inputs {
+            weights: &self.digests.0,
+            net: &self.arch,
+            process: &self.process,
+            data: self.digests.1.as_deref().unwrap_or(self.question.data),
+            classes: &self.numbers,
+            of,
+        };
+        let key = Key::of(what, version, &inputs)?;
+        Ok(self.question.store.join(what).join(key.short()))
+    }
+}

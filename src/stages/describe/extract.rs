@@ -1,0 +1,164 @@
+//! Images through a feature net, batch by batch: the net of a world made by rule, or Inception.
+
+use crate::data::resize::input::{self, INPUT};
+use crate::experiment::file::experiment::{Kind, Model};
+use crate::experiment::nets::arch::Arch;
+use crate::experiment::scoring::rules::Preprocessing;
+use crate::io::checkpoint::Checkpoint;
+use crate::io::image::file::Rgb8;
+use crate::machine::cores::beside;
+use crate::nets::features::FeatureNet;
+use crate::nets::inception::net::{Inception, SIDE, Taps};
+use crate::stages::describe::inception;
+use crate::stages::feed::planes;
+use crate::stages::weights;
+use anyhow::{Context, Result, bail, ensure};
+use candle_core::{DType, Device, Tensor};
+use rayon::prelude::*;
+use std::path::Path;
+
+/// Images a forward pass; without effect on the features.
+const BATCH: usize = 64;
+/// The same for Inception, whose images are larger.
+pub const INCEPTION_BATCH: usize = 16;
+
+enum Net {
+    Features(FeatureNet),
+    Inception(Box<Inception>),
+}
+
+/// A feature net, ready.
+pub struct Extractor {
+    net: Net,
+    /// Class names, or none where the file does not say.
+    pub classes: Vec<String>,
+    device: Device,
+}
+
+/// Features of n images, row by row.
+#[derive(Default)]
+pub struct Rows {
+    /// f32 [n, pool].
+    pub pool: Vec<f32>,
+    /// f32 [n, spatial].
+    pub spatial: Vec<f32>,
+    /// f32 [n, classes]; Inception's without the bias of its last layer, as the Inception Score takes them.
+    pub logits: Vec<f32>,
+}
+
+impl Extractor {
+    /// Opens a feature net that was trained here or, told apart by content, Inception's weights; `key` names the
+    /// dictionary of a torch file that holds several.
+    pub fn open(path: &Path, key: Option<&str>, device: &Device) -> Result<Self> {
+        let file = Checkpoint::open_key(path, key)?;
+        if weights::card(&file)?.is_none() {
+            let (net, _) = inception::open(path, key, device)?;
+            return Ok(Self {
+                net: Net::Inception(Box::new(net)),
+                classes: Vec::new(),
+                device: device.clone(),
+            });
+        }
+        let model = Model {
+            kind: Kind::Features,
+            ..Model::default()
+        };
+        let loaded = weights::load(path, &model, device)?;
+        let Arch::Features(arch) = &loaded.arch else {
+            bail!("{} holds no feature net", path.display())
+        };
+        let net = FeatureNet::new(arch, loaded.vb.clone())?;
+        Ok(Self {
+            net: Net::Features(net),
+            classes: loaded.classes,
+            device: device.clone(),
+        })
+    }
+
+    pub fn is_inception(&self) -> bool {
+        matches!(self.net, Net::Inception(_))
+    }
+
+    /// u8 [n, side, side, 3] → features, appended to `rows`; `tick` hears of each batch's size. `how` resizes for
+    /// Inception; the nets of other worlds resize by themselves.
+    pub fn extract(
+        &self,
+        pixels: &[u8],
+        side: usize,
+        how: Preprocessing,
+        rows: &mut Rows,
+        tick: &mut dyn FnMut(usize),
+    ) -> Result<()> {
+        let each = side * side * 3;
+        ensure!(
+            each > 0 && pixels.len().is_multiple_of(each),
+            "the images are not whole"
+        );
+        let size = match self.net {
+            Net::Features(_) => BATCH,
+            Net::Inception(_) => INCEPTION_BATCH,
+        };
+        for batch in pixels.chunks(each * size) {
+            let n = batch.len() / each;
+            match &self.net {
+                Net::Features(net) => self.through(net, batch, side, rows)?,
+                Net::Inception(_) => {
+                    let mut inputs = vec![0f32; n * INPUT];
+                    inputs
+                        .par_chunks_mut(INPUT)
+                        .zip(batch.par_chunks(each))
+                        .try_for_each(|(out, image)| {
+                            let data = image.to_vec();
+                            let (w, h) = (side, side);
+                            input::fill(&Rgb8 { w, h, data }, how, out)
+                        })?;
+                    self.describe(inputs, rows)?;
+                }
+            }
+            tick(n);
+        }
+        Ok(())
+    }
+
+    /// f32 [n, 3, 299, 299], ready for Inception → features, appended to `rows`.
+    pub fn describe(&self, inputs: Vec<f32>, rows: &mut Rows) -> Result<()> {
+        let Net::Inception(net) = &self.net else {
+            bail!("this feature net takes pixels, not Inception's input")
+        };
+        let n = inputs.len() / INPUT;
+        let x = Tensor::from_vec(inputs, (n, 3, SIDE, SIDE), &self.device)?;
+        let features = beside(&self.device, || net.forward(&x, Taps::EVALUATOR))?;
+        for (rows, tensor) in [
+            (&mut rows.pool, &features.pool),
+            (&mut rows.spatial, &features.spatial),
+            (&mut rows.logits, &features.logits_unbiased),
+        ] {
+            append(
+                rows,
+                tensor.as_ref().context("Inception left a feature out")?,
+            )?;
+        }
+        Ok(())
+    }
+
+    fn through(&self, net: &FeatureNet, batch: &[u8], side: usize, rows: &mut Rows) -> Result<()> {
+        let each = side * side * 3;
+        let n = batch.len() / each;
+        let mut input = vec![0f32; batch.len()];
+        input
+            .par_chunks_mut(each)
+            .zip(batch.par_chunks(each))
+            .for_each(|(out, image)| planes(image, out));
+        let x = Tensor::from_vec(input, (n, 3, side, side), &self.device)?;
+        let features = beside(&self.device, || net.forward(&x))?;
+        append(&mut rows.pool, &features.pool)?;
+        append(&mut rows.spatial, &features.spatial)?;
+        append(&mut rows.logits, &features.logits)
+    }
+}
+
+fn append(rows: &mut Vec<f32>, tensor: &Tensor) -> Result<()> {
+    let values = tensor.flatten_all()?.to_dtype(DType::F32)?;
+    rows.extend(values.to_vec1::<f32>()?);
+    Ok(())
+}

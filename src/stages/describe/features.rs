@@ -1,0 +1,113 @@
+//! Images to features: each stored part of images becomes a part of features.
+
+use crate::data::survey::Facts;
+use crate::experiment::scoring::preset::INCEPTION;
+use crate::io::image::file::Rgb8;
+use crate::io::numpy::npz::{self, Array, Npz};
+use crate::jobs::context::{Bench, Progress, Stopped};
+use crate::jobs::files::parts::{self, Part};
+use crate::jobs::job::FeaturesJob;
+use crate::stages::describe::described;
+use crate::stages::describe::extract::{Extractor, Rows};
+use anyhow::{Context, Result, ensure};
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// Describes what is missing of images 0..count into `features-AAAAAA-BBBBBB.npz`.
+pub fn run(job: &FeaturesJob, bench: &Bench) -> Result<()> {
+    let images = parts::present(&bench.input(&job.samples), "images")?;
+    let images = parts::covering(&images, job.count as u64)?;
+    let done = parts::present(&bench.out, "features")?;
+    let extractor = Extractor::open(&job.weights.path, None, &bench.device)?;
+    ensure!(
+        extractor.is_inception() == (job.world == INCEPTION),
+        "eval.features = \"{}\", and eval.weights = \"{}\" holds {}\nhint: `features = \"{INCEPTION}\"` goes with Inception's weights, and with no others",
+        job.world,
+        job.weights.path.display(),
+        match extractor.is_inception() {
+            true => "Inception",
+            false => "another net",
+        }
+    );
+    let mut made = 0;
+    for (part, take) in images {
+        if bench.stopped() {
+            return Err(Stopped.into());
+        }
+        let range = part.range.start + take.start as u64..part.range.start + take.end as u64;
+        let n = range.end - range.start;
+        if parts::missing(&done, range.end, u64::MAX)
+            .iter()
+            .any(|gap| gap.end > range.start)
+        {
+            describe(&extractor, &part, &take, &range, job, bench, made)?;
+            bench.log(&format!(
+                "features of images {}..{} of {}",
+                range.start, range.end, job.count
+            ));
+        }
+        made += n;
+    }
+    Ok(())
+}
+
+fn describe(
+    extractor: &Extractor,
+    part: &Part,
+    take: &Range<usize>,
+    range: &Range<u64>,
+    job: &FeaturesJob,
+    bench: &Bench,
+    made: u64,
+) -> Result<()> {
+    let mut file = Npz::open(&part.path)?;
+    let reading = || format!("reading {}", part.path.display());
+    let images = file.u8("arr_0").with_context(reading)?;
+    let labels = file.i64("arr_1").with_context(reading)?;
+    let [n, side, width, 3] = images.shape[..] else {
+        anyhow::bail!(
+            "{} holds images of shape {:?}, not [n, side, side, 3]",
+            part.path.display(),
+            images.shape
+        )
+    };
+    ensure!(
+        side == width && n >= take.end && labels.data.len() == n,
+        "{} holds {n} images of {side} by {width} and {} labels",
+        part.path.display(),
+        labels.data.len()
+    );
+    let each = side * side * 3;
+    let mut rows = Rows::default();
+    let mut seen = made;
+    let mut tick = |batch: usize| {
+        seen += batch as u64;
+        bench.tell(Progress {
+            done: seen,
+            total: job.count as u64,
+            unit: "images",
+            note: String::new(),
+        });
+    };
+    let pixels = &images.data[take.start * each..take.end * each];
+    extractor.extract(pixels, side, job.preprocessing, &mut rows, &mut tick)?;
+    let n = take.len();
+    let wide = |values: Vec<f32>| Array::f32(&[n, values.len() / n], values);
+    let labels = labels.data[take.clone()].to_vec();
+    let mut arrays = vec![
+        ("pool", wide(rows.pool)),
+        ("spatial", wide(rows.spatial)),
+        ("logits", wide(rows.logits)),
+        ("labels", Array::i64(&[n], labels)),
+        ("resolution", Array::i64(&[], vec![side as i64])),
+    ];
+    if extractor.is_inception() {
+        let facts = pixels.par_chunks(each).map(|image| {
+            let data = image.to_vec();
+            let (w, h) = (side, side);
+            Facts::of(&Rgb8 { w, h, data })
+        });
+        arrays.extend(described::seen(&facts.collect::<Vec<_>>()));
+    }
+    npz::write(&parts::path(&bench.out, "features", range), &arrays)
+}

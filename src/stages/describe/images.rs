@@ -1,0 +1,215 @@
+//! A gallery to described parts: what is missing is read, resized and put through the net, everything else is found again.
+
+use crate::data::gallery::Gallery;
+use crate::data::loader::{Loader, Order as Load};
+use crate::data::survey::Facts;
+use crate::experiment::key::{Key, hex};
+use crate::experiment::scoring::rules::Preprocessing;
+use crate::jobs::context::{Progress, Stopped};
+use crate::jobs::files::parts::Part;
+use crate::stages::describe::described::{self, Described};
+use crate::stages::describe::extract::{Extractor, INCEPTION_BATCH, Rows};
+use anyhow::{Context, Result, ensure};
+use rayon::prelude::*;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A change of what a part holds gets a higher number: parts are then made again.
+const VERSION: u32 = 1;
+/// Images that a net of another world than Inception's reads at once.
+const TOGETHER: usize = 64;
+
+/// What to describe, and where the parts lie.
+pub struct Order<'a> {
+    pub gallery: Arc<Gallery>,
+    pub extractor: &'a Extractor,
+    /// sha256 of the net's weights.
+    pub weights: &'a str,
+    /// One set of features for each; nets of other worlds than Inception's resize by themselves and take one.
+    pub preprocessings: &'a [Preprocessing],
+    pub mixed_sizes: bool,
+    /// The store's folder; parts lie in `described/` below it.
+    pub store: &'a Path,
+    /// Images a part.
+    pub part: usize,
+    /// Makes parts k, k + n, ... of (k, n), k from 0; (0, 1) makes all.
+    pub shard: (usize, usize),
+}
+
+/// Describes what is missing. For every preprocessing the whole set; None where a shard leaves parts to others.
+///
+/// # Errors
+/// [`Stopped`] when `stop` was set: parts that are whole are kept.
+pub fn run(
+    order: &Order,
+    tell: &dyn Fn(Progress),
+    stop: &AtomicBool,
+) -> Result<Option<Vec<Described>>> {
+    let total = order.gallery.len();
+    ensure!(order.part > 0, "part = 0 is not at least 1");
+    let folders: Vec<PathBuf> = order
+        .preprocessings
+        .iter()
+        .map(|how| {
+            let resized = order.extractor.is_inception().then_some(*how);
+            folder(order.store, order.weights, resized)
+        })
+        .collect::<Result<_>>()?;
+    let mut parts = vec![Vec::new(); folders.len()];
+    let (mut whole, mut done) = (true, 0);
+    for (number, start) in (0..total).step_by(order.part).enumerate() {
+        if stop.load(Ordering::Relaxed) {
+            return Err(Stopped.into());
+        }
+        let range = start..total.min(start + order.part);
+        let name = part_name(&order.gallery, range.clone())?;
+        let paths: Vec<PathBuf> = folders.iter().map(|folder| folder.join(&name)).collect();
+        let missing: Vec<usize> = (0..paths.len()).filter(|&p| !paths[p].exists()).collect();
+        let ours = number % order.shard.1 == order.shard.0;
+        if !missing.is_empty() && ours {
+            let mut tick = |n: usize| {
+                tell(Progress {
+                    done: (done + n) as u64,
+                    total: total as u64,
+                    unit: "images",
+                    note: String::new(),
+                })
+            };
+            make(order, range.clone(), &missing, &paths, &mut tick, stop)?;
+        }
+        done += range.len();
+        whole &= missing.is_empty() || ours;
+        let range = range.start as u64..range.end as u64;
+        for (parts, path) in parts.iter_mut().zip(paths) {
+            parts.push(Part {
+                range: range.clone(),
+                path,
+            });
+        }
+    }
+    Ok(whole.then(|| parts.into_iter().map(Described::of).collect()))
+}
+
+/// The folder in `store` of the parts that the net of these weights, by sha256, made of images resized one way; nets of
+/// other worlds than Inception's name none.
+pub fn folder(store: &Path, weights: &str, how: Option<Preprocessing>) -> Result<PathBuf> {
+    #[derive(Serialize)]
+    struct Inputs<'a> {
+        weights: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        preprocessing: Option<&'static str>,
+    }
+    let inputs = Inputs {
+        weights,
+        preprocessing: how.map(|how| how.name()),
+    };
+    let key = Key::of("described", VERSION, &inputs)?;
+    let folder = store.join("described").join(key.short());
+    std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+    Ok(folder)
+}
+
+/// The file name of a part: 32 hex digits of the content of these images, in order, as they are stored.
+pub fn part_name(gallery: &Gallery, range: Range<usize>) -> Result<String> {
+    let digests: Vec<[u8; 32]> = range
+        .into_par_iter()
+        .map(|i| gallery.digest(i))
+        .collect::<Result<_>>()?;
+    let digest = hex(&Sha256::digest(digests.concat()));
+    Ok(format!("{}.npz", &digest[..32]))
+}
+
+/// Makes the part of images `range` for the preprocessings at the places `missing`.
+fn make(
+    order: &Order,
+    range: Range<usize>,
+    missing: &[usize],
+    paths: &[PathBuf],
+    tick: &mut dyn FnMut(usize),
+    stop: &AtomicBool,
+) -> Result<()> {
+    let mut rows: Vec<Rows> = missing.iter().map(|_| Rows::default()).collect();
+    let facts = match order.extractor.is_inception() {
+        true => through_inception(order, range, missing, &mut rows, tick, stop)?,
+        false => through_net(order, range, &mut rows, tick, stop)?,
+    };
+    for (&p, rows) in missing.iter().zip(rows) {
+        described::write(&paths[p], rows, &facts)?;
+    }
+    Ok(())
+}
+
+fn through_inception(
+    order: &Order,
+    range: Range<usize>,
+    missing: &[usize],
+    rows: &mut [Rows],
+    tick: &mut dyn FnMut(usize),
+    stop: &AtomicBool,
+) -> Result<Vec<Facts>> {
+    let load = Load {
+        images: range,
+        batch: INCEPTION_BATCH,
+        preprocessings: missing.iter().map(|&p| order.preprocessings[p]).collect(),
+        mixed_sizes: order.mixed_sizes,
+        threads: 0,
+    };
+    let mut facts = Vec::new();
+    for inputs in Loader::start(order.gallery.clone(), load)? {
+        let inputs = inputs?;
+        facts.extend(inputs.facts);
+        for (planes, rows) in inputs.planes.into_iter().zip(&mut *rows) {
+            order.extractor.describe(planes, rows)?;
+        }
+        tick(facts.len());
+        if stop.load(Ordering::Relaxed) {
+            return Err(Stopped.into());
+        }
+    }
+    Ok(facts)
+}
+
+fn through_net(
+    order: &Order,
+    range: Range<usize>,
+    rows: &mut [Rows],
+    tick: &mut dyn FnMut(usize),
+    stop: &AtomicBool,
+) -> Result<Vec<Facts>> {
+    let mut facts: Vec<Facts> = Vec::new();
+    for first in range.clone().step_by(TOGETHER) {
+        let images = (first..range.end.min(first + TOGETHER))
+            .into_par_iter()
+            .map(|i| order.gallery.read(i))
+            .collect::<Result<Vec<_>>>()?;
+        let mut pixels = Vec::new();
+        for (k, image) in images.iter().enumerate() {
+            let (w, h) = facts
+                .first()
+                .map_or((image.w, image.w), |f| (f.w as usize, f.h as usize));
+            ensure!(
+                (image.w, image.h) == (w, h),
+                "{} is {} by {}, {w} by {h} is needed: this feature net takes square images of one size\nhint: crop them with `--resolution {w}`",
+                order.gallery.name(first + k),
+                image.w,
+                image.h
+            );
+            facts.push(Facts::of(image));
+            pixels.extend_from_slice(&image.data);
+        }
+        let side = facts.first().map_or(0, |f| f.w as usize);
+        let how = order.preprocessings[0];
+        order
+            .extractor
+            .extract(&pixels, side, how, &mut rows[0], &mut |_| {})?;
+        tick(facts.len());
+        if stop.load(Ordering::Relaxed) {
+            return Err(Stopped.into());
+        }
+    }
+    Ok(facts)
+}

@@ -1,0 +1,98 @@
+//! Image files to `reference_stats/NAME.npz` by Inception: what the published evaluators read, and what else ours needs.
+
+use crate::data::gallery::Gallery;
+use crate::data::resize::crop::Crop;
+use crate::experiment::scoring::rules::Preprocessing;
+use crate::io::numpy::npz::{self, Array};
+use crate::jobs::context::Progress;
+use crate::jobs::files::meta::Meta;
+use crate::metrics::rows::Rows;
+use crate::stages::describe::described::{Described, Kind, PART};
+use crate::stages::describe::extract::Extractor;
+use crate::stages::describe::images::{self, Order};
+use anyhow::{Context, Result, ensure};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// Images whose features stay in the file: as many as the ADM evaluator's reference batches hold.
+const KEPT: usize = 10_000;
+
+/// What to make a reference of.
+pub struct ImagesOrder<'a> {
+    pub data: &'a str,
+    /// How images are cropped, to how many pixels a side; None takes them as they are.
+    pub crop: Option<(Crop, usize)>,
+    /// The first images only.
+    pub count: Option<usize>,
+    pub extractor: &'a Extractor,
+    /// sha256 of the net's weights.
+    pub weights: &'a str,
+    pub how: Preprocessing,
+    pub mixed_sizes: bool,
+    pub store: &'a Path,
+    pub out: &'a Path,
+}
+
+/// Describes what is missing and writes `mu`, `sigma`, `mu_s`, `sigma_s` (as the ADM evaluator, pytorch-fid and clean-fid
+/// read them), `count`, the first features and `meta`.
+pub fn run(order: &ImagesOrder, tell: &dyn Fn(Progress), stop: &AtomicBool) -> Result<()> {
+    let mut gallery = Gallery::open(&[order.data])?;
+    if let Some(count) = order.count {
+        ensure!(
+            count <= gallery.len(),
+            "{} holds {} images, {count} are asked\nhint: pass `--count {1}`",
+            order.data,
+            gallery.len()
+        );
+        gallery = gallery.first(count);
+    }
+    if let Some((crop, side)) = order.crop {
+        gallery = gallery.cropped(crop, side);
+    }
+    let described = images::run(
+        &Order {
+            gallery: Arc::new(gallery),
+            extractor: order.extractor,
+            weights: order.weights,
+            preprocessings: &[order.how],
+            mixed_sizes: order.mixed_sizes || order.crop.is_some(),
+            store: order.store,
+            part: PART,
+            shard: (0, 1),
+        },
+        tell,
+        stop,
+    )?;
+    let described = described.and_then(|mut all| all.pop());
+    write(order, &described.context("no part was left to others")?)
+}
+
+fn write(order: &ImagesOrder, images: &Described) -> Result<()> {
+    let (pool, spatial) = (images.moments(Kind::Pool)?, images.moments(Kind::Spatial)?);
+    let (d, d_s) = (pool.dim(), spatial.dim());
+    let kept = KEPT.min(images.len());
+    let features = images.rows(Kind::Pool)?.read(0..kept)?.into_owned();
+    let meta = Meta {
+        data: order.data.to_string(),
+        resolution: order.crop.map_or(0, |(_, side)| side),
+        crop: order.crop.map(|(crop, _)| crop),
+        extractor: order.weights.to_string(),
+        preprocessing: Some(order.how),
+        count: images.len(),
+        gaussian: 0,
+    };
+    let meta = serde_json::to_vec(&meta)?;
+    npz::write(
+        order.out,
+        &[
+            ("mu", Array::f64(&[d], pool.mean)),
+            ("sigma", Array::f64(&[d, d], pool.cov)),
+            ("mu_s", Array::f64(&[d_s], spatial.mean)),
+            ("sigma_s", Array::f64(&[d_s, d_s], spatial.cov)),
+            ("count", Array::i64(&[], vec![images.len() as i64])),
+            ("features", Array::f32(&[kept, d], features)),
+            ("meta", Array::u8(&[meta.len()], meta)),
+        ],
+    )
+}

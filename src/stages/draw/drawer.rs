@@ -1,0 +1,172 @@
+//! A net ready to draw, and the parts that it fills: what the two stages of a cell have in common.
+
+use crate::diffusion::process::posterior::{Output, Reading, mean_half};
+use crate::diffusion::process::schedule::Schedule;
+use crate::diffusion::random::noise::Noise;
+use crate::diffusion::samplers::guidance::{Field, Guide};
+use crate::diffusion::samplers::sampler::{Recipe, draw, tempered, to_u8};
+use crate::experiment::file::experiment::{Precision, Sample, Steps};
+use crate::experiment::nets::arch::UnetArch;
+use crate::io::numpy::npz::{self, Array};
+use crate::jobs::context::{Bench, Progress, Stopped};
+use crate::jobs::files::parts;
+use crate::jobs::job::{Net, Weights};
+use crate::kernels::tf32::in_tf32;
+use crate::stages::train::resume::{LAST, kept};
+use crate::stages::weights::{self, Loaded};
+use anyhow::{Context, Result};
+use candle_core::{DType, Tensor};
+use std::ops::ControlFlow;
+
+/// How a net's answers become images.
+pub struct Studio<'a> {
+    bench: &'a Bench<'a>,
+    sample: &'a Sample,
+    output: Output,
+    /// The net answers with a variance half that `output` does not read.
+    unread_half: bool,
+    schedule: Schedule,
+    /// Pixels a side.
+    pub side: usize,
+    noise: Noise,
+}
+
+/// Images of a batch and their labels.
+pub type Drawn = (Tensor, Vec<u32>);
+
+impl<'a> Studio<'a> {
+    /// `table`, `sample` or `upsample`, is where `sample` stands in the file; `noise` is what its images come from.
+    pub fn open(
+        (table, sample): (&str, &'a Sample),
+        net: &Loaded,
+        arch: &UnetArch,
+        noise: Noise,
+        bench: &'a Bench,
+    ) -> Result<Self> {
+        let process = net
+            .process
+            .as_ref()
+            .context("the model names no diffusion process")?;
+        let steps = match &sample.steps {
+            Steps::Count(n) => n.to_string(),
+            Steps::Sections(text) => text.clone(),
+        };
+        let schedule =
+            Schedule::new(process, &steps).with_context(|| format!("{table}.steps = {steps}"))?;
+        let own = Output::of(process, arch.learn_sigma);
+        let output = own.with(sample.variance).context(format!("[{table}]"))?;
+        Ok(Self {
+            bench,
+            sample,
+            output,
+            unread_half: own.learned() && !output.learned(),
+            schedule,
+            side: arch.trunk.resolution,
+            noise,
+        })
+    }
+
+    /// Writes what is missing of images 0..count as `images-AAAAAA-BBBBBB.npz`. `make` draws the images of these indices,
+    /// u8 [n, side, side, 3], and is told how many there are already.
+    pub fn fill(&self, make: &mut dyn FnMut(&[u64], u64) -> Result<Drawn>) -> Result<()> {
+        let (sample, out) = (self.sample, &self.bench.out);
+        let count = sample.count as u64;
+        let ranges = parts::missing(&parts::present(out, "images")?, count, sample.part as u64);
+        let todo: u64 = ranges.iter().map(|r| r.end - r.start).sum();
+        let mut made = count - todo;
+        for range in ranges {
+            if self.bench.stopped() {
+                return Err(Stopped.into());
+            }
+            let (mut pixels, mut labels) = (Vec::new(), Vec::new());
+            let mut at = range.start;
+            while at < range.end {
+                let end = (at + sample.batch as u64).min(range.end);
+                let images: Vec<u64> = (at..end).collect();
+                let (batch, asked) = make(&images, made)?;
+                pixels.extend(batch.flatten_all()?.to_vec1::<u8>()?);
+                labels.extend(asked.iter().map(|&l| i64::from(l)));
+                made += end - at;
+                at = end;
+            }
+            let (n, side) = (labels.len(), self.side);
+            npz::write(
+                &parts::path(out, "images", &range),
+                &[
+                    ("arr_0", Array::u8(&[n, side, side, 3], pixels)),
+                    ("arr_1", Array::i64(&[n], labels)),
+                ],
+            )?;
+            let (start, end) = (range.start, range.end);
+            self.bench.log(&format!("images {start}..{end} of {count}"));
+        }
+        Ok(())
+    }
+
+    /// The images of these indices → u8 [n, side, side, 3]; `answer` is the net's, (x, t) → [n, 3 or 6, side, side].
+    pub fn draw(
+        &self,
+        images: &[u64],
+        answer: &Field,
+        guide: Option<&Guide>,
+        made: u64,
+    ) -> Result<Tensor> {
+        let denoise = |x: &Tensor, t: &Tensor| {
+            let tf32 = self.sample.dtype == Precision::Tf32;
+            let answer = in_tf32(tf32, || answer(x, t))?;
+            match self.unread_half {
+                true => mean_half(&answer, x),
+                false => Ok(answer),
+            }
+        };
+        let (side, device) = (self.side, &self.bench.device);
+        let noise = |step: u64| self.noise.tensor(images, step, (3, side, side), device);
+        let noise = tempered(self.sample.temperature, noise);
+        let recipe = Recipe {
+            reading: Reading {
+                schedule: &self.schedule,
+                output: self.output,
+                clip: self.sample.clip,
+            },
+            sampler: self.sample.sampler,
+            eta: self.sample.eta,
+            guide,
+        };
+        let total = self.sample.count as u64;
+        let mut tick = |step: usize| {
+            // Counted in whole images, so that a long batch moves the bar too.
+            let share = images.len() as u64 * (step as u64 + 1) / self.schedule.len() as u64;
+            self.bench.tell(Progress {
+                done: made + share,
+                total,
+                unit: "images",
+                note: String::new(),
+            });
+            ControlFlow::Continue(())
+        };
+        let x =
+            draw(&recipe, &denoise, &noise, &mut tick)?.context("nothing stops a draw half-way")?;
+        Ok(to_u8(&x)?)
+    }
+}
+
+/// The type that a net's blocks are asked to calculate in.
+pub fn dtype(precision: Precision) -> DType {
+    match precision {
+        Precision::F32 | Precision::Tf32 => DType::F32,
+        Precision::Bf16 => DType::BF16,
+        Precision::F16 => DType::F16,
+    }
+}
+
+/// The weights of a job's net.
+pub fn open_net(net: &Net, bench: &Bench) -> Result<Loaded> {
+    let path = match &net.weights {
+        Weights::File(file) => file.path.clone(),
+        Weights::Trained(key, steps) => bench.input(key).join(match steps {
+            Some(steps) => kept(*steps),
+            None => LAST.to_string(),
+        }),
+    };
+    weights::load(&path, &net.model, &bench.device)
+}

@@ -1,0 +1,135 @@
+//! Noise to images: where a net meets a classifier.
+
+use crate::diffusion::random::labels::{Rule, label};
+use crate::diffusion::random::noise::Noise;
+use crate::diffusion::samplers::guidance::Guide;
+use crate::experiment::file::experiment::Precision;
+use crate::experiment::nets::arch::Arch;
+use crate::jobs::context::Bench;
+use crate::jobs::inputs::classes;
+use crate::jobs::job::{Pull, SampleJob};
+use crate::kernels::tf32::in_tf32;
+use crate::nets::adm::classifier::Classifier;
+use crate::nets::adm::unet::Unet;
+use crate::stages::draw::drawer::{Drawn, Studio, dtype, open_net};
+use crate::stages::weights::Loaded;
+use anyhow::{Result, bail, ensure};
+use candle_core::Tensor;
+
+/// All that drawing needs, once it is loaded.
+struct Sitting<'a> {
+    studio: Studio<'a>,
+    unet: Unet,
+    classifier: Option<(Classifier, &'a Pull)>,
+    rule: Rule,
+    /// How many classes there are to ask for.
+    classes: usize,
+    job: &'a SampleJob,
+    bench: &'a Bench<'a>,
+}
+
+/// Draws what is missing of images 0..count into `images-AAAAAA-BBBBBB.npz`.
+pub fn run(job: &SampleJob, bench: &Bench) -> Result<()> {
+    let sitting = Sitting::open(job, bench)?;
+    sitting
+        .studio
+        .fill(&mut |images, made| sitting.draw(images, made))
+}
+
+impl<'a> Sitting<'a> {
+    fn open(job: &'a SampleJob, bench: &'a Bench) -> Result<Self> {
+        let net = open_net(&job.net, bench)?;
+        let Arch::Unet(arch) = &net.arch else {
+            bail!(
+                "model.checkpoint is a {}, samples are drawn by a unet",
+                net.arch.title()
+            )
+        };
+        let noise = Noise::new(job.sample.seed);
+        let studio = Studio::open(("sample", &job.sample), &net, arch, noise, bench)?;
+        let mut classes = arch.classes;
+        let classifier = match &job.guidance {
+            Some(pull) => {
+                let loaded = open_net(&pull.net, bench)?;
+                classes = Some(check_guide(&loaded, &net, arch.trunk.resolution)?);
+                let Arch::Classifier(arch) = &loaded.arch else {
+                    bail!(
+                        "guidance.checkpoint is a {}, guidance needs a classifier",
+                        loaded.arch.title()
+                    )
+                };
+                let vb = loaded.vb.to_dtype(dtype(pull.dtype));
+                Some((Classifier::new(arch, vb)?, pull))
+            }
+            None => None,
+        };
+        let classes = classes.unwrap_or(1);
+        Ok(Self {
+            studio,
+            unet: Unet::new(arch, net.vb.to_dtype(dtype(job.sample.dtype)))?,
+            classifier,
+            rule: classes::rule(&job.sample.classes, &net.classes, classes)?,
+            classes,
+            job,
+            bench,
+        })
+    }
+
+    /// The images of these indices → u8 [n, h, w, 3], and their labels.
+    fn draw(&self, images: &[u64], made: u64) -> Result<Drawn> {
+        let (seed, classes) = (self.job.sample.seed, self.classes as u32);
+        let labels = images.iter().map(|&i| label(&self.rule, seed, i, classes));
+        let labels = labels.collect::<candle_core::Result<Vec<u32>>>()?;
+        let y = Tensor::from_slice(&labels, labels.len(), &self.bench.device)?;
+        let asked = self.unet.conditional().then_some(&y);
+        let answer = |x: &Tensor, t: &Tensor| self.unet.forward(x, t, asked, None);
+        let log_probs = self.classifier.as_ref().map(|(net, pull)| {
+            let tf32 = pull.dtype == Precision::Tf32;
+            let field = move |x: &Tensor, t: &Tensor| in_tf32(tf32, || net.log_probs(x, t));
+            (field, pull.scale)
+        });
+        let guide = log_probs
+            .as_ref()
+            .map(|(field, scale)| Guide::classifier(*scale, field, &y));
+        let drawn = self.studio.draw(images, &answer, guide.as_ref(), made)?;
+        Ok((drawn, labels))
+    }
+}
+
+/// A classifier guides only nets of its own pixels, classes and clock; its number of classes.
+fn check_guide(guide: &Loaded, net: &Loaded, resolution: usize) -> Result<usize> {
+    let Arch::Classifier(arch) = &guide.arch else {
+        bail!(
+            "guidance.checkpoint is a {}, guidance needs a classifier",
+            guide.arch.title()
+        )
+    };
+    let side = arch.trunk.resolution;
+    ensure!(
+        side == resolution,
+        "the classifier was trained at {side} pixels, the model at {resolution}"
+    );
+    if let Arch::Unet(unet) = &net.arch
+        && let Some(classes) = unet.classes
+    {
+        ensure!(
+            classes == arch.classes,
+            "the classifier knows {} classes, the model {classes}",
+            arch.classes
+        );
+    }
+    if let (Some(guide), Some(net)) = (&guide.process, &net.process) {
+        let clock = |p: &crate::experiment::nets::arch::Process| {
+            (p.schedule, p.timesteps, p.rescale_timesteps)
+        };
+        ensure!(
+            clock(guide) == clock(net),
+            "the classifier was trained on {:?} noise over {} steps, the model on {:?} over {}",
+            guide.schedule,
+            guide.timesteps,
+            net.schedule,
+            net.timesteps
+        );
+    }
+    Ok(arch.classes)
+}

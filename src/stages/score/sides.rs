@@ -1,0 +1,132 @@
+//! The two sides of a score, described: samples and reference, once for each way of resizing that the presets ask for.
+
+use crate::data::gallery::Gallery;
+use crate::data::survey::{Finding, Survey};
+use crate::experiment::scoring::rules::{Preprocessing, Rules};
+use crate::jobs::context::Progress;
+use crate::stages::describe::described::{Described, Kind};
+use crate::stages::describe::extract::Extractor;
+use crate::stages::describe::images::{self, Order};
+use crate::stages::score::reference::{Opened, Real};
+use anyhow::{Result, ensure};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// Who meets whom, through which net.
+pub struct Meeting<'a> {
+    pub samples: &'a [String],
+    pub reference: &'a str,
+    /// Which statistics of a reference file that holds several.
+    pub reference_key: Option<&'a str>,
+    pub extractor: &'a Extractor,
+    /// sha256 of the net's weights.
+    pub weights: &'a str,
+    pub rules: &'a [Rules],
+    pub store: &'a Path,
+    pub part: usize,
+    pub shard: (usize, usize),
+}
+
+/// Samples and reference as one way of resizing shows them.
+pub struct Sides {
+    pub how: Preprocessing,
+    pub samples: Described,
+    pub real: Real,
+}
+
+/// What was described, and what is odd about it.
+pub struct Both {
+    pub sides: Vec<Sides>,
+    pub findings: Vec<Finding>,
+}
+
+/// Describes what is missing of both sides; None where a shard left parts to others.
+pub fn run(
+    meeting: &Meeting,
+    tell: &dyn Fn(&str, Progress),
+    stop: &AtomicBool,
+) -> Result<Option<Both>> {
+    let mut hows: Vec<Preprocessing> = meeting.rules.iter().map(|r| r.preprocessing).collect();
+    hows.sort();
+    hows.dedup();
+    let inception = meeting.extractor.is_inception();
+    if !inception {
+        hows.truncate(1);
+    }
+    // The reference is opened before hours are spent on the samples.
+    let named: Vec<_> = hows.iter().map(|how| inception.then_some(*how)).collect();
+    let path = Path::new(meeting.reference);
+    let opened = Opened::open(path, meeting.reference_key, meeting.weights, &named)?;
+    let order = |gallery: &Arc<Gallery>| Order {
+        gallery: gallery.clone(),
+        extractor: meeting.extractor,
+        weights: meeting.weights,
+        preprocessings: &hows,
+        mixed_sizes: meeting.rules.iter().all(|rules| rules.mixed_sizes),
+        store: meeting.store,
+        part: meeting.part,
+        shard: meeting.shard,
+    };
+    let images = Arc::new(Gallery::open(meeting.samples)?);
+    let samples = images::run(&order(&images), &|p| tell("samples", p), stop)?;
+    let real = match opened.needs_images(meeting.rules) {
+        false => None,
+        true => {
+            let images = Arc::new(Gallery::open(&[meeting.reference])?);
+            let described = images::run(&order(&images), &|p| tell("reference", p), stop)?;
+            let Some(described) = described else {
+                return Ok(None);
+            };
+            Some(described)
+        }
+    };
+    let Some(samples) = samples else {
+        return Ok(None);
+    };
+    let reals = opened.with(real.as_deref())?;
+    let findings = findings(&samples[0], &reals[0], &|i| images.name(i))?;
+    let sides = hows.into_iter().zip(samples.into_iter().zip(reals));
+    let sides = sides.map(|(how, (samples, real))| Sides { how, samples, real });
+    let sides: Vec<Sides> = sides.collect();
+    for side in &sides {
+        check(&side.samples, &side.real, meeting.reference)?;
+    }
+    Ok(Some(Both { sides, findings }))
+}
+
+/// Other features than the reference's measure nothing.
+pub fn check(samples: &Described, real: &Real, reference: &str) -> Result<()> {
+    use crate::metrics::rows::Rows;
+    ensure!(
+        samples.len() >= 5,
+        "a score needs at least 5 images, not {}",
+        samples.len()
+    );
+    for (kind, real) in [
+        (Kind::Pool, Some(&real.pool)),
+        (Kind::Spatial, real.spatial.as_ref()),
+    ] {
+        let Some(real) = real else { continue };
+        let (ours, theirs) = (samples.rows(kind)?.dim(), real.dim());
+        ensure!(
+            ours == theirs,
+            "{reference} has {theirs} features, the samples have {ours}\nhint: both must come from one feature network",
+        );
+    }
+    Ok(())
+}
+
+/// What is odd about the samples, by themselves and beside the reference; `name` says where a sample lies.
+pub fn findings(
+    samples: &Described,
+    real: &Real,
+    name: &dyn Fn(usize) -> String,
+) -> Result<Vec<Finding>> {
+    let survey: Survey = samples.survey()?;
+    let mut found = survey.findings(real.pool.dim(), name);
+    if let Some(real) = &real.survey {
+        found.extend(survey.findings_beside(real, name));
+    }
+    Ok(found)
+}

@@ -1,0 +1,193 @@
+//! AdamW (Loshchilov & Hutter 2019, torch's update rule) with saved moments, an EMA of the weights, learning-rate schedules.
+
+use crate::experiment::file::experiment::{Anneal, Train};
+use crate::stages::train::update::Update;
+use anyhow::{Context, Result, ensure};
+use candle_core::backprop::GradStore;
+use candle_core::{DType, Tensor, Var};
+use std::collections::HashMap;
+
+/// The learning rate of step `step` (0-based): linear warm-up, then the asked fall to zero at the last step.
+pub fn learning_rate(train: &Train, step: u64) -> f64 {
+    if step < train.warmup {
+        return train.learning_rate * (step + 1) as f64 / train.warmup as f64;
+    }
+    let span = (train.steps - train.warmup.min(train.steps)).max(1) as f64;
+    let done = (step - train.warmup) as f64 / span;
+    let factor = match train.anneal {
+        Anneal::None => 1.0,
+        Anneal::Linear => 1.0 - done,
+        Anneal::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * done).cos()),
+    };
+    train.learning_rate * factor
+}
+
+struct Param {
+    name: String,
+    var: Var,
+    /// [3, n]: first moment, second moment, EMA of the weights.
+    state: Tensor,
+}
+
+/// The optimizer owns the trained variables, so that saving it saves the whole run.
+pub struct AdamW {
+    params: Vec<Param>,
+    /// Updates taken.
+    pub step: u64,
+    weight_decay: f64,
+    ema: f64,
+}
+
+impl AdamW {
+    /// Fresh moments; the EMA starts at the weights, as ADM's does.
+    pub fn new(weights: Vec<(String, Tensor)>, train: &Train) -> Result<Self> {
+        let mut params = Vec::with_capacity(weights.len());
+        for (name, weight) in weights {
+            let flat = weight.flatten_all()?.to_dtype(DType::F32)?;
+            let zero = flat.zeros_like()?;
+            let state = Tensor::stack(&[&zero, &zero, &flat], 0)?;
+            params.push(Param {
+                name,
+                var: Var::from_tensor(&weight)?,
+                state,
+            });
+        }
+        Ok(Self {
+            params,
+            step: 0,
+            weight_decay: train.weight_decay,
+            ema: train.ema,
+        })
+    }
+
+    /// The trained variables by name, for a `VarBuilder`.
+    pub fn tensors(&self) -> HashMap<String, Tensor> {
+        self.params
+            .iter()
+            .map(|p| (p.name.clone(), p.var.as_tensor().clone()))
+            .collect()
+    }
+
+    /// The EMA weights, in the order of the net.
+    pub fn ema(&self) -> Result<Vec<(String, Tensor)>> {
+        self.params
+            .iter()
+            .map(|p| {
+                Ok((
+                    p.name.clone(),
+                    p.state.get(2)?.reshape(p.var.shape())?.copy()?,
+                ))
+            })
+            .collect()
+    }
+
+    /// Square root of the summed squares of all gradients.
+    pub fn gradient_norm(&self, grads: &GradStore) -> Result<f64> {
+        let mut sum = 0.0;
+        for p in &self.params {
+            if let Some(grad) = grads.get(&p.var) {
+                sum += grad.sqr()?.sum_all()?.to_scalar::<f32>()? as f64;
+            }
+        }
+        Ok(sum.sqrt())
+    }
+
+    /// One step of AdamW and of the EMA. A parameter that no gradient reached is an error: it would stay untrained unseen.
+    pub fn update(&mut self, grads: &GradStore, learning_rate: f64) -> Result<()> {
+        self.step += 1;
+        let update = Update::at(self.step, learning_rate, self.weight_decay, self.ema);
+        for p in &self.params {
+            let grad = grads
+                .get(&p.var)
+                .with_context(|| format!("no gradient reaches `{}`", p.name))?;
+            update.take(p.var.as_tensor(), &p.state, grad)?;
+        }
+        Ok(())
+    }
+
+    /// Everything a resumed run needs, by name: the weights and `state/NAME`.
+    pub fn save(&self) -> Vec<(String, Tensor)> {
+        let weights = self
+            .params
+            .iter()
+            .map(|p| (p.name.clone(), p.var.as_tensor().clone()));
+        let states = self
+            .params
+            .iter()
+            .map(|p| (format!("state/{}", p.name), p.state.clone()));
+        weights.chain(states).collect()
+    }
+
+    /// Puts back what `save` gave.
+    pub fn restore(&mut self, step: u64, saved: &HashMap<String, Tensor>) -> Result<()> {
+        for p in &mut self.params {
+            let get = |name: &str| {
+                saved
+                    .get(name)
+                    .with_context(|| format!("tensor `{name}` is missing"))
+            };
+            let (weight, state) = (get(&p.name)?, get(&format!("state/{}", p.name))?);
+            ensure!(
+                weight.shape() == p.var.shape() && state.shape() == p.state.shape(),
+                "tensor `{}` is {:?}, the net needs {:?}",
+                p.name,
+                weight.shape(),
+                p.var.shape()
+            );
+            p.var.set(weight)?;
+            p.state = state.copy()?;
+        }
+        self.step = step;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::Device;
+
+    fn train() -> Train {
+        toml::from_str("data = 'shapes'\nsteps = 10\nbatch = 1\nlearning_rate = 0.1\nweight_decay = 0.5\nema = 0.9\nwarmup = 2\nanneal = 'linear'")
+            .unwrap()
+    }
+
+    #[test]
+    fn three_steps_equal_the_formula_in_f64() {
+        let train = train();
+        let start = Tensor::new(&[1f32, -2.0, 0.5], &Device::Cpu).unwrap();
+        let mut adamw = AdamW::new(vec![("w".into(), start)], &train).unwrap();
+        let (mut p, mut m, mut v, mut ema) =
+            ([1f64, -2.0, 0.5], [0f64; 3], [0f64; 3], [1f64, -2.0, 0.5]);
+        for k in 1..=3 {
+            let loss = adamw.params[0].var.sqr().unwrap().sum_all().unwrap();
+            let grads = loss.backward().unwrap();
+            adamw.update(&grads, 0.1).unwrap();
+            for i in 0..3 {
+                let g = 2.0 * p[i];
+                m[i] = 0.9 * m[i] + 0.1 * g;
+                v[i] = 0.999 * v[i] + 0.001 * g * g;
+                let (mh, vh) = (
+                    m[i] / (1.0 - 0.9f64.powi(k)),
+                    v[i] / (1.0 - 0.999f64.powi(k)),
+                );
+                p[i] = p[i] * (1.0 - 0.1 * 0.5) - 0.1 * mh / (vh.sqrt() + 1e-8);
+                ema[i] = 0.9 * ema[i] + 0.1 * p[i];
+            }
+        }
+        let got = adamw.params[0].var.to_vec1::<f32>().unwrap();
+        let kept = adamw.ema().unwrap()[0].1.to_vec1::<f32>().unwrap();
+        for i in 0..3 {
+            assert!((got[i] as f64 - p[i]).abs() < 1e-6, "{got:?} {p:?}");
+            assert!((kept[i] as f64 - ema[i]).abs() < 1e-6, "{kept:?} {ema:?}");
+        }
+    }
+
+    #[test]
+    fn the_rate_warms_up_and_falls_to_zero() {
+        let train = train();
+        let rates: Vec<f64> = (0..10).map(|s| learning_rate(&train, s)).collect();
+        assert_eq!(&rates[..3], &[0.05, 0.1, 0.1]);
+        assert!(rates.windows(2).skip(2).all(|w| w[1] < w[0]) && rates[9] > 0.0);
+    }
+}

@@ -1,0 +1,294 @@
+//! Data to `model.safetensors`: the training loop, killed and resumed at any step without a trace in the weights.
+
+use crate::data::shapes::Stream;
+use crate::experiment::nets::arch::{Arch, Card, Process};
+use crate::experiment::nets::resolve::resolve;
+use crate::io::checkpoint;
+use crate::io::disk::{read_json, write_json};
+use crate::jobs::context::{Bench, Progress, Stopped};
+use crate::jobs::job::TrainJob;
+use crate::nets::inventory;
+use crate::stages::feed::{Batch, Feed};
+use crate::stages::train::journal::Journal;
+use crate::stages::train::learner::Learner;
+use crate::stages::train::optim::{AdamW, learning_rate};
+use crate::stages::train::resume::{self, Kept};
+use crate::stages::train::start_from::grow;
+use anyhow::{Context, Result, bail};
+use candle_core::{DType, Tensor};
+use candle_nn::VarBuilder;
+use std::time::Instant;
+
+/// Updates between two lines of the log.
+const LINE_EVERY: u64 = 50;
+/// Sides at which a feature net learns: it must judge all of them alike.
+const FEATURE_SIDES: [usize; 3] = [16, 32, 64];
+
+/// A training under way.
+struct Run<'a> {
+    job: &'a TrainJob,
+    bench: &'a Bench<'a>,
+    card: Card,
+    adamw: AdamW,
+    learner: Learner,
+    journal: Journal,
+    validation: Option<Feed>,
+    kept: Vec<Kept>,
+    /// Training seconds of earlier, interrupted runs.
+    before: f64,
+    started: Instant,
+}
+
+/// Trains `[model]`; leaves `model.safetensors` (EMA weights, f32), `log.csv`, `checkpoints.json` and the kept checkpoints.
+pub fn run(job: &TrainJob, bench: &Bench) -> Result<()> {
+    let (arch, process) = resolve(&job.model, None)?;
+    let train = &job.train;
+    let (sides, attributes) = match &arch {
+        Arch::Features(a) => (FEATURE_SIDES.to_vec(), a.attributes > 0),
+        Arch::Unet(a) | Arch::SuperRes(a) => (vec![a.trunk.resolution], false),
+        Arch::Classifier(a) => (vec![a.trunk.resolution], false),
+    };
+    let feed = Feed::open(train, Stream::Train, &sides, attributes)?;
+    let classes = feed.classes();
+    check_classes(&arch, &classes)?;
+    let validation = match train.data.as_str() {
+        "shapes" => Some(Feed::open(train, Stream::Validation, &sides, false)?),
+        _ => None,
+    };
+    let mut run = Run::open(job, bench, arch, process, classes, validation)?;
+    let batches = feed.start(run.adamw.step..train.steps)?;
+    while run.adamw.step < train.steps {
+        if bench.stopped() {
+            run.save()?;
+            return Err(Stopped.into());
+        }
+        let batch = batches.recv().context("the data thread ended early")??;
+        run.step(&batch)?;
+    }
+    run.finish()
+}
+
+/// A class-conditional net must know as many classes as the data shows.
+fn check_classes(arch: &Arch, classes: &[String]) -> Result<()> {
+    let wanted = match arch {
+        Arch::Unet(a) | Arch::SuperRes(a) => a.classes,
+        Arch::Classifier(a) => Some(a.classes),
+        Arch::Features(a) => Some(a.classes),
+    };
+    match wanted {
+        Some(wanted) if wanted != classes.len() => bail!(
+            "the data has {} classes, the net {wanted}\nhint: set `model.arch.classes = {}`",
+            classes.len(),
+            classes.len()
+        ),
+        _ => Ok(()),
+    }
+}
+
+impl<'a> Run<'a> {
+    fn open(
+        job: &'a TrainJob,
+        bench: &'a Bench<'a>,
+        arch: Arch,
+        process: Option<Process>,
+        classes: Vec<String>,
+        validation: Option<Feed>,
+    ) -> Result<Self> {
+        let train = &job.train;
+        let mut fresh = inventory::initial(&arch, train.seed)?;
+        // A run that goes on has left its beginning behind.
+        let start = job.start.as_ref().filter(|_| !resume::begun(&bench.out));
+        let grown = match start {
+            Some(start) => Some((start, grow(&mut fresh, &arch, &start.path)?)),
+            None => None,
+        };
+        let fresh = fresh
+            .into_iter()
+            .map(|(name, w)| Ok((name, w.to_device(&bench.device)?)));
+        let mut adamw = AdamW::new(fresh.collect::<Result<Vec<_>>>()?, train)?;
+        let vb = VarBuilder::from_tensors(adamw.tensors(), DType::F32, &bench.device);
+        let mut learner = Learner::new(&arch, process.as_ref(), train, vb)?;
+        let before = resume::restore(
+            &bench.out,
+            &mut adamw,
+            &mut learner.timesteps,
+            &bench.device,
+        )?;
+        let journal = Journal::open(
+            &bench.out.join("log.csv"),
+            learner.columns(),
+            learner.has_quartiles(),
+            adamw.step,
+        )?;
+        let kept = match bench.out.join(resume::CHECKPOINTS) {
+            path if path.exists() => read_json::<Vec<Kept>>(&path)?,
+            _ => Vec::new(),
+        };
+        let kept = kept.into_iter().filter(|k| k.steps <= adamw.step).collect();
+        match adamw.step {
+            0 => {
+                if let Some((start, grown)) = grown {
+                    let stem = match grown.widened {
+                        true => ", the stem's further channels at zero",
+                        false => "",
+                    };
+                    bench.log(&format!(
+                        "{} of {} blocks start from {}{stem}",
+                        grown.taken,
+                        grown.blocks,
+                        start.path.display()
+                    ));
+                }
+                bench.log(&format!(
+                    "training for {} steps of {}",
+                    train.steps, train.batch
+                ))
+            }
+            step => bench.log(&format!("going on from step {step} of {}", train.steps)),
+        }
+        let card = Card {
+            arch,
+            process,
+            classes,
+            steps: 0,
+        };
+        Ok(Self {
+            job,
+            bench,
+            card,
+            adamw,
+            learner,
+            journal,
+            validation,
+            kept,
+            before,
+            started: Instant::now(),
+        })
+    }
+
+    fn seconds(&self) -> f64 {
+        self.before + self.started.elapsed().as_secs_f64()
+    }
+
+    fn step(&mut self, batch: &Batch) -> Result<()> {
+        let train = &self.job.train;
+        let rate = learning_rate(train, self.adamw.step);
+        let outcome = self.learner.outcome(batch, self.adamw.step)?;
+        let loss = outcome.loss.to_scalar::<f32>()?;
+        if !loss.is_finite() {
+            bail!(
+                "the loss is {loss} at step {}\nhint: lower `train.learning_rate = {}`, or lengthen `train.warmup`",
+                self.adamw.step,
+                train.learning_rate
+            );
+        }
+        let grads = outcome.loss.backward()?;
+        outcome.terms.iter().for_each(|term| self.journal.add(term));
+        self.journal.scalar("learning_rate", rate);
+        let line =
+            (self.adamw.step + 1).is_multiple_of(LINE_EVERY) || self.adamw.step + 1 == train.steps;
+        if line {
+            self.journal
+                .scalar("gradient_norm", self.adamw.gradient_norm(&grads)?);
+        }
+        self.adamw.update(&grads, rate)?;
+        let step = self.adamw.step;
+        let saving = step.is_multiple_of(train.checkpoint_every);
+        if saving {
+            self.validate()?;
+        }
+        if line {
+            self.tell();
+            self.journal.line(step, self.seconds())?;
+        }
+        if train.keep.contains(&step) {
+            self.keep(&resume::kept(step))?;
+        }
+        if saving {
+            self.save()?;
+        }
+        Ok(())
+    }
+
+    fn tell(&self) {
+        let train = &self.job.train;
+        let speed = self.adamw.step as f64 * train.batch as f64 / self.seconds().max(1e-3);
+        let mut note = format!("{speed:.0} images/s");
+        for name in ["loss", "accuracy", "validation_accuracy"] {
+            if let Some(value) = self.journal.mean(name) {
+                note.push_str(&format!("  {name} {value:.4}"));
+            }
+        }
+        self.bench.log(&format!("step {}  {note}", self.adamw.step));
+        self.bench.tell(Progress {
+            done: self.adamw.step,
+            total: train.steps,
+            unit: "steps",
+            note,
+        });
+    }
+
+    fn validate(&mut self) -> Result<()> {
+        let Some(feed) = &mut self.validation else {
+            return Ok(());
+        };
+        for turn in 0..FEATURE_SIDES.len() as u64 {
+            let batch = feed.batch(turn)?;
+            for term in self.learner.validate(&batch, turn)? {
+                self.journal.add(&term);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the EMA weights to `name` and notes the training seconds they took.
+    fn keep(&mut self, name: &str) -> Result<()> {
+        let card = Card {
+            steps: self.adamw.step,
+            ..self.card.clone()
+        };
+        write_weights(&self.bench.out.join(name), &self.adamw.ema()?, &card)?;
+        let note = Kept {
+            file: name.to_string(),
+            steps: self.adamw.step,
+            seconds: self.seconds(),
+        };
+        self.kept.retain(|k| k.file != note.file);
+        self.kept.push(note);
+        write_json(&self.bench.out.join(resume::CHECKPOINTS), &self.kept)
+    }
+
+    /// Writes what a killed run goes on from.
+    fn save(&self) -> Result<()> {
+        resume::save(
+            &self.bench.out,
+            &self.adamw,
+            &self.learner.timesteps,
+            self.seconds(),
+        )
+    }
+
+    fn finish(mut self) -> Result<()> {
+        self.keep(resume::LAST)?;
+        resume::remove(&self.bench.out)?;
+        if let Some(path) = &self.job.train.export {
+            let halves = self
+                .adamw
+                .ema()?
+                .into_iter()
+                .map(|(name, w)| Ok((name, w.to_dtype(DType::F16)?)));
+            let card = Card {
+                steps: self.adamw.step,
+                ..self.card.clone()
+            };
+            write_weights(path, &halves.collect::<Result<Vec<_>>>()?, &card)?;
+            self.bench.log(&format!("wrote {}", path.display()));
+        }
+        Ok(())
+    }
+}
+
+fn write_weights(path: &std::path::Path, weights: &[(String, Tensor)], card: &Card) -> Result<()> {
+    let metadata = [("runner".to_string(), serde_json::to_string(card)?)].into();
+    checkpoint::write(path, weights, &metadata)
+}
