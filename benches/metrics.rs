@@ -87,7 +87,7 @@ fn main() -> Result<()> {
         turns.row(&name, request, &mut || {
             let real = Manifold::of(&y, D, 3).map_err(wrong)?;
             let made = Manifold::of(&x, D, 3).map_err(wrong)?;
-            real.meet(&made, Border::Inside).map(drop).map_err(wrong)
+            real.overlap(&made, Border::Inside).map(drop).map_err(wrong)
         })?;
     }
     if wanted("kid") && n >= 1000 {

@@ -148,7 +148,7 @@ guidance.scale = [0, 500]
     for text in of_classifiers.collect::<Vec<_>>() {
         let cells =
             runner::experiment::grid::sweep::cells(&text, &[], &[]).expect("an experiment file");
-        let jobs = runner::jobs::job::jobs_of(&cells[0]).expect("its job");
+        let jobs = runner::jobs::of_cell::jobs_of(&cells[0]).expect("its job");
         assert_eq!(jobs.len(), 1);
         let key = jobs[0].key().expect("its key");
         let found = desk.stored("train").into_iter();

@@ -175,18 +175,20 @@ fn what_scipy_programs_print_is_the_exact_distance_up_to_their_rounding() {
 fn precision_recall_density_and_coverage_agree_with_the_counts_of_the_references() {
     for case in cases("eval", "metrics") {
         let sets = Sets::of(&case);
-        let meet = |k, border| {
+        let overlap = |k, border| {
             let of = |rows| Manifold::of(rows, sets.d, k).unwrap();
-            of(&sets.real).meet(&of(&sets.generated), border).unwrap()
+            of(&sets.real)
+                .overlap(&of(&sets.generated), border)
+                .unwrap()
         };
         // The reference averages in f32, so the last of its digits differ; a count never may.
-        let le = meet(3, Border::Inside);
+        let le = overlap(3, Border::Inside);
         let theirs = number(&case, "precision_k3_le");
         check(&case, "precision", le.precision().value, theirs, 1e-7);
         let theirs = number(&case, "recall_k3_le");
         check(&case, "recall", le.recall().value, theirs, 1e-7);
 
-        let strict = meet(5, Border::Outside);
+        let strict = overlap(5, Border::Outside);
         for (name, ours) in [
             ("precision", strict.precision().value),
             ("recall", strict.recall().value),

@@ -10,7 +10,7 @@ use runner::metrics::inception_score::{Probabilities, Splits, inception_score};
 use runner::metrics::intervals::jackknife::Jackknife;
 use runner::metrics::kernel::interval::mmd2_interval;
 use runner::metrics::kernel::mmd::mmd2;
-use runner::metrics::neighbours::manifold::{Border, Manifold, Meeting};
+use runner::metrics::neighbours::manifold::{Border, Manifold, Overlap};
 use runner::metrics::rows::Slice;
 
 /// Simulated sets a case: the share that is found has a standard error of 0.007 at 0.95.
@@ -158,7 +158,7 @@ fn intervals_of_precision_density_and_coverage_hold_their_averages_in_one_real_m
     let (d, k) = (4, 3);
     let rows = draw(2, 150, &[1.0; 4], 0.0);
     let real = Manifold::of(&rows, d, k).unwrap();
-    type Number = fn(&Meeting) -> (f64, f64, f64);
+    type Number = fn(&Overlap) -> (f64, f64, f64);
     let numbers: [(&str, Number); 3] = [
         ("precision", |m| of_share(m.precision())),
         ("density", |m| triple(&m.density(), 0.0)),
@@ -168,7 +168,7 @@ fn intervals_of_precision_density_and_coverage_hold_their_averages_in_one_real_m
         let of = |seed| {
             let generated = draw(seed, 120, &[1.2; 4], 0.3);
             let generated = Manifold::of(&generated, d, k).unwrap();
-            number(&real.meet(&generated, Border::Outside).unwrap())
+            number(&real.overlap(&generated, Border::Outside).unwrap())
         };
         held(name, |seed| of(seed).0, of);
     }
@@ -182,7 +182,7 @@ fn intervals_of_recall_hold_its_average_in_one_generated_manifold() {
     let of = |seed| {
         let real = draw(seed, 120, &[1.2; 4], 0.3);
         let real = Manifold::of(&real, d, k).unwrap();
-        of_share(real.meet(&generated, Border::Inside).unwrap().recall())
+        of_share(real.overlap(&generated, Border::Inside).unwrap().recall())
     };
     held("recall", |seed| of(seed).0, of);
 }

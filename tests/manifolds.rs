@@ -14,7 +14,7 @@ fn sets_far_apart_share_no_manifold_and_equal_sets_share_all() {
     let (real, far) = (rows(8, 90, 6, 1.0, 0.0), rows(9, 70, 6, 1.0, 1e3));
     let real = Manifold::of(&real, 6, 3).unwrap();
     let far = Manifold::of(&far, 6, 3).unwrap();
-    let apart = real.meet(&far, Border::Inside).unwrap();
+    let apart = real.overlap(&far, Border::Inside).unwrap();
     let p = apart.precision();
     assert_eq!((p.value, p.low, p.count), (0.0, 0.0, 70));
     assert!(p.high > 0.0 && p.high < 0.1);
@@ -24,7 +24,7 @@ fn sets_far_apart_share_no_manifold_and_equal_sets_share_all() {
         (apart.coverage().value(), apart.density().value()),
         (0.0, 0.0)
     );
-    let same = real.meet(&real, Border::Inside).unwrap().precision();
+    let same = real.overlap(&real, Border::Inside).unwrap().precision();
     assert_eq!((same.value, same.high), (1.0, 1.0));
     assert!(same.low > 0.9 && same.low < 1.0);
 }
@@ -69,19 +69,19 @@ fn balls_hold_what_a_search_by_brute_force_finds_across_tiles() {
             balls.filter(|(c, r)| holds(square(c, q), **r)).count()
         };
         let counts: Vec<usize> = y.chunks(d).map(|q| among(q, &x, &of_x)).collect();
-        let meeting = real.meet(&generated, border).unwrap();
-        assert_eq!(meeting.counts(), counts);
+        let overlap = real.overlap(&generated, border).unwrap();
+        assert_eq!(overlap.counts(), counts);
         let share = |hits: usize, of: usize| hits as f64 / of as f64;
         let inside = counts.iter().filter(|c| **c > 0).count();
-        assert_eq!(meeting.precision().value, share(inside, 600));
+        assert_eq!(overlap.precision().value, share(inside, 600));
         let found = x.chunks(d).filter(|q| among(q, &y, &of_y) > 0).count();
-        assert_eq!(meeting.recall().value, share(found, 1100));
+        assert_eq!(overlap.recall().value, share(found, 1100));
         let held = |(c, r): (&[f32], &f64)| y.chunks(d).any(|q| holds(square(c, q), *r));
         let covered = x.chunks(d).zip(&of_x).filter(|ball| held(*ball)).count();
-        let coverage = meeting.coverage();
+        let coverage = overlap.coverage();
         assert_eq!(coverage.value(), share(covered, 1100));
         near(
-            meeting.density().value(),
+            overlap.density().value(),
             counts.iter().sum::<usize>() as f64 / 1800.0,
             1e-12,
         );
@@ -97,12 +97,12 @@ fn balls_hold_what_a_search_by_brute_force_finds_across_tiles() {
 fn copies_of_one_image_have_balls_of_radius_zero_that_hold_the_copies() {
     let one = rows(12, 1, 40, 1.0, 9.0).repeat(10);
     let copies = Manifold::of(&one, 40, 3).unwrap();
-    let inside = copies.meet(&copies, Border::Inside).unwrap();
+    let inside = copies.overlap(&copies, Border::Inside).unwrap();
     assert_eq!(
         (inside.precision().value, inside.recall().value),
         (1.0, 1.0)
     );
-    let outside = copies.meet(&copies, Border::Outside).unwrap();
+    let outside = copies.overlap(&copies, Border::Outside).unwrap();
     assert_eq!(
         (outside.precision().value, outside.coverage().value()),
         (0.0, 0.0)
@@ -115,7 +115,7 @@ fn rounding_to_f16_moves_precision_and_recall_a_little_and_overflow_falls_back()
     let (x, y) = (rows(28, n, d, 1.0, 0.5), rows(29, m, d, 1.1, 0.4));
     let real = Manifold::of(&x, d, 3).unwrap();
     let generated = Manifold::of(&y, d, 3).unwrap();
-    let exact = real.meet(&generated, Border::Inside).unwrap();
+    let exact = real.overlap(&generated, Border::Inside).unwrap();
     let adm = adm_precision_recall(&x, &y, d).unwrap();
     assert!((adm.precision().value - exact.precision().value).abs() < 0.02);
     assert!((adm.recall().value - exact.recall().value).abs() < 0.02);

@@ -341,9 +341,9 @@ fn every_metric_has_the_same_bits_on_one_thread_and_on_many() {
         out.push(reference.distance(&thin).unwrap());
         let real = Manifold::of(&x, d, 3).unwrap();
         let generated = Manifold::of(&y, d, 3).unwrap();
-        let meeting = real.meet(&generated, Border::Inside).unwrap();
-        out.extend([meeting.precision().value, meeting.recall().value]);
-        out.extend([meeting.density().error(), meeting.coverage().error()]);
+        let overlap = real.overlap(&generated, Border::Inside).unwrap();
+        out.extend([overlap.precision().value, overlap.recall().value]);
+        out.extend([overlap.density().error(), overlap.coverage().error()]);
         let adm = adm_precision_recall(&x, &y, d).unwrap();
         out.extend([adm.precision().value, adm.recall().value]);
         let rule = KidRule::TorchFidelity {

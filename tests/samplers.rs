@@ -8,7 +8,7 @@ use runner::diffusion::samplers::sampler::{Recipe, draw, tempered};
 use runner::experiment::file::experiment::{Sampler, VarianceRule};
 use runner::experiment::grid::sweep::cells;
 use runner::experiment::nets::arch::{NoiseSchedule, Process};
-use runner::jobs::job::jobs_of;
+use runner::jobs::of_cell::jobs_of;
 use std::ops::ControlFlow;
 use std::path::Path;
 

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use runner::experiment::grid::sweep::{Sweep, sweep};
-use runner::jobs::context::{Bench, Progress, Stopped};
+use runner::jobs::context::{JobContext, Progress, Stopped};
 use runner::jobs::job::Job;
 use runner::run::device::devices;
 use runner::run::local::{Event, Options, Summary, run};
@@ -37,7 +37,7 @@ fn experiment(folder: &Path, scales: &str, count: usize) -> Sweep {
 }
 
 /// Writes parts of ten images and, for the metrics, scores; `pause` a part.
-fn fake(job: &Job, bench: &Bench, pause: Duration, made: &AtomicUsize) -> Result<()> {
+fn fake(job: &Job, bench: &JobContext, pause: Duration, made: &AtomicUsize) -> Result<()> {
     let Some(count) = job.wanted().count else {
         made.fetch_add(1, Ordering::SeqCst);
         let scores = r#"[{"metric":"fd","value":1.5,"low":1.0,"high":2.0,"count":10}]"#;

@@ -3,8 +3,8 @@
 use runner::experiment::file::experiment::Experiment;
 use runner::experiment::key::Key;
 use runner::io::checkpoint::Checkpoint;
-use runner::jobs::context::{Bench, Progress, Stopped};
-use runner::jobs::job::TrainJob;
+use runner::jobs::context::{JobContext, Progress, Stopped};
+use runner::jobs::train::TrainJob;
 use runner::stages::train::run;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -101,7 +101,7 @@ fn train(text: &str, out: &Path, stop_after: Option<u64>) -> anyhow::Result<()> 
     let stop = AtomicBool::new(false);
     let input = |_: &Key| PathBuf::new();
     let tell = |_: Progress| {};
-    let bench = Bench::new(candle_core::Device::Cpu, out, out, &input, &tell, &stop)?;
+    let bench = JobContext::new(candle_core::Device::Cpu, out, out, &input, &tell, &stop)?;
     match stop_after {
         None => run::run(&job, &bench),
         Some(steps) => std::thread::scope(|scope| {

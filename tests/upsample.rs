@@ -13,8 +13,10 @@ use runner::experiment::nets::arch::{Arch, Card, UnetArch};
 use runner::experiment::nets::presets;
 use runner::io::checkpoint;
 use runner::io::numpy::npz::Npz;
-use runner::jobs::context::{Bench, Progress, Stopped};
-use runner::jobs::job::{Job, jobs_of};
+use runner::jobs::context::{JobContext, Progress, Stopped};
+use runner::jobs::job::Job;
+use runner::jobs::of_cell::jobs_of;
+use runner::jobs::stage::Stage;
 use runner::nets::adm::unet::SuperRes;
 use runner::nets::inventory::initial;
 use runner::run::plan::Plan;
@@ -140,7 +142,7 @@ impl Desk {
         let out = self.place(root, &job.key()?);
         std::fs::create_dir_all(&out)?;
         let input = |key: &Key| self.place(root, key);
-        let bench = Bench::new(Device::Cpu, &out, &out, &input, tell, stop)?;
+        let bench = JobContext::new(Device::Cpu, &out, &out, &input, tell, stop)?;
         runner::stages::run(job, &bench)
     }
 }
@@ -418,7 +420,12 @@ fn a_sweep_scores_and_shows_the_large_images() {
     let store = Store::new(&desk.folder.path().join(".runner"));
     let sweep = sweep(&text, &[], &[]).unwrap();
     let plan = Plan::of(&sweep, &store, None).unwrap();
-    let count = |stage: &str| plan.items.iter().filter(|i| i.job.stage() == stage).count();
+    let count = |stage: &str| {
+        plan.items
+            .iter()
+            .filter(|i| i.job.stage().name() == stage)
+            .count()
+    };
     // The base samples are one result, and so are the two cells that score them as they are.
     assert_eq!(
         [count("sample"), count("upsample"), count("features")],
@@ -434,8 +441,8 @@ fn a_sweep_scores_and_shows_the_large_images() {
     assert!(fd(0) == fd(1) && fd(0) != fd(2) && fd(2) != fd(3));
 
     // Forgetting the second stage leaves the first, and what was scored without it.
-    let again = plan.from_stage("upsample").unwrap();
-    let again = again.iter().map(|&n| plan.items[n].job.stage());
+    let again = plan.from_stage(Stage::Upsample);
+    let again = again.iter().map(|&n| plan.items[n].job.stage().name());
     assert_eq!(
         again.collect::<Vec<_>>(),
         [
@@ -457,7 +464,7 @@ fn a_sweep_scores_and_shows_the_large_images() {
     let text = &plan
         .items
         .iter()
-        .find(|i| i.job.stage() == "sample")
+        .find(|i| i.job.stage().name() == "sample")
         .unwrap()
         .text;
     assert!(!text.contains("upsample"), "{text}");
@@ -477,8 +484,16 @@ fn the_studies_share_their_base_samples_with_those_of_guidance() {
         );
         let sweep = sweep(&text, &[], &[]).unwrap();
         let plan = Plan::of(&sweep, &Store::new(folder.path()), None).unwrap();
-        let count = |stage: &str| plan.items.iter().filter(|i| i.job.stage() == stage).count();
-        let samples = plan.items.iter().filter(|i| i.job.stage() == "sample");
+        let count = |stage: &str| {
+            plan.items
+                .iter()
+                .filter(|i| i.job.stage().name() == stage)
+                .count()
+        };
+        let samples = plan
+            .items
+            .iter()
+            .filter(|i| i.job.stage().name() == "sample");
         let keys: Vec<String> = samples.map(|i| i.key.full().to_string()).collect();
         (keys, count("upsample"))
     };

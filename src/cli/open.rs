@@ -28,7 +28,12 @@ pub fn open(choice: &Choice, store: &Path, until: Option<&str>) -> Result<Opened
         }
     }
     let store = Store::new(store);
-    let plan = Plan::of(&sweep, &store, until).with_context(name)?;
+    let plan = Plan::of(
+        &sweep,
+        &store,
+        until.map(str::parse).transpose().with_context(name)?,
+    )
+    .with_context(name)?;
     Ok(Opened { sweep, store, plan })
 }
 

@@ -10,9 +10,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The file beside the scores that holds, by metric, f64 [n]: what each image adds to it, times n.
-pub const INFLUENCES: &str = "influences.npz";
-
 /// How far a job is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Progress {
@@ -36,7 +33,7 @@ impl fmt::Display for Stopped {
 
 impl std::error::Error for Stopped {}
 
-pub struct Bench<'a> {
+pub struct JobContext<'a> {
     pub device: Device,
     pub dtype: DType,
     /// The job's own folder. What an earlier, interrupted run left in it is still there, to be continued.
@@ -50,7 +47,7 @@ pub struct Bench<'a> {
     warnings: Mutex<Vec<String>>,
 }
 
-impl<'a> Bench<'a> {
+impl<'a> JobContext<'a> {
     /// Opens `out/log.txt` to append to it; `out` must exist.
     pub fn new(
         device: Device,
@@ -59,14 +56,14 @@ impl<'a> Bench<'a> {
         input: &'a (dyn Fn(&Key) -> PathBuf + Sync),
         tell: &'a (dyn Fn(Progress) + Sync),
         stop: &'a AtomicBool,
-    ) -> Result<Bench<'a>> {
+    ) -> Result<JobContext<'a>> {
         let path = out.join("log.txt");
         let log = OpenOptions::new()
             .create(true)
             .append(true)
             .open(&path)
             .with_context(|| format!("writing {}", path.display()))?;
-        Ok(Bench {
+        Ok(JobContext {
             device,
             dtype: DType::F32,
             out: out.to_path_buf(),

@@ -13,10 +13,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 const BEAT: Duration = Duration::from_secs(5);
-/// A claim of another machine that has not beaten for so long is dead.
+/// The lease of another machine that has not beaten for so long is dead.
 const COLD: Duration = Duration::from_secs(90);
 
-/// What stands in the claim file.
+/// What stands in the lease file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Holder {
     pub host: String,
@@ -37,15 +37,22 @@ pub struct Mark {
     pub unit: String,
 }
 
-pub const CLAIM: &str = "claim";
+pub const LEASE: &str = "lease";
 pub const MARK: &str = "progress.json";
 
-/// A held claim; dropping it lets go.
-pub struct Claim {
+/// A lease that is held; dropping it lets go.
+pub struct Lease {
     folder: PathBuf,
     holder: Holder,
     shared: Arc<Shared>,
     beating: Option<JoinHandle<()>>,
+}
+
+/// Whose a folder is once somebody has asked for it.
+pub enum Taken {
+    Ours(Lease),
+    /// Somebody else already works there.
+    Held(Holder),
 }
 
 #[derive(Default)]
@@ -55,8 +62,8 @@ struct Shared {
     wake: Condvar,
 }
 
-/// The claim on `folder`, or the one who holds it.
-pub fn take(folder: &Path, device: &str) -> Result<std::result::Result<Claim, Holder>> {
+/// The lease of `folder`, or who holds it.
+pub fn take(folder: &Path, device: &str) -> Result<Taken> {
     let holder = Holder {
         host: host(),
         pid: std::process::id(),
@@ -65,20 +72,22 @@ pub fn take(folder: &Path, device: &str) -> Result<std::result::Result<Claim, Ho
         since: seconds(SystemTime::now()),
         token: token(),
     };
-    let path = folder.join(CLAIM);
-    let own = folder.join(format!("{CLAIM}.{}", holder.token));
+    let path = folder.join(LEASE);
+    let own = folder.join(format!("{LEASE}.{}", holder.token));
     write_json(&own, &holder)?;
     let result = place(&path, &own, &holder);
     let _ = fs::remove_file(&own);
-    if let Some(other) = result.with_context(|| format!("claiming {}", folder.display()))? {
-        return Ok(Err(other));
+    if let Some(other) =
+        result.with_context(|| format!("taking the lease of {}", folder.display()))?
+    {
+        return Ok(Taken::Held(other));
     }
     let shared = Arc::new(Shared::default());
     let beating = {
         let (shared, folder, holder) = (shared.clone(), folder.to_path_buf(), holder.clone());
         std::thread::spawn(move || beat(&shared, &folder, &holder))
     };
-    Ok(Ok(Claim {
+    Ok(Taken::Ours(Lease {
         folder: folder.to_path_buf(),
         holder,
         shared,
@@ -86,7 +95,7 @@ pub fn take(folder: &Path, device: &str) -> Result<std::result::Result<Claim, Ho
     }))
 }
 
-/// Links `own` as the claim unless a living one is there; a cold one is moved aside first.
+/// Links `own` as the lease unless a living one is there; a cold one is moved aside first.
 fn place(path: &Path, own: &Path, holder: &Holder) -> Result<Option<Holder>> {
     for _ in 0..8 {
         match fs::hard_link(own, path) {
@@ -111,12 +120,12 @@ fn place(path: &Path, own: &Path, holder: &Holder) -> Result<Option<Holder>> {
         }
         let _ = fs::remove_file(&aside);
     }
-    anyhow::bail!("the claim changes hands too often")
+    anyhow::bail!("the lease changes hands too often")
 }
 
 /// Who holds the folder now, if the holder lives.
 pub fn holder(folder: &Path) -> Option<Holder> {
-    look(&folder.join(CLAIM))
+    look(&folder.join(LEASE))
         .filter(|(_, living)| *living)
         .map(|(holder, _)| holder)
 }
@@ -149,7 +158,7 @@ fn born(pid: u32) -> Option<u64> {
 }
 
 fn beat(shared: &Shared, folder: &Path, holder: &Holder) {
-    let path = folder.join(CLAIM);
+    let path = folder.join(LEASE);
     let mut written = None;
     loop {
         let mine = read_json::<Holder>(&path).is_ok_and(|now| now == *holder);
@@ -174,7 +183,7 @@ fn beat(shared: &Shared, folder: &Path, holder: &Holder) {
     }
 }
 
-impl Claim {
+impl Lease {
     pub fn holder(&self) -> &Holder {
         &self.holder
     }
@@ -191,7 +200,7 @@ impl Claim {
     }
 }
 
-impl Drop for Claim {
+impl Drop for Lease {
     fn drop(&mut self) {
         if let Ok(mut over) = self.shared.over.lock() {
             *over = true;
@@ -203,7 +212,7 @@ impl Drop for Claim {
         if let Ok(Some(mark)) = self.shared.mark.lock().map(|mark| mark.clone()) {
             let _ = write_json(&self.folder.join(MARK), &mark);
         }
-        let path = self.folder.join(CLAIM);
+        let path = self.folder.join(LEASE);
         if read_json::<Holder>(&path).is_ok_and(|now| now == self.holder) {
             let _ = fs::remove_file(&path);
         }

@@ -5,7 +5,7 @@ use crate::run::device::Named;
 use crate::run::lease::Holder;
 use crate::run::plan::Plan;
 use crate::run::store::Store;
-use crate::run::worker::{Outcome, Run, Shop, fatal, is_fatal};
+use crate::run::worker::{Outcome, Run, Worker, fatal, is_fatal};
 use anyhow::{Error, Result};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex};
@@ -68,8 +68,8 @@ enum Turn {
 
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
-struct Board<'a> {
-    shop: Shop<'a>,
+struct Scheduler<'a> {
+    worker: Worker<'a>,
     turns: Mutex<Vec<Turn>>,
     moved: Condvar,
     fail_fast: bool,
@@ -100,9 +100,9 @@ pub fn run(
         false => Turn::Todo,
     };
     let turns = plan.items.iter().map(|item| turn(item.state.stored()));
-    let board = Board {
+    let scheduler = Scheduler {
         turns: Mutex::new(turns.collect()),
-        shop: Shop {
+        worker: Worker {
             plan,
             store,
             run: options.run,
@@ -116,14 +116,22 @@ pub fn run(
     };
     std::thread::scope(|scope| {
         for device in devices {
-            let board = &board;
-            scope.spawn(move || board.serve(device));
+            let scheduler = &scheduler;
+            scope.spawn(move || scheduler.serve(device));
         }
     });
-    if let Some(error) = board.fatal.lock().ok().and_then(|mut fatal| fatal.take()) {
+    if let Some(error) = scheduler
+        .fatal
+        .lock()
+        .ok()
+        .and_then(|mut fatal| fatal.take())
+    {
         return Err(fatal(error, store));
     }
-    let turns = board.turns.into_inner().unwrap_or_else(|e| e.into_inner());
+    let turns = scheduler
+        .turns
+        .into_inner()
+        .unwrap_or_else(|e| e.into_inner());
     let before = plan.items.iter().filter(|item| item.state.stored()).count();
     let which = |wanted: &dyn Fn(&Turn) -> bool| {
         let all = turns.iter().enumerate().filter(|(_, turn)| wanted(turn));
@@ -137,9 +145,9 @@ pub fn run(
     })
 }
 
-impl Board<'_> {
+impl Scheduler<'_> {
     fn stopping(&self) -> bool {
-        self.halt.load(Ordering::Relaxed) || self.shop.stop.load(Ordering::Relaxed)
+        self.halt.load(Ordering::Relaxed) || self.worker.stop.load(Ordering::Relaxed)
     }
 
     /// One device's life: the first ready job, again and again.
@@ -157,7 +165,7 @@ impl Board<'_> {
                     progress,
                 })
             };
-            let outcome = self.shop.work(item, device, &tell);
+            let outcome = self.worker.work(item, device, &tell);
             let turn = self.judge(item, device, started.elapsed().as_secs_f64(), outcome);
             if let Ok(mut turns) = self.turns.lock() {
                 turns[item] = turn;
@@ -216,7 +224,7 @@ impl Board<'_> {
             }
             self.skip_hopeless(&mut turns);
             let now = Instant::now();
-            let items = self.shop.plan.items.iter().enumerate();
+            let items = self.worker.plan.items.iter().enumerate();
             let ready = items.clone().find(|(n, item)| {
                 let open = match turns[*n] {
                     Turn::Todo => true,
@@ -239,7 +247,7 @@ impl Board<'_> {
     }
 
     fn skip_hopeless(&self, turns: &mut [Turn]) {
-        for (n, item) in self.shop.plan.items.iter().enumerate() {
+        for (n, item) in self.worker.plan.items.iter().enumerate() {
             let lost = |&need: &usize| matches!(turns[need], Turn::Failed | Turn::Skipped);
             if turns[n] == Turn::Todo && item.needs.iter().any(lost) {
                 turns[n] = Turn::Skipped;

@@ -77,7 +77,7 @@ pub fn files(folder: &Path, own: &[&str]) -> Result<BTreeMap<String, Stored>> {
         let name = entry.file_name().to_string_lossy().into_owned();
         // Hidden names are files that are being written.
         let other =
-            own.contains(&name.as_str()) || name.starts_with("claim") || name.starts_with('.');
+            own.contains(&name.as_str()) || name.starts_with("lease") || name.starts_with('.');
         if other || !entry.path().is_file() {
             continue;
         }

@@ -3,9 +3,11 @@
 use crate::experiment::file::experiment::{Experiment, ReportOptions};
 use crate::experiment::grid::sweep::{Cell, Sweep};
 use crate::experiment::key::Key;
-use crate::jobs::job::{Job, STAGES, jobs_of};
+use crate::jobs::job::Job;
+use crate::jobs::of_cell::jobs_of;
+use crate::jobs::stage::Stage;
 use crate::run::store::{State, Store};
-use anyhow::{Context, Error, Result, bail};
+use anyhow::{Context, Result};
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -34,11 +36,7 @@ pub struct Plan {
 
 impl Plan {
     /// The jobs of `sweep`, up to and including the stage `until`.
-    pub fn of(sweep: &Sweep, store: &Store, until: Option<&str>) -> Result<Plan> {
-        let last = match until {
-            None => STAGES.len() - 1,
-            Some(name) => stage_position(name)?,
-        };
+    pub fn of(sweep: &Sweep, store: &Store, until: Option<Stage>) -> Result<Plan> {
         let mut plan = Plan {
             cells: sweep.cells.clone(),
             items: Vec::new(),
@@ -49,7 +47,7 @@ impl Plan {
             let title = || cell.title();
             let mut items = Vec::new();
             for job in jobs_of(cell).with_context(title)? {
-                if stage_position(job.stage())? > last {
+                if until.is_some_and(|last| job.stage() > last) {
                     break;
                 }
                 let key = job.key()?;
@@ -133,46 +131,33 @@ impl Plan {
     }
 
     /// Positions of the items of `stage` and of what follows from them.
-    pub fn from_stage(&self, stage: &str) -> Result<Vec<usize>> {
-        stage_position(stage)?;
+    pub fn from_stage(&self, stage: Stage) -> Vec<usize> {
         let mut found: Vec<usize> = Vec::new();
         for (n, item) in self.items.iter().enumerate() {
             if item.job.stage() == stage || item.needs.iter().any(|need| found.contains(need)) {
                 found.push(n);
             }
         }
-        Ok(found)
-    }
-}
-
-/// Where a stage stands among the stages.
-pub fn stage_position(name: &str) -> Result<usize> {
-    match STAGES.iter().position(|stage| *stage == name) {
-        Some(at) => Ok(at),
-        None => bail!(
-            "there is no stage `{name}`; the stages are {}",
-            STAGES.join(", ")
-        ),
+        found
     }
 }
 
 /// The cell cut down to what `job` reads: an experiment file that makes this one result again.
 fn job_text(spec: &Experiment, job: &Job) -> Result<String> {
     let stage = job.stage();
-    let before = |other: &str| Ok::<_, Error>(stage_position(stage)? < stage_position(other)?);
     let mut spec = spec.clone();
     spec.report = ReportOptions::default();
-    if before("sample")? {
+    if stage < Stage::Sample {
         (spec.guidance, spec.sample) = (None, None);
     }
     if let Job::Train(job) = job {
         // The guide's training, where it is that one.
         (spec.model, spec.train) = (job.model.clone(), Some(job.train.clone()));
     }
-    if before("upsample")? || spec.upsample.as_ref().is_some_and(|u| u.is_none()) {
+    if stage < Stage::Upsample || spec.upsample.as_ref().is_some_and(|u| u.is_none()) {
         spec.upsample = None;
     }
-    if before("features")? {
+    if stage < Stage::Features {
         spec.eval = None;
     }
     toml::to_string(&spec).context("writing job.toml")

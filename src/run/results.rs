@@ -3,13 +3,15 @@
 use crate::experiment::grid::sweep::Cell;
 use crate::experiment::scoring::metric::Metric;
 use crate::io::disk::read_json;
+use crate::jobs::files::results::INFLUENCES;
+use crate::jobs::files::results::SCORES;
+use crate::jobs::files::results::{CHECKPOINTS, Kept};
+use crate::jobs::files::results::{RECORD, Record};
 use crate::jobs::job::Job;
+use crate::jobs::stage::Stage;
 use crate::run::manifest::Manifest;
 use crate::run::plan::Plan;
 use crate::run::store::{State, Store};
-use crate::stages::score::evaluate::{RECORD, Record};
-use crate::stages::score::metrics::INFLUENCES;
-use crate::stages::train::resume::{CHECKPOINTS, Kept};
 use anyhow::Result;
 use std::path::{Path, PathBuf};
 
@@ -17,7 +19,7 @@ pub use crate::metrics::score::Score;
 
 /// The scores in the folder of a metrics result.
 pub fn scores(folder: &Path) -> Result<Vec<Score>> {
-    read_json(&folder.join("scores.json"))
+    read_json(&folder.join(SCORES))
 }
 
 /// One cell, as tables and charts see it.
@@ -82,19 +84,19 @@ fn row(plan: &Plan, store: &Store, n: usize) -> Row {
         let item = &plan.items[at];
         let stage = item.job.stage();
         row.keys
-            .push((stage.to_string(), item.key.full().to_string()));
+            .push((stage.name().to_string(), item.key.full().to_string()));
         let State::Stored(manifest) = &item.state else {
             let missing = || missing(stage, &item.state);
             row.missing.get_or_insert_with(missing);
             // The small images are not the cell's.
-            if stage == "upsample" {
+            if stage == Stage::Upsample {
                 row.samples = None;
             }
             continue;
         };
         let folder = store.folder(stage, &item.key);
         for (mut name, text) in provenance(manifest) {
-            if matches!(&item.job, Job::Train(job) if name == stage && job.model != cell.spec.model)
+            if matches!(&item.job, Job::Train(job) if name == stage.name() && job.model != cell.spec.model)
             {
                 name = "train (classifier)".to_string();
             }
@@ -103,8 +105,8 @@ fn row(plan: &Plan, store: &Store, n: usize) -> Row {
             }
         }
         match stage {
-            "sample" | "upsample" => row.samples = Some(folder),
-            "metrics" => match scores(&folder) {
+            Stage::Sample | Stage::Upsample => row.samples = Some(folder),
+            Stage::Metrics => match scores(&folder) {
                 Ok(scores) => {
                     row.scores = scores;
                     row.scores.extend(seconds.take());
@@ -113,8 +115,8 @@ fn row(plan: &Plan, store: &Store, n: usize) -> Row {
                 }
                 Err(error) => row.missing = Some(format!("{error:#}")),
             },
-            "train" => seconds = seconds.or(training_seconds(cell, &item.job, &folder)),
-            _ => {}
+            Stage::Train => seconds = seconds.or(training_seconds(cell, &item.job, &folder)),
+            Stage::Features => {}
         }
     }
     row
@@ -142,7 +144,7 @@ fn evaluator(folder: &Path) -> Option<(String, String)> {
 }
 
 /// A state in the few words that stand in a table.
-fn missing(stage: &str, state: &State) -> String {
+fn missing(stage: Stage, state: &State) -> String {
     match state {
         State::Failed(_) => "failed".to_string(),
         State::Running(_, Some(mark)) | State::Partial(Some(mark)) => {

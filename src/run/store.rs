@@ -2,13 +2,21 @@
 
 use crate::experiment::key::Key;
 use crate::io::disk::{read_json, write_atomic, write_json};
-use crate::jobs::job::{ANSWERS, STAGES, Wanted};
-use crate::run::lease::{self, Claim, Holder, MARK, Mark};
+use crate::jobs::stage::{Stage, Wanted};
+use crate::run::lease::{self, Holder, Lease, MARK, Mark, Taken};
 use crate::run::manifest::{MANIFEST, Manifest};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::{Path, PathBuf};
+
+/// Folders of the store for what is asked without an experiment file, and the command that asks.
+pub const ANSWERS: [(&str, &str); 4] = [
+    ("described", "score"),
+    ("likelihood", "likelihood"),
+    ("inversion", "reconstruct"),
+    ("interpolation", "reconstruct"),
+];
 
 pub const JOB: &str = "job.toml";
 pub const LOG: &str = "log.txt";
@@ -73,11 +81,11 @@ impl Store {
     }
 
     /// The folder of a result.
-    pub fn folder(&self, stage: &str, key: &Key) -> PathBuf {
-        self.root.join(stage).join(key.short())
+    pub fn folder(&self, stage: Stage, key: &Key) -> PathBuf {
+        self.root.join(stage.name()).join(key.short())
     }
 
-    pub fn state(&self, stage: &str, key: &Key, wanted: &Wanted) -> State {
+    pub fn state(&self, stage: Stage, key: &Key, wanted: &Wanted) -> State {
         let folder = self.folder(stage, key);
         if !folder.is_dir() {
             return State::Missing;
@@ -100,30 +108,24 @@ impl Store {
     }
 
     /// The manifest of `key`; None where there is none that can be read, or it is another key's.
-    pub fn manifest(&self, stage: &str, key: &Key) -> Option<Manifest> {
+    pub fn manifest(&self, stage: Stage, key: &Key) -> Option<Manifest> {
         let path = self.folder(stage, key).join(MANIFEST);
         let manifest: Manifest = read_json(&path).ok()?;
         (manifest.key == *key).then_some(manifest)
     }
 
-    /// Opens the entry to work in it; Err names the one who already does.
-    pub fn begin(
-        &self,
-        stage: &str,
-        key: &Key,
-        job: &str,
-        device: &str,
-    ) -> Result<std::result::Result<Scratch, Holder>> {
+    /// Opens the entry to work in it, unless somebody already does.
+    pub fn begin(&self, stage: Stage, key: &Key, job: &str, device: &str) -> Result<Begun> {
         let folder = self.folder(stage, key);
         fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-        let claim = match lease::take(&folder, device)? {
-            Ok(claim) => claim,
-            Err(holder) => return Ok(Err(holder)),
+        let lease = match lease::take(&folder, device)? {
+            Taken::Ours(lease) => lease,
+            Taken::Held(holder) => return Ok(Begun::Held(holder)),
         };
         remove_torn(&folder)?;
         let _ = fs::remove_file(folder.join(FAILURE));
         write_atomic(&folder.join(JOB), |out| Ok(out.write_all(job.as_bytes())?))?;
-        Ok(Ok(Scratch { folder, claim }))
+        Ok(Begun::Ours(Scratch { folder, lease }))
     }
 
     /// Forgets a result; refused while somebody makes it.
@@ -147,7 +149,7 @@ impl Store {
 
     /// Every result of a job of an experiment.
     pub fn entries(&self) -> Result<Vec<Entry>> {
-        self.within(&STAGES)
+        self.within(&Stage::ALL.map(Stage::name))
     }
 
     /// Everything that `score`, `likelihood` and `reconstruct` keep to go on from.
@@ -209,19 +211,26 @@ fn remove_torn(folder: &Path) -> Result<()> {
     for entry in fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))? {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        // Another process may be writing its claim just now.
-        let claim = name.starts_with(".claim");
-        if !claim && (name.ends_with(".part") || name.ends_with(".tmp")) {
+        // Another process may be writing its lease just now.
+        let lease = name.starts_with(".lease");
+        if !lease && (name.ends_with(".part") || name.ends_with(".tmp")) {
             let _ = fs::remove_file(&path);
         }
     }
     Ok(())
 }
 
+/// An entry that was opened to work in it.
+pub enum Begun {
+    Ours(Scratch),
+    /// Somebody else works in it.
+    Held(Holder),
+}
+
 /// An entry that is being worked in, by us.
 pub struct Scratch {
     pub folder: PathBuf,
-    pub claim: Claim,
+    pub lease: Lease,
 }
 
 impl Scratch {

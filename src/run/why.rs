@@ -40,7 +40,7 @@ fn reason(plan: &Plan, item: &Item, known: &[(&Entry, Leaves)]) -> String {
     let mine = inputs(&item.text);
     let same_stage = known
         .iter()
-        .filter(|(entry, _)| entry.stage == item.job.stage());
+        .filter(|(entry, _)| entry.stage == item.job.stage().name());
     let nearest = same_stage
         .map(|(entry, theirs)| (moved(theirs, &mine), entry))
         .min_by_key(|(moved, _)| moved.len());

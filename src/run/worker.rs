@@ -1,21 +1,22 @@
-//! One job on one device: claim its entry, run its stage there, then commit the result or keep the error.
+//! One job on one device: take the lease of its entry, run its stage there, then commit the result or keep the error.
 
 use crate::experiment::key::digest_file;
-use crate::jobs::context::{Bench, Progress, Stopped};
+use crate::jobs::context::{JobContext, Progress, Stopped};
 use crate::jobs::job::Job;
 use crate::run::device::Named;
 use crate::run::fault::message;
 use crate::run::lease::{Holder, host};
 use crate::run::manifest::{Input, Manifest, files, git};
 use crate::run::plan::{Item, Plan};
-use crate::run::store::{Failure, OWN, Scratch, State, Store};
+use crate::run::store::{Begun, Failure, OWN, Scratch, State, Store};
 use anyhow::{Context, Error, Result, anyhow, ensure};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 /// What runs a job on its bench: `stages::run`, or a test's own.
-pub type Run<'a> = dyn Fn(&Job, &Bench) -> Result<()> + Sync + 'a;
+pub type Run<'a> = dyn Fn(&Job, &JobContext) -> Result<()> + Sync + 'a;
 
 /// How a try ended.
 #[derive(Debug)]
@@ -31,14 +32,14 @@ pub enum Outcome {
 }
 
 /// Everything a worker needs beside the job.
-pub struct Shop<'a> {
+pub struct Worker<'a> {
     pub plan: &'a Plan,
     pub store: &'a Store,
     pub run: &'a Run<'a>,
     pub stop: &'a AtomicBool,
 }
 
-impl Shop<'_> {
+impl Worker<'_> {
     /// Tries item `n` on `device`. Err means that the store itself cannot be written.
     pub fn work(
         &self,
@@ -50,8 +51,8 @@ impl Shop<'_> {
         let (stage, started) = (item.job.stage(), Instant::now());
         let begun = self.store.begin(stage, &item.key, &item.text, &device.name);
         let scratch = match begun? {
-            Ok(scratch) => scratch,
-            Err(holder) => return Ok(Outcome::Held(holder)),
+            Begun::Ours(scratch) => scratch,
+            Begun::Held(holder) => return Ok(Outcome::Held(holder)),
         };
         let wanted = item.job.wanted();
         if self.store.state(stage, &item.key, &wanted).stored() {
@@ -123,16 +124,17 @@ impl Shop<'_> {
         }
         let input = |key: &crate::experiment::key::Key| {
             let made = self.plan.items.iter().find(|item| item.key == *key);
-            let stage = made.map_or("", |item| item.job.stage());
-            self.store.folder(stage, key)
+            made.map_or_else(PathBuf::new, |item| {
+                self.store.folder(item.job.stage(), key)
+            })
         };
         let told = |progress: Progress| {
-            scratch.claim.mark(&progress);
+            scratch.lease.mark(&progress);
             tell(progress);
         };
         let device = device.device.clone();
         let (out, root) = (&scratch.folder, self.store.root());
-        let bench = Bench::new(device, out, root, &input, &told, self.stop)?;
+        let bench = JobContext::new(device, out, root, &input, &told, self.stop)?;
         let ran = catch_unwind(AssertUnwindSafe(|| (self.run)(&item.job, &bench)));
         let ran = ran.unwrap_or_else(|panic| Err(described(&panic)));
         match &ran {

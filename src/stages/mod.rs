@@ -9,16 +9,16 @@ pub mod train;
 pub mod weights;
 
 use crate::experiment::scoring::preset::INCEPTION;
-use crate::jobs::context::Bench;
+use crate::jobs::context::JobContext;
 use crate::jobs::job::Job;
 use crate::machine::cores::beside;
 
 /// Makes what `job` names, in `bench.out`; continues what an earlier run left there.
-pub fn run(job: &Job, bench: &Bench) -> anyhow::Result<()> {
+pub fn run(job: &Job, bench: &JobContext) -> anyhow::Result<()> {
     beside(&bench.device, || run_here(job, bench))
 }
 
-fn run_here(job: &Job, bench: &Bench) -> anyhow::Result<()> {
+fn run_here(job: &Job, bench: &JobContext) -> anyhow::Result<()> {
     match job {
         Job::Train(job) => train::run::run(job, bench),
         Job::Sample(job) => draw::sample::run(job, bench),

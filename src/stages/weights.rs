@@ -1,10 +1,11 @@
 //! A net's weights from a file, checked against the architecture they are asked to fill.
 
 use crate::experiment::file::experiment::Model;
-use crate::experiment::nets::arch::{Arch, Card, Process};
+use crate::experiment::nets::arch::{Arch, Process};
 use crate::experiment::nets::presets;
 use crate::experiment::nets::resolve::resolve;
 use crate::io::checkpoint::Checkpoint;
+use crate::jobs::inputs::card::card;
 use crate::nets::inventory;
 use anyhow::{Context, Result, bail};
 use candle_core::{DType, Device};
@@ -36,13 +37,6 @@ pub fn load(path: &Path, model: &Model, device: &Device) -> Result<Loaded> {
         classes: card.map(|c| c.classes).unwrap_or_default(),
         vb,
     })
-}
-
-/// What the file says of itself, where it was written here.
-pub fn card(file: &Checkpoint) -> Result<Option<Card>> {
-    let text = file.metadata().get("runner");
-    text.map(|t| serde_json::from_str(t).context("its `runner` metadata is not a model card"))
-        .transpose()
 }
 
 /// Every tensor of the net is there in its shape; else the first that is not, and the preset that would fit.

@@ -4,6 +4,7 @@ use crate::cli::screen::live::{PLAIN_EVERY, bar};
 use crate::cli::screen::pace::Paces;
 use crate::cli::screen::terminal::{Paint, duration, number, paint, parts, say, thousands};
 use crate::jobs::context::Progress;
+use crate::jobs::stage::Stage;
 use crate::run::local::Event;
 use crate::run::plan::Plan;
 use crate::run::results::{Score, scores};
@@ -216,7 +217,7 @@ impl<'a> Board<'a> {
         let item = &self.plan.items[item];
         let folder = self.store.folder(item.job.stage(), &item.key);
         let scores = match item.job.stage() {
-            "metrics" => scores(&folder).unwrap_or_default(),
+            Stage::Metrics => scores(&folder).unwrap_or_default(),
             _ => Vec::new(),
         };
         scores

@@ -2,6 +2,7 @@
 
 use crate::experiment::file::experiment::Model;
 use crate::jobs::job::Job;
+use crate::jobs::stage::Stage;
 use crate::run::plan::Plan;
 use crate::run::store::State;
 
@@ -12,7 +13,7 @@ pub struct Paces {
 }
 
 struct Measured {
-    stage: &'static str,
+    stage: Stage,
     model: Model,
     seconds: f64,
     cost: f64,
@@ -36,7 +37,7 @@ impl Paces {
             stage: job.stage(),
             model: model(plan, n).clone(),
             seconds,
-            cost: job.cost().0,
+            cost: job.cost().amount,
         });
     }
 
@@ -52,7 +53,7 @@ impl Paces {
             });
             (cost > 0.0).then(|| seconds / cost)
         };
-        Some(pace(true).or_else(|| pace(false))? * job.cost().0)
+        Some(pace(true).or_else(|| pace(false))? * job.cost().amount)
     }
 }
 

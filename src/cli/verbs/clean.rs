@@ -4,8 +4,8 @@ use crate::cli::args::{Choice, CleanArgs};
 use crate::cli::open::open;
 use crate::cli::screen::terminal::{bytes, out, say, table};
 use crate::cli::verbs::fetch;
-use crate::jobs::job::ANSWERS;
 use crate::run::lease::holder;
+use crate::run::store::ANSWERS;
 use crate::run::store::{Entry, Store};
 use anyhow::{Context, Result};
 use std::collections::HashSet;
@@ -24,7 +24,7 @@ pub fn run(args: &CleanArgs, root: &Path) -> Result<u8> {
         // Results that were made with them could not be told from those that nobody needs.
         fetch::refuse_incomplete(&plan).with_context(|| file.display().to_string())?;
         for item in plan.items {
-            kept.insert((item.job.stage(), item.key.short().to_string()));
+            kept.insert((item.job.stage().name(), item.key.short().to_string()));
         }
     }
     let store = Store::new(root);

@@ -3,13 +3,14 @@
 use crate::cli::args::ExportArgs;
 use crate::cli::open::open;
 use crate::cli::screen::terminal::{out, thousands};
+use crate::jobs::stage::Stage;
 use crate::run::plan::{Item, Plan};
 use crate::stages::draw::export::export;
 use anyhow::{Context, Result, bail, ensure};
 use std::path::{Path, PathBuf};
 
 /// The stages that make images.
-const STAGES: [&str; 2] = ["sample", "upsample"];
+const MAKERS: [Stage; 2] = [Stage::Sample, Stage::Upsample];
 
 pub fn run(args: &ExportArgs, store: &Path) -> Result<u8> {
     let opened = open(&args.choice, store, None)?;
@@ -74,16 +75,15 @@ fn chosen(plan: &Plan, args: &ExportArgs) -> Result<usize> {
 /// The job whose images are asked: the last that makes any, or the one of `--stage`.
 fn images_of<'a>(plan: &'a Plan, n: usize, args: &ExportArgs) -> Result<&'a Item> {
     let asked = args.stage.as_deref();
-    if let Some(stage) = asked {
-        ensure!(
-            STAGES.contains(&stage),
-            "--stage {stage} makes no images; sample and upsample do"
-        );
-    }
+    let stage = asked.map(|name| {
+        let maker = MAKERS.into_iter().find(|stage| stage.name() == name);
+        maker.with_context(|| format!("--stage {name} makes no images; sample and upsample do"))
+    });
+    let stage = stage.transpose()?;
     let mut items = plan.of_cell[n].iter().map(|&at| &plan.items[at]);
-    let found = items.rfind(|item| match asked {
+    let found = items.rfind(|item| match stage {
         Some(stage) => item.job.stage() == stage,
-        None => STAGES.contains(&item.job.stage()),
+        None => MAKERS.contains(&item.job.stage()),
     });
     found.with_context(|| {
         let stage = asked.map_or(String::new(), |stage| format!(" of stage {stage}"));

@@ -6,7 +6,7 @@ use crate::cli::screen::board::with_interval;
 use crate::cli::screen::terminal::{Paint, duration, out, paint, table, thousands};
 use crate::experiment::grid::axes::short_names;
 use crate::experiment::grid::overlay::show;
-use crate::jobs::job::STAGES;
+use crate::jobs::stage::Stage;
 use crate::run::lease::Mark;
 use crate::run::plan::{Item, Plan};
 use crate::run::results::{Row, rows};
@@ -43,7 +43,7 @@ pub fn run(args: &StatusArgs, store: &Path) -> Result<u8> {
 fn all_cells(opened: &Opened) -> String {
     let plan = &opened.plan;
     let rows = rows(plan, &opened.store);
-    let stages: Vec<&str> = STAGES
+    let stages: Vec<Stage> = Stage::ALL
         .into_iter()
         .filter(|stage| plan.items.iter().any(|item| item.job.stage() == *stage))
         .collect();
@@ -63,7 +63,7 @@ fn all_cells(opened: &Opened) -> String {
         let mut line = vec![row.cell.to_string()];
         let at = axes.iter().map(|axis| plan.cells[n].get(axis));
         line.extend(at.map(|value| value.map(show).unwrap_or_default()));
-        line.extend(stages.iter().map(|stage| stage_word(plan, n, stage)));
+        line.extend(stages.iter().map(|stage| stage_word(plan, n, *stage)));
         line.extend(metrics.iter().map(|name| {
             let score = row.scores.iter().find(|score| score.metric == *name);
             score.map(with_interval).unwrap_or_default()
@@ -83,12 +83,12 @@ fn metric_names(rows: &[Row]) -> Vec<String> {
     names
 }
 
-fn item_of<'a>(plan: &'a Plan, cell: usize, stage: &str) -> Option<&'a Item> {
+fn item_of<'a>(plan: &'a Plan, cell: usize, stage: Stage) -> Option<&'a Item> {
     let mut items = plan.of_cell[cell].iter().map(|&at| &plan.items[at]);
     items.find(|item| item.job.stage() == stage)
 }
 
-fn stage_word(plan: &Plan, cell: usize, stage: &str) -> String {
+fn stage_word(plan: &Plan, cell: usize, stage: Stage) -> String {
     let far = |mark: &Mark| format!("{}/{}", thousands(mark.done), thousands(mark.total));
     match item_of(plan, cell, stage).map(|item| &item.state) {
         Some(State::Stored(_)) => "done".to_string(),
@@ -263,7 +263,7 @@ fn as_json(opened: &Opened) -> Result<String> {
                 _ => None,
             };
             json!({
-                "stage": item.job.stage(),
+                "stage": item.job.stage().name(),
                 "key": item.key.full(),
                 "state": stage_word(plan, n, item.job.stage()),
                 "error": error,

@@ -7,9 +7,9 @@ use crate::cli::screen::terminal;
 use crate::cli::screen::terminal::{out, say};
 use crate::cli::verbs::fetch;
 use crate::cli::verbs::report;
+use crate::jobs::stage::Stage;
 use crate::run::device::{Named, devices};
 use crate::run::local::{Options, Summary, run as run_plan};
-use crate::run::plan::stage_position;
 use crate::run::results::rows;
 use crate::stages;
 use anyhow::{Context, Result};
@@ -20,14 +20,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 static STOP: AtomicBool = AtomicBool::new(false);
 
 pub fn run(args: &SweepArgs, store: &Path) -> Result<u8> {
-    if let Some(stage) = &args.again {
-        stage_position(stage).with_context(|| format!("--again {stage}"))?;
-    }
+    let again = args.again.as_ref().map(|stage| {
+        let parsed = stage.parse::<Stage>();
+        parsed.with_context(|| format!("--again {stage}"))
+    });
+    let again = again.transpose()?;
     let devices = devices(args.device.as_deref())?;
     let mut opened = open(&args.choice, store, args.until.as_deref())?;
     fetch::refuse_incomplete(&opened.plan)?;
     opened.store.prepare()?;
-    if let Some(stage) = &args.again {
+    if let Some(stage) = again {
         forget(&mut opened, stage)?;
     }
     watch_for_interrupts()?;
@@ -86,10 +88,12 @@ fn run_missing(opened: &Opened, devices: &[Named], fail_fast: bool) -> Result<Su
 }
 
 /// Removes the stored results of `stage`, and of what follows, of the plan's cells.
-fn forget(opened: &mut Opened, stage: &str) -> Result<()> {
-    for n in opened.plan.from_stage(stage)? {
+fn forget(opened: &mut Opened, stage: Stage) -> Result<()> {
+    for n in opened.plan.from_stage(stage) {
         let item = &opened.plan.items[n];
-        opened.store.forget(item.job.stage(), item.key.short())?;
+        opened
+            .store
+            .forget(item.job.stage().name(), item.key.short())?;
     }
     opened.plan.refresh(&opened.store);
     Ok(())

@@ -1,6 +1,6 @@
 //! The experiment file, typed.
 
-use crate::experiment::file::finding::Claim;
+use crate::experiment::file::claim::Claim;
 use crate::experiment::nets::arch::{NoiseSchedule, Pool, QkvOrder};
 use crate::experiment::scoring::metric::Metric;
 use crate::experiment::scoring::preset::Preset;

@@ -1,6 +1,6 @@
 //! The tables of an experiment file, typed.
 
+pub mod claim;
 pub mod experiment;
-pub mod finding;
 pub mod published;
 pub mod sampling;

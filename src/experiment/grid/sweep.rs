@@ -1,8 +1,8 @@
 //! One experiment file → its cells: every combination of its axes, in mixed radix, the last axis fastest.
 
 use crate::experiment::check::typo::told;
+use crate::experiment::file::claim::{self, Claim};
 use crate::experiment::file::experiment::{Chart, Deltas, Experiment, Published, ReportOptions};
-use crate::experiment::file::finding::{self, Claim};
 use crate::experiment::file::published;
 use crate::experiment::grid::axes::{Axis, axes, short_names};
 use crate::experiment::grid::overlay::{assign, pair, same, show, value};
@@ -107,7 +107,7 @@ pub fn sweep(text: &str, set: &[String], only: &[String]) -> Result<Sweep> {
     check_charts(&base.chart, &axes, &metrics)?;
     check_deltas(&base.report, &axes)?;
     published::check(&base.published, &axes, &metrics)?;
-    finding::check(&base.claim, &axes, &metrics)?;
+    claim::check(&base.claim, &axes, &metrics)?;
     let resolved = resolved(&base, &table)?;
     for one in only {
         keep(&mut cells, &axes, one).with_context(|| format!("--only {one}"))?;

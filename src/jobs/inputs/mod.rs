@@ -1,5 +1,7 @@
 //! What a job reads, looked at before it runs: files by their digests, cards of checkpoints, references, class names.
 
-pub(crate) mod classes;
+pub mod card;
+pub mod classes;
 pub mod pinned;
-pub(crate) mod upsampler;
+pub mod reference_file;
+pub mod upsampler;

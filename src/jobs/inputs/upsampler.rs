@@ -3,8 +3,9 @@
 use crate::experiment::nets::arch::Arch;
 use crate::experiment::nets::resolve::resolve;
 use crate::io::checkpoint::Checkpoint;
-use crate::jobs::job::{Net, SampleJob, Weights};
-use crate::stages::weights::card;
+use crate::jobs::inputs::card::card;
+use crate::jobs::net::{Net, Weights};
+use crate::jobs::sample::SampleJob;
 use anyhow::{Context, Result, bail, ensure};
 
 /// That `net` can enlarge what `base` draws, as far as presets and the cards of files tell.

@@ -67,7 +67,7 @@ impl<'a> Manifold<'a> {
 
     /// Which balls of either manifold hold which points of the other, in one run through all
     /// pairs. Bit-identical for any number of threads.
-    pub fn meet(&self, generated: &Manifold<'a>, border: Border) -> Result<Meeting> {
+    pub fn overlap(&self, generated: &Manifold<'a>, border: Border) -> Result<Overlap> {
         ensure!(
             self.points.dim() == generated.points.dim(),
             "the images of the manifold have {} features and the others {}",
@@ -89,7 +89,7 @@ impl<'a> Manifold<'a> {
                 }
             },
         );
-        Ok(Meeting {
+        Ok(Overlap {
             k: self.k,
             counts: right,
             balls: left,
@@ -116,14 +116,14 @@ impl Ball {
 }
 
 /// How real and generated images lie in each other's balls.
-pub struct Meeting {
+pub struct Overlap {
     k: usize,
     /// Real balls that hold each generated image.
     counts: Vec<usize>,
     balls: Vec<Ball>,
 }
 
-impl Meeting {
+impl Overlap {
     /// Precision: the share of generated images in the manifold of real ones (are they like real
     /// images?).
     ///

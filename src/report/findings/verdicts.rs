@@ -1,6 +1,6 @@
 //! What others have found, put to the test: the verdict comes from the difference, its interval and the seeds.
 
-use crate::experiment::file::finding::Claim;
+use crate::experiment::file::claim::Claim;
 use crate::report::chart::series;
 use crate::report::rows::input::Report;
 use crate::report::rows::names::{self, Better};

@@ -11,6 +11,7 @@ use crate::experiment::key::{Key, digest_file};
 use crate::experiment::nets::arch::{Arch, Process, UnetArch};
 use crate::io::checkpoint::Checkpoint;
 use crate::jobs::context::Progress;
+use crate::jobs::inputs::card::card;
 use crate::jobs::inputs::pinned::digest_data;
 use crate::nets::adm::unet::Unet;
 use crate::stages::ask::answers::{Answers, Asked, Found, Tick};
@@ -72,7 +73,7 @@ impl<'a> Subject<'a> {
     /// where more images are asked for than there are.
     pub fn open(question: &'a Question<'a>, device: &Device) -> Result<Self> {
         let path = question.checkpoint;
-        let card = weights::card(&Checkpoint::open(path)?);
+        let card = card(&Checkpoint::open(path)?);
         if let Some(card) = card.with_context(|| format!("reading {}", path.display()))?
             && !matches!(card.arch, Arch::Unet(_))
         {

@@ -6,6 +6,7 @@ use crate::experiment::nets::arch::Arch;
 use crate::experiment::scoring::rules::Preprocessing;
 use crate::io::checkpoint::Checkpoint;
 use crate::io::image::file::Rgb8;
+use crate::jobs::inputs::card::card;
 use crate::machine::cores::beside;
 use crate::nets::features::FeatureNet;
 use crate::nets::inception::net::{Inception, SIDE, Taps};
@@ -51,7 +52,7 @@ impl Extractor {
     /// dictionary of a torch file that holds several.
     pub fn open(path: &Path, key: Option<&str>, device: &Device) -> Result<Self> {
         let file = Checkpoint::open_key(path, key)?;
-        if weights::card(&file)?.is_none() {
+        if card(&file)?.is_none() {
             let (net, _) = inception::open(path, key, device)?;
             return Ok(Self {
                 net: Net::Inception(Box::new(net)),

@@ -4,9 +4,9 @@ use crate::data::survey::Facts;
 use crate::experiment::scoring::preset::INCEPTION;
 use crate::io::image::file::Rgb8;
 use crate::io::numpy::npz::{self, Array, Npz};
-use crate::jobs::context::{Bench, Progress, Stopped};
+use crate::jobs::context::{JobContext, Progress, Stopped};
+use crate::jobs::features::FeaturesJob;
 use crate::jobs::files::parts::{self, Part};
-use crate::jobs::job::FeaturesJob;
 use crate::stages::describe::described;
 use crate::stages::describe::extract::{Extractor, Rows};
 use anyhow::{Context, Result, ensure};
@@ -14,7 +14,7 @@ use rayon::prelude::*;
 use std::ops::Range;
 
 /// Describes what is missing of images 0..count into `features-AAAAAA-BBBBBB.npz`.
-pub fn run(job: &FeaturesJob, bench: &Bench) -> Result<()> {
+pub fn run(job: &FeaturesJob, bench: &JobContext) -> Result<()> {
     let images = parts::present(&bench.input(&job.samples), "images")?;
     let images = parts::covering(&images, job.count as u64)?;
     let done = parts::present(&bench.out, "features")?;
@@ -57,7 +57,7 @@ fn describe(
     take: &Range<usize>,
     range: &Range<u64>,
     job: &FeaturesJob,
-    bench: &Bench,
+    bench: &JobContext,
     made: u64,
 ) -> Result<()> {
     let mut file = Npz::open(&part.path)?;

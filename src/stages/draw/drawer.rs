@@ -8,19 +8,19 @@ use crate::diffusion::samplers::sampler::{Recipe, draw, tempered, to_u8};
 use crate::experiment::file::experiment::{Precision, Sample, Steps};
 use crate::experiment::nets::arch::UnetArch;
 use crate::io::numpy::npz::{self, Array};
-use crate::jobs::context::{Bench, Progress, Stopped};
+use crate::jobs::context::{JobContext, Progress, Stopped};
 use crate::jobs::files::parts;
-use crate::jobs::job::{Net, Weights};
+use crate::jobs::files::results::{LAST, kept};
+use crate::jobs::net::{Net, Weights};
 use crate::kernels::tf32::in_tf32;
-use crate::stages::train::resume::{LAST, kept};
 use crate::stages::weights::{self, Loaded};
 use anyhow::{Context, Result};
 use candle_core::{DType, Tensor};
 use std::ops::ControlFlow;
 
 /// How a net's answers become images.
-pub struct Studio<'a> {
-    bench: &'a Bench<'a>,
+pub struct Drawer<'a> {
+    bench: &'a JobContext<'a>,
     sample: &'a Sample,
     output: Output,
     /// The net answers with a variance half that `output` does not read.
@@ -34,14 +34,14 @@ pub struct Studio<'a> {
 /// Images of a batch and their labels.
 pub type Drawn = (Tensor, Vec<u32>);
 
-impl<'a> Studio<'a> {
+impl<'a> Drawer<'a> {
     /// `table`, `sample` or `upsample`, is where `sample` stands in the file; `noise` is what its images come from.
     pub fn open(
         (table, sample): (&str, &'a Sample),
         net: &Loaded,
         arch: &UnetArch,
         noise: Noise,
-        bench: &'a Bench,
+        bench: &'a JobContext,
     ) -> Result<Self> {
         let process = net
             .process
@@ -160,7 +160,7 @@ pub fn dtype(precision: Precision) -> DType {
 }
 
 /// The weights of a job's net.
-pub fn open_net(net: &Net, bench: &Bench) -> Result<Loaded> {
+pub fn open_net(net: &Net, bench: &JobContext) -> Result<Loaded> {
     let path = match &net.weights {
         Weights::File(file) => file.path.clone(),
         Weights::Trained(key, steps) => bench.input(key).join(match steps {

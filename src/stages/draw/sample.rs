@@ -5,39 +5,39 @@ use crate::diffusion::random::noise::Noise;
 use crate::diffusion::samplers::guidance::Guide;
 use crate::experiment::file::experiment::Precision;
 use crate::experiment::nets::arch::Arch;
-use crate::jobs::context::Bench;
+use crate::jobs::context::JobContext;
 use crate::jobs::inputs::classes;
-use crate::jobs::job::{Pull, SampleJob};
+use crate::jobs::sample::{ClassifierGuidance, SampleJob};
 use crate::kernels::tf32::in_tf32;
 use crate::nets::adm::classifier::Classifier;
 use crate::nets::adm::unet::Unet;
-use crate::stages::draw::drawer::{Drawn, Studio, dtype, open_net};
+use crate::stages::draw::drawer::{Drawer, Drawn, dtype, open_net};
 use crate::stages::weights::Loaded;
 use anyhow::{Result, bail, ensure};
 use candle_core::Tensor;
 
 /// All that drawing needs, once it is loaded.
-struct Sitting<'a> {
-    studio: Studio<'a>,
+struct Sampling<'a> {
+    drawer: Drawer<'a>,
     unet: Unet,
-    classifier: Option<(Classifier, &'a Pull)>,
+    classifier: Option<(Classifier, &'a ClassifierGuidance)>,
     rule: Rule,
     /// How many classes there are to ask for.
     classes: usize,
     job: &'a SampleJob,
-    bench: &'a Bench<'a>,
+    bench: &'a JobContext<'a>,
 }
 
 /// Draws what is missing of images 0..count into `images-AAAAAA-BBBBBB.npz`.
-pub fn run(job: &SampleJob, bench: &Bench) -> Result<()> {
-    let sitting = Sitting::open(job, bench)?;
-    sitting
-        .studio
-        .fill(&mut |images, made| sitting.draw(images, made))
+pub fn run(job: &SampleJob, bench: &JobContext) -> Result<()> {
+    let sampling = Sampling::open(job, bench)?;
+    sampling
+        .drawer
+        .fill(&mut |images, made| sampling.draw(images, made))
 }
 
-impl<'a> Sitting<'a> {
-    fn open(job: &'a SampleJob, bench: &'a Bench) -> Result<Self> {
+impl<'a> Sampling<'a> {
+    fn open(job: &'a SampleJob, bench: &'a JobContext) -> Result<Self> {
         let net = open_net(&job.net, bench)?;
         let Arch::Unet(arch) = &net.arch else {
             bail!(
@@ -46,7 +46,7 @@ impl<'a> Sitting<'a> {
             )
         };
         let noise = Noise::new(job.sample.seed);
-        let studio = Studio::open(("sample", &job.sample), &net, arch, noise, bench)?;
+        let drawer = Drawer::open(("sample", &job.sample), &net, arch, noise, bench)?;
         let mut classes = arch.classes;
         let classifier = match &job.guidance {
             Some(pull) => {
@@ -65,7 +65,7 @@ impl<'a> Sitting<'a> {
         };
         let classes = classes.unwrap_or(1);
         Ok(Self {
-            studio,
+            drawer,
             unet: Unet::new(arch, net.vb.to_dtype(dtype(job.sample.dtype)))?,
             classifier,
             rule: classes::rule(&job.sample.classes, &net.classes, classes)?,
@@ -91,7 +91,7 @@ impl<'a> Sitting<'a> {
         let guide = log_probs
             .as_ref()
             .map(|(field, scale)| Guide::classifier(*scale, field, &y));
-        let drawn = self.studio.draw(images, &answer, guide.as_ref(), made)?;
+        let drawn = self.drawer.draw(images, &answer, guide.as_ref(), made)?;
         Ok((drawn, labels))
     }
 }

@@ -7,11 +7,11 @@ use crate::diffusion::random::noise::Noise;
 use crate::experiment::nets::arch::Arch;
 use crate::io::numpy::npz::Npz;
 use crate::io::numpy::rows::Rows;
-use crate::jobs::context::Bench;
+use crate::jobs::context::JobContext;
 use crate::jobs::files::parts::{self, Part};
-use crate::jobs::job::UpsampleJob;
+use crate::jobs::upsample::UpsampleJob;
 use crate::nets::adm::unet::SuperRes;
-use crate::stages::draw::drawer::{Drawn, Studio, dtype, open_net};
+use crate::stages::draw::drawer::{Drawer, Drawn, dtype, open_net};
 use crate::stages::feed::planes;
 use anyhow::{Context, Result, bail, ensure};
 use candle_core::Tensor;
@@ -21,7 +21,7 @@ use std::ops::Range;
 const PURPOSE: &str = "upsample";
 
 /// Draws what is missing of images 0..count into `images-AAAAAA-BBBBBB.npz`.
-pub fn run(job: &UpsampleJob, bench: &Bench) -> Result<()> {
+pub fn run(job: &UpsampleJob, bench: &JobContext) -> Result<()> {
     let net = open_net(&job.net, bench)?;
     let Arch::SuperRes(arch) = &net.arch else {
         bail!(
@@ -30,7 +30,7 @@ pub fn run(job: &UpsampleJob, bench: &Bench) -> Result<()> {
         )
     };
     let noise = Noise::apart(job.sample.seed, PURPOSE);
-    let studio = Studio::open(("upsample", &job.sample), &net, arch, noise, bench)?;
+    let drawer = Drawer::open(("upsample", &job.sample), &net, arch, noise, bench)?;
     let side = arch.low_resolution.unwrap_or_default();
     let images = parts::present(&bench.input(&job.samples), "images")?;
     let parts = parts::covering(&images, job.sample.count as u64)?;
@@ -40,14 +40,14 @@ pub fn run(job: &UpsampleJob, bench: &Bench) -> Result<()> {
         open: None,
     };
     let unet = SuperRes::new(arch, net.vb.to_dtype(dtype(job.sample.dtype)))?;
-    studio.fill(&mut |images, made| -> Result<Drawn> {
+    drawer.fill(&mut |images, made| -> Result<Drawn> {
         let (pixels, labels) = small.read(images)?;
         let shape = (images.len(), 3, side, side);
         let low = Tensor::from_vec(pixels, shape, &bench.device)?;
         let y = Tensor::from_slice(&labels, labels.len(), &bench.device)?;
         let asked = unet.conditional().then_some(&y);
         let answer = |x: &Tensor, t: &Tensor| unet.forward(x, t, &low, asked, None);
-        Ok((studio.draw(images, &answer, None, made)?, labels))
+        Ok((drawer.draw(images, &answer, None, made)?, labels))
     })
 }
 

@@ -2,73 +2,28 @@
 //! `runner score`. What each image adds to a number goes to `influences.npz`, for differences between cells.
 
 use crate::data::gallery::Gallery;
-use crate::experiment::scoring::rules::{Preprocessing, Quantity, Rules};
+use crate::experiment::scoring::rules::{Quantity, Rules};
 use crate::io::disk::write_json;
 use crate::io::numpy::npz::{self, Array};
-use crate::jobs::context::{Bench, INFLUENCES, Progress};
+use crate::jobs::context::{JobContext, Progress};
 use crate::jobs::files::parts;
-use crate::jobs::job::MetricsJob;
+use crate::jobs::files::results::INFLUENCES;
+use crate::jobs::files::results::{FEW, RECORD, Record, SCORES};
+use crate::jobs::metrics::MetricsJob;
 use crate::metrics::score::Score;
 use crate::stages::describe::described::{Described, PART};
 use crate::stages::describe::extract::Extractor;
 use crate::stages::describe::images::{self, Order};
 use crate::stages::describe::inception::published;
 use crate::stages::score::reference::{Opened, Real};
-use crate::stages::score::scorer::{Bout, Measured};
+use crate::stages::score::scorer::{Measured, Scorer};
 use crate::stages::score::sides;
 use anyhow::{Context, Result, bail, ensure};
-use serde::{Deserialize, Serialize};
 use std::cell::Cell;
 use std::sync::Arc;
 
-/// The file beside the scores that says how they came about.
-pub const RECORD: &str = "evaluator.json";
-/// Fewer samples than this are said to bias FID: the published figures have 50,000.
-pub const FEW: usize = 10_000;
-
-/// Whose numbers they are, of what.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Record {
-    pub preset: String,
-    /// Whose numbers the preset reproduces, of which version.
-    pub about: String,
-    pub preprocessing: Preprocessing,
-    /// sha256 of the feature net's weights.
-    pub weights: String,
-    /// The published file that has it.
-    pub published: Option<String>,
-    /// sha256 of the reference.
-    pub reference: String,
-    /// Images behind the reference's moments, where it says.
-    pub reference_count: Option<u64>,
-    pub samples_count: usize,
-    /// How much of a distance comes from the samples being few, by metric.
-    pub bias: Vec<(String, f64)>,
-}
-
-impl Record {
-    /// In one line.
-    pub fn line(&self) -> String {
-        let real = match self.reference_count {
-            Some(count) => format!("{count} reference images"),
-            None => "a reference that does not count its images".to_string(),
-        };
-        let net = match &self.published {
-            Some(name) => name.clone(),
-            None => format!("sha256 {} (no published file)", &self.weights),
-        };
-        format!(
-            "{} ({}), images resized by `{}`, {} samples, {real}, feature net {net}",
-            self.preset,
-            self.about,
-            self.preprocessing.name(),
-            self.samples_count
-        )
-    }
-}
-
 /// Scores the first `count` images.
-pub fn run(job: &MetricsJob, bench: &Bench) -> Result<()> {
+pub fn run(job: &MetricsJob, bench: &JobContext) -> Result<()> {
     let asked: Vec<Quantity> = job.metrics.iter().filter_map(|m| m.quantity()).collect();
     let rules = job.preset.rules().only(&asked);
     let features = parts::present(&bench.input(&job.features), "features")?;
@@ -88,7 +43,7 @@ pub fn run(job: &MetricsJob, bench: &Bench) -> Result<()> {
             note: name.to_string(),
         });
     };
-    let measured = Bout::new(&samples, &real, false).measure(&rules, &tell)?;
+    let measured = Scorer::new(&samples, &real, false).measure(&rules, &tell)?;
     let record = record(job, &samples, &real, &measured);
     warn(&record, bench);
     let scores = in_order(job, &measured)?;
@@ -96,11 +51,11 @@ pub fn run(job: &MetricsJob, bench: &Bench) -> Result<()> {
     bench.log(&scores.iter().map(line).collect::<Vec<_>>().join("  "));
     npz::write(&bench.out.join(INFLUENCES), &influences(&measured, &scores))?;
     write_json(&bench.out.join(RECORD), &record)?;
-    write_json(&bench.out.join("scores.json"), &scores)
+    write_json(&bench.out.join(SCORES), &scores)
 }
 
 /// The reference as the preset's tool sees it; its images go through the net only where the rules ask for them.
-fn reference(job: &MetricsJob, rules: &Rules, bench: &Bench) -> Result<Real> {
+fn reference(job: &MetricsJob, rules: &Rules, bench: &JobContext) -> Result<Real> {
     let (path, weights) = (&job.reference.path, &job.weights.digest);
     let how = rules.preprocessing;
     let opened = Opened::open(path, None, weights, &[Some(how)])?;
@@ -182,7 +137,7 @@ fn record(job: &MetricsJob, samples: &Described, real: &Real, measured: &[Measur
     }
 }
 
-fn warn(record: &Record, bench: &Bench) {
+fn warn(record: &Record, bench: &JobContext) {
     if record.published.is_none() {
         bench.warn(&format!(
             "the feature net (sha256 {}) is no published file whose digest is known; its numbers compare with no paper's",

@@ -4,16 +4,17 @@
 use crate::experiment::scoring::metric::Metric;
 use crate::io::disk::write_json;
 use crate::io::numpy::npz::{self, Array, Npz};
-use crate::jobs::context::{Bench, Progress};
+use crate::jobs::context::{JobContext, Progress};
 use crate::jobs::files::meta::Meta;
 use crate::jobs::files::parts;
-use crate::jobs::job::MetricsJob;
+use crate::jobs::files::results::SCORES;
+use crate::jobs::metrics::MetricsJob;
 use crate::metrics::agreement::{Share, agreeing};
 use crate::metrics::frechet::distance::{Reference, frechet};
 use crate::metrics::frechet::moments::Moments;
 use crate::metrics::inception_score::{Probabilities, Splits, inception_score};
 use crate::metrics::intervals::paired;
-use crate::metrics::neighbours::manifold::{Border, Manifold, Meeting};
+use crate::metrics::neighbours::manifold::{Border, Manifold, Overlap};
 use crate::metrics::rows::Rows;
 use crate::metrics::score::Score;
 use crate::stages::describe::rows::StoredRows;
@@ -25,7 +26,7 @@ const NEIGHBOURS: usize = 3;
 /// With fewer images there is nothing to take an interval from.
 const FEWEST: usize = 5;
 
-pub use crate::jobs::context::INFLUENCES;
+pub use crate::jobs::files::results::INFLUENCES;
 
 /// The features of images 0..count, read when they are needed.
 struct Samples {
@@ -50,14 +51,14 @@ struct Standard {
 }
 
 /// Scores the first `count` images.
-pub fn run(job: &MetricsJob, bench: &Bench) -> Result<()> {
+pub fn run(job: &MetricsJob, bench: &JobContext) -> Result<()> {
     let reference = &job.reference.path;
     let standard =
         Standard::read(reference).with_context(|| format!("reading {}", reference.display()))?;
     let mut samples = Samples::open(&bench.input(&job.features), job.count as u64)?;
     standard.check(job, &samples, bench)?;
     let (mut scores, mut influences) = (Vec::new(), Vec::new());
-    let mut meeting = None;
+    let mut overlap = None;
     for (done, metric) in job.metrics.iter().enumerate() {
         let note = metric.name().to_string();
         bench.tell(Progress {
@@ -66,7 +67,7 @@ pub fn run(job: &MetricsJob, bench: &Bench) -> Result<()> {
             unit: "metrics",
             note,
         });
-        let found = score(*metric, &mut samples, &standard, &mut meeting)?;
+        let found = score(*metric, &mut samples, &standard, &mut overlap)?;
         scores.push(found.score);
         if let Some(influence) = found.influence {
             let array = Array::f64(&[influence.len()], influence);
@@ -82,7 +83,7 @@ pub fn run(job: &MetricsJob, bench: &Bench) -> Result<()> {
     let line = |s: &Score| format!("{} {:.4} [{:.4}, {:.4}]", s.metric, s.value, s.low, s.high);
     bench.log(&scores.iter().map(line).collect::<Vec<_>>().join("  "));
     npz::write(&bench.out.join(INFLUENCES), &influences)?;
-    write_json(&bench.out.join("scores.json"), &scores)
+    write_json(&bench.out.join(SCORES), &scores)
 }
 
 /// A score, and what each image adds to it, times the number of images ([n], mean 0); recall is the real images'.
@@ -111,7 +112,7 @@ fn score(
     metric: Metric,
     samples: &mut Samples,
     standard: &Standard,
-    meeting: &mut Option<Meeting>,
+    overlap: &mut Option<Overlap>,
 ) -> Result<Found> {
     let name = metric.name();
     let named = |share: Share| Score::new(name, share.value, (share.low, share.high), share.count);
@@ -130,16 +131,16 @@ fn score(
             Found::of(score, left_out.influences())
         }
         Metric::Precision | Metric::Recall => {
-            if meeting.is_none() {
-                *meeting = Some(meet(&mut samples.pool, standard)?);
+            if overlap.is_none() {
+                *overlap = Some(compare(&mut samples.pool, standard)?);
             }
-            let meeting = meeting.as_ref().context("the manifolds have just met")?;
+            let overlap = overlap.as_ref().context("the manifolds have just met")?;
             match metric {
                 Metric::Precision => Found::of(
-                    named(meeting.precision()),
-                    paired::of_hits(meeting.counts().iter().map(|&c| c > 0)),
+                    named(overlap.precision()),
+                    paired::of_hits(overlap.counts().iter().map(|&c| c > 0)),
                 ),
-                _ => Found::alone(named(meeting.recall())),
+                _ => Found::alone(named(overlap.recall())),
             }
         }
         Metric::Agreement => {
@@ -154,11 +155,11 @@ fn score(
 
 /// How the samples and the reference's images lie in each other's balls: one run serves
 /// precision and recall.
-fn meet(pool: &mut StoredRows, standard: &Standard) -> Result<Meeting> {
+fn compare(pool: &mut StoredRows, standard: &Standard) -> Result<Overlap> {
     let d = standard.pool.dim();
     let rows = pool.all()?;
     let real = Manifold::of(&standard.rows, d, NEIGHBOURS)?;
-    real.meet(&Manifold::of(&rows, d, NEIGHBOURS)?, Border::Inside)
+    real.overlap(&Manifold::of(&rows, d, NEIGHBOURS)?, Border::Inside)
 }
 
 fn distance(name: &str, rows: &mut StoredRows, reference: &Moments) -> Result<Found> {
@@ -228,7 +229,7 @@ impl Standard {
     }
 
     /// A reference of another net, dimension or resolution measures nothing.
-    fn check(&self, job: &MetricsJob, samples: &Samples, bench: &Bench) -> Result<()> {
+    fn check(&self, job: &MetricsJob, samples: &Samples, bench: &JobContext) -> Result<()> {
         let path = job.reference.path.display();
         if self.meta.extractor != job.weights.digest {
             bail!(

@@ -1,4 +1,4 @@
-//! Precision, recall, density and coverage by an evaluator's rule: which rows meet, and what their meeting tells.
+//! Precision, recall, density and coverage by an evaluator's rule: which rows meet, and what their overlap tells.
 
 use crate::experiment::scoring::rules::{Neighbours, Quantity, metric};
 use crate::metrics::agreement::Share;
@@ -6,7 +6,7 @@ use crate::metrics::intervals::draws::subset;
 use crate::metrics::intervals::jackknife::Jackknife;
 use crate::metrics::intervals::paired;
 use crate::metrics::neighbours::adm_manifold::PrecisionRecall;
-use crate::metrics::neighbours::manifold::Meeting;
+use crate::metrics::neighbours::manifold::Overlap;
 use crate::metrics::score::Score;
 use anyhow::{Result, bail};
 use std::borrow::Cow;
@@ -15,18 +15,18 @@ use std::borrow::Cow;
 const SEED: u64 = 0;
 
 /// Precision, recall and what else neighbours tell.
-pub enum Balls {
+pub enum NeighbourScores {
     Adm(PrecisionRecall),
-    Exact(Meeting),
+    Exact(Overlap),
 }
 
-impl Balls {
+impl NeighbourScores {
     /// One of the quantities that neighbours tell; an error for what the rule has not.
     pub fn score(&self, quantity: Quantity) -> Result<Score> {
         let id = metric(quantity);
         let (precision, recall) = match self {
-            Balls::Adm(both) => (both.precision(), both.recall()),
-            Balls::Exact(meeting) => (meeting.precision(), meeting.recall()),
+            NeighbourScores::Adm(both) => (both.precision(), both.recall()),
+            NeighbourScores::Exact(overlap) => (overlap.precision(), overlap.recall()),
         };
         let share =
             |share: Share| Score::new(id, share.value, (share.low, share.high), share.count);
@@ -46,8 +46,8 @@ impl Balls {
                 };
                 Score::bare(id, f, precision.count)
             }
-            (Quantity::Density, Balls::Exact(meeting)) => left_out(meeting.density()),
-            (Quantity::Coverage, Balls::Exact(meeting)) => left_out(meeting.coverage()),
+            (Quantity::Density, NeighbourScores::Exact(overlap)) => left_out(overlap.density()),
+            (Quantity::Coverage, NeighbourScores::Exact(overlap)) => left_out(overlap.coverage()),
             _ => bail!("the rule has no {id}"),
         })
     }
@@ -56,14 +56,18 @@ impl Balls {
     /// for what is counted over the real images, or is no sum.
     pub fn influence(&self, quantity: Quantity) -> Option<Vec<f64>> {
         match (quantity, self) {
-            (Quantity::Precision, Balls::Adm(both)) => {
+            (Quantity::Precision, NeighbourScores::Adm(both)) => {
                 Some(paired::of_hits(both.inside.iter().copied()))
             }
-            (Quantity::Precision, Balls::Exact(meeting)) => {
-                Some(paired::of_hits(meeting.counts().iter().map(|&c| c > 0)))
+            (Quantity::Precision, NeighbourScores::Exact(overlap)) => {
+                Some(paired::of_hits(overlap.counts().iter().map(|&c| c > 0)))
             }
-            (Quantity::Density, Balls::Exact(meeting)) => Some(meeting.density().influences()),
-            (Quantity::Coverage, Balls::Exact(meeting)) => Some(meeting.coverage().influences()),
+            (Quantity::Density, NeighbourScores::Exact(overlap)) => {
+                Some(overlap.density().influences())
+            }
+            (Quantity::Coverage, NeighbourScores::Exact(overlap)) => {
+                Some(overlap.coverage().influences())
+            }
             _ => None,
         }
     }

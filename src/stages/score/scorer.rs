@@ -17,7 +17,7 @@ use crate::metrics::neighbours::manifold::{Border, Manifold};
 use crate::metrics::rows::Rows;
 use crate::metrics::score::Score;
 use crate::stages::describe::described::{Described, Kind};
-use crate::stages::score::neighbours::{Balls, chosen};
+use crate::stages::score::neighbours::{NeighbourScores, chosen};
 use crate::stages::score::reference::Real;
 use anyhow::{Context, Result, bail, ensure};
 
@@ -50,7 +50,7 @@ struct Kernel {
 }
 
 /// The two sides, and what is already known of them: presets share what they share.
-pub struct Bout<'a> {
+pub struct Scorer<'a> {
     samples: &'a Described,
     real: &'a Real,
     /// Whether SciPy's path is followed too.
@@ -63,9 +63,9 @@ pub struct Bout<'a> {
     inception: Option<(InceptionScore, SplitScore, Jackknife)>,
 }
 
-impl<'a> Bout<'a> {
-    pub fn new(samples: &'a Described, real: &'a Real, compat: bool) -> Bout<'a> {
-        Bout {
+impl<'a> Scorer<'a> {
+    pub fn new(samples: &'a Described, real: &'a Real, compat: bool) -> Scorer<'a> {
+        Scorer {
             samples,
             real,
             compat,
@@ -93,7 +93,7 @@ impl<'a> Bout<'a> {
         rules: &Rules,
         quantity: Quantity,
         name: &'static str,
-        balls: &mut Option<Balls>,
+        balls: &mut Option<NeighbourScores>,
         kernel: &mut Option<Kernel>,
     ) -> Result<Measured> {
         let n = self.samples.len();
@@ -219,18 +219,18 @@ impl<'a> Bout<'a> {
         rule: &InceptionScore,
         quantity: Quantity,
     ) -> std::result::Result<Score, String> {
-        let measure = |bout: &mut Self| -> Result<Score> {
-            if bout.inception.as_ref().is_none_or(|(of, ..)| of != rule) {
-                let probabilities = Probabilities::of_rows(&mut bout.samples.logits()?)?;
+        let measure = |scorer: &mut Self| -> Result<Score> {
+            if scorer.inception.as_ref().is_none_or(|(of, ..)| of != rule) {
+                let probabilities = Probabilities::of_rows(&mut scorer.samples.logits()?)?;
                 let found = inception_score(&probabilities, splits(rule)?)?;
-                let left_out = match bout.inception.take() {
+                let left_out = match scorer.inception.take() {
                     Some((.., left_out)) => left_out,
                     None => probabilities.left_out()?,
                 };
-                bout.inception = Some((*rule, found, left_out));
+                scorer.inception = Some((*rule, found, left_out));
             }
-            let (_, found, left_out) = bout.inception.as_ref().context("it was just made")?;
-            let n = bout.samples.len();
+            let (_, found, left_out) = scorer.inception.as_ref().context("it was just made")?;
+            let n = scorer.samples.len();
             let id = metric(quantity);
             Ok(match quantity {
                 Quantity::InceptionScore => {
@@ -297,7 +297,7 @@ impl<'a> Bout<'a> {
         &mut self,
         rule: &Neighbours,
         quantity: Quantity,
-        balls: &mut Option<Balls>,
+        balls: &mut Option<NeighbourScores>,
     ) -> Result<std::result::Result<Score, String>> {
         if balls.is_none() {
             match self.balls(rule)? {
@@ -310,7 +310,7 @@ impl<'a> Bout<'a> {
     }
 
     /// How samples and reference lie in each other's balls, by `rule`.
-    fn balls(&mut self, rule: &Neighbours) -> Result<std::result::Result<Balls, String>> {
+    fn balls(&mut self, rule: &Neighbours) -> Result<std::result::Result<NeighbourScores, String>> {
         let Some(real) = &self.real.features else {
             return Ok(Err("the reference holds no images' features".to_string()));
         };
@@ -330,15 +330,17 @@ impl<'a> Bout<'a> {
             chosen(pool, d, rule, rule.samples, m, 2),
         );
         if rule.distance == Precision::F16 {
-            return Ok(Ok(Balls::Adm(adm_precision_recall(&real, &pool, d)?)));
+            return Ok(Ok(NeighbourScores::Adm(adm_precision_recall(
+                &real, &pool, d,
+            )?)));
         }
         let border = match rule.edge {
             Edge::Inside => Border::Inside,
             Edge::Outside => Border::Outside,
         };
         let real = Manifold::of(&real, d, rule.k)?;
-        Ok(Ok(Balls::Exact(
-            real.meet(&Manifold::of(&pool, d, rule.k)?, border)?,
+        Ok(Ok(NeighbourScores::Exact(
+            real.overlap(&Manifold::of(&pool, d, rule.k)?, border)?,
         )))
     }
 

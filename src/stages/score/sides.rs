@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 /// Who meets whom, through which net.
-pub struct Meeting<'a> {
+pub struct Comparison<'a> {
     pub samples: &'a [String],
     pub reference: &'a str,
     /// Which statistics of a reference file that holds several.
@@ -36,44 +36,44 @@ pub struct Sides {
 }
 
 /// What was described, and what is odd about it.
-pub struct Both {
+pub struct Compared {
     pub sides: Vec<Sides>,
     pub findings: Vec<Finding>,
 }
 
 /// Describes what is missing of both sides; None where a shard left parts to others.
 pub fn run(
-    meeting: &Meeting,
+    comparison: &Comparison,
     tell: &dyn Fn(&str, Progress),
     stop: &AtomicBool,
-) -> Result<Option<Both>> {
-    let mut hows: Vec<Preprocessing> = meeting.rules.iter().map(|r| r.preprocessing).collect();
+) -> Result<Option<Compared>> {
+    let mut hows: Vec<Preprocessing> = comparison.rules.iter().map(|r| r.preprocessing).collect();
     hows.sort();
     hows.dedup();
-    let inception = meeting.extractor.is_inception();
+    let inception = comparison.extractor.is_inception();
     if !inception {
         hows.truncate(1);
     }
     // The reference is opened before hours are spent on the samples.
     let named: Vec<_> = hows.iter().map(|how| inception.then_some(*how)).collect();
-    let path = Path::new(meeting.reference);
-    let opened = Opened::open(path, meeting.reference_key, meeting.weights, &named)?;
+    let path = Path::new(comparison.reference);
+    let opened = Opened::open(path, comparison.reference_key, comparison.weights, &named)?;
     let order = |gallery: &Arc<Gallery>| Order {
         gallery: gallery.clone(),
-        extractor: meeting.extractor,
-        weights: meeting.weights,
+        extractor: comparison.extractor,
+        weights: comparison.weights,
         preprocessings: &hows,
-        mixed_sizes: meeting.rules.iter().all(|rules| rules.mixed_sizes),
-        store: meeting.store,
-        part: meeting.part,
-        shard: meeting.shard,
+        mixed_sizes: comparison.rules.iter().all(|rules| rules.mixed_sizes),
+        store: comparison.store,
+        part: comparison.part,
+        shard: comparison.shard,
     };
-    let images = Arc::new(Gallery::open(meeting.samples)?);
+    let images = Arc::new(Gallery::open(comparison.samples)?);
     let samples = images::run(&order(&images), &|p| tell("samples", p), stop)?;
-    let real = match opened.needs_images(meeting.rules) {
+    let real = match opened.needs_images(comparison.rules) {
         false => None,
         true => {
-            let images = Arc::new(Gallery::open(&[meeting.reference])?);
+            let images = Arc::new(Gallery::open(&[comparison.reference])?);
             let described = images::run(&order(&images), &|p| tell("reference", p), stop)?;
             let Some(described) = described else {
                 return Ok(None);
@@ -90,9 +90,9 @@ pub fn run(
     let sides = sides.map(|(how, (samples, real))| Sides { how, samples, real });
     let sides: Vec<Sides> = sides.collect();
     for side in &sides {
-        check(&side.samples, &side.real, meeting.reference)?;
+        check(&side.samples, &side.real, comparison.reference)?;
     }
-    Ok(Some(Both { sides, findings }))
+    Ok(Some(Compared { sides, findings }))
 }
 
 /// Other features than the reference's measure nothing.

@@ -12,26 +12,6 @@ use std::path::Path;
 
 const FILE: &str = "training.safetensors";
 
-/// The weights that a training ends with.
-pub const LAST: &str = "model.safetensors";
-
-/// What is kept, and after how many seconds.
-pub const CHECKPOINTS: &str = "checkpoints.json";
-
-/// The weights kept after `steps` of it.
-pub fn kept(steps: u64) -> String {
-    format!("model-{steps:06}.safetensors")
-}
-
-/// A checkpoint that stays, and the training seconds, without sampling or scoring, that made it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Kept {
-    pub file: String,
-    pub steps: u64,
-    pub seconds: f64,
-}
-
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct State {

@@ -5,14 +5,16 @@ use crate::experiment::nets::arch::{Arch, Card, Process};
 use crate::experiment::nets::resolve::resolve;
 use crate::io::checkpoint;
 use crate::io::disk::{read_json, write_json};
-use crate::jobs::context::{Bench, Progress, Stopped};
-use crate::jobs::job::TrainJob;
+use crate::jobs::context::{JobContext, Progress, Stopped};
+use crate::jobs::files::results;
+use crate::jobs::files::results::Kept;
+use crate::jobs::train::TrainJob;
 use crate::nets::inventory;
 use crate::stages::feed::{Batch, Feed};
 use crate::stages::train::journal::Journal;
 use crate::stages::train::learner::Learner;
 use crate::stages::train::optim::{AdamW, learning_rate};
-use crate::stages::train::resume::{self, Kept};
+use crate::stages::train::resume;
 use crate::stages::train::start_from::grow;
 use anyhow::{Context, Result, bail};
 use candle_core::{DType, Tensor};
@@ -27,7 +29,7 @@ const FEATURE_SIDES: [usize; 3] = [16, 32, 64];
 /// A training under way.
 struct Run<'a> {
     job: &'a TrainJob,
-    bench: &'a Bench<'a>,
+    bench: &'a JobContext<'a>,
     card: Card,
     adamw: AdamW,
     learner: Learner,
@@ -40,7 +42,7 @@ struct Run<'a> {
 }
 
 /// Trains `[model]`; leaves `model.safetensors` (EMA weights, f32), `log.csv`, `checkpoints.json` and the kept checkpoints.
-pub fn run(job: &TrainJob, bench: &Bench) -> Result<()> {
+pub fn run(job: &TrainJob, bench: &JobContext) -> Result<()> {
     let (arch, process) = resolve(&job.model, None)?;
     let train = &job.train;
     let (sides, attributes) = match &arch {
@@ -88,7 +90,7 @@ fn check_classes(arch: &Arch, classes: &[String]) -> Result<()> {
 impl<'a> Run<'a> {
     fn open(
         job: &'a TrainJob,
-        bench: &'a Bench<'a>,
+        bench: &'a JobContext<'a>,
         arch: Arch,
         process: Option<Process>,
         classes: Vec<String>,
@@ -120,7 +122,7 @@ impl<'a> Run<'a> {
             learner.has_quartiles(),
             adamw.step,
         )?;
-        let kept = match bench.out.join(resume::CHECKPOINTS) {
+        let kept = match bench.out.join(results::CHECKPOINTS) {
             path if path.exists() => read_json::<Vec<Kept>>(&path)?,
             _ => Vec::new(),
         };
@@ -202,7 +204,7 @@ impl<'a> Run<'a> {
             self.journal.line(step, self.seconds())?;
         }
         if train.keep.contains(&step) {
-            self.keep(&resume::kept(step))?;
+            self.keep(&results::kept(step))?;
         }
         if saving {
             self.save()?;
@@ -255,7 +257,7 @@ impl<'a> Run<'a> {
         };
         self.kept.retain(|k| k.file != note.file);
         self.kept.push(note);
-        write_json(&self.bench.out.join(resume::CHECKPOINTS), &self.kept)
+        write_json(&self.bench.out.join(results::CHECKPOINTS), &self.kept)
     }
 
     /// Writes what a killed run goes on from.
@@ -269,7 +271,7 @@ impl<'a> Run<'a> {
     }
 
     fn finish(mut self) -> Result<()> {
-        self.keep(resume::LAST)?;
+        self.keep(results::LAST)?;
         resume::remove(&self.bench.out)?;
         if let Some(path) = &self.job.train.export {
             let halves = self

@@ -3,7 +3,7 @@
 
 use crate::experiment::nets::arch::{Arch, Card, Trunk};
 use crate::io::checkpoint::Checkpoint;
-use crate::stages::weights::card;
+use crate::jobs::inputs::card::card;
 use anyhow::{Context, Result, bail};
 use candle_core::{Device, Tensor};
 use std::collections::BTreeMap;

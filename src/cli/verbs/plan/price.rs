@@ -6,7 +6,9 @@ use crate::experiment::file::experiment::Model;
 use crate::experiment::nets::arch::Arch;
 use crate::experiment::nets::resolve::resolve;
 use crate::experiment::scoring::preset::INCEPTION;
-use crate::jobs::job::{Job, SampleJob, UpsampleJob};
+use crate::jobs::job::Job;
+use crate::jobs::sample::SampleJob;
+use crate::jobs::upsample::UpsampleJob;
 use crate::run::plan::Plan;
 
 /// Above so many cells a table says less than its sum.
@@ -86,7 +88,7 @@ impl Price {
         let mut price = Price::default();
         for &at in items {
             let job = &plan.items[at].job;
-            let evals = job.cost().0;
+            let evals = job.cost().amount;
             let guided = matches!(job, Job::Sample(sample) if sample.guidance.is_some());
             price.add(&Price {
                 net: if matches!(job, Job::Sample(_)) {

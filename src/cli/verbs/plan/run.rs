@@ -10,7 +10,8 @@ use crate::experiment::catalogue::find;
 use crate::experiment::grid::axes::{Axis, short_names};
 use crate::experiment::grid::overlay::show;
 use crate::experiment::grid::sweep::Sweep;
-use crate::jobs::job::{Pinned, STAGES};
+use crate::jobs::inputs::pinned::Pinned;
+use crate::jobs::stage::Stage;
 use crate::run::plan::Plan;
 use crate::run::store::State;
 use crate::run::why::reasons;
@@ -71,7 +72,7 @@ fn print_summary(opened: &Opened) -> Result<()> {
     out("")?;
     let head = ["stage", "jobs", "stored", "to run", "cost"];
     let mut rows = vec![head.map(String::from).to_vec()];
-    for stage in STAGES {
+    for stage in Stage::ALL {
         let of_stage = |n: &usize| opened.plan.items[*n].job.stage() == stage;
         let all: Vec<usize> = (0..opened.plan.items.len()).filter(of_stage).collect();
         if all.is_empty() {
@@ -125,8 +126,8 @@ fn cost(plan: &Plan, open: &[usize]) -> String {
     if open.is_empty() {
         return "none".to_string();
     }
-    let work: f64 = open.iter().map(|&n| plan.items[n].job.cost().0).sum();
-    let unit = plan.items[open[0]].job.cost().1;
+    let work: f64 = open.iter().map(|&n| plan.items[n].job.cost().amount).sum();
+    let unit = plan.items[open[0]].job.cost().unit;
     let counted = format!("{} {unit}", short(work));
     let paces = Paces::of(plan);
     let times: Option<Vec<f64>> = open.iter().map(|&n| paces.expected(plan, n)).collect();
@@ -162,9 +163,9 @@ fn inputs(plan: &Plan) -> Vec<(&'static str, Pinned)> {
     for item in &plan.items {
         for file in item.job.inputs() {
             let name = match item.job.stage() {
-                "sample" | "upsample" => "weights",
-                "features" => "features",
-                _ => "reference",
+                Stage::Sample | Stage::Upsample => "weights",
+                Stage::Features => "features",
+                Stage::Train | Stage::Metrics => "reference",
             };
             if !found.iter().any(|(_, known)| known.path == file.path) {
                 found.push((name, file));
@@ -190,9 +191,9 @@ fn word(state: &State) -> &'static str {
 fn print_why(opened: &Opened) -> Result<()> {
     let plan = &opened.plan;
     let reasons = reasons(plan, &opened.store)?;
-    let stages: Vec<&str> = STAGES
+    let stages: Vec<Stage> = Stage::ALL
         .into_iter()
-        .filter(|stage| has_stage(plan, stage))
+        .filter(|stage| has_stage(plan, *stage))
         .collect();
     let mut head = vec!["cell".to_string(), "at".to_string()];
     head.extend(stages.iter().map(|stage| stage.to_string()));
@@ -212,7 +213,7 @@ fn print_why(opened: &Opened) -> Result<()> {
     out(&table(&rows, &[true]))
 }
 
-fn has_stage(plan: &Plan, stage: &str) -> bool {
+fn has_stage(plan: &Plan, stage: Stage) -> bool {
     plan.items.iter().any(|item| item.job.stage() == stage)
 }
 
@@ -221,15 +222,15 @@ fn print_json(opened: &Opened) -> Result<()> {
     for (item, why) in opened.plan.items.iter().zip(reasons) {
         let spec: toml::Table = toml::from_str(&item.text)?;
         let cells = item.cells.iter().map(|&n| opened.plan.cells[n].index);
-        let (cost, unit) = item.job.cost();
+        let cost = item.job.cost();
         let line = json!({
-            "stage": item.job.stage(),
+            "stage": item.job.stage().name(),
             "key": item.key.full(),
             "cells": cells.collect::<Vec<_>>(),
             "state": word(&item.state),
             "why": why,
-            "cost": cost,
-            "unit": unit,
+            "cost": cost.amount,
+            "unit": cost.unit,
             "folder": opened.store.folder(item.job.stage(), &item.key),
             "spec": spec,
         });

@@ -9,12 +9,12 @@ use crate::experiment::key::digest_file;
 use crate::experiment::scoring::preset::{self, Preset};
 use crate::experiment::scoring::rules::{Quantity, Rules, metric};
 use crate::jobs::context::{Progress, Stopped};
+use crate::jobs::files::results::FEW;
 use crate::run::device::devices;
 use crate::stages::describe::extract::Extractor;
 use crate::stages::describe::inception::published;
-use crate::stages::score::evaluate::FEW;
-use crate::stages::score::scorer::Bout;
-use crate::stages::score::sides::{self, Both, Meeting};
+use crate::stages::score::scorer::Scorer;
+use crate::stages::score::sides::{self, Compared, Comparison};
 use anyhow::{Context, Result, bail, ensure};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -52,7 +52,7 @@ pub fn run(args: &ScoreArgs, store: &Path) -> Result<u8> {
     }
     ctrlc::set_handler(|| STOP.store(true, Ordering::Relaxed)).context("watching for Ctrl-C")?;
     let rules: Vec<Rules> = chosen.iter().map(|(_, rules)| *rules).collect();
-    let meeting = Meeting {
+    let comparison = Comparison {
         samples: &args.samples,
         reference: &args.reference,
         reference_key: args.reference_key.as_deref(),
@@ -63,7 +63,7 @@ pub fn run(args: &ScoreArgs, store: &Path) -> Result<u8> {
         part: args.part as usize,
         shard,
     };
-    let both = match describe(&meeting) {
+    let both = match describe(&comparison) {
         Err(error) if error.is::<Stopped>() => {
             say("stopped; the parts that are whole are kept\nto go on, run the same command again");
             return Ok(130);
@@ -107,7 +107,7 @@ pub struct About {
     pub real: Option<u64>,
 }
 
-fn about(args: &ScoreArgs, both: &Both, weights: &str) -> About {
+fn about(args: &ScoreArgs, both: &Compared, weights: &str) -> About {
     About {
         samples: args.samples.join(" "),
         reference: args.reference.clone(),
@@ -168,7 +168,7 @@ fn restricted(rules: Rules, asked: &[String]) -> Result<Rules> {
     Ok(rules.only(&wanted))
 }
 
-fn describe(meeting: &Meeting) -> Result<Option<Both>> {
+fn describe(comparison: &Comparison) -> Result<Option<Compared>> {
     let (live, started) = (Live::start(), Instant::now());
     let tell = |side: &str, progress: Progress| {
         let Progress { done, total, .. } = progress;
@@ -180,16 +180,16 @@ fn describe(meeting: &Meeting) -> Result<Option<Both>> {
             short(pace)
         ));
     };
-    let both = sides::run(meeting, &tell, &STOP);
+    let both = sides::run(comparison, &tell, &STOP);
     drop(live);
     both
 }
 
-fn measure(both: &Both, chosen: &[(String, Rules)], compat: bool) -> Result<Vec<Column>> {
-    let mut bouts: Vec<Bout> = both
+fn measure(both: &Compared, chosen: &[(String, Rules)], compat: bool) -> Result<Vec<Column>> {
+    let mut bouts: Vec<Scorer> = both
         .sides
         .iter()
-        .map(|side| Bout::new(&side.samples, &side.real, compat))
+        .map(|side| Scorer::new(&side.samples, &side.real, compat))
         .collect();
     if both.sides[0].samples.len() < FEW {
         warning(&format!(

@@ -1,0 +1,76 @@
+//! The files of finished results that others read, by name, and the records that are JSON in them.
+
+use crate::experiment::scoring::rules::Preprocessing;
+use serde::{Deserialize, Serialize};
+
+/// The scores of a metrics result.
+pub const SCORES: &str = "scores.json";
+
+/// The file beside the scores that holds, by metric, f64 [n]: what each image adds to it, times n.
+pub const INFLUENCES: &str = "influences.npz";
+
+/// The weights that a training ends with.
+pub const LAST: &str = "model.safetensors";
+
+/// What is kept, and after how many seconds.
+pub const CHECKPOINTS: &str = "checkpoints.json";
+
+/// The weights kept after `steps` of it.
+pub fn kept(steps: u64) -> String {
+    format!("model-{steps:06}.safetensors")
+}
+
+/// A checkpoint that stays, and the training seconds, without sampling or scoring, that made it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kept {
+    pub file: String,
+    pub steps: u64,
+    pub seconds: f64,
+}
+
+/// The file beside the scores that says how they came about.
+pub const RECORD: &str = "evaluator.json";
+/// Fewer samples than this are said to bias FID: the published figures have 50,000.
+pub const FEW: usize = 10_000;
+
+/// Whose numbers they are, of what.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    pub preset: String,
+    /// Whose numbers the preset reproduces, of which version.
+    pub about: String,
+    pub preprocessing: Preprocessing,
+    /// sha256 of the feature net's weights.
+    pub weights: String,
+    /// The published file that has it.
+    pub published: Option<String>,
+    /// sha256 of the reference.
+    pub reference: String,
+    /// Images behind the reference's moments, where it says.
+    pub reference_count: Option<u64>,
+    pub samples_count: usize,
+    /// How much of a distance comes from the samples being few, by metric.
+    pub bias: Vec<(String, f64)>,
+}
+
+impl Record {
+    /// In one line.
+    pub fn line(&self) -> String {
+        let real = match self.reference_count {
+            Some(count) => format!("{count} reference images"),
+            None => "a reference that does not count its images".to_string(),
+        };
+        let net = match &self.published {
+            Some(name) => name.clone(),
+            None => format!("sha256 {} (no published file)", &self.weights),
+        };
+        format!(
+            "{} ({}), images resized by `{}`, {} samples, {real}, feature net {net}",
+            self.preset,
+            self.about,
+            self.preprocessing.name(),
+            self.samples_count
+        )
+    }
+}

@@ -1,0 +1,67 @@
+//! What a reference offers, by the names and shapes in its file: known before hours are spent on samples.
+
+use crate::experiment::scoring::rules::{Quantity, Rules, metric};
+use crate::io::numpy::npz::Npz;
+use anyhow::{Context, Result, ensure};
+use std::path::Path;
+
+/// Where a path leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holds {
+    /// Statistics alone.
+    Statistics,
+    /// Statistics and, as `arr_0`, images of the set: the ADM evaluator's reference batches.
+    Both,
+    Images,
+}
+
+/// Looks at names and shapes, not at data.
+pub fn holds(path: &Path) -> Result<Holds> {
+    let ending = path
+        .extension()
+        .and_then(|e| e.to_str())
+        .unwrap_or_default();
+    Ok(match ending {
+        "pkl" | "pickle" | "pt" | "pth" => Holds::Statistics,
+        "npz" => {
+            let file = Npz::open(path)?;
+            match (file.has("mu"), file.has("arr_0")) {
+                (true, true) => Holds::Both,
+                (true, false) => Holds::Statistics,
+                _ => Holds::Images,
+            }
+        }
+        _ => Holds::Images,
+    })
+}
+
+/// Fails where a reference cannot give what rules need, before hours are spent on samples.
+pub fn check_offer(path: &Path, rules: &Rules) -> Result<()> {
+    let kind = holds(path).with_context(|| format!("reading {}", path.display()))?;
+    let (mut features, mut spatial) = (kind != Holds::Statistics, kind == Holds::Images);
+    if path.extension().is_some_and(|ending| ending == "npz") {
+        let file = Npz::open(path)?;
+        // Features of other tools' files do not say which net and resizing made them.
+        features |= file.has("meta") && file.has("features");
+        spatial |= file.has("mu_s") && file.has("sigma_s");
+    }
+    ensure!(
+        features || !rules.compares_images(),
+        "{} holds statistics alone, and {} compare images\nhint: take them out, or name the images as the reference, or a file that `runner reference` makes of them",
+        path.display(),
+        compared(rules)
+    );
+    ensure!(
+        spatial || rules.published(Quantity::Sfid).is_none(),
+        "{} has no spatial statistics, which sfid needs\nhint: take `sfid` out, or name a reference of the ADM evaluator or of `runner reference`",
+        path.display()
+    );
+    Ok(())
+}
+
+/// The names of what needs the reference's images.
+fn compared(rules: &Rules) -> String {
+    let named = rules.quantities.iter().filter(|(q, _)| q.compares_images());
+    let named: Vec<&str> = named.map(|(q, _)| metric(*q)).collect();
+    named.join(", ")
+}

@@ -1,0 +1,168 @@
+//! From a cell to its jobs: what of its tables is asked for, in the order in which it runs.
+
+use crate::diffusion::process::respace::space_timesteps;
+use crate::experiment::catalogue::SCHEME;
+use crate::experiment::file::experiment::{
+    Eval, Experiment, Guidance, Kind, Model, Steps, Upsample,
+};
+use crate::experiment::grid::sweep::Cell;
+use crate::experiment::key::Key;
+use crate::experiment::scoring::metric::Metric;
+use crate::experiment::scoring::preset::INCEPTION;
+use crate::jobs::features::FeaturesJob;
+use crate::jobs::inputs::pinned::pinned;
+use crate::jobs::inputs::{classes, reference_file, upsampler};
+use crate::jobs::job::Job;
+use crate::jobs::metrics::MetricsJob;
+use crate::jobs::net::{Net, Weights};
+use crate::jobs::sample::{ClassifierGuidance, SampleJob};
+use crate::jobs::stage::Plannable;
+use crate::jobs::train::TrainJob;
+use crate::jobs::upsample::UpsampleJob;
+use anyhow::{Context, Result, bail};
+
+/// The jobs of a cell, in the order in which they run.
+///
+/// # Errors
+/// Where the tables do not fit each other or a file that they name cannot be read, before anything runs.
+pub fn jobs_of(cell: &Cell) -> Result<Vec<Job>> {
+    let spec = &cell.spec;
+    let mut jobs = Vec::new();
+    let mut trained = None;
+    if let Some(train) = &spec.train {
+        let job = TrainJob::of_table("train", spec.model.clone(), train)?;
+        trained = Some(job.key()?);
+        jobs.push(Job::Train(job));
+    }
+    let Some(sample) = &spec.sample else {
+        return Ok(jobs);
+    };
+    check_steps(&sample.steps, spec.timesteps()).context("[sample]")?;
+    let mut sample = sample.clone();
+    sample.classes = classes::in_plan(spec, &sample.classes)?;
+    let count = sample.count;
+    let guidance = match spec.guidance.as_ref().filter(|g| g.scale != 0.0) {
+        Some(guidance) => {
+            let (net, training) = guide(guidance)?;
+            jobs.extend(training.map(Job::Train));
+            let (scale, dtype) = (guidance.scale, guidance.dtype);
+            Some(ClassifierGuidance { net, scale, dtype })
+        }
+        None => None,
+    };
+    let base = SampleJob {
+        net: sampled_net(spec, trained)?,
+        guidance,
+        sample,
+    };
+    let enlarged = spec.upsample.as_ref().filter(|u| !u.is_none());
+    let enlarged = enlarged.map(|u| upsample(u, &base)).transpose()?;
+    let mut samples = base.key()?;
+    jobs.push(Job::Sample(base));
+    if let Some(job) = enlarged {
+        samples = job.key()?;
+        jobs.push(Job::Upsample(job));
+    }
+    if let Some(eval) = &spec.eval {
+        let (features, metrics) = scoring(eval, samples, count)?;
+        jobs.extend([Job::Features(features), Job::Metrics(metrics)]);
+    }
+    Ok(jobs)
+}
+
+/// What `[eval]` asks of the first `count` of the stored images `samples`.
+fn scoring(eval: &Eval, samples: Key, count: usize) -> Result<(FeaturesJob, MetricsJob)> {
+    let weights = pinned("eval.weights", &eval.weights)?;
+    let reference = pinned("eval.reference", &eval.reference)?;
+    // What is not fetched yet shows what it holds when it is there.
+    let absent = eval
+        .reference
+        .to_str()
+        .is_some_and(|p| p.starts_with(SCHEME));
+    if eval.features == INCEPTION && !absent {
+        let asked: Vec<_> = eval.metrics.iter().filter_map(|m| m.quantity()).collect();
+        let rules = eval.preset.rules().only(&asked);
+        reference_file::check_offer(&eval.reference, &rules)
+            .context("eval.metrics and eval.reference")?;
+    }
+    let features = FeaturesJob {
+        samples,
+        count,
+        world: eval.features.clone(),
+        weights: weights.clone(),
+        preprocessing: eval.preset.rules().preprocessing,
+    };
+    // The seconds of training are read from the training's own record.
+    let mut metrics = eval.metrics.clone();
+    metrics.retain(|metric| *metric != Metric::TrainingSeconds);
+    let metrics = MetricsJob {
+        features: features.key()?,
+        count,
+        world: eval.features.clone(),
+        weights,
+        reference,
+        preset: eval.preset,
+        metrics,
+    };
+    Ok((features, metrics))
+}
+
+/// That the steps can be kept, while it still costs nothing; a checkpoint that was trained on another number of steps
+/// than the file says is only found when it is opened.
+fn check_steps(steps: &Steps, timesteps: usize) -> Result<()> {
+    if let Steps::Sections(text) = steps {
+        space_timesteps(timesteps, text)?;
+    }
+    Ok(())
+}
+
+fn sampled_net(spec: &Experiment, trained: Option<Key>) -> Result<Net> {
+    let weights = match (trained, &spec.model.checkpoint) {
+        (Some(key), _) => {
+            let last = spec.train.as_ref().map(|t| t.steps);
+            let steps = spec.sample.as_ref().and_then(|s| s.trained_steps);
+            Weights::Trained(key, steps.filter(|s| Some(*s) != last))
+        }
+        (None, Some(path)) => Weights::File(pinned("model.checkpoint", path)?),
+        (None, None) => bail!(
+            "[sample] needs weights\nhint: name them with `model.checkpoint = \"...\"`, or make them with a [train] table"
+        ),
+    };
+    let model = spec.model.clone();
+    Ok(Net { model, weights })
+}
+
+/// The second stage of a cell, once it is known to fit the first.
+fn upsample(upsample: &Upsample, base: &SampleJob) -> Result<UpsampleJob> {
+    check_steps(&upsample.steps, upsample.timesteps()).context("[upsample]")?;
+    let weights = Weights::File(pinned("upsample.checkpoint", &upsample.checkpoint)?);
+    let model = Model {
+        kind: Kind::SuperRes,
+        preset: upsample.preset.clone(),
+        checkpoint: Some(upsample.checkpoint.clone()),
+        ..Model::default()
+    };
+    let net = Net { model, weights };
+    upsampler::check(base, &net)?;
+    Ok(UpsampleJob {
+        net,
+        samples: base.key()?,
+        sample: upsample.drawn(&base.sample),
+    })
+}
+
+/// The classifier of a cell, and what trains it where no file holds it.
+fn guide(guidance: &Guidance) -> Result<(Net, Option<TrainJob>)> {
+    let model = guidance.model();
+    let (weights, training) = match (&guidance.train, &guidance.checkpoint) {
+        (Some(train), _) => {
+            let job = TrainJob::of_table("guidance.train", model.clone(), train)?;
+            (Weights::Trained(job.key()?, None), Some(job))
+        }
+        (None, Some(path)) => (Weights::File(pinned("guidance.checkpoint", path)?), None),
+        (None, None) => bail!(
+            "[guidance] needs weights\nhint: name them with `guidance.checkpoint = \"...\"`, or make them with a table [guidance.train]"
+        ),
+    };
+    Ok((Net { model, weights }, training))
+}

@@ -1,0 +1,83 @@
+//! A training: images → `model.safetensors`.
+
+use crate::experiment::file::experiment::{Model, Train};
+use crate::experiment::key::Key;
+use crate::jobs::inputs::pinned::{Pinned, digest_data, pinned};
+use crate::jobs::net::ModelInputs;
+use crate::jobs::stage::{Cost, Plannable, Stage, Wanted};
+use anyhow::Result;
+use serde::Serialize;
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrainJob {
+    pub model: Model,
+    pub train: Train,
+    /// None for images that are drawn by rule, such as `shapes`.
+    pub data_digest: Option<String>,
+    /// `train.start_from`.
+    pub start: Option<Pinned>,
+}
+
+impl TrainJob {
+    /// What the table `table` (`train` or `guidance.train`) asks for.
+    ///
+    /// # Errors
+    /// A file that it names and that cannot be read.
+    pub fn of_table(table: &str, model: Model, train: &Train) -> Result<TrainJob> {
+        let start = train.start_from.as_deref();
+        let start = start.map(|path| pinned(&format!("{table}.start_from"), path));
+        Ok(TrainJob {
+            model,
+            train: train.clone(),
+            data_digest: digest_data(&train.data)?,
+            start: start.transpose()?,
+        })
+    }
+}
+
+impl Plannable for TrainJob {
+    const STAGE: Stage = Stage::Train;
+    const VERSION: u32 = 2;
+
+    fn key(&self) -> Result<Key> {
+        #[derive(Serialize)]
+        struct Inputs {
+            net: ModelInputs,
+            train: Train,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            start: Option<String>,
+        }
+        let mut train = self.train.clone();
+        train.checkpoint_every = 0;
+        (train.export, train.start_from) = (None, None);
+        if let Some(digest) = &self.data_digest {
+            train.data = digest.clone();
+        }
+        let net = ModelInputs::of(&self.model, None)?;
+        let start = self.start.as_ref().map(|file| file.digest.clone());
+        let inputs = Inputs { net, train, start };
+        Key::of(Self::STAGE.name(), Self::VERSION, &inputs)
+    }
+
+    fn needs(&self) -> Vec<Key> {
+        vec![]
+    }
+
+    fn wanted(&self) -> Wanted {
+        Wanted {
+            count: None,
+            copies: self.train.export.iter().cloned().collect(),
+        }
+    }
+
+    fn cost(&self) -> Cost {
+        Cost {
+            amount: self.train.steps as f64,
+            unit: "steps",
+        }
+    }
+
+    fn inputs(&self) -> Vec<Pinned> {
+        self.start.iter().cloned().collect()
+    }
+}
