@@ -4,6 +4,7 @@ use anyhow::{Result, bail};
 use runner::experiment::grid::sweep::{Sweep, sweep};
 use runner::jobs::context::{JobContext, Progress, Stopped};
 use runner::jobs::job::Job;
+use runner::jobs::stage::Stage;
 use runner::run::device::devices;
 use runner::run::local::{Event, Options, Summary, run};
 use runner::run::plan::Plan;
@@ -213,7 +214,7 @@ fn scale_zero_shares_the_unguided_key() {
     let folder = tempfile::tempdir().unwrap();
     let keys = |scales: &str| -> Vec<String> {
         let sweep = experiment(folder.path(), scales, 10);
-        let plan = Plan::of(&sweep, &Store::new(folder.path()), Some("sample")).unwrap();
+        let plan = Plan::of(&sweep, &Store::new(folder.path()), Some(Stage::Sample)).unwrap();
         plan.items
             .iter()
             .map(|item| item.key.full().to_string())
