@@ -95,10 +95,7 @@ pub fn run(
     tell: &(dyn Fn(Event) + Sync),
 ) -> Result<Summary> {
     store.prepare()?;
-    let turn = |stored| match stored {
-        true => Turn::Done,
-        false => Turn::Todo,
-    };
+    let turn = |stored| if stored { Turn::Done } else { Turn::Todo };
     let turns = plan.items.iter().map(|item| turn(item.state.stored()));
     let scheduler = Scheduler {
         turns: Mutex::new(turns.collect()),

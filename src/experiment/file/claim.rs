@@ -48,9 +48,10 @@ pub fn check(claims: &[Claim], axes: &[Axis], metrics: &[Metric]) -> Result<()> 
             measured && claim.metric.has_a_good_end(),
             "{place}: metric = \"{}\" is {}",
             claim.metric.name(),
-            match measured {
-                true => "neither good when high nor when low",
-                false => "not a metric of [eval]",
+            if measured {
+                "neither good when high nor when low"
+            } else {
+                "not a metric of [eval]"
             }
         );
         let keys = |table: &toml::Table| -> Vec<String> {

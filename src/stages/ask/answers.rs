@@ -52,9 +52,10 @@ impl Asked {
                     unit: self.unit,
                     note: String::new(),
                 });
-                match stop.load(Ordering::Relaxed) {
-                    true => ControlFlow::Break(()),
-                    false => ControlFlow::Continue(()),
+                if stop.load(Ordering::Relaxed) {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
                 }
             };
             let Some(found) = ask(range.clone(), &mut tick)? else {

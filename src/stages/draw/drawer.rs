@@ -114,9 +114,10 @@ impl<'a> Drawer<'a> {
         let denoise = |x: &Tensor, t: &Tensor| {
             let tf32 = self.sample.dtype == Precision::Tf32;
             let answer = in_tf32(tf32, || answer(x, t))?;
-            match self.unread_half {
-                true => mean_half(&answer, x),
-                false => Ok(answer),
+            if self.unread_half {
+                mean_half(&answer, x)
+            } else {
+                Ok(answer)
             }
         };
         let (side, device) = (self.side, &self.bench.device);

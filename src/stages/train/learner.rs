@@ -226,17 +226,17 @@ impl Learner {
             unreachable!("only classifiers come here")
         };
         let x0 = batch.images(&self.device)?;
-        let places = match self.train.noised {
-            true => {
-                self.timesteps
-                    .draw(self.train.seed, step, batch.count())
-                    .places
-            }
-            false => vec![0; batch.count()],
+        let places = if self.train.noised {
+            self.timesteps
+                .draw(self.train.seed, step, batch.count())
+                .places
+        } else {
+            vec![0; batch.count()]
         };
-        let x = match self.train.noised {
-            true => schedule.diffuse(&x0, &self.noise(batch)?, At::Each(&places))?,
-            false => x0,
+        let x = if self.train.noised {
+            schedule.diffuse(&x0, &self.noise(batch)?, At::Each(&places))?
+        } else {
+            x0
         };
         let t = schedule.clock(At::Each(&places), batch.count(), &self.device)?;
         let log_probs = net.log_probs(&x, &t)?;

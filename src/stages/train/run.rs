@@ -130,9 +130,10 @@ impl<'a> Run<'a> {
         match adamw.step {
             0 => {
                 if let Some((start, grown)) = grown {
-                    let stem = match grown.widened {
-                        true => ", the stem's further channels at zero",
-                        false => "",
+                    let stem = if grown.widened {
+                        ", the stem's further channels at zero"
+                    } else {
+                        ""
                     };
                     bench.log(&format!(
                         "{} of {} blocks start from {}{stem}",
