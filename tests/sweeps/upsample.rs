@@ -16,7 +16,6 @@ use runner::io::numpy::npz::Npz;
 use runner::jobs::context::{JobContext, Progress, Stopped};
 use runner::jobs::job::Job;
 use runner::jobs::of_cell::jobs_of;
-use runner::jobs::stage::Stage;
 use runner::nets::adm::unet::SuperRes;
 use runner::run::plan::Plan;
 use runner::run::store::Store;
