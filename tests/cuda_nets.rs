@@ -12,7 +12,7 @@ use golden_files::nets::{arch_of_config, variables};
 use golden_files::{Case, cases, distance, tensor, values};
 use kernel_inputs::normal;
 use on_gpu::{gpu, off};
-use runner::diffusion::samplers::guidance::class_gradient;
+use runner::diffusion::guidance::classifier::class_gradient;
 use runner::experiment::file::experiment::Train;
 use runner::experiment::nets::arch::Arch;
 use runner::nets::adm::classifier::Classifier;

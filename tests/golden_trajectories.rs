@@ -5,11 +5,12 @@ mod golden_files;
 use candle_core::{DType, Device, Tensor};
 use golden_files::nets::{arch_of_config, variables};
 use golden_files::{Case, cases, close, noise, values};
+use runner::diffusion::guidance::classifier::ClassifierGuidance;
+use runner::diffusion::guidance::rule::Guidance;
 use runner::diffusion::process::posterior::{Output, Reading};
 use runner::diffusion::process::schedule::Schedule;
 use runner::diffusion::random::noise::START;
-use runner::diffusion::samplers::guidance::Guide;
-use runner::diffusion::samplers::sampler::{Recipe, draw, to_u8};
+use runner::diffusion::samplers::draw::{Recipe, draw, to_u8};
 use runner::experiment::file::experiment::Sampler;
 use runner::experiment::nets::arch::{Arch, NoiseSchedule, Process};
 use runner::nets::adm::classifier::Classifier;
@@ -56,7 +57,7 @@ impl World {
         let schedule = Schedule::new(&process, case.text("respacing")).unwrap();
         let scale = case.value["scale"].as_f64().unwrap();
         let log_probs = |x: &Tensor, t: &Tensor| self.classifier.log_probs(x, t);
-        let guide = (scale != 0.0).then(|| Guide::classifier(scale, &log_probs, y));
+        let guide = (scale != 0.0).then(|| ClassifierGuidance::new(scale, &log_probs, y));
         let recipe = Recipe {
             reading: Reading {
                 schedule: &schedule,
@@ -68,7 +69,7 @@ impl World {
                 false => Sampler::Ddpm,
             },
             eta: 0.0,
-            guide: guide.as_ref(),
+            guidance: guide.as_ref().map(|rule| rule as &dyn Guidance),
         };
         // The prefix already holds the salt.
         let prefix = case.text("noise_prefix");

@@ -4,7 +4,7 @@ use candle_core::{Device, Result, Tensor};
 use runner::diffusion::process::posterior::{Output, Reading, Variance, mean_half};
 use runner::diffusion::process::schedule::Schedule;
 use runner::diffusion::random::noise::{Noise, START};
-use runner::diffusion::samplers::sampler::{Recipe, draw, tempered};
+use runner::diffusion::samplers::draw::{Recipe, draw, tempered};
 use runner::experiment::file::experiment::{Sampler, VarianceRule};
 use runner::experiment::grid::sweep::cells;
 use runner::experiment::nets::arch::{NoiseSchedule, Process};
@@ -39,7 +39,7 @@ fn images(asked: Option<VarianceRule>, temperature: f64) -> Vec<f32> {
         },
         sampler: Sampler::Ddpm,
         eta: 0.0,
-        guide: None,
+        guidance: None,
     };
     let denoise = |x: &Tensor, t: &Tensor| match output.learned() {
         true => toy(x, t),

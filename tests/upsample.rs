@@ -5,7 +5,7 @@ use candle_nn::VarBuilder;
 use runner::diffusion::process::posterior::{Output, Reading};
 use runner::diffusion::process::schedule::Schedule;
 use runner::diffusion::random::noise::Noise;
-use runner::diffusion::samplers::sampler::{Recipe, draw, to_u8};
+use runner::diffusion::samplers::draw::{Recipe, draw, to_u8};
 use runner::experiment::file::experiment::Sampler;
 use runner::experiment::grid::sweep::sweep;
 use runner::experiment::key::Key;
@@ -289,7 +289,7 @@ fn the_stage_draws_what_its_net_does_from_the_stored_images() {
             },
             sampler,
             eta: 0.5,
-            guide: None,
+            guidance: None,
         };
         let mut heard = 0;
         for (i, &label) in labels.iter().enumerate() {

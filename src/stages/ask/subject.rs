@@ -3,9 +3,8 @@
 use crate::data::labels::classes;
 use crate::data::shapes::Stream;
 use crate::data::source::{Augment, Source};
-use crate::diffusion::process::posterior::{Output, Reading};
+use crate::diffusion::process::posterior::{Field, Output, Reading};
 use crate::diffusion::process::schedule::Schedule;
-use crate::diffusion::samplers::guidance::Field;
 use crate::experiment::file::experiment::Model;
 use crate::experiment::key::{Key, digest_file};
 use crate::experiment::nets::arch::{Arch, Process, UnetArch};

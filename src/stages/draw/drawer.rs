@@ -1,10 +1,10 @@
 //! A net ready to draw, and the parts that it fills: what the two stages of a cell have in common.
 
-use crate::diffusion::process::posterior::{Output, Reading, mean_half};
+use crate::diffusion::guidance::rule::Guidance;
+use crate::diffusion::process::posterior::{Field, Output, Reading, mean_half};
 use crate::diffusion::process::schedule::Schedule;
 use crate::diffusion::random::noise::Noise;
-use crate::diffusion::samplers::guidance::{Field, Guide};
-use crate::diffusion::samplers::sampler::{Recipe, draw, tempered, to_u8};
+use crate::diffusion::samplers::draw::{Recipe, draw, tempered, to_u8};
 use crate::experiment::file::experiment::{Precision, Sample, Steps};
 use crate::experiment::nets::arch::UnetArch;
 use crate::io::numpy::npz::{self, Array};
@@ -108,7 +108,7 @@ impl<'a> Studio<'a> {
         &self,
         images: &[u64],
         answer: &Field,
-        guide: Option<&Guide>,
+        guidance: Option<&dyn Guidance>,
         made: u64,
     ) -> Result<Tensor> {
         let denoise = |x: &Tensor, t: &Tensor| {
@@ -130,7 +130,7 @@ impl<'a> Studio<'a> {
             },
             sampler: self.sample.sampler,
             eta: self.sample.eta,
-            guide,
+            guidance,
         };
         let total = self.sample.count as u64;
         let mut tick = |step: usize| {

@@ -1,8 +1,9 @@
 //! Noise to images: where a net meets a classifier.
 
+use crate::diffusion::guidance::classifier::ClassifierGuidance;
+use crate::diffusion::guidance::rule::Guidance;
 use crate::diffusion::random::labels::{Rule, label};
 use crate::diffusion::random::noise::Noise;
-use crate::diffusion::samplers::guidance::Guide;
 use crate::experiment::file::experiment::Precision;
 use crate::experiment::nets::arch::Arch;
 use crate::jobs::context::Bench;
@@ -88,10 +89,11 @@ impl<'a> Sitting<'a> {
             let field = move |x: &Tensor, t: &Tensor| in_tf32(tf32, || net.log_probs(x, t));
             (field, pull.scale)
         });
-        let guide = log_probs
+        let guidance = log_probs
             .as_ref()
-            .map(|(field, scale)| Guide::classifier(*scale, field, &y));
-        let drawn = self.studio.draw(images, &answer, guide.as_ref(), made)?;
+            .map(|(field, scale)| ClassifierGuidance::new(*scale, field, &y));
+        let guidance = guidance.as_ref().map(|rule| rule as &dyn Guidance);
+        let drawn = self.studio.draw(images, &answer, guidance, made)?;
         Ok((drawn, labels))
     }
 }
