@@ -68,7 +68,7 @@ fn ours(folder: &Path, steps: &str, precision: Precision, out: &Path) -> Result<
     let recipe = Recipe {
         reading: Reading {
             schedule: &schedule,
-            output: Output::of(process, arch.learn_sigma),
+            output: Output::of(process, arch.answer()),
             clip: true,
         },
         sampler: Sampler::Ddpm,

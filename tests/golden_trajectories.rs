@@ -12,7 +12,7 @@ use runner::diffusion::process::schedule::Schedule;
 use runner::diffusion::random::noise::START;
 use runner::diffusion::samplers::draw::{Recipe, draw, to_u8};
 use runner::experiment::file::experiment::Sampler;
-use runner::experiment::nets::arch::{Arch, NoiseSchedule, Process};
+use runner::experiment::nets::arch::{Answer, Arch, NoiseSchedule, Process};
 use runner::nets::adm::classifier::Classifier;
 use runner::nets::adm::unet::Unet;
 use std::cell::RefCell;
@@ -31,7 +31,7 @@ fn arch_of(case: &Case) -> Arch {
 /// What every trajectory is made with.
 struct World {
     unet: Unet,
-    learn_sigma: bool,
+    answer: Answer,
     classifier: Classifier,
 }
 
@@ -46,7 +46,7 @@ impl World {
         let weights = |case: &Case, arch: &Arch| variables(arch, case.text("prefix")).1;
         Self {
             unet: Unet::new(&arch, weights(&net, &arch_of(&net))).unwrap(),
-            learn_sigma: arch.learn_sigma,
+            answer: arch.answer(),
             classifier: Classifier::new(&judge_arch, weights(&judge, &arch_of(&judge))).unwrap(),
         }
     }
@@ -61,7 +61,7 @@ impl World {
         let recipe = Recipe {
             reading: Reading {
                 schedule: &schedule,
-                output: Output::of(&process, self.learn_sigma),
+                output: Output::of(&process, self.answer),
                 clip: true,
             },
             sampler: match case.value["ddim"].as_bool().unwrap() {

@@ -11,7 +11,7 @@ use runner::diffusion::random::labels::{Rule, label};
 use runner::diffusion::random::noise::{Noise, START};
 use runner::diffusion::samplers::draw::{Recipe, draw, to_u8};
 use runner::experiment::file::experiment::{Sampler, ScheduleSampler};
-use runner::experiment::nets::arch::{NoiseSchedule, Process};
+use runner::experiment::nets::arch::{Answer, NoiseSchedule, Process};
 use std::ops::ControlFlow;
 
 const SIDE: usize = 5;
@@ -51,7 +51,7 @@ fn images(numbers: &[u64], sampler: Sampler) -> Vec<(u64, Vec<f32>)> {
     let recipe = Recipe {
         reading: Reading {
             schedule: &schedule,
-            output: Output::of(&process(), true),
+            output: Output::of(&process(), Answer::MeanAndVariance),
             clip: true,
         },
         sampler,
@@ -231,7 +231,7 @@ fn attempt(
     let recipe = Recipe {
         reading: Reading {
             schedule: &schedule,
-            output: Output::of(&process(), true),
+            output: Output::of(&process(), Answer::MeanAndVariance),
             clip: true,
         },
         sampler: Sampler::Ddpm,

@@ -7,7 +7,7 @@ use runner::diffusion::random::noise::{Noise, START};
 use runner::diffusion::samplers::draw::{Recipe, draw, tempered};
 use runner::experiment::file::experiment::{Sampler, VarianceRule};
 use runner::experiment::grid::sweep::cells;
-use runner::experiment::nets::arch::{NoiseSchedule, Process};
+use runner::experiment::nets::arch::{Answer, NoiseSchedule, Process};
 use runner::jobs::job::jobs_of;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -29,7 +29,7 @@ fn toy(x: &Tensor, _: &Tensor) -> Result<Tensor> {
 /// Two images of three steps → every value.
 fn images(asked: Option<VarianceRule>, temperature: f64) -> Vec<f32> {
     let schedule = Schedule::new(&process(), "3").unwrap();
-    let own = Output::of(&process(), true);
+    let own = Output::of(&process(), Answer::MeanAndVariance);
     let output = own.with(asked).unwrap();
     let recipe = Recipe {
         reading: Reading {
@@ -64,7 +64,7 @@ fn a_fixed_variance_leaves_the_mean_of_a_learned_net_alone() {
         .tensor(&[0], START, (3, 4, 4), &Device::Cpu)
         .unwrap();
     let answer = toy(&x, &x).unwrap();
-    let own = Output::of(&process(), true);
+    let own = Output::of(&process(), Answer::MeanAndVariance);
     let read = |output: Output, answer: &Tensor| {
         let reading = Reading {
             schedule: &schedule,
@@ -99,7 +99,7 @@ fn a_fixed_variance_leaves_the_mean_of_a_learned_net_alone() {
     }
     assert_eq!(own.with(None).unwrap(), own);
     assert_eq!(own.with(Some(VarianceRule::Learned)).unwrap(), own);
-    let plain = Output::of(&process(), false);
+    let plain = Output::of(&process(), Answer::Mean);
     let refused = plain.with(Some(VarianceRule::Learned)).unwrap_err();
     assert!(refused.to_string().starts_with(
         "sample.variance = \"learned\", and the net has no variance half\nhint: use \"fixed_large\""

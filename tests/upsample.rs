@@ -9,7 +9,7 @@ use runner::diffusion::samplers::draw::{Recipe, draw, to_u8};
 use runner::experiment::file::experiment::Sampler;
 use runner::experiment::grid::sweep::sweep;
 use runner::experiment::key::Key;
-use runner::experiment::nets::arch::{Arch, Card, UnetArch};
+use runner::experiment::nets::arch::{Answer, Arch, Card, UnetArch};
 use runner::experiment::nets::presets;
 use runner::io::checkpoint;
 use runner::io::numpy::npz::Npz;
@@ -284,7 +284,7 @@ fn the_stage_draws_what_its_net_does_from_the_stored_images() {
         let recipe = Recipe {
             reading: Reading {
                 schedule: &schedule,
-                output: Output::of(&process, true),
+                output: Output::of(&process, Answer::MeanAndVariance),
                 clip: true,
             },
             sampler,

@@ -5,7 +5,7 @@ use crate::experiment::file::experiment::{
     VarianceRule,
 };
 use crate::experiment::key::Key;
-use crate::experiment::nets::arch::{Arch, Process};
+use crate::experiment::nets::arch::{Answer, Arch, Process};
 use crate::experiment::nets::resolve::resolve;
 use crate::experiment::scoring::metric::Metric;
 use crate::experiment::scoring::preset::INCEPTION;
@@ -155,7 +155,7 @@ fn drawn(sample: &Sample, net: &ModelInputs) -> Sample {
     }
     // What the net does anyway needs no name: "learned" is an error for a net that does not learn it.
     sample.variance = sample.variance.filter(|v| *v != VarianceRule::Learned);
-    if matches!(&net.net, Some(Arch::Unet(unet) | Arch::SuperRes(unet)) if !unet.learn_sigma) {
+    if net.net.as_ref().and_then(Arch::answer) == Some(Answer::Mean) {
         sample.variance = sample.variance.filter(|v| *v != VarianceRule::FixedLarge);
     }
     sample

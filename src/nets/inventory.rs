@@ -1,9 +1,7 @@
 //! Every tensor of a net by name and shape, without its weights; and fresh weights to train from.
 
 use crate::experiment::nets::arch::Arch;
-use crate::nets::adm::classifier::Classifier;
-use crate::nets::adm::unet::{SuperRes, Unet};
-use crate::nets::features::FeatureNet;
+use crate::nets::open::open;
 use crate::random::stream::{polar, stream, uniform};
 use candle_core::{DType, Device, Result, Shape, Tensor, bail};
 use candle_nn::var_builder::SimpleBackend;
@@ -56,12 +54,7 @@ impl SimpleBackend for Recorder {
 pub fn tensors(arch: &Arch) -> Result<Vec<Entry>> {
     let entries = Arc::new(Mutex::new(Vec::new()));
     let vb = VarBuilder::from_backend(Box::new(Recorder(entries.clone())), DType::F32, Device::Cpu);
-    match arch {
-        Arch::Unet(arch) => drop(Unet::new(arch, vb)?),
-        Arch::SuperRes(arch) => drop(SuperRes::new(arch, vb)?),
-        Arch::Classifier(arch) => drop(Classifier::new(arch, vb)?),
-        Arch::Features(arch) => drop(FeatureNet::new(arch, vb)?),
-    }
+    drop(open(arch, vb)?);
     let Ok(entries) = entries.lock() else {
         bail!("the inventory is poisoned")
     };

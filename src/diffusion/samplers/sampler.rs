@@ -115,7 +115,7 @@ mod tests {
             rescale_timesteps: false,
             predict_x0: true,
         };
-        let schedule = Schedule::new(&process, "20")?;
+        let schedule = Schedule::new(&process, "250")?;
         let place = |t: &Tensor| -> Result<usize> {
             let t = t.to_vec1::<f32>()?[0];
             let place = (0..schedule.len()).find(|&i| schedule.timestep(i) == t);

@@ -6,12 +6,12 @@ use crate::diffusion::process::schedule::Schedule;
 use crate::diffusion::random::noise::Noise;
 use crate::diffusion::samplers::draw::{Recipe, draw, tempered, to_u8};
 use crate::experiment::file::experiment::{Precision, Sample, Steps};
-use crate::experiment::nets::arch::UnetArch;
 use crate::io::numpy::npz::{self, Array};
 use crate::jobs::context::{Bench, Progress, Stopped};
 use crate::jobs::files::parts;
 use crate::jobs::job::{Net, Weights};
 use crate::kernels::tf32::in_tf32;
+use crate::nets::denoiser::Denoiser;
 use crate::stages::train::resume::{LAST, kept};
 use crate::stages::weights::{self, Loaded};
 use anyhow::{Context, Result};
@@ -39,7 +39,7 @@ impl<'a> Studio<'a> {
     pub fn open(
         (table, sample): (&str, &'a Sample),
         net: &Loaded,
-        arch: &UnetArch,
+        denoiser: &dyn Denoiser,
         noise: Noise,
         bench: &'a Bench,
     ) -> Result<Self> {
@@ -53,7 +53,7 @@ impl<'a> Studio<'a> {
         };
         let schedule =
             Schedule::new(process, &steps).with_context(|| format!("{table}.steps = {steps}"))?;
-        let own = Output::of(process, arch.learn_sigma);
+        let own = Output::of(process, denoiser.answer());
         let output = own.with(sample.variance).context(format!("[{table}]"))?;
         Ok(Self {
             bench,
@@ -61,7 +61,7 @@ impl<'a> Studio<'a> {
             output,
             unread_half: own.learned() && !output.learned(),
             schedule,
-            side: arch.trunk.resolution,
+            side: denoiser.resolution(),
             noise,
         })
     }
