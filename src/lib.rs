@@ -4,6 +4,8 @@ pub mod experiment;
 
 pub mod machine;
 
+pub mod random;
+
 pub mod io;
 
 pub mod data;

@@ -15,7 +15,7 @@ use crate::jobs::inputs::{classes, reference_file, upsampler};
 use crate::jobs::job::Job;
 use crate::jobs::metrics::MetricsJob;
 use crate::jobs::net::{Net, Weights};
-use crate::jobs::sample::{ClassifierGuidance, SampleJob};
+use crate::jobs::sample::{PlannedGuidance, SampleJob};
 use crate::jobs::stage::Plannable;
 use crate::jobs::train::TrainJob;
 use crate::jobs::upsample::UpsampleJob;
@@ -46,7 +46,7 @@ pub fn jobs_of(cell: &Cell) -> Result<Vec<Job>> {
             let (net, training) = guide(guidance)?;
             jobs.extend(training.map(Job::Train));
             let (scale, dtype) = (guidance.scale, guidance.dtype);
-            Some(ClassifierGuidance { net, scale, dtype })
+            Some(PlannedGuidance { net, scale, dtype })
         }
         None => None,
     };

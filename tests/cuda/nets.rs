@@ -6,7 +6,7 @@ use crate::support::golden::{Case, cases, distance, tensor, values};
 use crate::support::tensors::normal;
 use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_nn::VarBuilder;
-use runner::diffusion::samplers::guidance::class_gradient;
+use runner::diffusion::guidance::classifier::class_gradient;
 use runner::experiment::file::experiment::Train;
 use runner::experiment::nets::arch::Arch;
 use runner::nets::adm::classifier::Classifier;

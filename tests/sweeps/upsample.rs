@@ -6,11 +6,11 @@ use candle_nn::VarBuilder;
 use runner::diffusion::process::posterior::{Output, Reading};
 use runner::diffusion::process::schedule::Schedule;
 use runner::diffusion::random::noise::Noise;
-use runner::diffusion::samplers::sampler::{Recipe, draw, to_u8};
+use runner::diffusion::samplers::draw::{Recipe, draw, to_u8};
 use runner::experiment::file::experiment::Sampler;
 use runner::experiment::grid::sweep::sweep;
 use runner::experiment::key::Key;
-use runner::experiment::nets::arch::Arch;
+use runner::experiment::nets::arch::{Answer, Arch};
 use runner::experiment::nets::presets;
 use runner::io::numpy::npz::Npz;
 use runner::jobs::context::{JobContext, Progress, Stopped};
@@ -246,12 +246,12 @@ fn the_stage_draws_what_its_net_does_from_the_stored_images() {
         let recipe = Recipe {
             reading: Reading {
                 schedule: &schedule,
-                output: Output::of(&process, true),
+                output: Output::of(&process, Answer::MeanAndVariance),
                 clip: true,
             },
             sampler,
             eta: 0.5,
-            guide: None,
+            guidance: None,
         };
         let mut heard = 0;
         for (i, &label) in labels.iter().enumerate() {

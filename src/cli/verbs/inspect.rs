@@ -3,7 +3,7 @@
 use crate::cli::args::InspectArgs;
 use crate::cli::screen::terminal::{bytes, duration, out, short, table};
 use crate::experiment::key::digest_file;
-use crate::experiment::nets::arch::{Arch, Card};
+use crate::experiment::nets::arch::Card;
 use crate::io::checkpoint::Checkpoint;
 use crate::io::numpy::npz::Npz;
 use crate::io::statistics::Statistics;
@@ -101,16 +101,8 @@ fn checkpoint(file: &Checkpoint, as_json: bool) -> Result<()> {
 /// `unet at 32 pixels, 10 classes (circle, ...), trained for 40,000 steps`.
 fn described(card: &Card) -> String {
     let kind = card.arch.title();
-    let resolution = match &card.arch {
-        Arch::Unet(net) => net.trunk.resolution,
-        Arch::SuperRes(net) => net.trunk.resolution,
-        Arch::Classifier(net) => net.trunk.resolution,
-        Arch::Features(net) => net.resolution,
-    };
-    let from = match &card.arch {
-        Arch::SuperRes(net) => net.low_resolution,
-        _ => None,
-    };
+    let resolution = card.arch.resolution();
+    let from = card.arch.low_resolution();
     let from = from.map_or(String::new(), |low| format!(" from {low}"));
     let classes = match card.classes.len() {
         0 => String::new(),

@@ -1,12 +1,10 @@
 //! A convolution with its bias and ReLU, its weights packed once for the many images that it will see.
 
-use super::blocked::{Blocked, Slot, lanes};
+use super::blocked::{Blocked, Slot};
 use super::direct::Direct;
 use super::winograd::{self, Winograd};
 use crate::kernels::conv::layout::Spec;
-use crate::kernels::simd::tile::COLS;
 use crate::kernels::view::{View, ours};
-use crate::machine::scratch::{Line, ZERO};
 use candle_core::{Result, Tensor, bail};
 
 /// `x [n, ci, h, w]` convolved, bias added and negative values cut off; forwards only.
@@ -129,18 +127,4 @@ impl Conv {
         let y = y.broadcast_add(&bias.reshape((1, s.cout, 1, 1))?)?;
         if self.relu { y.relu() } else { Ok(y) }
     }
-}
-
-/// Input channels as the weights count them: whole blocks.
-pub(super) fn depth(spec: &Spec) -> usize {
-    spec.cin.next_multiple_of(lanes(spec.cin))
-}
-
-/// Biases of whole panels, zeros after the last.
-pub(super) fn pad_bias(bias: &[f32]) -> Vec<Line> {
-    let mut lines = vec![ZERO; bias.len().next_multiple_of(COLS) / 16];
-    for (i, value) in bias.iter().enumerate() {
-        lines[i / 16].0[i % 16] = *value;
-    }
-    lines
 }

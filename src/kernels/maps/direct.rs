@@ -3,7 +3,7 @@
 //! Only maps that need padding are copied first, row by row, into the task's scratch.
 
 use super::blocked::{Blocked, Slot, lanes};
-use super::conv::{depth, pad_bias};
+use super::weights::{depth, pad_bias};
 use crate::kernels::conv::layout::Spec;
 use crate::kernels::simd::tile::{COLS, Finish, Kernel, Run, Tile, kernel, tiles};
 use crate::machine::flush::Flush;

@@ -10,6 +10,7 @@ mod direct;
 mod pools;
 pub mod stack;
 mod transforms;
+mod weights;
 mod winograd;
 
 pub use conv::Conv;

@@ -3,8 +3,8 @@
 //! Pixels -> V[frequency][channel block][tile][16] -> one small matrix product a frequency -> M -> pixels.
 
 use super::blocked::{Blocked, Slot};
-use super::conv::{depth, pad_bias};
 use super::transforms::{self, F, Input, OUT, Output};
+use super::weights::{depth, pad_bias};
 use crate::kernels::conv::layout::Spec;
 use crate::kernels::simd::tile::{COLS, Finish, Kernel, Run, Tile, kernel, tiles};
 use crate::machine::flush::Flush;

@@ -3,10 +3,9 @@
 use crate::kernels::conv;
 use crate::kernels::linear::product;
 use crate::kernels::norm::group_norm;
+use crate::random::stream::{Rng, stream};
 use candle_core::{DType, Device, Result, Tensor, bail};
 use candle_nn::{Init, VarBuilder};
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
 use rayon::prelude::*;
 use std::cell::Cell;
 
@@ -202,12 +201,10 @@ impl Dropout {
             return Ok(x.clone());
         }
         let layer = self.layer.replace(self.layer.get() + 1);
-        let mut key = [0u8; 32];
-        key[..8].copy_from_slice(&self.seed.to_le_bytes());
-        key[8..15].copy_from_slice(b"dropout");
-        key[16..24].copy_from_slice(&layer.to_le_bytes());
-        let mut rng = ChaCha8Rng::from_seed(key);
-        rng.set_stream(self.step);
+        let mut purpose = [0; 16];
+        purpose[..7].copy_from_slice(b"dropout");
+        purpose[8..].copy_from_slice(&layer.to_le_bytes());
+        let rng = stream(self.seed, purpose, self.step, 0);
         let keep = (1.0 / (1.0 - self.p)) as f32;
         let limit = (self.p * 4294967296.0) as u64;
         let mut mask = vec![0f32; x.elem_count()];
@@ -240,11 +237,7 @@ mod tests {
         let dropout = Dropout::new(p, 7, 11);
         dropout.forward(&x)?;
         let mask = dropout.forward(&x)?.to_vec1::<f32>()?;
-        let mut key = [0u8; 32];
-        (key[0], key[16]) = (7, 1);
-        key[8..15].copy_from_slice(b"dropout");
-        let mut rng = ChaCha8Rng::from_seed(key);
-        rng.set_stream(11);
+        let mut rng = stream(7, b"dropout\0\x01", 11, 0);
         for (i, value) in mask.iter().enumerate() {
             let kept = rng.next_u32() >= 1 << 30;
             assert_eq!(*value, if kept { 4.0 / 3.0 } else { 0.0 }, "value {i}");

@@ -1,18 +1,18 @@
 //! A net ready to draw, and the parts that it fills: what the two stages of a cell have in common.
 
-use crate::diffusion::process::posterior::{Output, Reading, mean_half};
+use crate::diffusion::guidance::rule::Guidance;
+use crate::diffusion::process::posterior::{Field, Output, Reading, mean_half};
 use crate::diffusion::process::schedule::Schedule;
 use crate::diffusion::random::noise::Noise;
-use crate::diffusion::samplers::guidance::{Field, Guide};
-use crate::diffusion::samplers::sampler::{Recipe, draw, tempered, to_u8};
+use crate::diffusion::samplers::draw::{Recipe, draw, tempered, to_u8};
 use crate::experiment::file::experiment::{Precision, Sample, Steps};
-use crate::experiment::nets::arch::UnetArch;
 use crate::io::numpy::npz::{self, Array};
 use crate::jobs::context::{JobContext, Progress, Stopped};
 use crate::jobs::files::parts;
 use crate::jobs::files::results::{LAST, kept};
 use crate::jobs::net::{Net, Weights};
 use crate::kernels::tf32::in_tf32;
+use crate::nets::denoiser::Denoiser;
 use crate::stages::weights::{self, Loaded};
 use anyhow::{Context, Result};
 use candle_core::{DType, Tensor};
@@ -39,7 +39,7 @@ impl<'a> Drawer<'a> {
     pub fn open(
         (table, sample): (&str, &'a Sample),
         net: &Loaded,
-        arch: &UnetArch,
+        denoiser: &dyn Denoiser,
         noise: Noise,
         bench: &'a JobContext,
     ) -> Result<Self> {
@@ -53,7 +53,7 @@ impl<'a> Drawer<'a> {
         };
         let schedule =
             Schedule::new(process, &steps).with_context(|| format!("{table}.steps = {steps}"))?;
-        let own = Output::of(process, arch.learn_sigma);
+        let own = Output::of(process, denoiser.answer());
         let output = own.with(sample.variance).context(format!("[{table}]"))?;
         Ok(Self {
             bench,
@@ -61,7 +61,7 @@ impl<'a> Drawer<'a> {
             output,
             unread_half: own.learned() && !output.learned(),
             schedule,
-            side: arch.trunk.resolution,
+            side: denoiser.resolution(),
             noise,
         })
     }
@@ -108,7 +108,7 @@ impl<'a> Drawer<'a> {
         &self,
         images: &[u64],
         answer: &Field,
-        guide: Option<&Guide>,
+        guidance: Option<&dyn Guidance>,
         made: u64,
     ) -> Result<Tensor> {
         let denoise = |x: &Tensor, t: &Tensor| {
@@ -131,7 +131,7 @@ impl<'a> Drawer<'a> {
             },
             sampler: self.sample.sampler,
             eta: self.sample.eta,
-            guide,
+            guidance,
         };
         let total = self.sample.count as u64;
         let mut tick = |step: usize| {

@@ -2,15 +2,16 @@
 
 use crate::support::process::on_threads;
 use candle_core::{Device, Result, Tensor};
+use runner::diffusion::guidance::classifier::{ClassifierGuidance, class_gradient};
+use runner::diffusion::guidance::rule::Guidance;
 use runner::diffusion::process::posterior::{Output, Reading};
 use runner::diffusion::process::schedule::Schedule;
 use runner::diffusion::process::timesteps::Timesteps;
 use runner::diffusion::random::labels::{Rule, label};
 use runner::diffusion::random::noise::{Noise, START};
-use runner::diffusion::samplers::guidance::{Guide, class_gradient};
-use runner::diffusion::samplers::sampler::{Recipe, draw, to_u8};
+use runner::diffusion::samplers::draw::{Recipe, draw, to_u8};
 use runner::experiment::file::experiment::{Sampler, ScheduleSampler};
-use runner::experiment::nets::arch::{NoiseSchedule, Process};
+use runner::experiment::nets::arch::{Answer, NoiseSchedule, Process};
 use std::ops::ControlFlow;
 
 const SIDE: usize = 5;
@@ -46,16 +47,16 @@ fn images(numbers: &[u64], sampler: Sampler) -> Vec<(u64, Vec<f32>)> {
         .map(|&i| label(&Rule::Random, 3, i, CLASSES).unwrap())
         .collect();
     let labels = Tensor::new(labels, &Device::Cpu).unwrap();
-    let guide = Guide::classifier(2.0, &toy_log_probs, &labels);
+    let guide = ClassifierGuidance::new(2.0, &toy_log_probs, &labels);
     let recipe = Recipe {
         reading: Reading {
             schedule: &schedule,
-            output: Output::of(&process(), true),
+            output: Output::of(&process(), Answer::MeanAndVariance),
             clip: true,
         },
         sampler,
         eta: 0.5,
-        guide: Some(&guide),
+        guidance: Some(&guide),
     };
     let noise = Noise::new(3);
     let shape = (3, SIDE, SIDE);
@@ -221,19 +222,19 @@ fn loss_second_moment_prefers_steps_with_large_losses_and_resumes() {
 /// Four images by DDPM over six steps, with the given net and guide.
 fn attempt(
     denoise: &dyn Fn(&Tensor, &Tensor) -> Result<Tensor>,
-    guide: Option<&Guide>,
+    guidance: Option<&dyn Guidance>,
     tick: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> Result<Option<Tensor>> {
     let schedule = Schedule::new(&process(), "6")?;
     let recipe = Recipe {
         reading: Reading {
             schedule: &schedule,
-            output: Output::of(&process(), true),
+            output: Output::of(&process(), Answer::MeanAndVariance),
             clip: true,
         },
         sampler: Sampler::Ddpm,
         eta: 0.0,
-        guide,
+        guidance,
     };
     let noise = |step| Noise::new(0).tensor(&[0, 1, 2, 3], step, (3, SIDE, SIDE), &Device::Cpu);
     draw(&recipe, denoise, &noise, tick)
@@ -252,7 +253,7 @@ fn an_answer_that_is_not_finite_stops_with_step_timestep_and_scale() {
             .contains("the net's answer is not finite at step 4 of 6 (timestep 400, no guidance)"),
         "{message}"
     );
-    let steep = Guide::new(7.5, |x, _| x * f64::INFINITY);
+    let steep = ClassifierGuidance::with_gradient(7.5, |x, _| x * f64::INFINITY);
     let message = attempt(&toy, Some(&steep), go_on).unwrap_err().to_string();
     assert!(
         message.contains(

@@ -1,6 +1,9 @@
 //! Diffusion against numbers printed by the release on small formulas: schedules, respacing, steps, losses, loops.
 
 use candle_core::{Device, Result, Tensor};
+use runner::diffusion::guidance::classifier::{
+    ClassifierGuidance, condition_mean, condition_score,
+};
 use runner::diffusion::likelihood::bpd::bits_per_dim;
 use runner::diffusion::likelihood::terms::discretized_log_likelihood;
 use runner::diffusion::process::at::At;
@@ -8,8 +11,7 @@ use runner::diffusion::process::posterior::{Mean, Output, Reading, Variance};
 use runner::diffusion::process::respace::space_timesteps;
 use runner::diffusion::process::schedule::Schedule;
 use runner::diffusion::random::noise::START;
-use runner::diffusion::samplers::guidance::{Guide, condition_mean, condition_score};
-use runner::diffusion::samplers::sampler::{Recipe, draw};
+use runner::diffusion::samplers::draw::{Recipe, draw};
 use runner::diffusion::samplers::{ddim, ddpm};
 use runner::diffusion::training::loss::{Loss, Losses, Noised, training_losses};
 use runner::experiment::file::experiment::Sampler;
@@ -340,7 +342,7 @@ fn bits_per_dimension_are_the_printed_ones() {
 #[test]
 fn guided_loops_end_at_the_printed_images() {
     let s = linear(1000, "10");
-    let guide = Guide::new(1.0, toy_gradient);
+    let guide = ClassifierGuidance::with_gradient(1.0, toy_gradient);
     let noise = |step| Ok(wave(if step == START { 0.3 } else { 0.71 }, 1.0));
     for (sampler, first, total) in [
         (Sampler::Ddpm, ["-.158448", "1.0", ".999999"], "-2.55373"),
@@ -354,7 +356,7 @@ fn guided_loops_end_at_the_printed_images() {
             },
             sampler,
             eta: 0.0,
-            guide: Some(&guide),
+            guidance: Some(&guide),
         };
         let go_on = &mut |_| ControlFlow::Continue(());
         let images = draw(&recipe, &toy, &noise, go_on).unwrap().unwrap();

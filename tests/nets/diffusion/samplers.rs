@@ -4,9 +4,9 @@ use candle_core::{Device, Result, Tensor};
 use runner::diffusion::process::posterior::{Output, Reading, Variance, mean_half};
 use runner::diffusion::process::schedule::Schedule;
 use runner::diffusion::random::noise::{Noise, START};
-use runner::diffusion::samplers::sampler::{Recipe, draw, tempered};
+use runner::diffusion::samplers::draw::{Recipe, draw, tempered};
 use runner::experiment::file::experiment::{Sampler, VarianceRule};
-use runner::experiment::nets::arch::{NoiseSchedule, Process};
+use runner::experiment::nets::arch::{Answer, NoiseSchedule, Process};
 use std::ops::ControlFlow;
 
 fn process() -> Process {
@@ -26,7 +26,7 @@ fn toy(x: &Tensor, _: &Tensor) -> Result<Tensor> {
 /// Two images of three steps → every value.
 fn images(asked: Option<VarianceRule>, temperature: f64) -> Vec<f32> {
     let schedule = Schedule::new(&process(), "3").unwrap();
-    let own = Output::of(&process(), true);
+    let own = Output::of(&process(), Answer::MeanAndVariance);
     let output = own.with(asked).unwrap();
     let recipe = Recipe {
         reading: Reading {
@@ -36,7 +36,7 @@ fn images(asked: Option<VarianceRule>, temperature: f64) -> Vec<f32> {
         },
         sampler: Sampler::Ddpm,
         eta: 0.0,
-        guide: None,
+        guidance: None,
     };
     let denoise = |x: &Tensor, t: &Tensor| {
         if output.learned() {
@@ -64,7 +64,7 @@ fn a_fixed_variance_leaves_the_mean_of_a_learned_net_alone() {
         .tensor(&[0], START, (3, 4, 4), &Device::Cpu)
         .unwrap();
     let answer = toy(&x, &x).unwrap();
-    let own = Output::of(&process(), true);
+    let own = Output::of(&process(), Answer::MeanAndVariance);
     let read = |output: Output, answer: &Tensor| {
         let reading = Reading {
             schedule: &schedule,
@@ -99,7 +99,7 @@ fn a_fixed_variance_leaves_the_mean_of_a_learned_net_alone() {
     }
     assert_eq!(own.with(None).unwrap(), own);
     assert_eq!(own.with(Some(VarianceRule::Learned)).unwrap(), own);
-    let plain = Output::of(&process(), false);
+    let plain = Output::of(&process(), Answer::Mean);
     let refused = plain.with(Some(VarianceRule::Learned)).unwrap_err();
     assert!(refused.to_string().starts_with(
         "sample.variance = \"learned\", and the net has no variance half\nhint: use \"fixed_large\""

@@ -3,11 +3,11 @@
 use crate::support::archs::process;
 use crate::support::golden::{Case, cases, close, values};
 use candle_core::{Device, Result, Tensor};
+use runner::diffusion::guidance::classifier::{condition_mean, condition_score};
 use runner::diffusion::likelihood::terms::{bound_term, prior_term};
 use runner::diffusion::process::at::At;
 use runner::diffusion::process::posterior::{Mean, Output, Posterior, Reading, Variance};
 use runner::diffusion::process::schedule::Schedule;
-use runner::diffusion::samplers::guidance::{condition_mean, condition_score};
 use runner::diffusion::samplers::{ddim, ddpm};
 use runner::diffusion::training::loss::{Loss, Noised, training_losses};
 use std::collections::HashMap;

@@ -3,13 +3,14 @@
 use crate::support::archs::{arch_of_config, process, variables};
 use crate::support::golden::{Case, cases, close, noise, values};
 use candle_core::{DType, Device, Tensor};
+use runner::diffusion::guidance::classifier::ClassifierGuidance;
+use runner::diffusion::guidance::rule::Guidance;
 use runner::diffusion::process::posterior::{Output, Reading};
 use runner::diffusion::process::schedule::Schedule;
 use runner::diffusion::random::noise::START;
-use runner::diffusion::samplers::guidance::Guide;
-use runner::diffusion::samplers::sampler::{Recipe, draw, to_u8};
+use runner::diffusion::samplers::draw::{Recipe, draw, to_u8};
 use runner::experiment::file::experiment::Sampler;
-use runner::experiment::nets::arch::Arch;
+use runner::experiment::nets::arch::{Answer, Arch};
 use runner::nets::adm::classifier::Classifier;
 use runner::nets::adm::unet::Unet;
 use std::cell::RefCell;
@@ -28,7 +29,7 @@ fn arch_of(case: &Case) -> Arch {
 /// What every trajectory is made with.
 struct World {
     unet: Unet,
-    learn_sigma: bool,
+    answer: Answer,
     classifier: Classifier,
 }
 
@@ -43,7 +44,7 @@ impl World {
         let weights = |case: &Case, arch: &Arch| variables(arch, case.text("prefix")).1;
         Self {
             unet: Unet::new(&arch, weights(&net, &arch_of(&net))).unwrap(),
-            learn_sigma: arch.learn_sigma,
+            answer: arch.answer(),
             classifier: Classifier::new(&judge_arch, weights(&judge, &arch_of(&judge))).unwrap(),
         }
     }
@@ -54,11 +55,11 @@ impl World {
         let schedule = Schedule::new(&process, case.text("respacing")).unwrap();
         let scale = case.value["scale"].as_f64().unwrap();
         let log_probs = |x: &Tensor, t: &Tensor| self.classifier.log_probs(x, t);
-        let guide = (scale != 0.0).then(|| Guide::classifier(scale, &log_probs, y));
+        let guide = (scale != 0.0).then(|| ClassifierGuidance::new(scale, &log_probs, y));
         let recipe = Recipe {
             reading: Reading {
                 schedule: &schedule,
-                output: Output::of(&process, self.learn_sigma),
+                output: Output::of(&process, self.answer),
                 clip: true,
             },
             sampler: if case.value["ddim"].as_bool().unwrap() {
@@ -67,7 +68,7 @@ impl World {
                 Sampler::Ddpm
             },
             eta: 0.0,
-            guide: guide.as_ref(),
+            guidance: guide.as_ref().map(|rule| rule as &dyn Guidance),
         };
         // The prefix already holds the salt.
         let prefix = case.text("noise_prefix");
