@@ -1,9 +1,9 @@
 //! `runner reference`: a data set to the npz that samples are measured against.
 
-use crate::cli::args::ReferenceArgs;
+use crate::cli::cache::Cache;
+use crate::cli::cache::place_path;
 use crate::cli::screen::live::Live;
 use crate::cli::screen::terminal::{duration, say, thousands};
-use crate::cli::verbs::fetch::place_path;
 use crate::data::resize::crop::Crop;
 use crate::experiment::key::digest_file;
 use crate::experiment::scoring::preset::Preset;
@@ -13,9 +13,48 @@ use crate::stages::describe::extract::Extractor;
 use crate::stages::describe::reference::{Order, run as make};
 use crate::stages::describe::reference_images::{self, ImagesOrder};
 use anyhow::{Context, Result, bail, ensure};
-use std::path::Path;
+use clap::Args;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
+
+#[derive(Args, Debug, Clone)]
+#[command(after_long_help = "\
+Examples:
+  runner reference shapes --resolution 32 --count 10000 \\
+      --weights experiments/shapes/features.safetensors --out reference_stats/shapes32.npz
+
+  # Statistics that the ADM evaluator, pytorch-fid and clean-fid read too
+  runner reference imagenet/train --resolution 64 --weights inception.pth --out reference_stats/imagenet64.npz")]
+pub struct ReferenceArgs {
+    /// `shapes`, or an image folder, tar, zip, npz or npy
+    #[arg(value_name = "DATA")]
+    pub data: String,
+    /// Pixels a side that images are cropped to [default for Inception: as they are]
+    #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub resolution: Option<u32>,
+    /// Inception: whose way of cropping, `adm` (BOX and BICUBIC, then the centre) or `edm` (the centre, then LANCZOS)
+    /// [default: adm]
+    #[arg(long, value_name = "WAY", requires = "resolution")]
+    pub crop: Option<Crop>,
+    /// Images to describe, the first ones [default for Inception: all]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
+    pub count: Option<u32>,
+    /// The feature net: Inception's .pth, .pt, .pb or .safetensors, or a feature net trained here
+    #[arg(long, value_name = "FILE", env = "RUNNER_WEIGHTS")]
+    pub weights: PathBuf,
+    /// Inception: the evaluator whose way of resizing the reference is for
+    #[arg(long, value_name = "PRESET", default_value = "adm")]
+    pub preset: String,
+    /// The npz to write
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// `cpu` or `cuda:0` [default: the first CUDA device, else cpu]
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<String>,
+    #[command(flatten)]
+    pub cache: Cache,
+}
 
 static STOP: AtomicBool = AtomicBool::new(false);
 

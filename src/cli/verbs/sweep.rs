@@ -1,11 +1,10 @@
 //! `runner sweep`: run what is missing, tell as it goes, end with the table and the report.
 
-use crate::cli::args::SweepArgs;
-use crate::cli::open::{Opened, open};
+use crate::cli::cache;
+use crate::cli::open::{Choice, Opened, open};
 use crate::cli::screen::board::Board;
 use crate::cli::screen::terminal;
 use crate::cli::screen::terminal::{out, say};
-use crate::cli::verbs::fetch;
 use crate::cli::verbs::report;
 use crate::run::device::{Named, devices};
 use crate::run::local::{Options, Summary, run as run_plan};
@@ -13,9 +12,41 @@ use crate::run::plan::stage_position;
 use crate::run::results::rows;
 use crate::stages;
 use anyhow::{Context, Result};
+use clap::Args;
 use serde_json::json;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
+Examples:
+  # To resume, run the same command again
+  runner sweep experiments/guidance.toml
+
+  # Only the images, on one GPU
+  runner sweep experiments/guidance.toml --until sample --device cuda:0
+
+  # Score again what is stored
+  runner sweep experiments/guidance.toml --again metrics")]
+pub struct SweepArgs {
+    #[command(flatten)]
+    pub choice: Choice,
+    /// Stop after this stage: train, sample, upsample, features, metrics
+    #[arg(long, value_name = "STAGE")]
+    pub until: Option<String>,
+    /// Forget the stored result of this stage, and what follows, for these cells
+    #[arg(long, value_name = "STAGE")]
+    pub again: Option<String>,
+    /// `cpu` or `cuda:0,cuda:1` [default: all CUDA devices, else cpu]
+    #[arg(long, value_name = "LIST")]
+    pub device: Option<String>,
+    /// Stop at the first failed job
+    #[arg(long)]
+    pub fail_fast: bool,
+    /// One JSON object a cell on stdout when all is done
+    #[arg(long)]
+    pub json: bool,
+}
 
 static STOP: AtomicBool = AtomicBool::new(false);
 
@@ -25,7 +56,7 @@ pub fn run(args: &SweepArgs, store: &Path) -> Result<u8> {
     }
     let devices = devices(args.device.as_deref())?;
     let mut opened = open(&args.choice, store, args.until.as_deref())?;
-    fetch::refuse_incomplete(&opened.plan)?;
+    cache::refuse_incomplete(&opened.plan)?;
     opened.store.prepare()?;
     if let Some(stage) = &args.again {
         forget(&mut opened, stage)?;

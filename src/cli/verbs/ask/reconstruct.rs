@@ -1,9 +1,9 @@
 //! `runner reconstruct`: real images to their noise and back by DDIM, and images between two of them.
 
-use crate::cli::args::ReconstructArgs;
+use crate::cli::cache::place_path;
 use crate::cli::screen::live::Live;
 use crate::cli::screen::terminal::{out, say, table, thousands};
-use crate::cli::verbs::fetch::place_path;
+use crate::cli::verbs::ask::args::QuestionArgs;
 use crate::io::disk::write_atomic;
 use crate::jobs::context::{Progress, Stopped};
 use crate::report::grids::mosaic::{Images, in_rows};
@@ -11,9 +11,32 @@ use crate::run::device::devices;
 use crate::stages::ask::inversion::{Inversion, between, invert};
 use crate::stages::ask::subject::Subject;
 use anyhow::{Context, Result};
+use clap::Args;
 use serde_json::json;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
+Examples:
+  runner reconstruct experiments/shapes/unet16.safetensors shapes --count 100 --steps 10 --steps 50 --out rebuilt
+  runner reconstruct experiments/shapes/unet16.safetensors shapes --count 20 --steps 50 --interpolate 9 --out between")]
+pub struct ReconstructArgs {
+    #[command(flatten)]
+    pub question: QuestionArgs,
+    /// Steps each way, a count or ADM's `ddim25`; may be said several times, for a row each
+    #[arg(long, value_name = "STEPS", required = true)]
+    pub steps: Vec<String>,
+    /// Draw K images from one to another, ends included, for each pair of the first 20 images, by the last of the steps
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(2..=64))]
+    pub interpolate: Option<u32>,
+    /// The folder for `reconstruction.png` (the first 10 images above what came back of them) and `interpolation.png`
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// One JSON object a row on stdout
+    #[arg(long)]
+    pub json: bool,
+}
 
 static STOP: AtomicBool = AtomicBool::new(false);
 /// Images of a row of the sheet.

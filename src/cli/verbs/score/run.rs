@@ -1,10 +1,10 @@
 //! `runner score`: images against a reference, by one evaluator's rules or by all of them; no experiment file.
 
-use crate::cli::args::ScoreArgs;
+use crate::cli::cache::{place, place_path};
 use crate::cli::screen::live::Live;
 use crate::cli::screen::terminal::{say, short, thousands, warning};
-use crate::cli::verbs::fetch::{place, place_path};
-use crate::cli::verbs::score::table::{Column, append_csv, json_lines, print};
+use crate::cli::verbs::score::args::ScoreArgs;
+use crate::cli::verbs::score::table::{About, Column, append_csv, json_lines, print};
 use crate::experiment::key::digest_file;
 use crate::experiment::scoring::preset::{self, Preset};
 use crate::experiment::scoring::rules::{Quantity, Rules, metric};
@@ -96,16 +96,6 @@ pub fn run(args: &ScoreArgs, store: &Path) -> Result<u8> {
 }
 
 const HINT: &str = "the feature net is needed\nhint: published weights are pt_inception-2015-12-05-6726825d.pth (release `fid_weights` of mseitzer/pytorch-fid); the shapes world's are experiments/shapes/features.safetensors";
-
-/// What stands in every result.
-pub struct About {
-    pub samples: String,
-    pub reference: String,
-    pub weights: String,
-    pub count: usize,
-    /// Images behind the reference's moments, where known.
-    pub real: Option<u64>,
-}
 
 fn about(args: &ScoreArgs, both: &Both, weights: &str) -> About {
     About {

@@ -1,7 +1,6 @@
 //! Scores as people and programs read them: a table on stdout, one JSON object a line, rows appended to a CSV file.
 
 use crate::cli::screen::terminal::{number, out, say, table, thousands};
-use crate::cli::verbs::score::run::About;
 use crate::data::survey::Finding;
 use crate::experiment::scoring::rules::{Preprocessing, Quantity, metric};
 use crate::stages::score::scorer::Measured;
@@ -10,6 +9,16 @@ use serde_json::{Map, Value, json};
 use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
+
+/// What stands in every result.
+pub struct About {
+    pub samples: String,
+    pub reference: String,
+    pub weights: String,
+    pub count: usize,
+    /// Images behind the reference's moments, where known.
+    pub real: Option<u64>,
+}
 
 /// One evaluator's numbers.
 pub struct Column {
