@@ -1,7 +1,7 @@
 //! Real images to their noise and back by DDIM, and images between two of them.
 
 use candle_core::Device;
-use runner::jobs::context::Stopped;
+use runner::jobs::context::{Stopped, Watch};
 use runner::stages::ask::inversion::{Inversion, between, invert};
 use runner::stages::ask::subject::{Question, Subject};
 use std::path::{Path, PathBuf};
@@ -26,13 +26,31 @@ fn question(store: &Path, count: u64, batch: usize) -> Question<'_> {
 fn back(store: &Path, count: u64, batch: usize, steps: &str) -> Inversion {
     let question = question(store, count, batch);
     let subject = Subject::open(&question, &Device::Cpu).unwrap();
-    invert(&subject, steps, &|_| {}, &GO_ON).unwrap()
+    invert(
+        &subject,
+        steps,
+        Watch {
+            tell: &|_| {},
+            stop: &GO_ON,
+        },
+    )
+    .unwrap()
 }
 
 fn path(store: &Path, inversion: &Inversion, count: u64, steps: &str, along: usize) -> Vec<f32> {
     let question = question(store, count, 4);
     let subject = Subject::open(&question, &Device::Cpu).unwrap();
-    between(&subject, steps, inversion, along, &|_| {}, &GO_ON).unwrap()
+    between(
+        &subject,
+        steps,
+        inversion,
+        along,
+        Watch {
+            tell: &|_| {},
+            stop: &GO_ON,
+        },
+    )
+    .unwrap()
 }
 
 fn gap(a: &[f32], b: &[f32]) -> f32 {
@@ -131,7 +149,16 @@ fn asked_to_stop_it_keeps_what_is_whole() {
         assert_eq!((progress.total, progress.unit), (4, "images"));
         stop.store(progress.done == 3, Ordering::Relaxed);
     };
-    let error = invert(&subject, "3", &tell, &stop).err().unwrap();
+    let error = invert(
+        &subject,
+        "3",
+        Watch {
+            tell: &tell,
+            stop: &stop,
+        },
+    )
+    .err()
+    .unwrap();
     assert!(error.is::<Stopped>());
     assert_eq!(parts(stores[0].path()).len(), 1);
     let (resumed, whole) = (
@@ -146,7 +173,17 @@ fn asked_to_stop_it_keeps_what_is_whole() {
         assert_eq!((progress.total, progress.unit), (2, "pairs"));
         stop.store(progress.done == 1, Ordering::Relaxed);
     };
-    let error = between(&subject, "3", &found, 4, &tell, &stop).err();
+    let error = between(
+        &subject,
+        "3",
+        &found,
+        4,
+        Watch {
+            tell: &tell,
+            stop: &stop,
+        },
+    )
+    .err();
     assert!(error.unwrap().is::<Stopped>());
     let kept = |p: &PathBuf| p.to_string_lossy().contains("interpolation");
     assert!(parts(stores[0].path()).iter().filter(|p| kept(p)).count() <= 1);

@@ -51,6 +51,26 @@ pub fn place_path(path: &Path, cache: &Cache) -> Result<PathBuf> {
     }
 }
 
+/// The feature net of a command that takes one: a path, or what `fetch:NAME` stands for.
+///
+/// # Errors
+/// Where none is named, or what is named is not there; both with the ways to one.
+pub fn weights(named: Option<&Path>, cache: &Cache) -> Result<PathBuf> {
+    const CURE: &str = "hint: `runner fetch inception` gets Inception's weights, then pass `--weights fetch:inception`; any other net goes by path, `--weights PATH`, such as experiments/shapes/features.safetensors";
+    let Some(path) = named else {
+        bail!(
+            "a feature net is needed, and neither --weights nor RUNNER_WEIGHTS names one\n{CURE}"
+        );
+    };
+    let path = place_path(path, cache)?;
+    ensure!(
+        path.is_file(),
+        "--weights {}: there is no such file\n{CURE}",
+        path.display()
+    );
+    Ok(path)
+}
+
 /// `runner fetch imagenet64 inception`, for what a plan reads and does not find.
 pub fn command(names: &[String]) -> String {
     format!("runner fetch {}", names.join(" "))

@@ -5,3 +5,4 @@ pub(crate) mod cache;
 pub mod open;
 pub mod screen;
 pub mod verbs;
+pub(crate) mod watched;

@@ -36,6 +36,33 @@ impl fmt::Display for Stopped {
 
 impl std::error::Error for Stopped {}
 
+/// Whoever looks at long work from outside: hears how far it is, and may ask it to stop.
+#[derive(Clone, Copy)]
+pub struct Watch<'a> {
+    pub tell: &'a dyn Fn(Progress),
+    /// Set to stop after the part at hand.
+    pub stop: &'a AtomicBool,
+}
+
+impl Watch<'_> {
+    pub fn tell(&self, progress: Progress) {
+        (self.tell)(progress)
+    }
+
+    pub fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// # Errors
+    /// [`Stopped`] where somebody asked to stop.
+    pub fn go_on(&self) -> Result<()> {
+        if self.stopped() {
+            return Err(Stopped.into());
+        }
+        Ok(())
+    }
+}
+
 pub struct Bench<'a> {
     pub device: Device,
     pub dtype: DType,

@@ -1,7 +1,9 @@
 //! `runner fetch`: published weights, references and samples into the cache, whole and checked.
 
 use crate::cli::cache::{Cache, folder};
+use crate::cli::screen::live::PLAIN_EVERY;
 use crate::cli::screen::terminal::{bytes, out, say, table};
+use crate::cli::watched::at_once;
 use crate::experiment::catalogue::{Entry, all, find};
 use crate::io::net::download::{self, Event, Outcome, Patience, Wanted};
 use anyhow::Result;
@@ -9,7 +11,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
@@ -34,9 +36,6 @@ pub struct FetchArgs {
     pub cache: Cache,
 }
 
-/// Between two lines of progress where nobody watches a bar.
-const PLAIN_EVERY: Duration = Duration::from_secs(30);
-
 pub fn run(args: &FetchArgs) -> Result<u8> {
     let cache = folder(&args.cache)?;
     if args.list {
@@ -44,6 +43,7 @@ pub fn run(args: &FetchArgs) -> Result<u8> {
     }
     // Every name is looked up before the first byte is asked for.
     let entries: Vec<&Entry> = args.names.iter().map(|n| find(n)).collect::<Result<_>>()?;
+    at_once("stopped; what has come is kept\nto go on, run the same command again")?;
     for entry in entries {
         let path = cache.join(entry.file());
         let wanted = Wanted {

@@ -1,13 +1,13 @@
 //! `runner reference`: a data set to the npz that samples are measured against.
 
-use crate::cli::cache::Cache;
-use crate::cli::cache::place_path;
+use crate::cli::cache::{Cache, weights};
 use crate::cli::screen::live::Live;
 use crate::cli::screen::terminal::{duration, say, thousands};
+use crate::cli::watched::{INTERRUPTED, unless_stopped, until_stopped};
 use crate::data::resize::crop::Crop;
 use crate::experiment::key::digest_file;
 use crate::experiment::scoring::preset::Preset;
-use crate::jobs::context::{Progress, Stopped};
+use crate::jobs::context::{Progress, Watch};
 use crate::run::device::{Named, devices};
 use crate::stages::describe::extract::Extractor;
 use crate::stages::describe::reference::{Order, run as make};
@@ -15,7 +15,6 @@ use crate::stages::describe::reference_images::{self, ImagesOrder};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 #[derive(Args, Debug, Clone)]
@@ -42,7 +41,7 @@ pub struct ReferenceArgs {
     pub count: Option<u32>,
     /// The feature net: Inception's .pth, .pt, .pb or .safetensors, or a feature net trained here
     #[arg(long, value_name = "FILE", env = "RUNNER_WEIGHTS")]
-    pub weights: PathBuf,
+    pub weights: Option<PathBuf>,
     /// Inception: the evaluator whose way of resizing the reference is for
     #[arg(long, value_name = "PRESET", default_value = "adm")]
     pub preset: String,
@@ -56,16 +55,10 @@ pub struct ReferenceArgs {
     pub cache: Cache,
 }
 
-static STOP: AtomicBool = AtomicBool::new(false);
-
 pub fn run(args: &ReferenceArgs, store: &Path) -> Result<u8> {
-    let args = &ReferenceArgs {
-        weights: place_path(&args.weights, &args.cache)?,
-        ..args.clone()
-    };
+    let weights = weights(args.weights.as_deref(), &args.cache)?;
     let device = devices(args.device.as_deref())?.swap_remove(0);
-    let extractor = digest_file(&args.weights).context("--weights")?;
-    ctrlc::set_handler(|| STOP.store(true, Ordering::Relaxed)).context("watching for Ctrl-C")?;
+    let digest = digest_file(&weights).context("--weights")?;
     let started = Instant::now();
     let live = Live::start();
     let tell = |progress: Progress| {
@@ -74,30 +67,36 @@ pub fn run(args: &ReferenceArgs, store: &Path) -> Result<u8> {
         } = progress;
         live.set(format!("{} / {} {unit}", thousands(done), thousands(total)));
     };
-    let net = Extractor::open(&args.weights, None, &device.device)?;
-    let made = match net.is_inception() {
-        true => by_inception(args, &net, &extractor, store, &tell),
-        false => by_own_net(args, &extractor, &device, &tell),
+    let net = Extractor::open(&weights, None, &device.device)?;
+    let (made, kept) = if net.is_inception() {
+        let stop = until_stopped("part")?;
+        let watch = Watch { tell: &tell, stop };
+        let made = by_inception(args, (&net, &digest), store, watch);
+        (made, "the parts that are whole are kept")
+    } else {
+        let stop = until_stopped("batch")?;
+        let watch = Watch { tell: &tell, stop };
+        let made = by_own_net(args, (&weights, &digest), &device, watch);
+        (
+            made,
+            "nothing is kept of a reference by a net that was trained here",
+        )
     };
     drop(live);
-    match made {
-        Err(error) if error.is::<Stopped>() => Ok(130),
-        Err(error) => Err(error),
-        Ok(()) => {
-            let took = duration(started.elapsed().as_secs_f64());
-            say(&format!("wrote {} in {took}", args.out.display()));
-            Ok(0)
-        }
+    if unless_stopped(made, kept)?.is_none() {
+        return Ok(INTERRUPTED);
     }
+    let took = duration(started.elapsed().as_secs_f64());
+    say(&format!("wrote {} in {took}", args.out.display()));
+    Ok(0)
 }
 
 /// Image files as they are, or cropped.
 fn by_inception(
     args: &ReferenceArgs,
-    net: &Extractor,
-    weights: &str,
+    (net, weights): (&Extractor, &str),
     store: &Path,
-    tell: &dyn Fn(Progress),
+    watch: Watch,
 ) -> Result<()> {
     let preset: Preset = args.preset.parse().map_err(anyhow::Error::msg)?;
     let rules = preset.rules();
@@ -114,15 +113,15 @@ fn by_inception(
         store,
         out: &args.out,
     };
-    reference_images::run(&order, tell, &STOP)
+    reference_images::run(&order, watch)
 }
 
 /// Images of one size, from any data that nets are trained on.
 fn by_own_net(
     args: &ReferenceArgs,
-    extractor: &str,
+    (weights, digest): (&Path, &str),
     device: &Named,
-    tell: &dyn Fn(Progress),
+    watch: Watch,
 ) -> Result<()> {
     let (Some(resolution), Some(count)) = (args.resolution, args.count) else {
         bail!("a feature net that was trained here needs `--resolution` and `--count`");
@@ -135,9 +134,9 @@ fn by_own_net(
         data: &args.data,
         resolution: resolution as usize,
         count: count as usize,
-        weights: &args.weights,
-        extractor,
+        weights,
+        extractor: digest,
         out: &args.out,
     };
-    make(&order, &device.device, tell, &STOP)
+    make(&order, &device.device, watch)
 }

@@ -6,6 +6,7 @@ use crate::cli::screen::board::Board;
 use crate::cli::screen::terminal;
 use crate::cli::screen::terminal::{out, say};
 use crate::cli::verbs::report;
+use crate::cli::watched::{INTERRUPTED, until_stopped};
 use crate::run::device::{Named, devices};
 use crate::run::local::{Options, Summary, run as run_plan};
 use crate::run::plan::stage_position;
@@ -15,7 +16,6 @@ use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::json;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
@@ -48,8 +48,6 @@ pub struct SweepArgs {
     pub json: bool,
 }
 
-static STOP: AtomicBool = AtomicBool::new(false);
-
 pub fn run(args: &SweepArgs, store: &Path) -> Result<u8> {
     if let Some(stage) = &args.again {
         stage_position(stage).with_context(|| format!("--again {stage}"))?;
@@ -61,8 +59,12 @@ pub fn run(args: &SweepArgs, store: &Path) -> Result<u8> {
     if let Some(stage) = &args.again {
         forget(&mut opened, stage)?;
     }
-    watch_for_interrupts()?;
-    let summary = match run_missing(&opened, &devices, args.fail_fast) {
+    let options = Options {
+        fail_fast: args.fail_fast,
+        stop: until_stopped("part")?,
+        run: &stages::run,
+    };
+    let summary = match run_missing(&opened, &devices, &options) {
         Ok(summary) => summary,
         Err(error) => {
             terminal::error(&error);
@@ -77,7 +79,7 @@ pub fn run(args: &SweepArgs, store: &Path) -> Result<u8> {
             "{done} done, {failed} failed, {left} to run; what is made so far is kept"
         ));
         say("to go on, run the same command again");
-        return Ok(130);
+        return Ok(INTERRUPTED);
     }
     if args.json {
         print_json(&opened)?;
@@ -89,7 +91,7 @@ pub fn run(args: &SweepArgs, store: &Path) -> Result<u8> {
     })
 }
 
-fn run_missing(opened: &Opened, devices: &[Named], fail_fast: bool) -> Result<Summary> {
+fn run_missing(opened: &Opened, devices: &[Named], options: &Options) -> Result<Summary> {
     let open = opened.plan.to_run().len();
     let all = opened.plan.items.len();
     let name = &opened.sweep.name;
@@ -103,12 +105,7 @@ fn run_missing(opened: &Opened, devices: &[Named], fail_fast: bool) -> Result<Su
         on.join(", ")
     ));
     let board = Board::new(&opened.plan, &opened.store, devices.len());
-    let options = Options {
-        fail_fast,
-        stop: &STOP,
-        run: &stages::run,
-    };
-    let ran = run_plan(&opened.plan, &opened.store, devices, &options, &|event| {
+    let ran = run_plan(&opened.plan, &opened.store, devices, options, &|event| {
         board.on(event)
     });
     board.close();
@@ -124,15 +121,6 @@ fn forget(opened: &mut Opened, stage: &str) -> Result<()> {
     }
     opened.plan.refresh(&opened.store);
     Ok(())
-}
-
-/// Ctrl-C once stops after the part at hand; twice stops now, which loses no more than that part.
-fn watch_for_interrupts() -> Result<()> {
-    let handler = || match STOP.swap(true, Ordering::Relaxed) {
-        false => say("\nstopping after the current part; press again to stop now"),
-        true => std::process::exit(130),
-    };
-    ctrlc::set_handler(handler).context("watching for Ctrl-C")
 }
 
 fn tell_failures(opened: &Opened, summary: &Summary, file: &Path) -> u8 {

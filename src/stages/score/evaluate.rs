@@ -5,7 +5,7 @@ use crate::data::gallery::Gallery;
 use crate::experiment::scoring::rules::{Preprocessing, Quantity, Rules};
 use crate::io::disk::write_json;
 use crate::io::numpy::npz::{self, Array};
-use crate::jobs::context::{Bench, INFLUENCES, Progress};
+use crate::jobs::context::{Bench, INFLUENCES, Progress, Watch};
 use crate::jobs::files::parts;
 use crate::jobs::job::MetricsJob;
 use crate::metrics::score::Score;
@@ -128,7 +128,8 @@ fn reference(job: &MetricsJob, rules: &Rules, bench: &Bench) -> Result<Real> {
                 ..progress
             });
         };
-        images = images::run(&order, &tell, bench.stop())?;
+        let (tell, stop) = (&tell, bench.stop());
+        images = images::run(&order, Watch { tell, stop })?;
     }
     let mut reals = opened.with(images.as_deref())?;
     reals.pop().context("the reference has one side")

@@ -5,6 +5,9 @@ use crate::stages::ask::subject::Question;
 use clap::Args;
 use std::path::{Path, PathBuf};
 
+/// What a stopped command says of what it has found.
+pub(crate) const KEPT: &str = "what is whole is kept";
+
 /// Which net, which images.
 #[derive(Args, Debug, Clone)]
 pub struct QuestionArgs {

@@ -3,17 +3,17 @@
 use crate::cli::cache::place_path;
 use crate::cli::screen::live::Live;
 use crate::cli::screen::terminal::{out, say, table, thousands};
-use crate::cli::verbs::ask::args::QuestionArgs;
+use crate::cli::verbs::ask::args::{KEPT, QuestionArgs};
+use crate::cli::watched::{INTERRUPTED, unless_stopped, until_stopped};
 use crate::io::numpy::npz::{self, Array};
-use crate::jobs::context::{Progress, Stopped};
+use crate::jobs::context::{Progress, Watch};
 use crate::run::device::devices;
 use crate::stages::ask::likelihood::{Likelihood, Term, likelihood};
 use crate::stages::ask::subject::Subject;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use clap::Args;
 use serde_json::json;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
@@ -42,8 +42,6 @@ pub struct LikelihoodArgs {
     pub json: bool,
 }
 
-static STOP: AtomicBool = AtomicBool::new(false);
-
 pub fn run(args: &LikelihoodArgs, store: &Path) -> Result<u8> {
     let asked = &args.question;
     let checkpoint = place_path(&asked.checkpoint, &asked.cache)?;
@@ -55,20 +53,17 @@ pub fn run(args: &LikelihoodArgs, store: &Path) -> Result<u8> {
     if let Some(path) = &args.out {
         within_a_folder(path)?;
     }
-    ctrlc::set_handler(|| STOP.store(true, Ordering::Relaxed)).context("watching for Ctrl-C")?;
+    let stop = until_stopped("step")?;
     let live = Live::start();
     let tell = |progress: Progress| {
         let (done, total) = (thousands(progress.done), thousands(progress.total));
         live.set(format!("{done} / {total} {}", progress.unit));
     };
-    let found = likelihood(&subject, &steps, args.seed, &tell, &STOP);
+    let watch = Watch { tell: &tell, stop };
+    let found = likelihood(&subject, &steps, args.seed, watch);
     drop(live);
-    let found = match found {
-        Err(error) if error.is::<Stopped>() => {
-            say("stopped; what is whole is kept\nto go on, run the same command again");
-            return Ok(130);
-        }
-        found => found?,
+    let Some(found) = unless_stopped(found, KEPT)? else {
+        return Ok(INTERRUPTED);
     };
     if let Some(path) = &args.out {
         write(path, &found)?;

@@ -3,9 +3,10 @@
 use crate::cli::cache::place_path;
 use crate::cli::screen::live::Live;
 use crate::cli::screen::terminal::{out, say, table, thousands};
-use crate::cli::verbs::ask::args::QuestionArgs;
+use crate::cli::verbs::ask::args::{KEPT, QuestionArgs};
+use crate::cli::watched::{INTERRUPTED, unless_stopped, until_stopped};
 use crate::io::disk::write_atomic;
-use crate::jobs::context::{Progress, Stopped};
+use crate::jobs::context::{Progress, Watch};
 use crate::report::grids::mosaic::{Images, in_rows};
 use crate::run::device::devices;
 use crate::stages::ask::inversion::{Inversion, between, invert};
@@ -14,7 +15,6 @@ use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::json;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
@@ -38,7 +38,6 @@ pub struct ReconstructArgs {
     pub json: bool,
 }
 
-static STOP: AtomicBool = AtomicBool::new(false);
 /// Images of a row of the sheet.
 const COLUMNS: u64 = 10;
 
@@ -52,7 +51,7 @@ pub fn run(args: &ReconstructArgs, store: &Path) -> Result<u8> {
         subject.schedule(steps)?;
     }
     std::fs::create_dir_all(&args.out).with_context(|| format!("making {}", args.out.display()))?;
-    ctrlc::set_handler(|| STOP.store(true, Ordering::Relaxed)).context("watching for Ctrl-C")?;
+    let stop = until_stopped("step")?;
     let live = Live::start();
     let tell = |steps: &str, progress: Progress| {
         let (done, total) = (thousands(progress.done), thousands(progress.total));
@@ -61,19 +60,14 @@ pub fn run(args: &ReconstructArgs, store: &Path) -> Result<u8> {
     let find = || {
         let mut found = Vec::new();
         for steps in &args.steps {
-            found.push(invert(&subject, steps, &|p| tell(steps, p), &STOP)?);
+            let tell = &|progress| tell(steps, progress);
+            found.push(invert(&subject, steps, Watch { tell, stop })?);
         }
         let path = match (args.interpolate, found.last(), args.steps.last()) {
             (Some(along), Some(last), Some(steps)) => {
-                let tell = |p| tell(steps, p);
-                Some(between(
-                    &subject,
-                    steps,
-                    last,
-                    along as usize,
-                    &tell,
-                    &STOP,
-                )?)
+                let tell = &|progress| tell(steps, progress);
+                let (watch, along) = (Watch { tell, stop }, along as usize);
+                Some(between(&subject, steps, last, along, watch)?)
             }
             _ => None,
         };
@@ -81,12 +75,8 @@ pub fn run(args: &ReconstructArgs, store: &Path) -> Result<u8> {
     };
     let found: Result<(Vec<Inversion>, Option<Vec<f32>>)> = find();
     drop(live);
-    let (found, path) = match found {
-        Err(error) if error.is::<Stopped>() => {
-            say("stopped; what is whole is kept\nto go on, run the same command again");
-            return Ok(130);
-        }
-        found => found?,
+    let Some((found, path)) = unless_stopped(found, KEPT)? else {
+        return Ok(INTERRUPTED);
     };
     rows(args, &subject, &found)?;
     let columns = subject.count.min(COLUMNS) as usize;

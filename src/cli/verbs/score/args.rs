@@ -40,7 +40,7 @@ pub struct ScoreArgs {
     pub reference: String,
     /// The feature net: Inception's .pth, .pt, .pb or .safetensors, or a feature net trained here
     #[arg(long, value_name = "FILE", env = "RUNNER_WEIGHTS")]
-    pub weights: PathBuf,
+    pub weights: Option<PathBuf>,
     /// Whose numbers: a preset's name, or `all`
     #[arg(long, value_name = "PRESET", default_value = "adm")]
     pub preset: String,
