@@ -39,6 +39,7 @@ fn bits(store: &Path, count: u64, batch: usize, seed: u64) -> (f64, Vec<f64>) {
         seed,
         Watch {
             tell: &|_| {},
+            warn: &|_| {},
             stop: &AtomicBool::new(false),
         },
     )
@@ -193,6 +194,7 @@ fn a_fixed_variance_has_the_same_errors_and_a_bound_of_its_own() {
             0,
             Watch {
                 tell: &|_| {},
+                warn: &|_| {},
                 stop: &AtomicBool::new(false),
             },
         )

@@ -31,6 +31,7 @@ fn back(store: &Path, count: u64, batch: usize, steps: &str) -> Inversion {
         steps,
         Watch {
             tell: &|_| {},
+            warn: &|_| {},
             stop: &GO_ON,
         },
     )
@@ -47,6 +48,7 @@ fn path(store: &Path, inversion: &Inversion, count: u64, steps: &str, along: usi
         along,
         Watch {
             tell: &|_| {},
+            warn: &|_| {},
             stop: &GO_ON,
         },
     )
@@ -154,6 +156,7 @@ fn asked_to_stop_it_keeps_what_is_whole() {
         "3",
         Watch {
             tell: &tell,
+            warn: &|_| {},
             stop: &stop,
         },
     )
@@ -180,6 +183,7 @@ fn asked_to_stop_it_keeps_what_is_whole() {
         4,
         Watch {
             tell: &tell,
+            warn: &|_| {},
             stop: &stop,
         },
     )

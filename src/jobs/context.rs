@@ -40,6 +40,8 @@ impl std::error::Error for Stopped {}
 #[derive(Clone, Copy)]
 pub struct Watch<'a> {
     pub tell: &'a dyn Fn(Progress),
+    /// Hears what is odd and does not end the work.
+    pub warn: &'a dyn Fn(&str),
     /// Set to stop after the part at hand.
     pub stop: &'a AtomicBool,
 }

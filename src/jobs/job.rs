@@ -11,7 +11,7 @@ use crate::experiment::key::Key;
 use crate::experiment::scoring::metric::Metric;
 use crate::experiment::scoring::preset::{INCEPTION, Preset};
 use crate::experiment::scoring::rules::Preprocessing;
-use crate::jobs::inputs::pinned::{digest_data, pinned};
+use crate::jobs::inputs::pinned::{digest_data, pinned, pinned_reference};
 use crate::jobs::inputs::{classes, upsampler};
 use crate::jobs::keys;
 use crate::stages::score::reference;
@@ -281,7 +281,7 @@ pub fn jobs_of(cell: &Cell) -> Result<Vec<Job>> {
     };
     let weights = pinned("eval.weights", &eval.weights)?;
     let net = weights.clone();
-    let reference = pinned("eval.reference", &eval.reference)?;
+    let reference = pinned_reference(&eval.reference, eval)?;
     // What is not fetched yet shows what it holds when it is there.
     let absent = eval
         .reference

@@ -2,6 +2,8 @@
 
 use crate::cli::open::{Choice, open};
 use crate::cli::screen::terminal::{out, thousands};
+use crate::jobs::files::damage::set_aside;
+use crate::jobs::files::parts;
 use crate::run::plan::{Item, Plan};
 use crate::stages::draw::export::export;
 use anyhow::{Context, Result, bail, ensure};
@@ -54,6 +56,14 @@ pub fn run(args: &ExportArgs, store: &Path) -> Result<u8> {
         thousands(count)
     );
     let folder = opened.store.folder(stage, &item.key);
+    for part in parts::present(&folder, "images")? {
+        if let Some(line) = set_aside(&part.path)? {
+            bail!(
+                "{}: {line}\nhint: that is done by `runner sweep {file} --until {stage}`",
+                stands().trim_end()
+            );
+        }
+    }
     let written = |path: &Path| export(&folder, count, path).with_context(stands);
     let (path, [n, h, w, _]) = match &args.out {
         Some(path) => (path.clone(), written(path)?),

@@ -2,7 +2,7 @@
 
 use crate::cli::cache::{Cache, weights};
 use crate::cli::screen::live::Live;
-use crate::cli::screen::terminal::{duration, say, thousands};
+use crate::cli::screen::terminal::{duration, say, thousands, warning};
 use crate::cli::watched::{INTERRUPTED, unless_stopped, until_stopped};
 use crate::data::resize::crop::Crop;
 use crate::experiment::key::digest_file;
@@ -70,12 +70,20 @@ pub fn run(args: &ReferenceArgs, store: &Path) -> Result<u8> {
     let net = Extractor::open(&weights, None, &device.device)?;
     let (made, kept) = if net.is_inception() {
         let stop = until_stopped("part")?;
-        let watch = Watch { tell: &tell, stop };
+        let watch = Watch {
+            tell: &tell,
+            warn: &warning,
+            stop,
+        };
         let made = by_inception(args, (&net, &digest), store, watch);
         (made, "the parts that are whole are kept")
     } else {
         let stop = until_stopped("batch")?;
-        let watch = Watch { tell: &tell, stop };
+        let watch = Watch {
+            tell: &tell,
+            warn: &warning,
+            stop,
+        };
         let made = by_own_net(args, (&weights, &digest), &device, watch);
         (
             made,

@@ -1,4 +1,5 @@
 //! The files in a result folder: names of parts, and what they say of their making.
 
+pub mod damage;
 pub mod meta;
 pub mod parts;

@@ -2,6 +2,7 @@
 
 use crate::io::numpy::npz::{self, Array, Npz};
 use crate::jobs::context::{Progress, Stopped, Watch};
+use crate::jobs::files::damage::whole;
 use crate::jobs::files::parts;
 use anyhow::{Context, Result};
 use candle_core::Tensor;
@@ -38,6 +39,9 @@ impl Asked {
     pub fn answers(self, ask: &Ask, watch: Watch) -> Result<Answers> {
         let Asked { folder, what, .. } = &self;
         std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+        for part in parts::present(folder, what)? {
+            whole(&part.path, watch.warn)?;
+        }
         let ranges = parts::missing(&parts::present(folder, what)?, self.count, self.size);
         let mut done = self.count - ranges.iter().map(|r| r.end - r.start).sum::<u64>();
         for range in ranges {

@@ -6,6 +6,7 @@ use crate::data::survey::Facts;
 use crate::experiment::key::{Key, hex};
 use crate::experiment::scoring::rules::Preprocessing;
 use crate::jobs::context::{Progress, Watch};
+use crate::jobs::files::damage::whole;
 use crate::jobs::files::parts::Part;
 use crate::stages::describe::described::{self, Described};
 use crate::stages::describe::extract::{Extractor, INCEPTION_BATCH, Rows};
@@ -56,13 +57,18 @@ pub fn run(order: &Order, watch: Watch) -> Result<Option<Vec<Described>>> {
         })
         .collect::<Result<_>>()?;
     let mut parts = vec![Vec::new(); folders.len()];
-    let (mut whole, mut done) = (true, 0);
+    let (mut all_there, mut done) = (true, 0);
     for (number, start) in (0..total).step_by(order.part).enumerate() {
         watch.go_on()?;
         let range = start..total.min(start + order.part);
         let name = part_name(&order.gallery, range.clone())?;
         let paths: Vec<PathBuf> = folders.iter().map(|folder| folder.join(&name)).collect();
-        let missing: Vec<usize> = (0..paths.len()).filter(|&p| !paths[p].exists()).collect();
+        let mut missing = Vec::new();
+        for (p, path) in paths.iter().enumerate() {
+            if !whole(path, watch.warn)? {
+                missing.push(p);
+            }
+        }
         let ours = number % order.shard.1 == order.shard.0;
         if !missing.is_empty() && ours {
             let mut tick = |n: usize| {
@@ -76,7 +82,7 @@ pub fn run(order: &Order, watch: Watch) -> Result<Option<Vec<Described>>> {
             make(order, range.clone(), &missing, &paths, &mut tick)?;
         }
         done += range.len();
-        whole &= missing.is_empty() || ours;
+        all_there &= missing.is_empty() || ours;
         let range = range.start as u64..range.end as u64;
         for (parts, path) in parts.iter_mut().zip(paths) {
             parts.push(Part {
@@ -85,7 +91,7 @@ pub fn run(order: &Order, watch: Watch) -> Result<Option<Vec<Described>>> {
             });
         }
     }
-    Ok(whole.then(|| parts.into_iter().map(Described::of).collect()))
+    Ok(all_there.then(|| parts.into_iter().map(Described::of).collect()))
 }
 
 /// The folder in `store` of the parts that the net of these weights, by sha256, made of images resized one way; nets of

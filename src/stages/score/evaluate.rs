@@ -128,8 +128,12 @@ fn reference(job: &MetricsJob, rules: &Rules, bench: &Bench) -> Result<Real> {
                 ..progress
             });
         };
-        let (tell, stop) = (&tell, bench.stop());
-        images = images::run(&order, Watch { tell, stop })?;
+        let watch = Watch {
+            tell: &tell,
+            warn: &|line| bench.warn(line),
+            stop: bench.stop(),
+        };
+        images = images::run(&order, watch)?;
     }
     let mut reals = opened.with(images.as_deref())?;
     reals.pop().context("the reference has one side")

@@ -64,20 +64,19 @@ pub fn run(meeting: &Meeting, watch: Watch) -> Result<Option<Both>> {
         part: meeting.part,
         shard: meeting.shard,
     };
-    let stop = watch.stop;
     let of = |side: &str, progress: Progress| {
         let note = side.to_string();
         watch.tell(Progress { note, ..progress });
     };
     let images = Arc::new(Gallery::open(meeting.samples)?);
     let tell = &|progress| of("samples", progress);
-    let samples = images::run(&order(&images), Watch { tell, stop })?;
+    let samples = images::run(&order(&images), Watch { tell, ..watch })?;
     let real = match opened.needs_images(meeting.rules) {
         false => None,
         true => {
             let images = Arc::new(Gallery::open(&[meeting.reference])?);
             let tell = &|progress| of("reference", progress);
-            let described = images::run(&order(&images), Watch { tell, stop })?;
+            let described = images::run(&order(&images), Watch { tell, ..watch })?;
             let Some(described) = described else {
                 return Ok(None);
             };

@@ -2,7 +2,7 @@
 
 use crate::cli::cache::place_path;
 use crate::cli::screen::live::Live;
-use crate::cli::screen::terminal::{out, say, table, thousands};
+use crate::cli::screen::terminal::{out, say, table, thousands, warning};
 use crate::cli::verbs::ask::args::{KEPT, QuestionArgs};
 use crate::cli::watched::{INTERRUPTED, unless_stopped, until_stopped};
 use crate::io::numpy::npz::{self, Array};
@@ -59,7 +59,11 @@ pub fn run(args: &LikelihoodArgs, store: &Path) -> Result<u8> {
         let (done, total) = (thousands(progress.done), thousands(progress.total));
         live.set(format!("{done} / {total} {}", progress.unit));
     };
-    let watch = Watch { tell: &tell, stop };
+    let watch = Watch {
+        tell: &tell,
+        warn: &warning,
+        stop,
+    };
     let found = likelihood(&subject, &steps, args.seed, watch);
     drop(live);
     let Some(found) = unless_stopped(found, KEPT)? else {

@@ -2,7 +2,7 @@
 
 use crate::cli::cache::place_path;
 use crate::cli::screen::live::Live;
-use crate::cli::screen::terminal::{out, say, table, thousands};
+use crate::cli::screen::terminal::{out, say, table, thousands, warning};
 use crate::cli::verbs::ask::args::{KEPT, QuestionArgs};
 use crate::cli::watched::{INTERRUPTED, unless_stopped, until_stopped};
 use crate::io::disk::write_atomic;
@@ -61,12 +61,27 @@ pub fn run(args: &ReconstructArgs, store: &Path) -> Result<u8> {
         let mut found = Vec::new();
         for steps in &args.steps {
             let tell = &|progress| tell(steps, progress);
-            found.push(invert(&subject, steps, Watch { tell, stop })?);
+            found.push(invert(
+                &subject,
+                steps,
+                Watch {
+                    tell,
+                    warn: &warning,
+                    stop,
+                },
+            )?);
         }
         let path = match (args.interpolate, found.last(), args.steps.last()) {
             (Some(along), Some(last), Some(steps)) => {
                 let tell = &|progress| tell(steps, progress);
-                let (watch, along) = (Watch { tell, stop }, along as usize);
+                let (watch, along) = (
+                    Watch {
+                        tell,
+                        warn: &warning,
+                        stop,
+                    },
+                    along as usize,
+                );
                 Some(between(&subject, steps, last, along, watch)?)
             }
             _ => None,

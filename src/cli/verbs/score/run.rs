@@ -187,7 +187,14 @@ fn describe(meeting: &Meeting, stop: &AtomicBool) -> Result<Option<Both>> {
             short(pace)
         ));
     };
-    let both = sides::run(meeting, Watch { tell: &tell, stop });
+    let both = sides::run(
+        meeting,
+        Watch {
+            tell: &tell,
+            warn: &warning,
+            stop,
+        },
+    );
     drop(live);
     both
 }
