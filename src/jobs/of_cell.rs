@@ -10,7 +10,7 @@ use crate::experiment::key::Key;
 use crate::experiment::scoring::metric::Metric;
 use crate::experiment::scoring::preset::INCEPTION;
 use crate::jobs::features::FeaturesJob;
-use crate::jobs::inputs::pinned::pinned;
+use crate::jobs::inputs::pinned::{pinned, pinned_reference};
 use crate::jobs::inputs::{classes, reference_file, upsampler};
 use crate::jobs::job::Job;
 use crate::jobs::metrics::MetricsJob;
@@ -73,7 +73,7 @@ pub fn jobs_of(cell: &Cell) -> Result<Vec<Job>> {
 /// What `[eval]` asks of the first `count` of the stored images `samples`.
 fn scoring(eval: &Eval, samples: Key, count: usize) -> Result<(FeaturesJob, MetricsJob)> {
     let weights = pinned("eval.weights", &eval.weights)?;
-    let reference = pinned("eval.reference", &eval.reference)?;
+    let reference = pinned_reference(&eval.reference, eval)?;
     // What is not fetched yet shows what it holds when it is there.
     let absent = eval
         .reference

@@ -8,6 +8,7 @@ use runner::data::shapes::{CLASSES, Stream};
 use runner::data::source::{Augment, Source};
 use runner::diffusion::likelihood::bpd::bits_per_dim;
 use runner::diffusion::random::noise::Noise;
+use runner::jobs::context::Watch;
 use runner::stages::ask::likelihood::likelihood;
 use runner::stages::ask::subject::{Question, Subject};
 use std::ops::ControlFlow;
@@ -17,7 +18,17 @@ use std::sync::atomic::AtomicBool;
 fn bits(store: &Path, count: u64, batch: usize, seed: u64) -> (f64, Vec<f64>) {
     let question = question(store, count, batch);
     let subject = Subject::open(&question, &Device::Cpu).unwrap();
-    let found = likelihood(&subject, "4", seed, &|_| {}, &AtomicBool::new(false)).unwrap();
+    let found = likelihood(
+        &subject,
+        "4",
+        seed,
+        Watch {
+            tell: &|_| {},
+            warn: &|_| {},
+            stop: &AtomicBool::new(false),
+        },
+    )
+    .unwrap();
     assert!(found.interval.0 < found.bits && found.bits < found.interval.1);
     (found.bits, found.terms.iter().map(|t| t.vb).collect())
 }
@@ -65,7 +76,17 @@ fn a_fixed_variance_has_the_same_errors_and_a_bound_of_its_own() {
             ..question(desk.path(), 3, 3)
         };
         let subject = Subject::open(&question, &Device::Cpu).unwrap();
-        likelihood(&subject, "20", 0, &|_| {}, &AtomicBool::new(false)).unwrap()
+        likelihood(
+            &subject,
+            "20",
+            0,
+            Watch {
+                tell: &|_| {},
+                warn: &|_| {},
+                stop: &AtomicBool::new(false),
+            },
+        )
+        .unwrap()
     };
     let (learned, fixed) = (found(Path::new(NET)), found(&path));
     for (a, b) in learned.terms.iter().zip(&fixed.terms) {

@@ -3,7 +3,7 @@
 use crate::question::question;
 use crate::support::program::files_ending;
 use candle_core::Device;
-use runner::jobs::context::Stopped;
+use runner::jobs::context::{Stopped, Watch};
 use runner::stages::ask::inversion::{Inversion, between, invert};
 use runner::stages::ask::subject::Subject;
 use std::path::{Path, PathBuf};
@@ -15,13 +15,33 @@ static GO_ON: AtomicBool = AtomicBool::new(false);
 fn back(store: &Path, count: u64, batch: usize, steps: &str) -> Inversion {
     let question = question(store, count, batch);
     let subject = Subject::open(&question, &Device::Cpu).unwrap();
-    invert(&subject, steps, &|_| {}, &GO_ON).unwrap()
+    invert(
+        &subject,
+        steps,
+        Watch {
+            tell: &|_| {},
+            warn: &|_| {},
+            stop: &GO_ON,
+        },
+    )
+    .unwrap()
 }
 
 fn path(store: &Path, inversion: &Inversion, count: u64, steps: &str, along: usize) -> Vec<f32> {
     let question = question(store, count, 4);
     let subject = Subject::open(&question, &Device::Cpu).unwrap();
-    between(&subject, steps, inversion, along, &|_| {}, &GO_ON).unwrap()
+    between(
+        &subject,
+        steps,
+        inversion,
+        along,
+        Watch {
+            tell: &|_| {},
+            warn: &|_| {},
+            stop: &GO_ON,
+        },
+    )
+    .unwrap()
 }
 
 fn gap(a: &[f32], b: &[f32]) -> f32 {
@@ -110,7 +130,17 @@ fn asked_to_stop_it_keeps_what_is_whole() {
         assert_eq!((progress.total, progress.unit), (4, "images"));
         stop.store(progress.done == 3, Ordering::Relaxed);
     };
-    let error = invert(&subject, "3", &tell, &stop).err().unwrap();
+    let error = invert(
+        &subject,
+        "3",
+        Watch {
+            tell: &tell,
+            warn: &|_| {},
+            stop: &stop,
+        },
+    )
+    .err()
+    .unwrap();
     assert!(error.is::<Stopped>());
     assert_eq!(files_ending(stores[0].path(), "npz").len(), 1);
     let (resumed, whole) = (
@@ -125,7 +155,18 @@ fn asked_to_stop_it_keeps_what_is_whole() {
         assert_eq!((progress.total, progress.unit), (2, "pairs"));
         stop.store(progress.done == 1, Ordering::Relaxed);
     };
-    let error = between(&subject, "3", &found, 4, &tell, &stop).err();
+    let error = between(
+        &subject,
+        "3",
+        &found,
+        4,
+        Watch {
+            tell: &tell,
+            warn: &|_| {},
+            stop: &stop,
+        },
+    )
+    .err();
     assert!(error.unwrap().is::<Stopped>());
     let kept = |p: &PathBuf| p.to_string_lossy().contains("interpolation");
     assert!(

@@ -1,6 +1,5 @@
 //! `runner inspect`: what is inside a checkpoint, a file of statistics, an npz or a stored result.
 
-use crate::cli::args::InspectArgs;
 use crate::cli::screen::terminal::{bytes, duration, out, short, table};
 use crate::experiment::key::digest_file;
 use crate::experiment::nets::arch::Card;
@@ -11,8 +10,28 @@ use crate::jobs::inputs::card::card;
 use crate::run::store::{Entry, Store};
 use crate::stages::weights::fitting_preset;
 use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
 use serde_json::json;
 use std::path::Path;
+
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
+Examples:
+  runner inspect checkpoints/64x64_diffusion.pt
+  runner inspect training_state.pt --key ema
+  runner inspect reference_stats/shapes32.npz
+  runner inspect e8d67cc9")]
+pub struct InspectArgs {
+    /// A .pt, .pth, .safetensors, .pb, .npz or .pkl file, or the first digits of a stored key
+    #[arg(value_name = "WHAT")]
+    pub what: String,
+    /// The dictionary within a torch file or a pickle, such as `ema`; `a.b` is `b` in `a`
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<String>,
+    /// One JSON object a tensor, array or file on stdout
+    #[arg(long)]
+    pub json: bool,
+}
 
 pub fn run(args: &InspectArgs, store: &Path) -> Result<u8> {
     let path = Path::new(&args.what);

@@ -240,8 +240,8 @@ fn check_eval(eval: &Eval, count: usize) -> Result<()> {
     Ok(())
 }
 
-/// Fewer images have no interval.
-const FEWEST: usize = 5;
+/// Samples that a score needs: there is nothing to take an interval from with fewer.
+pub const FEWEST: usize = 5;
 
 /// What is asked must be what the preset's tool prints.
 fn check_preset(eval: &Eval, count: usize) -> Result<()> {

@@ -9,7 +9,7 @@ use crate::experiment::file::experiment::Model;
 use crate::experiment::key::{Key, digest_file};
 use crate::experiment::nets::arch::{Arch, Process, Task, UnetArch};
 use crate::io::checkpoint::Checkpoint;
-use crate::jobs::context::Progress;
+use crate::jobs::context::Watch;
 use crate::jobs::inputs::card::card;
 use crate::jobs::inputs::pinned::digest_data;
 use crate::nets::denoiser::{Conditions, Denoiser};
@@ -23,7 +23,6 @@ use rayon::prelude::*;
 use serde::Serialize;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 
 /// What is asked about.
 pub struct Question<'a> {
@@ -208,14 +207,13 @@ impl<'a> Subject<'a> {
     /// weights, the images and `of`. Its arrays have a row an image of the batch.
     ///
     /// # Errors
-    /// [`Stopped`](crate::jobs::context::Stopped) when `stop` was set: parts that are whole are kept.
+    /// [`Stopped`](crate::jobs::context::Stopped) when `watch` asked for it: parts that are whole are kept.
     pub fn ask(
         &self,
         what: (&'static str, u32),
         of: &impl Serialize,
         ask: &dyn Fn(&Batch, &mut Tick) -> Result<Option<Found>>,
-        tell: &dyn Fn(Progress),
-        stop: &AtomicBool,
+        watch: Watch,
     ) -> Result<Answers> {
         let asked = Asked {
             folder: self.folder(what, of)?,
@@ -225,7 +223,7 @@ impl<'a> Subject<'a> {
             size: self.question.batch as u64,
         };
         let ask = |range: Range<u64>, tick: &mut Tick| ask(&self.batch(range.collect())?, tick);
-        asked.answers(&ask, tell, stop)
+        asked.answers(&ask, watch)
     }
 
     /// The folder of the store for what is found of this net and these images by `of`.

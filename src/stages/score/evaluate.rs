@@ -5,7 +5,7 @@ use crate::data::gallery::Gallery;
 use crate::experiment::scoring::rules::{Quantity, Rules};
 use crate::io::disk::write_json;
 use crate::io::numpy::npz::{self, Array};
-use crate::jobs::context::{JobContext, Progress};
+use crate::jobs::context::{JobContext, Progress, Watch};
 use crate::jobs::files::parts;
 use crate::jobs::files::results::INFLUENCES;
 use crate::jobs::files::results::{FEW, RECORD, Record, SCORES};
@@ -83,7 +83,12 @@ fn reference(job: &MetricsJob, rules: &Rules, bench: &JobContext) -> Result<Real
                 ..progress
             });
         };
-        images = images::run(&order, &tell, bench.stop())?;
+        let watch = Watch {
+            tell: &tell,
+            warn: &|line| bench.warn(line),
+            stop: bench.stop(),
+        };
+        images = images::run(&order, watch)?;
     }
     let mut reals = opened.with(images.as_deref())?;
     reals.pop().context("the reference has one side")

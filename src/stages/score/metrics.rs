@@ -1,6 +1,7 @@
 //! Features of a net that was trained here and a reference to `scores.json`: every asked metric with its interval. What
 //! each image adds to a metric goes to `influences.npz`, for differences between cells.
 
+use crate::experiment::check::values::FEWEST;
 use crate::experiment::scoring::metric::Metric;
 use crate::io::disk::write_json;
 use crate::io::numpy::npz::{self, Array, Npz};
@@ -23,8 +24,6 @@ use std::path::Path;
 
 /// Neighbours of precision and recall ("Improved Precision and Recall", as ADM evaluates).
 const NEIGHBOURS: usize = 3;
-/// With fewer images there is nothing to take an interval from.
-const FEWEST: usize = 5;
 
 pub use crate::jobs::files::results::INFLUENCES;
 

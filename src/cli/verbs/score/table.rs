@@ -1,15 +1,56 @@
 //! Scores as people and programs read them: a table on stdout, one JSON object a line, rows appended to a CSV file.
 
 use crate::cli::screen::terminal::{number, out, say, table, thousands};
-use crate::cli::verbs::score::run::About;
 use crate::data::survey::Finding;
 use crate::experiment::scoring::rules::{Preprocessing, Quantity, metric};
+use crate::stages::describe::extract::Extractor;
 use crate::stages::score::scorer::Measured;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value, json};
 use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
+
+/// What stands in every result.
+pub struct About {
+    pub samples: String,
+    pub reference: String,
+    /// sha256 of the feature net's weights.
+    pub weights: String,
+    pub net: FeatureNet,
+    pub count: usize,
+    /// Images behind the reference's moments, where known.
+    pub real: Option<u64>,
+}
+
+/// What described the images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FeatureNet {
+    Inception,
+    /// A net that was trained here.
+    Own,
+}
+
+impl FeatureNet {
+    pub fn of(extractor: &Extractor) -> FeatureNet {
+        if extractor.is_inception() {
+            FeatureNet::Inception
+        } else {
+            FeatureNet::Own
+        }
+    }
+
+    /// A quantity's name in files and in `--metrics`. FID, sFID and KID are Inception's alone; the same distances of
+    /// another net's features are FD, sFD and KD.
+    pub fn metric(self, quantity: Quantity) -> &'static str {
+        match (self, quantity) {
+            (FeatureNet::Own, Quantity::Fid) => "fd",
+            (FeatureNet::Own, Quantity::Sfid) => "sfd",
+            (FeatureNet::Own, Quantity::Kid) => "kd",
+            _ => metric(quantity),
+        }
+    }
+}
 
 /// One evaluator's numbers.
 pub struct Column {
@@ -36,7 +77,7 @@ fn shown(measured: &Measured) -> String {
 pub fn print(about: &About, columns: &[Column]) -> Result<()> {
     match columns {
         [one] => list(one)?,
-        many => side_by_side(many)?,
+        many => side_by_side(about.net, many)?,
     }
     for column in columns {
         for measured in &column.measured {
@@ -75,8 +116,9 @@ fn list(column: &Column) -> Result<()> {
     out(&table(&rows, &[]))
 }
 
-/// One row a quantity; the last column is the spread between evaluators, relative to their mean.
-fn side_by_side(columns: &[Column]) -> Result<()> {
+/// A row for each evaluator and a column for each quantity; the last row is the largest difference between evaluators, in
+/// the quantity's own unit.
+fn side_by_side(net: FeatureNet, columns: &[Column]) -> Result<()> {
     let mut quantities: Vec<Quantity> = columns
         .iter()
         .flat_map(|column| column.measured.iter().map(|m| m.quantity))
@@ -84,7 +126,7 @@ fn side_by_side(columns: &[Column]) -> Result<()> {
     quantities.sort();
     quantities.dedup();
     let mut head = vec!["preset".to_string()];
-    head.extend(quantities.iter().map(|q| metric(*q).to_string()));
+    head.extend(quantities.iter().map(|q| net.metric(*q).to_string()));
     let mut rows = vec![head];
     let find = |column: &Column, quantity: Quantity| -> Option<(String, Option<f64>)> {
         let found = column.measured.iter().find(|m| m.quantity == quantity)?;
@@ -121,7 +163,7 @@ fn object(about: &About, column: &Column, measured: &Measured) -> Map<String, Va
     put("weights", json!(about.weights));
     put("preset", json!(column.preset));
     put("preprocessing", json!(column.preprocessing.name()));
-    put("metric", json!(metric(measured.quantity)));
+    put("metric", json!(about.net.metric(measured.quantity)));
     put("name", json!(measured.name));
     match &measured.score {
         Ok(score) => {
