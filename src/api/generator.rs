@@ -7,7 +7,6 @@ use crate::diffusion::random::noise::Noise;
 use crate::diffusion::samplers::draw::{Recipe, draw, to_u8};
 use crate::experiment::file::experiment::{Model, Sampler};
 use crate::experiment::nets::arch::{Process, Task};
-use crate::io::image::file::write_png;
 use crate::io::image::pixels::Rgb8;
 use crate::nets::denoiser::{Conditions, Denoiser};
 use crate::nets::open::denoiser;
@@ -126,15 +125,5 @@ impl Generator {
         let labels = labels.collect::<candle_core::Result<Vec<u32>>>()?;
         let count = labels.len();
         Ok(Some(Tensor::from_vec(labels, count, &self.device)?))
-    }
-}
-
-impl Rgb8 {
-    /// Writes the image as PNG, whole or not at all.
-    ///
-    /// # Errors
-    /// Where the file cannot be written.
-    pub fn save(&self, path: &Path) -> Result<()> {
-        write_png(path, &self.data, self.w, self.h)
     }
 }

@@ -207,7 +207,7 @@ fn precision_recall_density_and_coverage_agree_with_the_counts_of_the_references
 #[test]
 fn each_programs_own_rule_gives_its_own_number() {
     let name = "eval/dialects.json";
-    if !golden(name).exists() {
+    if std::env::var_os("RUNNER_GOLDEN").is_some() && !golden(name).exists() {
         eprintln!("skipped: RUNNER_GOLDEN has no {name}, which only tests/golden holds");
         return;
     }

@@ -102,3 +102,13 @@ pub fn write_png(path: &Path, pixels: &[u8], w: usize, h: usize) -> Result<()> {
     let bytes = encode_png(pixels, w, h).with_context(|| format!("writing {}", path.display()))?;
     write_atomic(path, |out| Ok(out.write_all(&bytes)?))
 }
+
+impl Rgb8 {
+    /// Writes the image as PNG, whole or not at all.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        write_png(path, &self.data, self.w, self.h)
+    }
+}
