@@ -5,17 +5,18 @@ use crate::diffusion::process::posterior::{Field, Output, Reading, mean_half};
 use crate::diffusion::process::schedule::Schedule;
 use crate::diffusion::random::noise::Noise;
 use crate::diffusion::samplers::draw::{Recipe, draw, tempered, to_u8};
-use crate::experiment::file::experiment::{Precision, Sample, Steps};
+use crate::experiment::file::experiment::{Sample, Steps};
 use crate::io::numpy::npz::{self, Array};
 use crate::jobs::context::{Bench, Progress, Stopped};
 use crate::jobs::files::parts;
 use crate::jobs::job::{Net, Weights};
-use crate::kernels::tf32::in_tf32;
+use crate::kernels::tf32::with_products;
 use crate::nets::denoiser::Denoiser;
+use crate::nets::precision::products;
 use crate::stages::train::resume::{LAST, kept};
 use crate::stages::weights::{self, Loaded};
 use anyhow::{Context, Result};
-use candle_core::{DType, Tensor};
+use candle_core::Tensor;
 use std::ops::ControlFlow;
 
 /// How a net's answers become images.
@@ -112,11 +113,11 @@ impl<'a> Studio<'a> {
         made: u64,
     ) -> Result<Tensor> {
         let denoise = |x: &Tensor, t: &Tensor| {
-            let tf32 = self.sample.dtype == Precision::Tf32;
-            let answer = in_tf32(tf32, || answer(x, t))?;
-            match self.unread_half {
-                true => mean_half(&answer, x),
-                false => Ok(answer),
+            let answer = with_products(products(self.sample.dtype), || answer(x, t))?;
+            if self.unread_half {
+                mean_half(&answer, x)
+            } else {
+                Ok(answer)
             }
         };
         let (side, device) = (self.side, &self.bench.device);
@@ -147,15 +148,6 @@ impl<'a> Studio<'a> {
         let x =
             draw(&recipe, &denoise, &noise, &mut tick)?.context("nothing stops a draw half-way")?;
         Ok(to_u8(&x)?)
-    }
-}
-
-/// The type that a net's blocks are asked to calculate in.
-pub fn dtype(precision: Precision) -> DType {
-    match precision {
-        Precision::F32 | Precision::Tf32 => DType::F32,
-        Precision::Bf16 => DType::BF16,
-        Precision::F16 => DType::F16,
     }
 }
 
