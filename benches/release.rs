@@ -26,7 +26,8 @@ use runner::experiment::nets::arch::Arch;
 use runner::io::numpy::npz::{self, Array};
 use runner::nets::adm::classifier::Classifier;
 use runner::nets::adm::unet::Unet;
-use runner::stages::draw::drawer::dtype;
+use runner::nets::precision::dtype;
+
 use runner::stages::weights::{Loaded, load};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};

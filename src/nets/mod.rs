@@ -6,3 +6,4 @@ pub mod features;
 pub mod inception;
 pub mod inventory;
 pub mod open;
+pub mod precision;

@@ -6,8 +6,8 @@ use crate::support::tensors::normal;
 use candle_core::{DType, Device, Result, Shape, Tensor, Var};
 use runner::kernels::attention::scaled_dot::attention;
 use runner::kernels::conv::conv2d;
-use runner::kernels::norm::group_norm::group_norm;
-use runner::kernels::tf32::in_tf32;
+use runner::kernels::norm::group_norm::{Activation, group_norm};
+use runner::kernels::tf32::{Products, with_products};
 use runner::kernels::{maps, resample};
 
 /// Of the largest value: f32 sums in another order.
@@ -100,8 +100,8 @@ fn normalisations_are_those_of_the_cpu() -> Result<()> {
         let x = (normal(4, &shape, 2.0)? + 1.5)?;
         let (gain, offset) = ((normal(5, c, 0.3)? + 1.0)?, normal(6, c, 0.3)?);
         let (scale, shift) = (normal(7, (n, c), 0.3)?, normal(8, (n, c), 0.3)?);
-        for silu in [false, true] {
-            let name = format!("group norm {shape:?} silu {silu}");
+        for silu in [Activation::None, Activation::Silu] {
+            let name = format!("group norm {shape:?} {silu:?}");
             // The net's affine weights are f32 whatever x is.
             let f32 = |t: &Tensor| t.to_dtype(DType::F32);
             agrees(&name, &[x.clone(), gain.clone(), offset.clone()], &|t| {
@@ -151,7 +151,7 @@ fn convolutions_of_unequal_padding_are_those_of_the_cpu() -> Result<()> {
         let b = normal(15, 48, 1.0)?;
         let run = |device: &Device| -> Result<Tensor> {
             let at = |t: &Tensor| t.to_device(device);
-            let conv = maps::Conv::new(&at(&w)?, &at(&b)?, 1, padding, true)?;
+            let conv = maps::Conv::new(&at(&w)?, &at(&b)?, 1, padding, maps::Activation::Relu)?;
             maps::Maps::new(&at(&x)?)?.conv(&conv)?.tensor()
         };
         let off = off(&run(&gpu())?, &run(&Device::Cpu)?);
@@ -186,7 +186,7 @@ fn tf32_is_near_f32_where_it_is_asked_for_and_nowhere_else() -> Result<()> {
     let run = |t: &[Tensor]| conv2d(&t[0], &t[1], None, 1, 1);
     let want = with_grads(&run, &inputs)?;
     let there = inputs.each_ref().map(|t| t.to_device(&gpu()).unwrap());
-    let rounded = with_grads(&|t| in_tf32(true, || run(t)), &there)?;
+    let rounded = with_grads(&|t| with_products(Products::Tf32, || run(t)), &there)?;
     for (part, (got, want)) in rounded.iter().zip(&want).enumerate() {
         let off = off(got, want);
         // Ten bits of fraction; a card before Ampere has no TF32.

@@ -3,7 +3,7 @@
 use crate::support::tensors::{bits, far, normal, pools};
 use candle_core::{DType, Device, Result, Tensor, Var};
 use runner::kernels::conv::{Conv2d, conv2d};
-use runner::kernels::norm::group_norm::group_norm;
+use runner::kernels::norm::group_norm::{Activation, group_norm};
 use runner::machine::isa::Isa;
 
 /// A convolution: batch, channels in, height, width, channels out, kernel, stride, padding.
@@ -193,7 +193,8 @@ fn denormal_inputs_give_what_zeros_give() -> Result<()> {
         bits(&conv2d(&zero, &w, None, 1, 1)?)?
     );
     let one = Tensor::ones(32, DType::F32, &Device::Cpu)?;
-    let norm = |x: &Tensor| group_norm(x, 8, &one, &one, None, true).and_then(|y| bits(&y));
+    let norm =
+        |x: &Tensor| group_norm(x, 8, &one, &one, None, Activation::Silu).and_then(|y| bits(&y));
     assert_eq!(norm(&denormal)?, norm(&zero)?);
     Ok(())
 }
@@ -239,7 +240,12 @@ fn group_norm_and_its_gradients_match_candle() -> Result<()> {
             let (scale, shift) = (var(4, vec![n, c])?, var(5, vec![n, c])?);
             let pair = ss.then_some((scale.as_tensor(), shift.as_tensor()));
             let want = plain_norm(&x, groups, &weight, &bias, pair, silu)?;
-            let y = group_norm(&x, groups, &weight, &bias, pair, silu)?;
+            let activation = if silu {
+                Activation::Silu
+            } else {
+                Activation::None
+            };
+            let y = group_norm(&x, groups, &weight, &bias, pair, activation)?;
             assert!(far(&y, &want)? < 5e-6);
             let r = normal(6, y.shape(), 1.0)?;
             let grads = (&y * &r)?.sum_all()?.backward()?;
@@ -263,7 +269,7 @@ fn group_norm_gives_the_same_bits_in_any_batch_and_on_any_threads() -> Result<()
     let (w, b) = (normal(2, 64, 1.0)?, normal(3, 64, 1.0)?);
     let run = |x: &Tensor| -> Result<(Vec<u32>, Vec<u32>)> {
         let x = Var::from_tensor(x)?;
-        let y = group_norm(&x, 32, &w, &b, None, true)?;
+        let y = group_norm(&x, 32, &w, &b, None, Activation::Silu)?;
         let grads = y.sqr()?.sum_all()?.backward()?;
         Ok((bits(&y)?, bits(grads.get(&x).unwrap())?))
     };

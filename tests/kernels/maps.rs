@@ -2,7 +2,7 @@
 
 use crate::support::tensors::{bits, far, normal, pools};
 use candle_core::{Result, Tensor};
-use runner::kernels::maps::{Conv, Maps};
+use runner::kernels::maps::{Activation, Conv, Maps};
 use runner::machine::isa::Isa;
 
 /// Channels in, height, width, channels out, kernel, stride, padding of rows and columns.
@@ -49,10 +49,10 @@ fn inputs(n: usize, case: &Case) -> Result<(Tensor, Tensor, Tensor)> {
 fn convolutions_match_candle_on_every_instruction_set() -> Result<()> {
     for case in CASES {
         let (x, w, b) = inputs(3, case)?;
-        for relu in [true, false] {
+        for activation in [Activation::Relu, Activation::None] {
             let &(.., stride, padding) = case;
-            let want = Maps::plain(&x).conv(&Conv::plain(&w, &b, stride, padding, relu)?)?;
-            let conv = Conv::new(&w, &b, stride, padding, relu)?;
+            let want = Maps::plain(&x).conv(&Conv::plain(&w, &b, stride, padding, activation)?)?;
+            let conv = Conv::new(&w, &b, stride, padding, activation)?;
             for isa in Isa::available() {
                 let got = Maps::on(&x, isa)?.conv(&conv)?;
                 let error = far(&got.tensor()?, &want.tensor()?)?;
@@ -97,9 +97,11 @@ fn branches_stack_in_their_order() -> Result<()> {
         stack.finish()?.tensor()
     };
     let plain = stacked(&Maps::plain(&x), &|w, b, p| {
-        Conv::plain(w, b, 1, (p, p), true)
+        Conv::plain(w, b, 1, (p, p), Activation::Relu)
     })?;
-    let ours = stacked(&Maps::new(&x)?, &|w, b, p| Conv::new(w, b, 1, (p, p), true))?;
+    let ours = stacked(&Maps::new(&x)?, &|w, b, p| {
+        Conv::new(w, b, 1, (p, p), Activation::Relu)
+    })?;
     assert!(far(&ours, &plain)? < 2e-5);
     Ok(())
 }
@@ -109,7 +111,7 @@ fn an_image_has_the_same_bits_in_any_batch_and_on_any_threads() -> Result<()> {
     for case in CASES {
         let (x, w, b) = inputs(5, case)?;
         let &(.., stride, padding) = case;
-        let conv = Conv::new(&w, &b, stride, padding, true)?;
+        let conv = Conv::new(&w, &b, stride, padding, Activation::Relu)?;
         let run = |x: &Tensor| bits(&Maps::new(x)?.conv(&conv)?.tensor()?);
         let want = pools()[0].install(|| run(&x))?;
         for pool in pools() {
@@ -131,10 +133,10 @@ fn an_image_has_the_same_bits_in_any_batch_and_on_any_threads() -> Result<()> {
 fn what_does_not_fit_is_refused() -> Result<()> {
     let case = (32, 17, 17, 16, (3, 3), 1, (0, 0));
     let (x, w, b) = inputs(1, &case)?;
-    let conv = Conv::new(&w, &b, 1, (0, 0), true)?;
+    let conv = Conv::new(&w, &b, 1, (0, 0), Activation::Relu)?;
     let maps = Maps::new(&x)?;
-    assert!(Conv::new(&w, &b, 3, (0, 0), true).is_err());
-    assert!(Conv::new(&w, &b.narrow(0, 0, 8)?, 1, (0, 0), true).is_err());
+    assert!(Conv::new(&w, &b, 3, (0, 0), Activation::Relu).is_err());
+    assert!(Conv::new(&w, &b.narrow(0, 0, 8)?, 1, (0, 0), Activation::Relu).is_err());
     assert!(Maps::new(&x.narrow(1, 0, 16)?)?.conv(&conv).is_err());
     assert!(Maps::new(&x.narrow(2, 0, 2)?)?.conv(&conv).is_err());
     assert!(Maps::new(&x.narrow(2, 0, 2)?)?.max3(1, 0).is_err());

@@ -2,4 +2,4 @@
 
 pub mod file;
 pub(crate) mod jpeg;
-pub(crate) mod pixels;
+pub mod pixels;

@@ -13,5 +13,5 @@ mod transforms;
 mod weights;
 mod winograd;
 
-pub use conv::Conv;
+pub use conv::{Activation, Conv};
 pub use stack::{Maps, Stack};

@@ -1,9 +1,18 @@
-//! How the weights and biases of a packed convolution are counted: in whole blocks of channels and whole panels of outputs.
+//! What the packed convolutions share: weights and biases in whole blocks of channels and whole panels of outputs, and what
+//! follows the bias.
 
 use super::blocked::lanes;
 use crate::kernels::conv::layout::Spec;
 use crate::kernels::simd::tile::COLS;
 use crate::machine::scratch::{Line, ZERO};
+
+/// What follows the bias.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    None,
+    /// Negative values become zero.
+    Relu,
+}
 
 /// Input channels as the weights count them: whole blocks.
 pub fn depth(spec: &Spec) -> usize {

@@ -2,7 +2,7 @@
 
 use crate::kernels::conv;
 use crate::kernels::linear::product;
-use crate::kernels::norm::group_norm;
+use crate::kernels::norm::group_norm::{Activation, group_norm};
 use crate::random::stream::{Rng, stream};
 use candle_core::{DType, Device, Result, Tensor, bail};
 use candle_nn::{Init, VarBuilder};
@@ -39,23 +39,37 @@ pub struct Conv2d {
     padding: usize,
 }
 
+/// The pixels that a convolution sees at a time, an odd number a side, and how far it moves between them.
+#[derive(Clone, Copy)]
+pub struct Window {
+    side: usize,
+    stride: usize,
+}
+
+impl Window {
+    pub const ONE: Window = Window { side: 1, stride: 1 };
+    pub const THREE: Window = Window { side: 3, stride: 1 };
+    /// Three pixels a side; the map comes out half as large.
+    pub const HALVING: Window = Window { side: 3, stride: 2 };
+}
+
 impl Conv2d {
-    /// Kernel of 1 or 3 (or any odd k), padded so that stride 1 keeps the size.
+    /// Padded so that stride 1 keeps the size.
     pub fn new(
         cin: usize,
         cout: usize,
-        k: usize,
-        stride: usize,
+        window: Window,
         start: Start,
         vb: VarBuilder,
     ) -> Result<Self> {
+        let k = window.side;
         let fan_in = cin * k * k;
         let weight = vb.get_with_hints((cout, cin, k, k), "weight", start.init(fan_in))?;
         let bias = vb.get_with_hints(cout, "bias", start.init(fan_in))?;
         Ok(Self {
             weight,
             bias,
-            stride,
+            stride: window.stride,
             padding: k / 2,
         })
     }
@@ -135,23 +149,37 @@ impl GroupNorm {
 
     /// x [n, c, ..] normalised.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        group_norm::group_norm(x, self.groups, &self.weight, &self.bias, None, false)
+        group_norm(
+            x,
+            self.groups,
+            &self.weight,
+            &self.bias,
+            None,
+            Activation::None,
+        )
     }
 
     /// SiLU of the normalised x.
     pub fn silu(&self, x: &Tensor) -> Result<Tensor> {
-        group_norm::group_norm(x, self.groups, &self.weight, &self.bias, None, true)
+        group_norm(
+            x,
+            self.groups,
+            &self.weight,
+            &self.bias,
+            None,
+            Activation::Silu,
+        )
     }
 
     /// SiLU of GN(x) * (1 + scale) + shift, scale and shift [n, c] (AdaGN).
     pub fn adaptive_silu(&self, x: &Tensor, scale: &Tensor, shift: &Tensor) -> Result<Tensor> {
-        group_norm::group_norm(
+        group_norm(
             x,
             self.groups,
             &self.weight,
             &self.bias,
             Some((scale, shift)),
-            true,
+            Activation::Silu,
         )
     }
 }

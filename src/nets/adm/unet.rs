@@ -1,7 +1,7 @@
 //! The ADM UNet, and the super-resolution net, which is the same net shown a small image beside the noise.
 
 use crate::experiment::nets::arch::{Answer, UnetArch};
-use crate::nets::adm::layers::{Conv2d, Dropout, GroupNorm, Start};
+use crate::nets::adm::layers::{Conv2d, Dropout, GroupNorm, Start, Window};
 use crate::nets::adm::resblock::Resample;
 use crate::nets::adm::resize::{Filter, resize};
 use crate::nets::adm::trunk::{Builder, Encoder, Layer, TimeEmbedding, run};
@@ -68,7 +68,13 @@ impl Unet {
             encoder,
             output_blocks,
             norm: GroupNorm::new(channels, trunk.norm_groups, f32.pp("out.0"))?,
-            head: Conv2d::new(channels, out_channels, 3, 1, Start::Zero, f32.pp("out.2"))?,
+            head: Conv2d::new(
+                channels,
+                out_channels,
+                Window::THREE,
+                Start::Zero,
+                f32.pp("out.2"),
+            )?,
             resolution: trunk.resolution,
             classes: arch.classes,
             answer: arch.answer(),

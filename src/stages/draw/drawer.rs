@@ -5,17 +5,18 @@ use crate::diffusion::process::posterior::{Field, Output, Reading, mean_half};
 use crate::diffusion::process::schedule::Schedule;
 use crate::diffusion::random::noise::Noise;
 use crate::diffusion::samplers::draw::{Recipe, draw, tempered, to_u8};
-use crate::experiment::file::experiment::{Precision, Sample, Steps};
+use crate::experiment::file::experiment::{Sample, Steps};
 use crate::io::numpy::npz::{self, Array};
 use crate::jobs::context::{JobContext, Progress, Stopped};
 use crate::jobs::files::parts;
 use crate::jobs::files::results::{LAST, kept};
 use crate::jobs::net::{Net, Weights};
-use crate::kernels::tf32::in_tf32;
+use crate::kernels::tf32::with_products;
 use crate::nets::denoiser::Denoiser;
+use crate::nets::precision::products;
 use crate::stages::weights::{self, Loaded};
 use anyhow::{Context, Result};
-use candle_core::{DType, Tensor};
+use candle_core::Tensor;
 use std::ops::ControlFlow;
 
 /// How a net's answers become images.
@@ -112,8 +113,7 @@ impl<'a> Drawer<'a> {
         made: u64,
     ) -> Result<Tensor> {
         let denoise = |x: &Tensor, t: &Tensor| {
-            let tf32 = self.sample.dtype == Precision::Tf32;
-            let answer = in_tf32(tf32, || answer(x, t))?;
+            let answer = with_products(products(self.sample.dtype), || answer(x, t))?;
             if self.unread_half {
                 mean_half(&answer, x)
             } else {
@@ -148,15 +148,6 @@ impl<'a> Drawer<'a> {
         let x =
             draw(&recipe, &denoise, &noise, &mut tick)?.context("nothing stops a draw half-way")?;
         Ok(to_u8(&x)?)
-    }
-}
-
-/// The type that a net's blocks are asked to calculate in.
-pub fn dtype(precision: Precision) -> DType {
-    match precision {
-        Precision::F32 | Precision::Tf32 => DType::F32,
-        Precision::Bf16 => DType::BF16,
-        Precision::F16 => DType::F16,
     }
 }
 

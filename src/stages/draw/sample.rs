@@ -4,16 +4,16 @@ use crate::diffusion::guidance::classifier::ClassifierGuidance;
 use crate::diffusion::guidance::rule::Guidance;
 use crate::diffusion::random::labels::{Rule, label};
 use crate::diffusion::random::noise::Noise;
-use crate::experiment::file::experiment::Precision;
 use crate::experiment::nets::arch::{Arch, Process, Task};
 use crate::jobs::context::JobContext;
 use crate::jobs::inputs::classes;
 use crate::jobs::sample::{PlannedGuidance, SampleJob};
-use crate::kernels::tf32::in_tf32;
+use crate::kernels::tf32::with_products;
 use crate::nets::adm::classifier::Classifier;
 use crate::nets::denoiser::{Conditions, Denoiser};
 use crate::nets::open::denoiser;
-use crate::stages::draw::drawer::{Drawer, Drawn, dtype, open_net};
+use crate::nets::precision::{dtype, products};
+use crate::stages::draw::drawer::{Drawer, Drawn, open_net};
 use crate::stages::weights::Loaded;
 use anyhow::{Result, bail, ensure};
 use candle_core::Tensor;
@@ -95,8 +95,9 @@ impl<'a> Sampling<'a> {
         };
         let answer = |x: &Tensor, t: &Tensor| self.denoiser.denoise(x, t, &given);
         let log_probs = self.classifier.as_ref().map(|(net, pull)| {
-            let tf32 = pull.dtype == Precision::Tf32;
-            let field = move |x: &Tensor, t: &Tensor| in_tf32(tf32, || net.log_probs(x, t));
+            let products = products(pull.dtype);
+            let field =
+                move |x: &Tensor, t: &Tensor| with_products(products, || net.log_probs(x, t));
             (field, pull.scale)
         });
         let guidance = log_probs

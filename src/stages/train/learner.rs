@@ -6,14 +6,15 @@ use crate::diffusion::process::schedule::Schedule;
 use crate::diffusion::process::timesteps::{Draw, Timesteps};
 use crate::diffusion::random::noise::{Noise, START};
 use crate::diffusion::training::loss::{Loss, Noised, training_losses, velocity_weight};
-use crate::experiment::file::experiment::{Precision, Train, Weighting};
+use crate::experiment::file::experiment::{Train, Weighting};
 use crate::experiment::nets::arch::{Arch, Process};
-use crate::kernels::tf32::in_tf32;
+use crate::kernels::tf32::with_products;
 use crate::nets::adm::classifier::Classifier;
 use crate::nets::adm::layers::Dropout;
 use crate::nets::denoiser::{Conditions, Denoiser};
 use crate::nets::features::FeatureNet;
 use crate::nets::open::{Net, open};
+use crate::nets::precision::products;
 use crate::stages::feed::Batch;
 use crate::stages::train::journal::Term;
 use anyhow::{Context, Result, ensure};
@@ -104,14 +105,12 @@ impl Learner {
             train: &self.train,
             device: &self.device,
         };
-        in_tf32(self.train.dtype == Precision::Tf32, || {
-            match &self.objective {
-                Objective::Denoise(net, schedule, output) => {
-                    at.denoise(net.as_ref(), schedule, *output)
-                }
-                Objective::Classify(net, schedule) => at.classify(net, schedule),
-                Objective::Describe(net) => at.describe(net),
+        with_products(products(self.train.dtype), || match &self.objective {
+            Objective::Denoise(net, schedule, output) => {
+                at.denoise(net.as_ref(), schedule, *output)
             }
+            Objective::Classify(net, schedule) => at.classify(net, schedule),
+            Objective::Describe(net) => at.describe(net),
         })
     }
 
