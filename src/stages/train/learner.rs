@@ -74,9 +74,9 @@ impl Learner {
         })
     }
 
-    /// The names that the log will carry.
-    pub fn columns(&self) -> &'static [&'static str] {
-        match self.objective {
+    /// The columns that the log will carry; nets of noisy images have one for each quartile of the timestep too.
+    pub fn columns(&self) -> Vec<String> {
+        let names: &[&str] = match self.objective {
             Objective::Denoise(..) => &["loss", "mse", "vb"],
             Objective::Classify(..) => {
                 &["loss", "accuracy", "validation_loss", "validation_accuracy"]
@@ -88,12 +88,17 @@ impl Learner {
                 "validation_loss",
                 "validation_accuracy",
             ],
-        }
-    }
-
-    /// Values by timestep quartile make sense.
-    pub fn has_quartiles(&self) -> bool {
-        !matches!(self.objective, Objective::Describe(_))
+        };
+        let quartiles = match self.objective {
+            Objective::Describe(_) => 0,
+            Objective::Denoise(..) | Objective::Classify(..) => 4,
+        };
+        let column = |name: &&str| {
+            let by_quartile = (0..quartiles).map(|quartile| format!("{name}_q{quartile}"));
+            let by_quartile = by_quartile.collect::<Vec<_>>();
+            [vec![name.to_string()], by_quartile].concat()
+        };
+        names.iter().flat_map(column).collect()
     }
 
     /// One training batch at update `step`.

@@ -19,6 +19,7 @@ use crate::stages::train::start_from::grow;
 use anyhow::{Context, Result, bail};
 use candle_core::{DType, Tensor};
 use candle_nn::VarBuilder;
+use std::path::Path;
 use std::time::Instant;
 
 /// Updates between two lines of the log.
@@ -92,56 +93,34 @@ impl<'a> Run<'a> {
     ) -> Result<Self> {
         let train = &job.train;
         let mut fresh = inventory::initial(&arch, train.seed)?;
-        // A run that goes on has left its beginning behind.
+        // A run that goes on restores its own weights, whatever it once started from.
         let start = job.start.as_ref().filter(|_| !resume::begun(&bench.out));
-        let grown = match start {
-            Some(start) => Some((start, grow(&mut fresh, &arch, &start.path)?)),
-            None => None,
-        };
+        let grown = start.map(|start| grow(&mut fresh, &arch, &start.path));
+        let grown = grown.transpose()?;
         let fresh = fresh
             .into_iter()
             .map(|(name, w)| Ok((name, w.to_device(&bench.device)?)));
         let mut adamw = AdamW::new(fresh.collect::<Result<Vec<_>>>()?, train)?;
         let vb = VarBuilder::from_tensors(adamw.tensors(), DType::F32, &bench.device);
         let mut learner = Learner::new(&arch, process.as_ref(), train, vb)?;
-        let before = resume::restore(
-            &bench.out,
-            &mut adamw,
-            &mut learner.timesteps,
-            &bench.device,
-        )?;
-        let journal = Journal::open(
-            &bench.out.join("log.csv"),
-            learner.columns(),
-            learner.has_quartiles(),
-            adamw.step,
-        )?;
-        let kept = match bench.out.join(results::CHECKPOINTS) {
-            path if path.exists() => read_json::<Vec<Kept>>(&path)?,
-            _ => Vec::new(),
-        };
-        let kept = kept.into_iter().filter(|k| k.steps <= adamw.step).collect();
-        match adamw.step {
-            0 => {
-                if let Some((start, grown)) = grown {
-                    let stem = if grown.widened {
-                        ", the stem's further channels at zero"
-                    } else {
-                        ""
-                    };
-                    bench.log(&format!(
-                        "{} of {} blocks start from {}{stem}",
-                        grown.taken,
-                        grown.blocks,
-                        start.path.display()
-                    ));
-                }
-                bench.log(&format!(
-                    "training for {} steps of {}",
-                    train.steps, train.batch
-                ))
+        let timesteps = &mut learner.timesteps;
+        let before = resume::restore(&bench.out, &mut adamw, timesteps, &bench.device)?;
+        let log = bench.out.join("log.csv");
+        let journal = Journal::open(&log, &learner.columns(), adamw.step)?;
+        let kept = kept_until(&bench.out.join(results::CHECKPOINTS), adamw.step)?;
+        if adamw.step == 0 {
+            if let Some(grown) = grown {
+                bench.log(&grown.to_string());
             }
-            step => bench.log(&format!("going on from step {step} of {}", train.steps)),
+            bench.log(&format!(
+                "training for {} steps of {}",
+                train.steps, train.batch
+            ));
+        } else {
+            bench.log(&format!(
+                "going on from step {} of {}",
+                adamw.step, train.steps
+            ));
         }
         let card = Card {
             arch,
@@ -285,7 +264,17 @@ impl<'a> Run<'a> {
     }
 }
 
-fn write_weights(path: &std::path::Path, weights: &[(String, Tensor)], card: &Card) -> Result<()> {
+/// The checkpoints that an earlier run kept up to `step`; those past it are made again.
+fn kept_until(path: &Path, step: u64) -> Result<Vec<Kept>> {
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let mut kept: Vec<Kept> = read_json(path)?;
+    kept.retain(|k| k.steps <= step);
+    Ok(kept)
+}
+
+fn write_weights(path: &Path, weights: &[(String, Tensor)], card: &Card) -> Result<()> {
     let metadata = [("runner".to_string(), serde_json::to_string(card)?)].into();
     checkpoint::write(path, weights, &metadata)
 }

@@ -7,18 +7,31 @@ use crate::jobs::inputs::card::card;
 use anyhow::{Context, Result, bail};
 use candle_core::{Device, Tensor};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::fmt;
+use std::path::{Path, PathBuf};
 
 /// The first convolution.
 const STEM: &str = "input_blocks.0.0";
 
-/// What was taken over.
+/// What was taken over, from which file.
 pub struct Grown {
+    pub path: PathBuf,
     /// Blocks of the new net that start from the old one's, and all of its blocks.
     pub taken: usize,
     pub blocks: usize,
     /// The old stem was widened to see the small image too.
     pub widened: bool,
+}
+
+impl fmt::Display for Grown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (taken, blocks, path) = (self.taken, self.blocks, self.path.display());
+        write!(f, "{taken} of {blocks} blocks start from {path}")?;
+        if self.widened {
+            f.write_str(", the stem's further channels at zero")?;
+        }
+        Ok(())
+    }
 }
 
 /// Fills `weights` (names and shapes of `arch`) with those of the checkpoint wherever a whole block has the same
@@ -71,6 +84,7 @@ pub fn grow(weights: &mut [(String, Tensor)], arch: &Arch, path: &Path) -> Resul
     }
     let blocks = own.len();
     Ok(Grown {
+        path: path.to_path_buf(),
         taken,
         blocks,
         widened,
