@@ -88,7 +88,7 @@ fn real_images_score_near_zero_and_more_of_them_touch_no_part() {
         "100",
     ];
     let first = score(&store, &[&[a.to_str().unwrap()], &arguments[..]].concat());
-    let fd = values(&first)[&("own net".into(), "fid".into())];
+    let fd = values(&first)[&("own net".into(), "fd".into())];
     // A twentieth of what a Gaussian fitted to the pixels scores.
     assert!(fd > 0.0 && fd < 0.015, "{fd}");
     let made = parts(&store);
@@ -97,7 +97,7 @@ fn real_images_score_near_zero_and_more_of_them_touch_no_part() {
     assert_eq!(again.stdout, first.stdout);
     let both = [a.to_str().unwrap(), b.to_str().unwrap()];
     let more = values(&score(&store, &[&both[..], &arguments[..]].concat()));
-    assert!(more[&("own net".into(), "fid".into())] < fd);
+    assert!(more[&("own net".into(), "fd".into())] < fd);
     let grown = parts(&store);
     assert_eq!(grown.len(), 3);
     assert!(made.iter().all(|part| grown.contains(part)));

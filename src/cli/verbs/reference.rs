@@ -6,6 +6,7 @@ use crate::cli::screen::terminal::{duration, say, thousands};
 use crate::cli::verbs::fetch::place_path;
 use crate::data::resize::crop::Crop;
 use crate::experiment::key::digest_file;
+use crate::experiment::scoring::feature_space::Input;
 use crate::experiment::scoring::preset::Preset;
 use crate::jobs::context::{Progress, Stopped};
 use crate::run::device::{Named, devices};
@@ -36,9 +37,9 @@ pub fn run(args: &ReferenceArgs, store: &Path) -> Result<u8> {
         live.set(format!("{} / {} {unit}", thousands(done), thousands(total)));
     };
     let net = Extractor::open(&args.weights, None, &device.device)?;
-    let made = match net.is_inception() {
-        true => by_inception(args, &net, &extractor, store, &tell),
-        false => by_own_net(args, &extractor, &device, &tell),
+    let made = match net.space().input {
+        Input::Resized { .. } => by_published_net(args, &net, &extractor, store, &tell),
+        Input::AsTrained => by_own_net(args, &extractor, &device, &tell),
     };
     drop(live);
     match made {
@@ -53,7 +54,7 @@ pub fn run(args: &ReferenceArgs, store: &Path) -> Result<u8> {
 }
 
 /// Image files as they are, or cropped.
-fn by_inception(
+fn by_published_net(
     args: &ReferenceArgs,
     net: &Extractor,
     weights: &str,

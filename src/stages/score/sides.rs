@@ -2,7 +2,8 @@
 
 use crate::data::gallery::Gallery;
 use crate::data::survey::{Finding, Survey};
-use crate::experiment::scoring::rules::{Preprocessing, Rules};
+use crate::experiment::scoring::feature_space::Input;
+use crate::experiment::scoring::rules::{FEWEST, Preprocessing, Rules};
 use crate::jobs::context::Progress;
 use crate::stages::describe::described::{Described, Kind};
 use crate::stages::describe::extract::Extractor;
@@ -50,12 +51,12 @@ pub fn run(
     let mut hows: Vec<Preprocessing> = comparison.rules.iter().map(|r| r.preprocessing).collect();
     hows.sort();
     hows.dedup();
-    let inception = comparison.extractor.is_inception();
-    if !inception {
+    let space = comparison.extractor.space();
+    if space.input == Input::AsTrained {
         hows.truncate(1);
     }
     // The reference is opened before hours are spent on the samples.
-    let named: Vec<_> = hows.iter().map(|how| inception.then_some(*how)).collect();
+    let named: Vec<_> = hows.iter().map(|how| space.resizing(*how)).collect();
     let path = Path::new(comparison.reference);
     let opened = Opened::open(path, comparison.reference_key, comparison.weights, &named)?;
     let order = |gallery: &Arc<Gallery>| Order {
@@ -70,17 +71,14 @@ pub fn run(
     };
     let images = Arc::new(Gallery::open(comparison.samples)?);
     let samples = images::run(&order(&images), &|p| tell("samples", p), stop)?;
-    let real = match opened.needs_images(comparison.rules) {
-        false => None,
-        true => {
-            let images = Arc::new(Gallery::open(&[comparison.reference])?);
-            let described = images::run(&order(&images), &|p| tell("reference", p), stop)?;
-            let Some(described) = described else {
-                return Ok(None);
-            };
-            Some(described)
+    let mut real = None;
+    if opened.needs_images(comparison.rules) {
+        let images = Arc::new(Gallery::open(&[comparison.reference])?);
+        real = images::run(&order(&images), &|p| tell("reference", p), stop)?;
+        if real.is_none() {
+            return Ok(None);
         }
-    };
+    }
     let Some(samples) = samples else {
         return Ok(None);
     };
@@ -90,6 +88,11 @@ pub fn run(
     let sides = sides.map(|(how, (samples, real))| Sides { how, samples, real });
     let sides: Vec<Sides> = sides.collect();
     for side in &sides {
+        let n = side.samples.len();
+        ensure!(
+            n >= FEWEST,
+            "a score needs at least {FEWEST} images, not {n}"
+        );
         check(&side.samples, &side.real, comparison.reference)?;
     }
     Ok(Some(Compared { sides, findings }))
@@ -98,11 +101,6 @@ pub fn run(
 /// Other features than the reference's measure nothing.
 pub fn check(samples: &Described, real: &Real, reference: &str) -> Result<()> {
     use crate::metrics::rows::Rows;
-    ensure!(
-        samples.len() >= 5,
-        "a score needs at least 5 images, not {}",
-        samples.len()
-    );
     for (kind, real) in [
         (Kind::Pool, Some(&real.pool)),
         (Kind::Spatial, real.spatial.as_ref()),

@@ -6,13 +6,15 @@ use crate::cli::screen::terminal::{say, short, thousands, warning};
 use crate::cli::verbs::fetch::{place, place_path};
 use crate::cli::verbs::score::table::{Column, append_csv, json_lines, print};
 use crate::experiment::key::digest_file;
-use crate::experiment::scoring::preset::{self, Preset};
-use crate::experiment::scoring::rules::{Quantity, Rules, metric};
+use crate::experiment::scoring::feature_space::FeatureSpace;
+use crate::experiment::scoring::metric::Metric;
+use crate::experiment::scoring::own_net;
+use crate::experiment::scoring::preset::Preset;
+use crate::experiment::scoring::rules::Rules;
 use crate::jobs::context::{Progress, Stopped};
 use crate::jobs::files::results::FEW;
 use crate::run::device::devices;
 use crate::stages::describe::extract::Extractor;
-use crate::stages::describe::inception::published;
 use crate::stages::score::scorer::Scorer;
 use crate::stages::score::sides::{self, Compared, Comparison};
 use anyhow::{Context, Result, bail, ensure};
@@ -37,18 +39,19 @@ pub fn run(args: &ScoreArgs, store: &Path) -> Result<u8> {
         .context("--weights")
         .context(HINT)?;
     let extractor = Extractor::open(&args.weights, args.key.as_deref(), &device.device)?;
-    let presets = presets(&args.preset, &extractor)?;
+    let space = extractor.space();
+    let presets = presets(&args.preset, space)?;
     let chosen: Vec<(String, Rules)> = presets
         .into_iter()
         .map(|(name, rules)| Ok((name, restricted(rules, &args.metrics)?)))
         .collect::<Result<_>>()?;
-    match (extractor.is_inception(), published(&weights)) {
-        (true, Some(name)) => say(&format!("weights: {name}, sha256 {}", &weights[..8])),
-        (true, None) => warning(&format!(
+    if let Some(name) = space.published(&weights) {
+        say(&format!("weights: {name}, sha256 {}", &weights[..8]));
+    } else if space.is_published() {
+        warning(&format!(
             "the weights (sha256 {}) are no published file whose digest is known; their numbers compare with no paper's",
             &weights[..8]
-        )),
-        (false, _) => {}
+        ));
     }
     ctrlc::set_handler(|| STOP.store(true, Ordering::Relaxed)).context("watching for Ctrl-C")?;
     let rules: Vec<Rules> = chosen.iter().map(|(_, rules)| *rules).collect();
@@ -131,16 +134,16 @@ fn shard(text: Option<&str>) -> Result<(usize, usize)> {
     }
 }
 
-fn presets(name: &str, extractor: &Extractor) -> Result<Vec<(String, Rules)>> {
-    if !extractor.is_inception() {
+fn presets(name: &str, space: &FeatureSpace) -> Result<Vec<(String, Rules)>> {
+    if !space.is_published() {
         ensure!(
             name == "adm" || name == "all",
             "--preset {name}: presets are rules for Inception's features, and the weights are another net's"
         );
-        return Ok(vec![("own net".to_string(), preset::own_net())]);
+        return Ok(vec![("own net".to_string(), own_net::of_images())]);
     }
     if name == "all" {
-        let all = Preset::ALL.into_iter();
+        let all = space.presets.iter();
         return Ok(all.map(|p| (p.to_string(), p.rules())).collect());
     }
     let preset: Preset = name
@@ -150,20 +153,19 @@ fn presets(name: &str, extractor: &Extractor) -> Result<Vec<(String, Rules)>> {
     Ok(vec![(preset.to_string(), preset.rules())])
 }
 
-/// The rules without the quantities that were not asked for.
+/// The rules without the metrics that were not asked for.
 fn restricted(rules: Rules, asked: &[String]) -> Result<Rules> {
     if asked.is_empty() {
         return Ok(rules);
     }
-    let has: Vec<Quantity> = rules.quantities.iter().map(|(q, _)| *q).collect();
     let mut wanted = Vec::new();
     for asked in asked {
-        let found = has.iter().find(|quantity| metric(**quantity) == asked);
-        let Some(found) = found else {
-            let names: Vec<&str> = has.iter().map(|quantity| metric(*quantity)).collect();
-            bail!("--metrics {asked}: this preset has {}", names.join(", "));
+        let known = Metric::of_id(asked).filter(|metric| rules.published(*metric).is_some());
+        let Some(metric) = known else {
+            let ids = rules.ids().join(", ");
+            bail!("--metrics {asked}: this preset has {ids}");
         };
-        wanted.push(*found);
+        wanted.push(metric);
     }
     Ok(rules.only(&wanted))
 }
@@ -186,11 +188,14 @@ fn describe(comparison: &Comparison) -> Result<Option<Compared>> {
 }
 
 fn measure(both: &Compared, chosen: &[(String, Rules)], compat: bool) -> Result<Vec<Column>> {
-    let mut bouts: Vec<Scorer> = both
+    let mut scorers: Vec<Scorer> = both
         .sides
         .iter()
-        .map(|side| Scorer::new(&side.samples, &side.real, compat))
+        .map(|side| Scorer::new(&side.samples, &side.real))
         .collect();
+    for scorer in &mut scorers {
+        scorer.compat = compat;
+    }
     if both.sides[0].samples.len() < FEW {
         warning(&format!(
             "{} samples: FID is biased upwards for few of them, by about what the column `bias` says; compare equal counts only",
@@ -205,12 +210,12 @@ fn measure(both: &Compared, chosen: &[(String, Rules)], compat: bool) -> Result<
             .sides
             .iter()
             .position(|side| side.how == rules.preprocessing);
-        let bout = &mut bouts[at.unwrap_or(0)];
+        let scorer = &mut scorers[at.unwrap_or(0)];
         let tell = |name: &str| live.set(format!("{preset}: {name}"));
         columns.push(Column {
             preset: preset.clone(),
             preprocessing: rules.preprocessing,
-            measured: bout.measure(rules, &tell)?,
+            measured: scorer.measure(rules, &tell)?,
         });
     }
     drop(live);
