@@ -1,15 +1,12 @@
 //! Extraction of features: images → `features-AAAAAA-BBBBBB.npz`.
 
 use crate::experiment::key::Key;
-use crate::experiment::scoring::preset::INCEPTION;
+use crate::experiment::scoring::feature_space::FeatureSpace;
 use crate::experiment::scoring::rules::Preprocessing;
 use crate::jobs::inputs::pinned::Pinned;
 use crate::jobs::stage::{Cost, Plannable, Stage, Wanted};
 use anyhow::Result;
 use serde::Serialize;
-
-/// The layout of Inception's features, which hold what was seen of each image too.
-const WITH_FACTS: u32 = 2;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct FeaturesJob {
@@ -18,7 +15,7 @@ pub struct FeaturesJob {
     /// The name of the feature net's world, `shapes`.
     pub world: String,
     pub weights: Pinned,
-    /// How images become Inception's input; nets of other worlds resize by themselves.
+    /// How images are resized for a published network; nets trained here take them as they are.
     pub preprocessing: Preprocessing,
 }
 
@@ -36,12 +33,13 @@ impl Plannable for FeaturesJob {
             #[serde(skip_serializing_if = "Option::is_none")]
             layout: Option<u32>,
         }
-        let inception = self.world == INCEPTION;
+        let space = FeatureSpace::named(&self.world);
+        let resized = space.resizing(self.preprocessing);
         let inputs = Inputs {
             samples: self.samples.full(),
             weights: &self.weights.digest,
-            preprocessing: inception.then(|| self.preprocessing.name()),
-            layout: inception.then_some(WITH_FACTS),
+            preprocessing: resized.map(Preprocessing::name),
+            layout: space.layout,
         };
         Key::of(Self::STAGE.name(), Self::VERSION, &inputs)
     }

@@ -1,8 +1,9 @@
 //! Scoring: features and a reference → `scores.json`.
 
 use crate::experiment::key::Key;
+use crate::experiment::scoring::feature_space::FeatureSpace;
 use crate::experiment::scoring::metric::Metric;
-use crate::experiment::scoring::preset::{INCEPTION, Preset};
+use crate::experiment::scoring::preset::Preset;
 use crate::experiment::scoring::rules::Rules;
 use crate::jobs::inputs::pinned::Pinned;
 use crate::jobs::stage::{Cost, Plannable, Stage, Wanted};
@@ -19,14 +20,21 @@ pub struct MetricsJob {
     /// The feature net, which a reference of ours must name too.
     pub weights: Pinned,
     pub reference: Pinned,
-    /// Whose rules, in Inception's world.
+    /// Whose rules, where the feature net is a published one.
     pub preset: Preset,
     pub metrics: Vec<Metric>,
 }
 
+impl MetricsJob {
+    /// The feature net's space.
+    pub fn space(&self) -> &'static FeatureSpace {
+        FeatureSpace::named(&self.world)
+    }
+}
+
 impl Plannable for MetricsJob {
     const STAGE: Stage = Stage::Metrics;
-    const VERSION: u32 = 4;
+    const VERSION: u32 = 5;
 
     fn key(&self) -> Result<Key> {
         #[derive(Serialize)]
@@ -50,7 +58,7 @@ impl Plannable for MetricsJob {
             world: &self.world,
             extractor: &self.weights.digest,
             reference: &self.reference.digest,
-            rules: (self.world == INCEPTION).then(|| self.preset.rules()),
+            rules: self.space().is_published().then(|| self.preset.rules()),
             metrics,
         };
         Key::of(Self::STAGE.name(), Self::VERSION, &inputs)
@@ -73,8 +81,8 @@ impl Plannable for MetricsJob {
 
     fn inputs(&self) -> Vec<Pinned> {
         let mut files = vec![self.reference.clone()];
-        // A reference whose images have to be described is put through Inception.
-        if self.world == INCEPTION {
+        // A reference whose images have to be described goes through the net.
+        if self.space().is_published() {
             files.push(self.weights.clone());
         }
         files

@@ -7,8 +7,8 @@ use crate::experiment::file::experiment::{
 };
 use crate::experiment::grid::sweep::Cell;
 use crate::experiment::key::Key;
+use crate::experiment::scoring::feature_space::FeatureSpace;
 use crate::experiment::scoring::metric::Metric;
-use crate::experiment::scoring::preset::INCEPTION;
 use crate::jobs::features::FeaturesJob;
 use crate::jobs::inputs::pinned::{pinned, pinned_reference};
 use crate::jobs::inputs::{classes, reference_file, upsampler};
@@ -79,9 +79,9 @@ fn scoring(eval: &Eval, samples: Key, count: usize) -> Result<(FeaturesJob, Metr
         .reference
         .to_str()
         .is_some_and(|p| p.starts_with(SCHEME));
-    if eval.features == INCEPTION && !absent {
-        let asked: Vec<_> = eval.metrics.iter().filter_map(|m| m.quantity()).collect();
-        let rules = eval.preset.rules().only(&asked);
+    let space = FeatureSpace::named(&eval.features);
+    if space.is_published() && !absent {
+        let rules = space.rules(eval.preset).only(&eval.metrics);
         reference_file::check_offer(&eval.reference, &rules)
             .context("eval.metrics and eval.reference")?;
     }

@@ -1,6 +1,6 @@
 //! How often a classifier sees in an image the class that was asked for.
 
-use crate::metrics::intervals::jackknife::Z;
+use crate::metrics::intervals::normal::Z;
 use anyhow::{Result, ensure};
 
 /// A share in [0, 1], its 95 % interval and the images it was measured on.

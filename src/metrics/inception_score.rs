@@ -1,4 +1,5 @@
-//! The Inception Score: how sure a classifier is of each image, and how varied its answers are.
+//! The Inception Score (Salimans et al. 2016, arXiv:1606.03498, section 4): how sure a classifier is of each image, and how
+//! varied its answers are.
 
 use crate::metrics::intervals::draws::subset;
 use crate::metrics::intervals::jackknife::Jackknife;
@@ -185,7 +186,7 @@ fn score(negentropy: f64, classes: &[f64], n: usize) -> f64 {
     (negentropy / n as f64 - marginal).exp()
 }
 
-/// The Inception Score of `probabilities` under a rule of splits.
+/// The Inception Score of `probabilities` under a rule of splits: exp of the mean of KL(p(y|x) ‖ p(y)) in each split.
 pub fn inception_score(probabilities: &Probabilities, splits: Splits) -> Result<InceptionScore> {
     let n = probabilities.len();
     let order = match splits {

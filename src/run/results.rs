@@ -134,10 +134,10 @@ fn training_seconds(cell: &Cell, job: &Job, folder: &Path) -> Option<Score> {
     let kept: Vec<Kept> = read_json(&folder.join(CHECKPOINTS)).ok()?;
     let steps = sample.trained_steps.unwrap_or(job.train.steps);
     let kept = kept.iter().find(|k| k.steps == steps)?;
-    Some(Score::bare(metric.name(), kept.seconds, sample.count))
+    Some(Score::bare(metric.id(), kept.seconds, sample.count))
 }
 
-/// Whose rules made the scores in a folder; none in other worlds than Inception's.
+/// Whose rules made the scores in a folder; none where they are those of nets trained here.
 fn evaluator(folder: &Path) -> Option<(String, String)> {
     let record: Record = read_json(&folder.join(RECORD)).ok()?;
     Some(("evaluator".to_string(), record.line()))

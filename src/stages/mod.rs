@@ -8,7 +8,6 @@ pub mod score;
 pub mod train;
 pub mod weights;
 
-use crate::experiment::scoring::preset::INCEPTION;
 use crate::jobs::context::JobContext;
 use crate::jobs::job::Job;
 use crate::machine::cores::beside;
@@ -24,7 +23,6 @@ fn run_here(job: &Job, bench: &JobContext) -> anyhow::Result<()> {
         Job::Sample(job) => draw::sample::run(job, bench),
         Job::Upsample(job) => draw::upsample::run(job, bench),
         Job::Features(job) => describe::features::run(job, bench),
-        Job::Metrics(job) if job.world == INCEPTION => score::evaluate::run(job, bench),
-        Job::Metrics(job) => score::metrics::run(job, bench),
+        Job::Metrics(job) => score::evaluate::run(job, bench),
     }
 }

@@ -1,7 +1,8 @@
 //! The evaluators' presets: every name means itself, and what each tool has and lacks is as published.
 
+use runner::experiment::scoring::metric::Metric;
 use runner::experiment::scoring::preset::{Preset, preprocessings};
-use runner::experiment::scoring::rules::{Edge, Precision, Preprocessing, Quantity, Splits, Trace};
+use runner::experiment::scoring::rules::{Distances, Edge, Preprocessing, Splits, Trace};
 
 #[test]
 fn names_parse_print_and_serialise_alike() {
@@ -27,18 +28,14 @@ fn every_quantity_has_its_rule_and_every_rule_its_quantity() {
     for preset in Preset::ALL {
         let rules = preset.rules();
         let has = |q| rules.published(q).is_some();
-        assert!(has(Quantity::Fid), "{preset}");
-        assert_eq!(rules.frechet.ddof, 1, "{preset}");
-        assert_eq!(
-            has(Quantity::InceptionScore),
-            rules.inception_score.is_some()
-        );
-        assert_eq!(has(Quantity::Kid), rules.kid.is_some(), "{preset}");
-        assert_eq!(has(Quantity::Precision), rules.neighbours.is_some());
-        assert_eq!(has(Quantity::Recall), rules.neighbours.is_some());
-        assert_eq!(has(Quantity::FidInfinity), rules.infinity.is_some());
-        assert_eq!(has(Quantity::Sfid), preset == Preset::Adm);
-        assert_eq!(has(Quantity::Density), preset == Preset::DgmEval);
+        assert!(has(Metric::Fid), "{preset}");
+        assert_eq!(has(Metric::Is), rules.inception_score.is_some());
+        assert_eq!(has(Metric::Kid), rules.kid.is_some(), "{preset}");
+        assert_eq!(has(Metric::Precision), rules.neighbours.is_some());
+        assert_eq!(has(Metric::Recall), rules.neighbours.is_some());
+        assert_eq!(has(Metric::FidInfinity), rules.infinity.is_some());
+        assert_eq!(has(Metric::Sfid), preset == Preset::Adm);
+        assert_eq!(has(Metric::Density), preset == Preset::DgmEval);
     }
 }
 
@@ -58,13 +55,13 @@ fn the_rules_that_differ_are_each_tools_own() {
     assert_eq!(adm.inception_score.unwrap().splits, Splits::Every(5000));
     let balls = adm.neighbours.unwrap();
     assert_eq!(
-        (balls.k, balls.edge, balls.distance),
-        (3, Edge::Inside, Precision::F16)
+        (balls.k, balls.edge, balls.distances),
+        (3, Edge::Inside, Distances::Half)
     );
     assert_eq!((balls.reference, balls.samples), (Some(10_000), None));
-    assert_eq!(adm.published(Quantity::Sfid), Some("sFID"));
+    assert_eq!(adm.published(Metric::Sfid), Some("sFID"));
     let fidelity = Preset::TorchFidelity.rules();
-    assert_eq!(fidelity.frechet.trace, Trace::Eigenvalues);
+    assert_eq!(fidelity.trace, Trace::Eigenvalues);
     assert_eq!(fidelity.kid.unwrap().seed, Some(2020));
     let balls = Preset::DgmEval.rules().neighbours.unwrap();
     assert_eq!((balls.k, balls.edge), (5, Edge::Outside));

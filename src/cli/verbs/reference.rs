@@ -6,6 +6,7 @@ use crate::cli::screen::terminal::{duration, say, thousands, warning};
 use crate::cli::watched::{INTERRUPTED, unless_stopped, until_stopped};
 use crate::data::resize::crop::Crop;
 use crate::experiment::key::digest_file;
+use crate::experiment::scoring::feature_space::Input;
 use crate::experiment::scoring::preset::Preset;
 use crate::jobs::context::{Progress, Watch};
 use crate::run::device::{Named, devices};
@@ -68,14 +69,14 @@ pub fn run(args: &ReferenceArgs, store: &Path) -> Result<u8> {
         live.set(format!("{} / {} {unit}", thousands(done), thousands(total)));
     };
     let net = Extractor::open(&weights, None, &device.device)?;
-    let (made, kept) = if net.is_inception() {
+    let (made, kept) = if let Input::Resized { .. } = net.space().input {
         let stop = until_stopped("part")?;
         let watch = Watch {
             tell: &tell,
             warn: &warning,
             stop,
         };
-        let made = by_inception(args, (&net, &digest), store, watch);
+        let made = by_published_net(args, (&net, &digest), store, watch);
         (made, "the parts that are whole are kept")
     } else {
         let stop = until_stopped("batch")?;
@@ -100,7 +101,7 @@ pub fn run(args: &ReferenceArgs, store: &Path) -> Result<u8> {
 }
 
 /// Image files as they are, or cropped.
-fn by_inception(
+fn by_published_net(
     args: &ReferenceArgs,
     (net, weights): (&Extractor, &str),
     store: &Path,

@@ -9,9 +9,10 @@ use crate::experiment::file::experiment::{
 };
 use crate::experiment::nets::arch::Answer;
 use crate::experiment::nets::presets;
-use crate::experiment::scoring::metric::Metric;
-use crate::experiment::scoring::preset::{INCEPTION, Preset};
-use crate::experiment::scoring::rules::metric;
+use crate::experiment::scoring::feature_space::FeatureSpace;
+use crate::experiment::scoring::metric::{Metric, Need};
+use crate::experiment::scoring::preset::Preset;
+use crate::experiment::scoring::rules::FEWEST;
 use anyhow::{Context, Result, bail, ensure};
 
 /// T of every released net, and of a net whose file does not say.
@@ -213,7 +214,8 @@ fn check_sample(table: &str, sample: &Sample, learns_sigma: bool) -> Result<()> 
 
 fn check_eval(eval: &Eval, count: usize) -> Result<()> {
     ensure!(!eval.metrics.is_empty(), "eval.metrics is an empty list");
-    if eval.features == INCEPTION {
+    let space = FeatureSpace::named(&eval.features);
+    if space.is_published() {
         return check_preset(eval, count);
     }
     ensure!(
@@ -222,26 +224,29 @@ fn check_eval(eval: &Eval, count: usize) -> Result<()> {
         eval.preset,
         eval.features
     );
-    for metric in &eval.metrics {
-        let plain = match metric {
-            Metric::Fid => "use `fd`",
-            Metric::Sfid => "use `sfd`",
-            Metric::Fd | Metric::Sfd | Metric::Is => continue,
-            Metric::Precision | Metric::Recall | Metric::Agreement => continue,
-            Metric::TrainingSeconds => continue,
-            _ => "other nets have fd, sfd, is, precision, recall and agreement",
+    let rules = space.rules(eval.preset);
+    for &asked in &eval.metrics {
+        if asked == Metric::TrainingSeconds || rules.published(asked).is_some() {
+            continue;
+        }
+        let plain = match space.own(asked) {
+            own if own != asked => format!("use `{}`", own.id()),
+            _ => {
+                let has = rules.metrics.iter().map(|(metric, _)| *metric);
+                let has = has.filter(|metric| !metric.needs(Need::PixelGaussian));
+                let ids: Vec<&str> = has.map(Metric::id).collect();
+                let (last, first) = ids.split_last().unwrap_or((&"none", &[]));
+                format!("other nets have {} and {last}", first.join(", "))
+            }
         };
         bail!(
             "eval.metrics names `{}`, which is measured on Inception's features, and eval.features = \"{}\"\nhint: {plain}",
-            metric.name(),
+            asked.id(),
             eval.features
         );
     }
     Ok(())
 }
-
-/// Samples that a score needs: there is nothing to take an interval from with fewer.
-pub const FEWEST: usize = 5;
 
 /// What is asked must be what the preset's tool prints.
 fn check_preset(eval: &Eval, count: usize) -> Result<()> {
@@ -249,32 +254,27 @@ fn check_preset(eval: &Eval, count: usize) -> Result<()> {
         count >= FEWEST,
         "sample.count = {count} is below {FEWEST}, which scores need"
     );
-    let has = |preset: Preset, metric: Metric| {
-        let quantity = metric.quantity();
-        quantity.is_some_and(|q| preset.rules().published(q).is_some())
-    };
+    let space = FeatureSpace::named(&eval.features);
+    let has = |preset: Preset, metric: Metric| preset.rules().published(metric).is_some();
     for &asked in &eval.metrics {
         if asked == Metric::TrainingSeconds || has(eval.preset, asked) {
             continue;
         }
-        let quantities = eval.preset.rules().quantities.iter();
-        let names: Vec<&str> = quantities.map(|(quantity, _)| metric(*quantity)).collect();
         let others = Preset::ALL.into_iter().filter(|p| has(*p, asked));
         let others: Vec<&str> = others.map(Preset::name).collect();
-        let hint = match asked {
-            Metric::Fd => "use `fid`".to_string(),
-            Metric::Sfd => "use `sfid`".to_string(),
-            Metric::Agreement => {
-                "leave it out: Inception's classes are not those that samples are asked for"
-                    .to_string()
-            }
-            _ => format!("`{}` has it", others.join("`, `")),
+        let own = space.own(asked);
+        let hint = if own != asked {
+            format!("use `{}`", own.id())
+        } else if asked.needs(Need::Labels) {
+            "leave it out: Inception's classes are not those that samples are asked for".to_string()
+        } else {
+            format!("`{}` has it", others.join("`, `"))
         };
         bail!(
             "eval.metrics names `{}`, which preset `{}` does not have; it has {}\nhint: {hint}",
-            asked.name(),
+            asked.id(),
             eval.preset,
-            names.join(", ")
+            eval.preset.rules().ids().join(", ")
         );
     }
     Ok(())

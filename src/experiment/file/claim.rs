@@ -45,9 +45,9 @@ pub fn check(claims: &[Claim], axes: &[Axis], metrics: &[Metric]) -> Result<()> 
         ensure!(!claim.says.trim().is_empty(), "{place}: says is empty");
         let measured = metrics.contains(&claim.metric);
         ensure!(
-            measured && claim.metric.has_a_good_end(),
+            measured && claim.metric.better().is_some(),
             "{place}: metric = \"{}\" is {}",
-            claim.metric.name(),
+            claim.metric.id(),
             if measured {
                 "neither good when high nor when low"
             } else {

@@ -45,15 +45,15 @@ pub fn check(rows: &[Published], axes: &[Axis], metrics: &[Metric]) -> Result<()
             ensure!(
                 value.is_finite(),
                 "{place}: scores.{} = {value} is not a number",
-                metric.name()
+                metric.id()
             );
             ensure!(
                 metrics.contains(metric),
                 "{place}: scores.{} is not a metric of [eval] ({})",
-                metric.name(),
+                metric.id(),
                 metrics
                     .iter()
-                    .map(|m| m.name())
+                    .map(|m| m.id())
                     .collect::<Vec<_>>()
                     .join(", ")
             );

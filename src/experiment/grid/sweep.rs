@@ -288,7 +288,7 @@ fn check_charts(charts: &[Chart], axes: &[Axis], metrics: &[Metric]) -> Result<(
         .iter()
         .flat_map(|axis| axis.lists.iter().map(|(name, _)| name.as_str()))
         .collect();
-    let metrics: Vec<&str> = metrics.iter().map(|metric| metric.name()).collect();
+    let metrics: Vec<&str> = metrics.iter().map(|metric| metric.id()).collect();
     let list = |names: &[&str]| {
         if names.is_empty() {
             "none here".to_string()

@@ -1,15 +1,12 @@
 //! The published evaluators by name: each fixes everything between image files and numbers.
 
+use crate::experiment::scoring::metric::Metric;
 use crate::experiment::scoring::rules::{
-    Edge, Frechet, InceptionScore, Infinity, Kid, Neighbours, Precision, Preprocessing, Quantity,
-    Rules, Splits, Trace,
+    Distances, Edge, InceptionScore, Infinity, Kid, Neighbours, Preprocessing, Rules, Splits, Trace,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
-
-/// The world whose features are Inception's: only there do presets and preprocessings change a result.
-pub const INCEPTION: &str = "inception";
 
 /// An evaluator whose numbers are reproduced.
 #[derive(
@@ -93,18 +90,20 @@ impl Preset {
         }
     }
 
-    /// All that decides its numbers.
+    /// What decides its numbers.
     pub fn rules(self) -> Rules {
         match self {
             Preset::Adm => adm(),
             Preset::TorchFidelity => torch_fidelity(),
-            Preset::PytorchFid => {
-                fid_only(Preprocessing::Torch, RETRIED, &[(Quantity::Fid, "FID")])
-            }
-            Preset::CleanFid => clean_fid(Preprocessing::Clean, true),
-            Preset::CleanFidLegacyTensorflow => clean_fid(Preprocessing::Tf1, false),
-            Preset::CleanFidLegacyPytorch => clean_fid(Preprocessing::TorchBytes, true),
-            Preset::Edm => fid_only(Preprocessing::Tf1, PLAIN, &[(Quantity::Fid, "fid")]),
+            Preset::PytorchFid => fid_only(
+                Preprocessing::Torch,
+                Trace::SqrtmRetried,
+                &[(Metric::Fid, "FID")],
+            ),
+            Preset::CleanFid => one_by_one(clean_fid(Preprocessing::Clean)),
+            Preset::CleanFidLegacyTensorflow => clean_fid(Preprocessing::Tf1),
+            Preset::CleanFidLegacyPytorch => one_by_one(clean_fid(Preprocessing::TorchBytes)),
+            Preset::Edm => fid_only(Preprocessing::Tf1, Trace::Sqrtm, &[(Metric::Fid, "fid")]),
             Preset::DgmEval => dgm_eval(),
         }
     }
@@ -136,112 +135,49 @@ pub fn preprocessings(presets: &[Preset]) -> Vec<Preprocessing> {
     all
 }
 
-/// pytorch-fid's form, which most tools copied.
-const RETRIED: Trace = Trace::Sqrtm {
-    epsilon: Some(1e-6),
-    imaginary: Some(1e-3),
-};
-/// EDM's: one try, the real part of whatever comes.
-const PLAIN: Trace = Trace::Sqrtm {
-    epsilon: None,
-    imaginary: None,
-};
-
-fn frechet(mean: Precision, trace: Trace) -> Frechet {
-    Frechet {
-        ddof: 1,
-        mean,
-        trace,
-    }
-}
-
 fn fid_only(
     preprocessing: Preprocessing,
     trace: Trace,
-    quantities: &'static [(Quantity, &'static str)],
+    metrics: &'static [(Metric, &'static str)],
 ) -> Rules {
     Rules {
         preprocessing,
         mixed_sizes: false,
-        frechet: frechet(Precision::F64, trace),
+        trace,
         inception_score: None,
         kid: None,
         neighbours: None,
         infinity: None,
-        quantities,
+        metrics,
     }
 }
 
-/// What is measured with a net that no published evaluator has: exact forms, every image on both sides, k = 3.
-/// A distance of such features is an FD, never an FID.
-pub fn own_net() -> Rules {
-    Rules {
-        preprocessing: Preprocessing::Tf1,
-        mixed_sizes: false,
-        frechet: frechet(Precision::F64, Trace::Eigenvalues),
-        inception_score: Some(InceptionScore {
-            splits: Splits::Into(1),
-            shuffle: None,
-            bias: false,
-            softmax: Precision::F64,
-        }),
-        kid: Some(Kid {
-            subsets: 100,
-            subset_size: 1000,
-            seed: None,
-            strict_size: false,
-        }),
-        neighbours: Some(Neighbours {
-            k: 3,
-            edge: Edge::Inside,
-            distance: Precision::F64,
-            reference: None,
-            samples: None,
-            random: false,
-        }),
-        infinity: None,
-        quantities: &[
-            (Quantity::Fid, "FD"),
-            (Quantity::Sfid, "sFD"),
-            (Quantity::InceptionScore, "IS"),
-            (Quantity::Kid, "KD"),
-            (Quantity::Precision, "precision"),
-            (Quantity::Recall, "recall"),
-            (Quantity::Density, "density"),
-            (Quantity::Coverage, "coverage"),
-        ],
-    }
-}
-
-/// Features stay f32, so the mean is f32; the published precision and recall are of the 10,000 images in the
-/// reference batch against all samples.
+/// The published precision and recall are of the 10,000 images in the reference batch against all samples.
 fn adm() -> Rules {
     Rules {
         preprocessing: Preprocessing::Tf1,
         mixed_sizes: false,
-        frechet: frechet(Precision::F32, RETRIED),
+        trace: Trace::SqrtmRetried,
         inception_score: Some(InceptionScore {
             splits: Splits::Every(5000),
             shuffle: None,
-            bias: false,
-            softmax: Precision::F32,
         }),
         kid: None,
         neighbours: Some(Neighbours {
             k: 3,
             edge: Edge::Inside,
-            distance: Precision::F16,
+            distances: Distances::Half,
             reference: Some(10_000),
             samples: None,
             random: false,
         }),
         infinity: None,
-        quantities: &[
-            (Quantity::InceptionScore, "Inception Score"),
-            (Quantity::Fid, "FID"),
-            (Quantity::Sfid, "sFID"),
-            (Quantity::Precision, "Precision"),
-            (Quantity::Recall, "Recall"),
+        metrics: &[
+            (Metric::Is, "Inception Score"),
+            (Metric::Fid, "FID"),
+            (Metric::Sfid, "sFID"),
+            (Metric::Precision, "Precision"),
+            (Metric::Recall, "Recall"),
         ],
     }
 }
@@ -250,12 +186,10 @@ fn torch_fidelity() -> Rules {
     Rules {
         preprocessing: Preprocessing::Tf1,
         mixed_sizes: false,
-        frechet: frechet(Precision::F32, Trace::Eigenvalues),
+        trace: Trace::Eigenvalues,
         inception_score: Some(InceptionScore {
             splits: Splits::Into(10),
             shuffle: Some(2020),
-            bias: false,
-            softmax: Precision::F64,
         }),
         kid: Some(Kid {
             subsets: 100,
@@ -266,30 +200,38 @@ fn torch_fidelity() -> Rules {
         neighbours: Some(Neighbours {
             k: 3,
             edge: Edge::Inside,
-            distance: Precision::F32,
+            distances: Distances::Exact,
             reference: None,
             samples: None,
             random: false,
         }),
         infinity: None,
-        quantities: &[
-            (Quantity::InceptionScore, "inception_score_mean"),
-            (Quantity::InceptionScoreStd, "inception_score_std"),
-            (Quantity::Fid, "frechet_inception_distance"),
-            (Quantity::Kid, "kernel_inception_distance_mean"),
-            (Quantity::KidStd, "kernel_inception_distance_std"),
-            (Quantity::Precision, "precision"),
-            (Quantity::Recall, "recall"),
-            (Quantity::FScore, "f_score"),
+        metrics: &[
+            (Metric::Is, "inception_score_mean"),
+            (Metric::IsStd, "inception_score_std"),
+            (Metric::Fid, "frechet_inception_distance"),
+            (Metric::Kid, "kernel_inception_distance_mean"),
+            (Metric::KidStd, "kernel_inception_distance_std"),
+            (Metric::Precision, "precision"),
+            (Metric::Recall, "recall"),
+            (Metric::FScore, "f_score"),
         ],
     }
 }
 
-fn clean_fid(preprocessing: Preprocessing, mixed_sizes: bool) -> Rules {
+/// The same rules of a tool that resizes images one by one, whatever their sizes.
+fn one_by_one(rules: Rules) -> Rules {
+    Rules {
+        mixed_sizes: true,
+        ..rules
+    }
+}
+
+fn clean_fid(preprocessing: Preprocessing) -> Rules {
     Rules {
         preprocessing,
-        mixed_sizes,
-        frechet: frechet(Precision::F32, RETRIED),
+        mixed_sizes: false,
+        trace: Trace::SqrtmRetried,
         inception_score: None,
         kid: Some(Kid {
             subsets: 100,
@@ -299,7 +241,7 @@ fn clean_fid(preprocessing: Preprocessing, mixed_sizes: bool) -> Rules {
         }),
         neighbours: None,
         infinity: None,
-        quantities: &[(Quantity::Fid, "FID"), (Quantity::Kid, "KID")],
+        metrics: &[(Metric::Fid, "FID"), (Metric::Kid, "KID")],
     }
 }
 
@@ -307,12 +249,10 @@ fn dgm_eval() -> Rules {
     Rules {
         preprocessing: Preprocessing::Torch,
         mixed_sizes: true,
-        frechet: frechet(Precision::F64, RETRIED),
+        trace: Trace::SqrtmRetried,
         inception_score: Some(InceptionScore {
             splits: Splits::Whole(10),
             shuffle: Some(2020),
-            bias: false,
-            softmax: Precision::F32,
         }),
         kid: Some(Kid {
             subsets: 100,
@@ -323,7 +263,7 @@ fn dgm_eval() -> Rules {
         neighbours: Some(Neighbours {
             k: 5,
             edge: Edge::Outside,
-            distance: Precision::F64,
+            distances: Distances::Exact,
             reference: Some(10_000),
             samples: Some(10_000),
             random: true,
@@ -332,18 +272,18 @@ fn dgm_eval() -> Rules {
             points: 15,
             from: 5000,
         }),
-        quantities: &[
-            (Quantity::Fid, "fd"),
-            (Quantity::FidInfinity, "fd_infinity_value"),
-            (Quantity::Kid, "kd_value"),
+        metrics: &[
+            (Metric::Fid, "fd"),
+            (Metric::FidInfinity, "fd_infinity_value"),
+            (Metric::Kid, "kd_value"),
             // The tool calls the standard deviation a variance.
-            (Quantity::KidStd, "kd_variance"),
-            (Quantity::Precision, "precision"),
-            (Quantity::Recall, "recall"),
-            (Quantity::Density, "density"),
-            (Quantity::Coverage, "coverage"),
-            (Quantity::InceptionScore, "inception score"),
-            (Quantity::InceptionScoreStd, "inception std"),
+            (Metric::KidStd, "kd_variance"),
+            (Metric::Precision, "precision"),
+            (Metric::Recall, "recall"),
+            (Metric::Density, "density"),
+            (Metric::Coverage, "coverage"),
+            (Metric::Is, "inception score"),
+            (Metric::IsStd, "inception std"),
         ],
     }
 }

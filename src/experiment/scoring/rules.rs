@@ -1,6 +1,10 @@
-//! What an evaluator does between images and numbers, as data: the vocabulary of the presets in `evaluator.rs`.
+//! What an evaluator does between images and numbers, as data: the vocabulary of the presets.
 
+use crate::experiment::scoring::metric::{Method, Metric};
 use serde::{Deserialize, Serialize};
+
+/// The fewest images that an interval can be taken from.
+pub const FEWEST: usize = 5;
 
 /// How RGB bytes become the Inception network's input, f32 [3, 299, 299]. Features are extracted once for each of
 /// these that a set of presets asks for.
@@ -36,79 +40,19 @@ impl Preprocessing {
     }
 }
 
-/// What an evaluator prints.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Quantity {
-    /// Fréchet distance of the 2,048 pooled features.
-    Fid,
-    /// Fréchet distance of ADM's 2,023 spatial features: 7 channels of Mixed_6d's 1x1 branch, row, column, channel.
-    Sfid,
-    /// FID extrapolated to endlessly many samples.
-    FidInfinity,
-    InceptionScore,
-    /// Standard deviation over the splits, ddof 0.
-    InceptionScoreStd,
-    Kid,
-    /// Standard deviation over the subsets, ddof 0.
-    KidStd,
-    Precision,
-    Recall,
-    /// Harmonic mean of precision and recall.
-    FScore,
-    Density,
-    Coverage,
-}
-
-impl Quantity {
-    /// By the balls of nearest neighbours.
-    fn by_neighbours(self) -> bool {
-        use Quantity::*;
-        matches!(self, Precision | Recall | FScore | Density | Coverage)
-    }
-
-    fn by_kernel(self) -> bool {
-        matches!(self, Quantity::Kid | Quantity::KidStd)
-    }
-
-    /// Whether images are compared with the reference's images, beyond its statistics.
-    pub fn compares_images(self) -> bool {
-        self.by_neighbours() || self.by_kernel()
-    }
-}
-
-/// The type that a tool's NumPy arithmetic works in.
+/// How a tool takes the trace of the root of the product of two covariances. Here it is exact for all of them;
+/// what a tool prints instead where covariances are singular is told beside it
+/// when it is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Precision {
-    F16,
-    F32,
-    F64,
-}
-
-/// The trace of the root of the product of two covariances.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Trace {
-    /// SciPy's `sqrtm` of the product.
-    Sqrtm {
-        /// Added to both diagonals for a second try where the first is not finite.
-        epsilon: Option<f64>,
-        /// Largest imaginary part on the diagonal; a larger one is the tool's error. None ignores them.
-        imaginary: Option<f64>,
-    },
+    /// The real part of SciPy's `sqrtm` of the product, whatever comes.
+    Sqrtm,
+    /// SciPy's `sqrtm`; where it is not finite, that of the covariances with 1e-6 added to both diagonals: pytorch-fid's
+    /// form, which most tools copied.
+    SqrtmRetried,
     /// The sum of the real parts of the roots of the product's eigenvalues.
     Eigenvalues,
-}
-
-/// Moments of features and their Fréchet distance. The covariance divides by n - 1 in every tool.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Frechet {
-    /// Subtracted from n in the covariance's divisor.
-    pub ddof: usize,
-    /// In which the mean is taken and subtracted; covariances are f64 everywhere.
-    pub mean: Precision,
-    pub trace: Trace,
 }
 
 /// Which images make one split of the Inception Score.
@@ -123,16 +67,13 @@ pub enum Splits {
     Whole(usize),
 }
 
-/// The Inception Score: exp of the mean divergence of p(y | x) from p(y), a split at a time, then the mean.
+/// The Inception Score: exp of the mean divergence of p(y | x) from p(y), a split at a time, then the mean. Class scores are
+/// without the last layer's bias, as every tool here takes them, and the softmax is of f64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InceptionScore {
     pub splits: Splits,
     /// Seed of NumPy's `RandomState(seed).permutation(n)` that orders the images; none keeps their order.
     pub shuffle: Option<u32>,
-    /// Whether the last layer's bias is added; no preset's tool does.
-    pub bias: bool,
-    /// In which the softmax is taken.
-    pub softmax: Precision,
 }
 
 /// Kernel distance: the unbiased mean over subsets of the polynomial kernel (x y / d + 1)^3.
@@ -147,7 +88,7 @@ pub struct Kid {
     pub strict_size: bool,
 }
 
-/// Whether a point on the edge of a ball lies inside.
+/// Whether a point on the surface of a hypersphere lies inside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Edge {
@@ -157,15 +98,24 @@ pub enum Edge {
     Outside,
 }
 
-/// Precision and recall, and density and coverage where the tool prints them, by balls of k nearest neighbours.
+/// In which distances between features are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Distances {
+    /// As exact distances would decide. Tools that work in f32 or f64 differ from it where rounding decides.
+    Exact,
+    /// Squared distances, norms and products rounded to f16, with f32 for a block that overflows.
+    Half,
+}
+
+/// Precision and recall, and density and coverage where the tool prints them: each image of a side carries a hypersphere
+/// that reaches to its k-th nearest neighbour on that side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Neighbours {
     /// Nearest neighbours, the point itself not counted.
     pub k: usize,
     pub edge: Edge,
-    /// In which distances are taken. F16: squared distances, norms and products rounded to f16, with f32 for a block
-    /// that overflows.
-    pub distance: Precision,
+    pub distances: Distances,
     /// Reference images at most; none takes all.
     pub reference: Option<usize>,
     /// Samples at most; none takes all.
@@ -183,26 +133,31 @@ pub struct Infinity {
     pub from: usize,
 }
 
-/// All that decides an evaluator's numbers; a part that the tool lacks is none.
+/// What decides an evaluator's numbers, beside the features; a part that the tool lacks is none.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Rules {
     pub preprocessing: Preprocessing,
     /// Whether images of several sizes may stand in one set: where the tool resizes them one by one.
     pub mixed_sizes: bool,
-    pub frechet: Frechet,
+    pub trace: Trace,
     pub inception_score: Option<InceptionScore>,
     pub kid: Option<Kid>,
     pub neighbours: Option<Neighbours>,
     pub infinity: Option<Infinity>,
     /// What the tool prints, under the name that it prints.
-    pub quantities: &'static [(Quantity, &'static str)],
+    pub metrics: &'static [(Metric, &'static str)],
 }
 
 impl Rules {
-    /// The tool's name of a quantity; none where it has no such number.
-    pub fn published(&self, quantity: Quantity) -> Option<&'static str> {
-        let mut all = self.quantities.iter();
-        all.find(|(q, _)| *q == quantity).map(|(_, name)| *name)
+    /// The tool's name of a metric; none where it has no such number.
+    pub fn published(&self, metric: Metric) -> Option<&'static str> {
+        let mut all = self.metrics.iter();
+        all.find(|(m, _)| *m == metric).map(|(_, name)| *name)
+    }
+
+    /// The ids of its metrics.
+    pub fn ids(&self) -> Vec<&'static str> {
+        self.metrics.iter().map(|(metric, _)| metric.id()).collect()
     }
 
     /// Whether images are compared with the reference's images, beyond its statistics.
@@ -210,35 +165,17 @@ impl Rules {
         self.neighbours.is_some() || self.kid.is_some()
     }
 
-    /// The same rules for some of the quantities; a part that none of them needs is none.
-    pub fn only(mut self, asked: &[Quantity]) -> Rules {
-        let kept = self.quantities.iter().copied();
-        let kept: Vec<_> = kept.filter(|(q, _)| asked.contains(q)).collect();
+    /// The same rules for some of the metrics; a part that none of them needs is none.
+    pub fn only(mut self, asked: &[Metric]) -> Rules {
+        let kept = self.metrics.iter().copied();
+        let kept: Vec<_> = kept.filter(|(m, _)| asked.contains(m)).collect();
         // A program makes few selections, and each lives as long as it.
-        self.quantities = Vec::leak(kept);
-        let asks = |of: fn(Quantity) -> bool| self.quantities.iter().any(|(q, _)| of(*q));
+        self.metrics = Vec::leak(kept);
+        let asks = |method| self.metrics.iter().any(|(m, _)| m.row().method == method);
         Rules {
-            neighbours: self.neighbours.filter(|_| asks(Quantity::by_neighbours)),
-            kid: self.kid.filter(|_| asks(Quantity::by_kernel)),
+            neighbours: self.neighbours.filter(|_| asks(Method::Neighbours)),
+            kid: self.kid.filter(|_| asks(Method::Kernel)),
             ..self
         }
-    }
-}
-
-/// A quantity's name in files: `fid`, `is`, `kid-std`.
-pub fn metric(quantity: Quantity) -> &'static str {
-    match quantity {
-        Quantity::Fid => "fid",
-        Quantity::Sfid => "sfid",
-        Quantity::FidInfinity => "fid-infinity",
-        Quantity::InceptionScore => "is",
-        Quantity::InceptionScoreStd => "is-std",
-        Quantity::Kid => "kid",
-        Quantity::KidStd => "kid-std",
-        Quantity::Precision => "precision",
-        Quantity::Recall => "recall",
-        Quantity::FScore => "f-score",
-        Quantity::Density => "density",
-        Quantity::Coverage => "coverage",
     }
 }

@@ -38,13 +38,19 @@ impl Meta {
 
     /// A reference of another net, or of other pixels for the same net, measures nothing.
     pub fn fits(&self, weights: &str, how: Option<Preprocessing>) -> Result<()> {
+        let cropped = if self.resolution > 0 {
+            format!(" --resolution {}", self.resolution)
+        } else {
+            String::new()
+        };
         let short = |digest: &str| digest.get(..8).unwrap_or(digest).to_string();
         ensure!(
             self.extractor == weights,
-            "it was made with another feature net (sha256 {}, the one in use has {})\nhint: make it again: runner reference {} --weights FEATURES --out FILE",
+            "it was made with another feature net (sha256 {}, the one in use has {})\nhint: make it again: runner reference {}{cropped} --count {} --weights FEATURES --out FILE",
             short(&self.extractor),
             short(weights),
-            self.data
+            self.data,
+            self.count
         );
         let named = |how: Option<Preprocessing>| how.map_or("none", Preprocessing::name);
         ensure!(

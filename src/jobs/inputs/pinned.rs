@@ -3,7 +3,7 @@
 use crate::experiment::catalogue::{self, SCHEME};
 use crate::experiment::file::experiment::Eval;
 use crate::experiment::key::{digest_file, hex};
-use crate::experiment::scoring::preset::INCEPTION;
+use crate::experiment::scoring::feature_space::FeatureSpace;
 use anyhow::{Context, Result, ensure};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
@@ -59,7 +59,7 @@ pub fn pinned_reference(path: &Path, eval: &Eval) -> Result<Pinned> {
     }
     let shown = path.display();
     ensure!(
-        eval.features == INCEPTION,
+        FeatureSpace::named(&eval.features).is_published(),
         "eval.reference = \"{shown}\" is a folder, and features of \"{0}\" are compared with a file of statistics\nhint: make one of the folder: `runner reference {shown} --resolution R --count N --weights {1} --out FILE.npz`, with the samples' R",
         eval.features,
         eval.weights.display()

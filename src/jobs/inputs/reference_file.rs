@@ -1,8 +1,9 @@
 //! What a reference offers, by the names and shapes in its file: known before hours are spent on samples.
 
-use crate::experiment::scoring::rules::{Quantity, Rules, metric};
+use crate::experiment::scoring::metric::{Metric, Need};
+use crate::experiment::scoring::rules::Rules;
 use crate::io::numpy::npz::Npz;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use std::path::Path;
 
 /// Where a path leads.
@@ -45,23 +46,25 @@ pub fn check_offer(path: &Path, rules: &Rules) -> Result<()> {
         features |= file.has("meta") && file.has("features");
         spatial |= file.has("mu_s") && file.has("sigma_s");
     }
+    let ids = |need| needing(rules, need).map(Metric::id).collect::<Vec<_>>();
     ensure!(
         features || !rules.compares_images(),
         "{} holds statistics alone, and {} compare images\nhint: take them out, or name the images as the reference, or a file that `runner reference` makes of them",
         path.display(),
-        compared(rules)
+        ids(Need::RealFeatures).join(", ")
     );
-    ensure!(
-        spatial || rules.published(Quantity::Sfid).is_none(),
-        "{} has no spatial statistics, which sfid needs\nhint: take `sfid` out, or name a reference of the ADM evaluator or of `runner reference`",
-        path.display()
-    );
+    if let Some(metric) = needing(rules, Need::Spatial).next().filter(|_| !spatial) {
+        bail!(
+            "{} has no spatial statistics, which {metric} needs\nhint: take `{metric}` out, or name a reference of the ADM evaluator or of `runner reference`",
+            path.display(),
+            metric = metric.id()
+        );
+    }
     Ok(())
 }
 
-/// The names of what needs the reference's images.
-fn compared(rules: &Rules) -> String {
-    let named = rules.quantities.iter().filter(|(q, _)| q.compares_images());
-    let named: Vec<&str> = named.map(|(q, _)| metric(*q)).collect();
-    named.join(", ")
+/// What the rules measure that has a need.
+fn needing(rules: &Rules, need: Need) -> impl Iterator<Item = Metric> {
+    let metrics = rules.metrics.iter().map(|(metric, _)| *metric);
+    metrics.filter(move |metric| metric.needs(need))
 }

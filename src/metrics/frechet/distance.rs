@@ -7,8 +7,9 @@ use anyhow::{Result, ensure};
 /// What SciPy-based programs add to both diagonals when their square root fails.
 pub const SCIPY_EPS: f64 = 1e-6;
 
-/// |m₁ - m₂|² + tr C₁ + tr C₂ - 2·tr (C₁·C₂)^{1/2}: FID on pooled Inception features, sFID on
-/// spatial ones, FD on any others.
+/// |m₁ - m₂|² + tr C₁ + tr C₂ - 2·tr (C₁·C₂)^{1/2}: FID on pooled Inception features (Heusel et al.
+/// 2017, arXiv:1706.08500, eq. 6), sFID on spatial ones (Nash et al. 2021, arXiv:2103.03841), FD on
+/// any others.
 ///
 /// Exact for covariances of any rank: no ε is added to a diagonal, as scipy's square root needs.
 pub fn frechet(a: &Moments, b: &Moments) -> Result<f64> {
@@ -40,9 +41,10 @@ impl Reference {
     /// The same number, to the last digits, as [`frechet`] of the reference and `other`.
     pub fn distance(&self, other: &Moments) -> Result<f64> {
         same_dim(self.moments.dim(), other.dim())?;
-        let roots = match known_rank(other) < self.factor.rank() {
-            true => trace_sqrt_product(&Factor::of(other.matrix())?, self.moments.matrix())?,
-            false => trace_sqrt_product(&self.factor, other.matrix())?,
+        let roots = if known_rank(other) < self.factor.rank() {
+            trace_sqrt_product(&Factor::of(other.matrix())?, self.moments.matrix())?
+        } else {
+            trace_sqrt_product(&self.factor, other.matrix())?
         };
         Ok(assemble(&self.moments, other, roots))
     }

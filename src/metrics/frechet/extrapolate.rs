@@ -55,8 +55,8 @@ impl Extrapolation {
 }
 
 /// FID∞ of `rows` to a reference: the distances of random subsets, drawn afresh for each point,
-/// and the line of least squares through them ("Effectively Unbiased FID and Inception Score",
-/// Chong and Forsyth 2020). At least 3 points of different sizes are needed.
+/// and the line of least squares through them (Chong and Forsyth 2020, "Effectively Unbiased FID and
+/// Inception Score", arXiv:1911.07023). At least 3 points of different sizes are needed.
 pub fn extrapolate(
     reference: &Reference,
     rows: &mut dyn Rows,
@@ -72,9 +72,12 @@ pub fn extrapolate(
     );
     let step = (n - rule.first) as f64 / (rule.count - 1) as f64;
     let sizes: Vec<usize> = (0..rule.count)
-        .map(|i| match i + 1 == rule.count {
-            true => n,
-            false => (rule.first as f64 + step * i as f64) as usize,
+        .map(|i| {
+            if i + 1 == rule.count {
+                n
+            } else {
+                (rule.first as f64 + step * i as f64) as usize
+            }
         })
         .collect();
     let mut points = Vec::with_capacity(sizes.len());

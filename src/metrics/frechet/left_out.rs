@@ -16,6 +16,8 @@ use anyhow::{Result, ensure};
 use faer::{Mat, MatRef};
 use rayon::prelude::*;
 
+/// The fewest rows, of which three can be left out and two still have a covariance.
+pub const FEWEST: usize = 5;
 /// Rows of which pairs and triples are left out as well.
 const PAIRED: usize = 1000;
 /// Row i is left out with i + p and i + 2p of them, for each p here.
@@ -28,7 +30,7 @@ const BELOW: f64 = 18.0;
 const ABOVE: f64 = 12.0;
 
 impl Reference {
-    /// The distance of `rows` `[n, d]` (n >= 5, of moments `moments`) to the reference, and what
+    /// The distance of `rows` `[n, d]` (n >= [`FEWEST`], of moments `moments`) to the reference, and what
     /// leaving out each row, and pairs and triples of some rows, does to it.
     ///
     /// Rows are read once, in blocks; memory grows with d² and with n numbers, not with n·d.
@@ -42,8 +44,8 @@ impl Reference {
             moments.n
         );
         ensure!(
-            n >= 5,
-            "an interval of a distance needs at least 5 images, found {n}"
+            n >= FEWEST,
+            "an interval of a distance needs at least {FEWEST} images, found {n}"
         );
         let turned = Turned::of(self, moments)?;
         let paired = subset(0, 0, n, PAIRED.min(n));

@@ -10,6 +10,7 @@ use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::{llt, llt_pivoting};
 use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
 use faer::linalg::matmul::matmul;
+use faer::linalg::matmul::triangular::BlockStructure::{Rectangular, TriangularLower};
 use faer::linalg::matmul::triangular::{BlockStructure, matmul as half_matmul};
 use faer::linalg::svd::{ComputeSvdVectors, svd, svd_scratch};
 use faer::{Accum, Mat, MatMut, MatRef, Par};
@@ -25,9 +26,10 @@ const ROUNDING_ALLOWED: f64 = 1e-10;
 
 /// How a matrix of `n` rows is worked on; it depends on nothing else.
 fn par(n: usize) -> Par {
-    match n < SMALL {
-        true => Par::Seq,
-        false => Par::rayon(SHARES),
+    if n < SMALL {
+        Par::Seq
+    } else {
+        Par::rayon(SHARES)
     }
 }
 
@@ -62,8 +64,8 @@ fn evd(a: MatRef<'_, f64>, vectors: Option<MatMut<'_, f64>>) -> Result<Vec<f64>>
 /// `L` `[d, r]` with `L·Lᵀ` = `a`, where r is the rank of the positive semi-definite `a`.
 pub struct Factor {
     pub matrix: Mat<f64>,
-    /// Whether `matrix` is lower triangular, so that products need half the work.
-    triangular: bool,
+    /// Of `matrix`: products with a lower triangle need half the work.
+    shape: BlockStructure,
 }
 
 impl Factor {
@@ -78,7 +80,7 @@ impl Factor {
         if largest == 0.0 {
             return Ok(Factor {
                 matrix: Mat::zeros(d, 0),
-                triangular: false,
+                shape: Rectangular,
             });
         }
         let mut l = lower(a);
@@ -94,7 +96,7 @@ impl Factor {
             return Ok(Factor {
                 // The factorisation leaves what it likes above the diagonal.
                 matrix: lower(l.as_ref()),
-                triangular: true,
+                shape: TriangularLower,
             });
         }
         Factor::pivoted(a)
@@ -120,13 +122,16 @@ impl Factor {
         .map_err(|_| {
             anyhow!("a covariance has a negative variance\nhint: the file that it came from may be damaged")
         })?;
-        let matrix = Mat::from_fn(d, info.rank, |i, j| match inverse[i] >= j {
-            true => l[(inverse[i], j)],
-            false => 0.0,
+        let matrix = Mat::from_fn(d, info.rank, |i, j| {
+            if inverse[i] >= j {
+                l[(inverse[i], j)]
+            } else {
+                0.0
+            }
         });
         Ok(Factor {
             matrix,
-            triangular: false,
+            shape: Rectangular,
         })
     }
 
@@ -139,49 +144,31 @@ impl Factor {
         let (d, r) = (self.matrix.nrows(), self.rank());
         let mut right = Mat::zeros(d, r);
         half(
-            right.as_mut(),
+            (right.as_mut(), Rectangular),
             Accum::Replace,
-            (b, false),
-            (self.matrix.as_ref(), self.triangular),
-            false,
+            (b, Rectangular),
+            (self.matrix.as_ref(), self.shape),
         );
         let mut out = Mat::zeros(r, r);
         half(
-            out.as_mut(),
+            (out.as_mut(), TriangularLower),
             Accum::Replace,
-            (self.matrix.transpose(), self.triangular),
-            (right.as_ref(), false),
-            true,
+            (self.matrix.transpose(), self.shape.transpose()),
+            (right.as_ref(), Rectangular),
         );
         out
     }
 }
 
-/// A product of which one side or the result may be triangular: the left one upper, the right
-/// one lower, the result lower.
+/// `to` = or += `a`·`b`, each of its shape: zeros of a triangle are not multiplied.
 fn half(
-    to: MatMut<'_, f64>,
+    (to, to_shape): (MatMut<'_, f64>, BlockStructure),
     accum: Accum,
-    (a, upper): (MatRef<'_, f64>, bool),
-    (b, lower): (MatRef<'_, f64>, bool),
-    only_lower: bool,
+    (a, a_shape): (MatRef<'_, f64>, BlockStructure),
+    (b, b_shape): (MatRef<'_, f64>, BlockStructure),
 ) {
-    let shape = |triangular, triangle| match triangular {
-        true => triangle,
-        false => BlockStructure::Rectangular,
-    };
     let par = par(a.nrows().max(b.ncols()));
-    half_matmul(
-        to,
-        shape(only_lower, BlockStructure::TriangularLower),
-        accum,
-        a,
-        shape(upper, BlockStructure::TriangularUpper),
-        b,
-        shape(lower, BlockStructure::TriangularLower),
-        1.0,
-        par,
-    );
+    half_matmul(to, to_shape, accum, a, a_shape, b, b_shape, 1.0, par);
 }
 
 /// The lower triangle of `a`, zeros above.
@@ -225,9 +212,12 @@ pub fn trace_sqrt_product(a: &Factor, b: MatRef<'_, f64>) -> Result<f64> {
 /// How far rounding, which moves all eigenvalues alike, may move the sum of their roots.
 fn roots_rounding(rising: &[f64]) -> f64 {
     let unit = EIGENVALUE_ROUNDING * f64::EPSILON * rising.last().copied().unwrap_or(0.0).max(0.0);
-    let square = |v: &f64| match *v > unit {
-        true => unit * unit / (4.0 * v),
-        false => unit,
+    let square = |v: &f64| {
+        if *v > unit {
+            unit * unit / (4.0 * v)
+        } else {
+            unit
+        }
     };
     rising.iter().map(square).sum::<f64>().sqrt()
 }
@@ -267,7 +257,12 @@ pub fn rounding_floor(rising: &[f64]) -> f64 {
 
 /// Adds `x·xᵀ` of `x` `[d, n]` to the lower triangle of `to` `[d, d]`.
 pub fn add_gram(to: MatMut<'_, f64>, x: MatRef<'_, f64>) {
-    half(to, Accum::Add, (x, false), (x.transpose(), false), true);
+    half(
+        (to, TriangularLower),
+        Accum::Add,
+        (x, Rectangular),
+        (x.transpose(), Rectangular),
+    );
 }
 
 /// `a·b`.

@@ -2,8 +2,6 @@
 
 use crate::metrics::intervals::resample::percentiles;
 
-/// The 97.5 % point of the standard normal distribution.
-pub(crate) const Z: f64 = 1.959963984540054;
 /// The least part of the jackknife's variance that is left when the pairs' part is taken off: half
 /// is right where images count in pairs alone, as in the distance of two equal distributions.
 const LEAST_PART: f64 = 0.5;

@@ -3,5 +3,6 @@
 pub mod draws;
 pub mod jackknife;
 pub(crate) mod mersenne;
+pub mod normal;
 pub mod paired;
 pub mod resample;

@@ -28,7 +28,7 @@ pub fn percentiles(each: &[f64]) -> (f64, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::intervals::jackknife::Z;
+    use crate::metrics::intervals::normal::Z;
 
     #[test]
     fn the_percentiles_of_many_images_are_those_of_a_normal_distribution() {

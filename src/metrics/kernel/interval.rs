@@ -7,7 +7,8 @@
 //! et al. 2012, "A Kernel Two-Sample Test", theorem 12): right-skewed, and no normal one.
 
 use crate::metrics::intervals::draws::subset;
-use crate::metrics::intervals::jackknife::{Jackknife, Z};
+use crate::metrics::intervals::jackknife::Jackknife;
+use crate::metrics::intervals::normal::Z;
 use crate::metrics::kernel::mmd::{Side, Sums, cube};
 use crate::random::stream::{below, named};
 use anyhow::{Result, ensure};
@@ -40,7 +41,7 @@ pub struct KernelInterval {
 /// chance of its own n rows, which would count H twice; it is shrunk to its unbiased variance,
 /// Var ĥ - E H²/(n - 1), so that the law has the unbiased variance of Bounliphone et al. 2016 and
 /// Sutherland et al. 2017, 4/n·Var h + 2/(n(n - 1))·E H². The interval lies between the law's
-/// points at the levels Φ(z/(1 - a·z)), z = ±1.96, a = a sixth of its skewness: an estimate that
+/// points at the levels Φ(z/(1 - a·z)), z = ±[`Z`], a = a sixth of its skewness: an estimate that
 /// comes out low comes with a low variance, which the acceleration a makes good (Efron 1987,
 /// "Better Bootstrap Confidence Intervals"; its other constant, for a median that is off, is left
 /// out, as the average is wanted). Above [`PAIRED`] rows, H is that of so many drawn ones, its
@@ -119,9 +120,10 @@ fn law(sums: &Sums, pairs: &Pairs, rows: &[usize]) -> Vec<f64> {
     let known = (spread(&all).1 - pairs.square / (n - 1.0)).max(0.0);
     let mut single: Vec<f64> = rows.iter().map(|&i| all[i]).collect();
     let (mean, variance) = spread(&single);
-    let scale = match variance > 0.0 {
-        true => (known / variance).sqrt(),
-        false => 0.0,
+    let scale = if variance > 0.0 {
+        (known / variance).sqrt()
+    } else {
+        0.0
     };
     single.iter_mut().for_each(|v| *v = (*v - mean) * scale);
     let first = 2.0 / (s * n).sqrt();
@@ -158,9 +160,10 @@ fn between(rising: &[f64]) -> [f64; 2] {
     let mean = rising.iter().sum::<f64>() / count;
     let power = |p: i32| rising.iter().map(|v| (v - mean).powi(p)).sum::<f64>() / count;
     let deviation = power(2).sqrt();
-    let acceleration = match deviation > 0.0 {
-        true => power(3) / (6.0 * deviation.powi(3)),
-        false => 0.0,
+    let acceleration = if deviation > 0.0 {
+        power(3) / (6.0 * deviation.powi(3))
+    } else {
+        0.0
     };
     [-Z, Z].map(|z| {
         let z = z / (1.0 - acceleration * z).max(LEAST);

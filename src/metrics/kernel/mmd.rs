@@ -1,7 +1,8 @@
-//! The kernel distance (KID): an unbiased squared maximum mean discrepancy, kernel (x·y/d + 1)³.
+//! The kernel distance (KID; Bińkowski et al. 2018, arXiv:1801.01401, section 4): an unbiased squared maximum mean
+//! discrepancy, kernel (x·y/d + 1)³.
 
 use crate::metrics::intervals::mersenne::Mersenne;
-use crate::metrics::neighbours::distances::{Tile, tiles};
+use crate::metrics::neighbours::distances::{Tile, tiles, tiles_of_one};
 use crate::metrics::rows::check_rows;
 use anyhow::{Result, ensure};
 use faer::linalg::matmul::matmul;
@@ -70,11 +71,9 @@ pub fn kid(x: &[f32], y: &[f32], d: usize, rule: KidRule) -> Result<KernelDistan
         size,
         seed,
     }) = rule;
-    let first_first = matches!(rule, KidRule::TorchFidelity { .. });
-    let size = if first_first {
-        size
-    } else {
-        size.min(n).min(m)
+    let size = match rule {
+        KidRule::TorchFidelity { .. } => size,
+        KidRule::CleanFid { .. } => size.min(n).min(m),
     };
     ensure!(
         subsets > 0 && size >= 2 && n >= size && m >= size,
@@ -82,12 +81,12 @@ pub fn kid(x: &[f32], y: &[f32], d: usize, rule: KidRule) -> Result<KernelDistan
     );
     let mut random = Mersenne::new(seed);
     let draws: Vec<(Vec<usize>, Vec<usize>)> = (0..subsets)
-        .map(|_| match first_first {
-            true => {
+        .map(|_| match rule {
+            KidRule::TorchFidelity { .. } => {
                 let a = random.choice(n, size);
                 (a, random.choice(m, size))
             }
-            false => {
+            KidRule::CleanFid { .. } => {
                 let b = random.choice(m, size);
                 (random.choice(n, size), b)
             }
@@ -147,22 +146,18 @@ impl Side {
     /// The sum over pairs of two different rows, each counted twice.
     fn within(&self) -> f64 {
         let n = self.0.ncols();
-        let blocks = tiles(n, n, TILE, true).into_iter().map(|tile| {
+        let blocks = tiles_of_one(n, TILE).into_iter().map(|tile| {
             let part = |first, count| Side(self.0.subcols(first, count).to_owned());
             let (a, b) = (
                 part(tile.first.0, tile.count.0),
                 part(tile.first.1, tile.count.1),
             );
             let kernels = a.kernels(&b);
-            match tile.first.0 == tile.first.1 {
-                true => off_diagonal(&kernels),
-                false => {
-                    2.0 * kernels
-                        .col_iter()
-                        .map(|c| c.iter().sum::<f64>())
-                        .sum::<f64>()
-                }
+            if tile.first.0 == tile.first.1 {
+                return off_diagonal(&kernels);
             }
+            let columns = kernels.col_iter().map(|c| c.iter().sum::<f64>());
+            2.0 * columns.sum::<f64>()
         });
         blocks.sum()
     }
@@ -206,9 +201,9 @@ impl Sums {
             n >= 2 && m >= 2,
             "the kernel distance needs at least 2 images a side, found {n} and {m}"
         );
-        let own = row_sums(x, x, d, true);
-        let cross = row_sums(x, y, d, false);
-        let other: f64 = row_sums(y, y, d, true).iter().sum();
+        let own = row_sums(x, Others::Own, d);
+        let cross = row_sums(x, Others::Of(y), d);
+        let other: f64 = row_sums(y, Others::Own, d).iter().sum();
         Ok(Sums {
             totals: (own.iter().sum(), cross.iter().sum(), other),
             own,
@@ -224,11 +219,23 @@ impl Sums {
     }
 }
 
-/// The sum of kernels of each row of `x` with all rows of `y`; of one set with itself without
-/// each row's own. Tiles' sums are added in a fixed order.
-fn row_sums(x: &[f32], y: &[f32], d: usize, same: bool) -> Vec<f64> {
-    let (n, m) = (x.len() / d, y.len() / d);
-    let tiles = tiles(n, m, TILE, same);
+/// What rows are paired with.
+#[derive(Clone, Copy)]
+enum Others<'r> {
+    /// The other rows of their own set.
+    Own,
+    /// All rows of another set.
+    Of(&'r [f32]),
+}
+
+/// The sum of kernels of each row of `x` with all `others`. Tiles' sums are added in a fixed order.
+fn row_sums(x: &[f32], others: Others, d: usize) -> Vec<f64> {
+    let n = x.len() / d;
+    let (y, tiles) = match others {
+        Others::Own => (x, tiles_of_one(n, TILE)),
+        Others::Of(y) => (y, tiles(n, y.len() / d, TILE)),
+    };
+    let same = matches!(others, Others::Own);
     let parts: Vec<(Vec<f64>, Vec<f64>)> = tiles
         .par_iter()
         .map(|&Tile { first, count }| {
@@ -240,9 +247,10 @@ fn row_sums(x: &[f32], y: &[f32], d: usize, same: bool) -> Vec<f64> {
                 (0..count.0).for_each(|i| kernels[(i, i)] = 0.0);
             }
             let columns = kernels.col_iter().map(|c| c.iter().sum()).collect();
-            let rows = match same && !diagonal {
-                true => kernels.row_iter().map(|r| r.iter().sum()).collect(),
-                false => Vec::new(),
+            let rows = if same && !diagonal {
+                kernels.row_iter().map(|r| r.iter().sum()).collect()
+            } else {
+                Vec::new()
             };
             (columns, rows)
         })

@@ -22,7 +22,7 @@ use rayon::prelude::*;
 const BLOCK: usize = 10_000;
 /// Rows of a tile's side within a block.
 const TILE: usize = 500;
-/// Neighbours that a ball reaches.
+/// The neighbour that a hypersphere reaches.
 const K: usize = 3;
 
 /// Which images lie in the other set's manifold.
@@ -55,7 +55,7 @@ pub fn adm_precision_recall(real: &[f32], generated: &[f32], d: usize) -> Result
     let (real_radii, generated_radii) = (real.radii(), generated.radii());
     let mut covered = vec![false; real.len()];
     let mut inside = vec![false; generated.len()];
-    for block in tiles(real.len(), generated.len(), BLOCK, false) {
+    for block in tiles(real.len(), generated.len(), BLOCK) {
         let hits = block_distances(&real, &generated, block, |tile, distances| {
             let (mut rows, mut columns) = (vec![false; tile.count.0], vec![false; tile.count.1]);
             for (i, column) in distances.col_iter().enumerate() {
@@ -93,7 +93,7 @@ impl<'a> Rounded<'a> {
         let n = rows.len() / d;
         ensure!(
             n > K,
-            "balls that reach the {K}rd neighbour need more than {K} images, found {n}"
+            "hyperspheres to the {K}rd neighbour need more than {K} images, found {n}"
         );
         let mut rounded = vec![f16::ZERO; rows.len()];
         rounded
@@ -124,7 +124,7 @@ impl<'a> Rounded<'a> {
     /// order, its own (0, or what rounding makes of it) among them.
     fn radii(&self) -> Vec<f32> {
         let mut nearest = vec![[f32::INFINITY; K + 1]; self.len()];
-        for block in tiles(self.len(), self.len(), BLOCK, false) {
+        for block in tiles(self.len(), self.len(), BLOCK) {
             let found = block_distances(self, self, block, |_, distances| {
                 let mut kept = vec![[f32::INFINITY; K + 1]; distances.ncols()];
                 for (kept, column) in kept.iter_mut().zip(distances.col_iter()) {
@@ -162,31 +162,42 @@ fn block_distances<T: Send>(
     block: Tile,
     see: impl Fn(Tile, MatRef<'_, f32>) -> T + Sync,
 ) -> Vec<(Tile, T)> {
-    let inner = tiles(block.count.0, block.count.1, TILE, false)
+    let inner = tiles(block.count.0, block.count.1, TILE)
         .into_iter()
         .map(|t| Tile {
             first: (block.first.0 + t.first.0, block.first.1 + t.first.1),
             count: t.count,
         })
         .collect::<Vec<_>>();
-    let all = |half: bool| -> Option<Vec<(Tile, T)>> {
+    let all = |width: Width| -> Option<Vec<(Tile, T)>> {
         let one = |&tile: &Tile| {
-            let distances = tile_distances(left, right, tile, half)?;
+            let distances = tile_distances(left, right, tile, width)?;
             Some((tile, see(tile, distances.as_ref())))
         };
         inner.par_iter().map(one).collect()
     };
-    all(true).or_else(|| all(false)).unwrap_or_default()
+    all(Width::Half)
+        .or_else(|| all(Width::Single))
+        .unwrap_or_default()
+}
+
+/// In which numbers distances are taken.
+#[derive(Clone, Copy, PartialEq)]
+enum Width {
+    /// f16
+    Half,
+    /// f32
+    Single,
 }
 
 /// Squared distances; none where they are of f16 and not all finite.
-fn tile_distances(left: &Rounded, right: &Rounded, tile: Tile, half: bool) -> Option<Mat<f32>> {
+fn tile_distances(left: &Rounded, right: &Rounded, tile: Tile, width: Width) -> Option<Mat<f32>> {
     let d = left.d;
     let values = |side: &Rounded, first: usize, count: usize| -> Vec<f32> {
         let range = first * d..(first + count) * d;
-        match half {
-            true => side.rounded[range].to_f32_vec(),
-            false => side.exact[range].to_vec(),
+        match width {
+            Width::Half => side.rounded[range].to_f32_vec(),
+            Width::Single => side.exact[range].to_vec(),
         }
     };
     let a = values(left, tile.first.0, tile.count.0);
@@ -200,9 +211,9 @@ fn tile_distances(left: &Rounded, right: &Rounded, tile: Tile, half: bool) -> Op
         1.0,
         Par::Seq,
     );
-    let (left, right) = match half {
-        true => (&left.rounded_squares, &right.rounded_squares),
-        false => (&left.exact_squares, &right.exact_squares),
+    let (left, right) = match width {
+        Width::Half => (&left.rounded_squares, &right.rounded_squares),
+        Width::Single => (&left.exact_squares, &right.exact_squares),
     };
     let mut halves = vec![f16::ZERO; tile.count.1];
     let mut finite = true;
@@ -210,7 +221,7 @@ fn tile_distances(left: &Rounded, right: &Rounded, tile: Tile, half: bool) -> Op
         let norm = left[tile.first.0 + i];
         let others = &right[tile.first.1..tile.first.1 + tile.count.1];
         let column = column.try_as_col_major_mut()?.as_slice_mut();
-        if half {
+        if width == Width::Half {
             // Four roundings: of the product, of its double, and of either sum.
             let through = |column: &mut [f32], halves: &mut [f16]| {
                 halves.convert_from_f32_slice(column);
@@ -230,5 +241,5 @@ fn tile_distances(left: &Rounded, right: &Rounded, tile: Tile, half: bool) -> Op
         finite &= column.iter().all(|v| v.is_finite());
         column.iter_mut().for_each(|v| *v = v.max(0.0));
     }
-    (finite || !half).then_some(out)
+    (finite || width == Width::Single).then_some(out)
 }

@@ -19,6 +19,17 @@ const TILE: usize = 512;
 /// fewer distances have to be taken again.
 const DEPTH: usize = 256;
 
+/// Whether a point whose distance is exactly a hypersphere's radius lies in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Border {
+    /// It does: the rule of improved precision and recall, of the ADM evaluator (but for its
+    /// rounding, see [`crate::metrics::neighbours::adm_manifold`]) and of torch-fidelity 0.4.0 (`<=` of
+    /// distances; it takes them in f32, so that a near tie may fall otherwise there).
+    Inside,
+    /// It does not: the rule of prdc 0.2 and dgm-eval.
+    Outside,
+}
+
 /// Feature rows `[n, d]` with their squared lengths.
 pub struct Points<'a> {
     rows: &'a [f32],
@@ -54,13 +65,13 @@ impl Distance<'_> {
         self.near - self.bound
     }
 
-    /// Whether the distance is at most `limit`, or less than it where `strict`.
-    pub fn within(&self, limit: f64, strict: bool) -> bool {
-        if (self.near - limit).abs() > self.bound {
-            return self.near < limit;
+    /// Whether a point at this distance lies in the hypersphere of squared radius `radius`.
+    pub fn within(&self, radius: f64, border: Border) -> bool {
+        if (self.near - radius).abs() > self.bound {
+            return self.near < radius;
         }
         let exact = self.exact();
-        exact < limit || (!strict && exact == limit)
+        exact < radius || (border == Border::Inside && exact == radius)
     }
 }
 
@@ -124,12 +135,13 @@ impl<'a> Points<'a> {
 
     fn distance(&self, i: usize, to: &Points<'a>, j: usize, inner: f32) -> Distance<'a> {
         let (a, b) = (self.squares[i], to.squares[j]);
-        let (near, bound) = match inner.is_finite() {
-            true => (
+        let (near, bound) = if inner.is_finite() {
+            (
                 a + b - 2.0 * f64::from(inner),
                 self.spread * self.lengths[i] * to.lengths[j] + 1e-14 * (a + b) + 1e-38,
-            ),
-            false => (0.0, f64::INFINITY),
+            )
+        } else {
+            (0.0, f64::INFINITY)
         };
         Distance {
             near,
@@ -148,9 +160,10 @@ impl<'a> Points<'a> {
 fn spread(d: usize) -> f64 {
     let roundings = d.min(DEPTH) + d.div_ceil(DEPTH);
     let terms = roundings as f64 * f64::from(f32::EPSILON) / 2.0;
-    match terms < 0.5 {
-        true => 2.02 * terms / (1.0 - terms),
-        false => f64::INFINITY,
+    if terms < 0.5 {
+        2.02 * terms / (1.0 - terms)
+    } else {
+        f64::INFINITY
     }
 }
 
@@ -161,18 +174,24 @@ pub struct Tile {
     pub count: (usize, usize),
 }
 
-/// The tiles of `n` by `m` pairs; of one set with itself only those with `first.0 <= first.1`,
-/// which hold every pair once, those on the diagonal twice.
-pub fn tiles(n: usize, m: usize, side: usize, same: bool) -> Vec<Tile> {
+/// The tiles of `n` by `m` pairs, of `side` rows a side.
+pub fn tiles(n: usize, m: usize, side: usize) -> Vec<Tile> {
     let starts = |n: usize| (0..n).step_by(side);
     starts(n)
         .flat_map(|i| starts(m).map(move |j| (i, j)))
-        .filter(|(i, j)| !same || i <= j)
         .map(|(i, j)| Tile {
             first: (i, j),
             count: (side.min(n - i), side.min(m - j)),
         })
         .collect()
+}
+
+/// The tiles of a set of `n` rows with itself: only those with `first.0 <= first.1`, which hold every
+/// pair once, those on the diagonal twice.
+pub fn tiles_of_one(n: usize, side: usize) -> Vec<Tile> {
+    let mut tiles = tiles(n, n, side);
+    tiles.retain(|tile| tile.first.0 <= tile.first.1);
+    tiles
 }
 
 /// What was kept about the rows of both sides.
@@ -194,7 +213,7 @@ pub fn across<'a, L: Default + Send, R: Default + Send>(
 ) -> Pairs<L, R> {
     let lefts = Grouped::of(from.len(), L::default);
     let rights = Grouped::of(to.len(), R::default);
-    tiles(from.len(), to.len(), TILE, false)
+    tiles(from.len(), to.len(), TILE)
         .into_par_iter()
         .for_each(|tile| {
             let inner = inner_products(from, to, tile);
@@ -228,12 +247,12 @@ pub fn among<S: Send>(
     step: impl Fn(&mut S, &Distance) + Sync,
 ) -> Vec<S> {
     let states = Grouped::of(points.len(), state);
-    tiles(points.len(), points.len(), TILE, true)
+    tiles_of_one(points.len(), TILE)
         .into_par_iter()
         .for_each(|tile| {
             let inner = inner_products(points, points, tile);
             let (first, second) = tile.first;
-            // The lower group is taken first by every thread, so that none waits for another in a circle.
+            // Every thread locks the group of lower rows first: two threads cannot wait for each other.
             let mut lefts = states.lock(first);
             let mut rights = (first != second).then(|| states.lock(second));
             let others: &[S] = rights.as_deref().unwrap_or(&lefts);
@@ -266,9 +285,10 @@ fn screen(
     right: impl Fn(usize) -> f64,
 ) -> Screen {
     // No partial sum of an inner product is above |x|·|y|, but for its rounding.
-    let spread = match from.longest * to.longest < 1e38 {
-        true => from.spread,
-        false => f64::INFINITY,
+    let spread = if from.longest * to.longest < 1e38 {
+        from.spread
+    } else {
+        f64::INFINITY
     };
     let lefts = &from.squares[tile.first.0..][..tile.count.0];
     let rights = &to.squares[tile.first.1..][..tile.count.1];

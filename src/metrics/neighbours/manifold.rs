@@ -1,4 +1,6 @@
-//! Improved precision and recall, density and coverage, by k-nearest-neighbour balls.
+//! Improved precision and recall (Kynkäänniemi et al. 2019, arXiv:1904.06991), density and coverage (Naeem et al. 2020,
+//! arXiv:2002.09797): every image carries a hypersphere that reaches to its k-th nearest neighbour in its own set, and all
+//! of a set's hyperspheres together estimate the manifold of its images.
 
 use crate::metrics::agreement::Share;
 use crate::metrics::intervals::jackknife::Jackknife;
@@ -6,22 +8,13 @@ use crate::metrics::neighbours::distances::{Pairs, Points, across, among};
 use anyhow::{Result, ensure};
 use std::collections::BTreeMap;
 
-/// When a point at exactly a ball's radius lies in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Border {
-    /// It does: the rule of improved precision and recall, of the ADM evaluator (but for its
-    /// rounding, see [`crate::metrics::neighbours::adm_manifold`]) and of torch-fidelity 0.4.0 (`<=` of
-    /// distances; it takes them in f32, so that a near tie may fall otherwise there).
-    Inside,
-    /// It does not: the rule of prdc 0.2 and dgm-eval.
-    Outside,
-}
+pub use crate::metrics::neighbours::distances::Border;
 
-/// Feature rows, each with a ball that reaches its k-th nearest other row.
+/// Feature rows, each with a hypersphere that reaches its k-th nearest other row.
 pub struct Manifold<'a> {
     points: Points<'a>,
     k: usize,
-    /// Squared radius of each ball.
+    /// Squared radius of each hypersphere.
     radii: Vec<f64>,
 }
 
@@ -33,7 +26,7 @@ impl<'a> Manifold<'a> {
         let points = Points::of(rows, d)?;
         ensure!(
             k >= 1 && points.len() > k,
-            "balls that reach the {k}th neighbour need more than {k} images, found {}",
+            "hyperspheres to the {k}th neighbour need more than {k} images, found {}",
             points.len()
         );
         let nearest = among(
@@ -56,7 +49,7 @@ impl<'a> Manifold<'a> {
         Ok(Manifold { points, k, radii })
     }
 
-    /// Number of balls.
+    /// Number of rows, each with its hypersphere.
     pub fn len(&self) -> usize {
         self.points.len()
     }
@@ -65,7 +58,7 @@ impl<'a> Manifold<'a> {
         self.points.is_empty()
     }
 
-    /// Which balls of either manifold hold which points of the other, in one run through all
+    /// Which hyperspheres of either manifold hold which points of the other, in one run through all
     /// pairs. Bit-identical for any number of threads.
     pub fn overlap(&self, generated: &Manifold<'a>, border: Border) -> Result<Overlap> {
         ensure!(
@@ -74,17 +67,16 @@ impl<'a> Manifold<'a> {
             self.points.dim(),
             generated.points.dim()
         );
-        let strict = border == Border::Outside;
         let Pairs { left, right } = across(
             (&self.points, &generated.points),
             (&self.radii, &generated.radii),
-            |real: &mut Ball, made: &mut usize, (i, j), distance| {
-                if distance.within(self.radii[i], strict) {
+            |real: &mut Sphere, made: &mut usize, (i, j), distance| {
+                if distance.within(self.radii[i], border) {
                     real.take(j);
                     *made += 1;
                 }
-                // Only the first ball that holds a real image counts.
-                if !real.covered && distance.within(generated.radii[j], strict) {
+                // One hypersphere that holds a real image is enough.
+                if !real.covered && distance.within(generated.radii[j], border) {
                     real.covered = true;
                 }
             },
@@ -92,21 +84,21 @@ impl<'a> Manifold<'a> {
         Ok(Overlap {
             k: self.k,
             counts: right,
-            balls: left,
+            spheres: left,
         })
     }
 }
 
-/// What a real image's ball holds, and whether a generated image's ball holds it.
+/// What a real image's hypersphere holds, and whether a generated image's holds it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Ball {
+struct Sphere {
     held: usize,
-    /// The first three held images that were met; all of them, where there are no more.
+    /// Three of the held images; all of them, where there are no more.
     which: [usize; 3],
     covered: bool,
 }
 
-impl Ball {
+impl Sphere {
     fn take(&mut self, j: usize) {
         if let Some(place) = self.which.get_mut(self.held) {
             *place = j;
@@ -115,17 +107,17 @@ impl Ball {
     }
 }
 
-/// How real and generated images lie in each other's balls.
+/// How real and generated images lie in each other's hyperspheres.
 pub struct Overlap {
     k: usize,
-    /// Real balls that hold each generated image.
+    /// Real hyperspheres that hold each generated image.
     counts: Vec<usize>,
-    balls: Vec<Ball>,
+    spheres: Vec<Sphere>,
 }
 
 impl Overlap {
     /// Precision: the share of generated images in the manifold of real ones (are they like real
-    /// images?).
+    /// images?); arXiv:1904.06991, eq. 1 and 2.
     ///
     /// The interval holds, 95 times in 100, the share that other generated images of the same
     /// kind would have in this manifold. Values depend on both counts of images and must only be
@@ -136,19 +128,20 @@ impl Overlap {
     }
 
     /// Recall: the share of real images in the manifold of generated ones (are all kinds of real
-    /// images made?), with an interval for other real images in this manifold of generated ones.
+    /// images made?; arXiv:1904.06991, eq. 1 and 2), with an interval for other real images in this manifold of generated ones.
     pub fn recall(&self) -> Share {
-        let hits: Vec<bool> = self.balls.iter().map(|b| b.covered).collect();
+        let hits: Vec<bool> = self.spheres.iter().map(|s| s.covered).collect();
         Share::of(&hits)
     }
 
-    /// In how many real balls each generated image lies.
+    /// In how many real hyperspheres each generated image lies.
     pub fn counts(&self) -> &[usize] {
         &self.counts
     }
 
-    /// Density: real balls that hold a generated image, in units of k, averaged over the generated
-    /// images (can exceed 1); the interval is for other generated images and this real manifold.
+    /// Density: real hyperspheres that hold a generated image, in units of k, averaged over the
+    /// generated images (can exceed 1; arXiv:2002.09797, section 3.1); the interval is for other
+    /// generated images and this real manifold.
     pub fn density(&self) -> Jackknife {
         let m = self.counts.len() as f64;
         let scale = 1.0 / (self.k as f64 * m);
@@ -157,17 +150,17 @@ impl Overlap {
         Jackknife::with_pairs(value, self.counts.iter().map(gap).collect(), &[])
     }
 
-    /// Coverage: the share of real images whose ball holds a generated one; the interval is for
-    /// as many other generated images and this real manifold.
+    /// Coverage: the share of real images whose hypersphere holds a generated one (arXiv:2002.09797,
+    /// section 3.2); the interval is for as many other generated images and this real manifold.
     pub fn coverage(&self) -> Jackknife {
-        let (n, m) = (self.balls.len() as f64, self.counts.len() as f64);
-        let held = self.balls.iter().filter(|b| b.held > 0).count();
+        let (n, m) = (self.spheres.len() as f64, self.counts.len() as f64);
+        let held = self.spheres.iter().filter(|s| s.held > 0).count();
         let mut alone = vec![0usize; self.counts.len()];
         let mut pairs: BTreeMap<[usize; 2], f64> = BTreeMap::new();
         let mut triples: BTreeMap<[usize; 3], f64> = BTreeMap::new();
-        for ball in &self.balls {
-            let [a, b, c] = ball.which;
-            match ball.held {
+        for sphere in &self.spheres {
+            let [a, b, c] = sphere.which;
+            match sphere.held {
                 1 => alone[a] += 1,
                 2 => *pairs.entry([a.min(b), a.max(b)]).or_default() += 1.0,
                 3 => {
@@ -178,7 +171,7 @@ impl Overlap {
                 _ => {}
             }
         }
-        // Leaving out i and j loses the balls that only they hold, together or alone.
+        // Leaving out i and j loses the hyperspheres that hold only them, together or alone.
         let base = |i: usize, j: usize| (alone[i] + alone[j]) as f64 / n;
         let sum: f64 = pairs
             .iter()
@@ -197,7 +190,7 @@ impl Overlap {
         let mean = ((m - 1.0) * total - (m - 2.0) / n * pairs.values().sum::<f64>()) / all;
         let square = ((m - 2.0) * squares + total * total + sum) / all;
         let gaps = alone.iter().map(|&a| -(a as f64) / n).collect();
-        // Balls that three hold together: R² of a triple is about m⁴·t²/n², of m³/6 triples.
+        // Hyperspheres that hold just three: R² of a triple is about m⁴·t²/n², of m³/6 triples.
         let third = triples.values().map(|t| t * t).sum::<f64>() / (n * n);
         let interaction = 0.5 * (square - mean * mean) - third;
         Jackknife::with_interaction(held as f64 / n, gaps, interaction)

@@ -25,9 +25,10 @@ impl Reaches {
     /// Rows of these squared lengths, which reach to the squared distances `reach(row)`. A NaN or
     /// infinite `spread` lets every pair pass.
     pub fn of(squares: &[f64], spread: f64, reach: impl Fn(usize) -> f64) -> Reaches {
-        let scale = match spread.is_finite() {
-            true => 0.5 * (1.0 - 0.5 * spread - 2e-14),
-            false => f64::NAN,
+        let scale = if spread.is_finite() {
+            0.5 * (1.0 - 0.5 * spread - 2e-14)
+        } else {
+            f64::NAN
         };
         let halves: Vec<f64> = squares.iter().map(|v| scale * v).collect();
         let mut reaches = Reaches {
@@ -48,9 +49,10 @@ impl Reaches {
 /// The largest f32 that is not above `v`.
 fn down(v: f64) -> f32 {
     let near = v as f32;
-    match f64::from(near) > v {
-        true => near.next_down(),
-        false => near,
+    if f64::from(near) > v {
+        near.next_down()
+    } else {
+        near
     }
 }
 

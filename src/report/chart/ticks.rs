@@ -1,5 +1,6 @@
 //! Values to places along an axis, with ticks at round numbers.
 
+use crate::experiment::scoring::metric::{Kind::Share, Metric};
 use crate::report::rows::names;
 
 /// An axis of a chart: where values lie in 0..=1, and what is written where.
@@ -45,7 +46,7 @@ impl Scale {
         }
         let step = step(high - low, 5.0);
         let (mut first, mut last) = ((low / step).floor(), (high / step).ceil());
-        if matches!(metric, "precision" | "recall" | "agreement") {
+        if Metric::of_id(metric).is_some_and(|metric| metric.row().kind == Share) {
             first = first.max(0.0);
             last = last.min((1.0 / step).ceil());
         }

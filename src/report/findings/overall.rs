@@ -1,5 +1,7 @@
 //! What the numbers say, in sentences whose direction comes from the numbers and their intervals.
 
+use crate::experiment::scoring::feature_space::label;
+use crate::experiment::scoring::metric::Metric;
 use crate::report::chart::series;
 use crate::report::rows::input::Report;
 use crate::report::rows::names;
@@ -19,6 +21,9 @@ pub struct Group {
     pub name: String,
     pub sentences: Vec<String>,
 }
+
+/// The metrics whose change along the swept axis is told.
+const CHANGES: [Metric; 3] = [Metric::Agreement, Metric::Recall, Metric::Precision];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Trend {
@@ -49,7 +54,7 @@ pub fn findings(report: &Report) -> Findings {
     let metrics = names::metrics(report.rows);
     let mut summary = Vec::new();
     summary.extend(teller.optimum(&sweeps, &metrics));
-    for metric in ["agreement", "recall", "precision"] {
+    for metric in CHANGES.map(Metric::id) {
         summary.extend(teller.overall(&sweeps, metric));
     }
     summary.extend(teller.baseline(&sweeps));
@@ -123,8 +128,7 @@ impl Teller<'_> {
 
     fn group(&self, sweep: &Sweep) -> Vec<String> {
         let mut out = Vec::new();
-        let frechet = ["fd", "fid"].into_iter();
-        for metric in frechet {
+        for metric in Metric::FRECHET.map(Metric::id) {
             if let Some((row, score)) = lowest(sweep, metric) {
                 let label = names::metric(metric, self.world);
                 out.push(format!(
@@ -134,7 +138,7 @@ impl Teller<'_> {
                 ));
             }
         }
-        for metric in ["agreement", "recall", "precision"] {
+        for metric in CHANGES.map(Metric::id) {
             if let Some(((_, from), (_, to))) = ends(sweep, metric) {
                 let label = capital(&names::metric(metric, self.world));
                 let change = to.value - from.value;
@@ -149,7 +153,7 @@ impl Teller<'_> {
         if let Some((own, gaussian)) = unguided(sweep) {
             out.push(format!(
                 "Without guidance {} is {}; of images drawn from a Gaussian fitted to the reference's pixels it is {} ({} times as much).",
-                names::metric("fd", self.world),
+                label(Metric::Fd, self.world),
                 told(own),
                 told(gaussian),
                 digits(gaussian.value / own.value)
@@ -205,7 +209,9 @@ impl Teller<'_> {
 
     /// Where the lowest Fréchet distance of each sweep lies.
     fn optimum(&self, sweeps: &[Sweep], metrics: &[String]) -> Option<String> {
-        let metric = metrics.iter().find(|m| *m == "fd" || *m == "fid")?;
+        let metric = metrics
+            .iter()
+            .find(|m| Metric::FRECHET.iter().any(|f| f.id() == *m))?;
         let label = names::metric(metric, self.world);
         let lowest = sweeps.iter().filter_map(|s| Some((s, lowest(s, metric)?)));
         let parts = lowest.map(|(sweep, (row, score))| {
@@ -229,7 +235,7 @@ impl Teller<'_> {
             .filter(|(own, gaussian)| bounds(own).1 < gaussian.value);
         Some(format!(
             "Unguided samples are nearer to the reference in {} than images drawn from a Gaussian fitted to its pixels in {} of {} {}.",
-            names::metric("fd", self.world),
+            label(Metric::Fd, self.world),
             nearer.count(),
             pairs.len(),
             if pairs.len() == 1 { "sweep" } else { "sweeps" }
@@ -260,7 +266,8 @@ fn lowest<'a>(sweep: &Sweep<'a>, metric: &str) -> Option<Told<'a>> {
 fn unguided<'a>(sweep: &Sweep<'a>) -> Option<(&'a Score, &'a Score)> {
     let zero = |r: &&&Row| names::at(r, "guidance.scale").and_then(names::number) == Some(0.0);
     let row: &'a Row = sweep.rows.iter().find(zero)?;
-    Some((names::score(row, "fd")?, names::score(row, "gaussian_fd")?))
+    let score = |metric: Metric| names::score(row, metric.id());
+    Some((score(Metric::Fd)?, score(Metric::GaussianFd)?))
 }
 
 /// Clear where the intervals do not touch.

@@ -26,7 +26,7 @@ pub fn tested(report: &Report) -> Result<Vec<Tested>> {
     claims
         .map(|claim| {
             let pairs = pairs(report.rows, claim);
-            let found = difference(&pairs, claim.metric.name())?;
+            let found = difference(&pairs, claim.metric.id())?;
             Ok(Tested {
                 claim: format!("{}: {}", claim.source, claim.says),
                 verdict: match found {
@@ -62,7 +62,7 @@ fn pairs<'a>(rows: &'a [Row], claim: &Claim) -> Vec<(&'a Row, &'a Row)> {
 }
 
 fn verdict(report: &Report, claim: &Claim, found: &Difference) -> String {
-    let metric = claim.metric.name();
+    let metric = claim.metric.id();
     let good = match names::better(metric) {
         Some(Better::Higher) => found.value > 0.0,
         _ => found.value < 0.0,

@@ -1,44 +1,20 @@
 //! What axes, metrics and values are called where people read them.
 
 use crate::experiment::grid::axes::called;
+use crate::experiment::scoring::feature_space::label;
+use crate::experiment::scoring::metric::Metric;
 use crate::run::results::{Row, Score};
 
-/// Which end of a metric is the good one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Better {
-    Lower,
-    Higher,
-}
+pub use crate::experiment::scoring::metric::Better;
 
 /// The good end; none for a metric that is only told, such as a baseline.
 pub fn better(metric: &str) -> Option<Better> {
-    match metric {
-        "fd" | "sfd" | "fid" | "sfid" | "fid-infinity" | "kid" => Some(Better::Lower),
-        "is" | "precision" | "recall" | "f-score" | "agreement" => Some(Better::Higher),
-        "density" | "coverage" => Some(Better::Higher),
-        _ => None,
-    }
+    Metric::of_id(metric)?.better()
 }
 
 /// `fd` in the world `shapes` → `FD (shapes)`. FID and sFID are said of Inception features only.
 pub fn metric(metric: &str, world: &str) -> String {
-    let inception = world == "inception";
-    match metric {
-        "fid" | "fd" if inception => "FID".into(),
-        "sfid" | "sfd" if inception => "sFID".into(),
-        "is" if inception => "IS".into(),
-        "is-std" if inception => "IS std".into(),
-        "fid-infinity" if inception => "FID∞".into(),
-        "kid" if inception => "KID".into(),
-        "kid-std" if inception => "KID std".into(),
-        "fd" | "fid" => format!("FD ({world})"),
-        "sfd" | "sfid" => format!("sFD ({world})"),
-        "is" => format!("IS ({world})"),
-        "gaussian_fd" => format!("FD of the Gaussian baseline ({world})"),
-        "agreement" => "class agreement".into(),
-        "training-seconds" => "training seconds".into(),
-        other => other.replace('_', " "),
-    }
+    Metric::of_id(metric).map_or_else(|| metric.replace('_', " "), |metric| label(metric, world))
 }
 
 /// The metric's name inside a sentence or a file name: `fd`, `class-agreement`.
@@ -139,12 +115,15 @@ pub fn at<'a>(row: &'a Row, key: &str) -> Option<&'a toml::Value> {
     row.at.iter().find(|(k, _)| k == key).map(|(_, v)| v)
 }
 
-/// Decimals that give the smallest value of a column three digits; shares always have three.
+/// Whether a metric is told beside others and has no column of its own.
+pub fn is_baseline(metric: &str) -> bool {
+    Metric::of_id(metric) == Some(Metric::GaussianFd)
+}
+
+/// The metric's decimals, or as many as give the smallest value of a column three digits.
 pub fn decimals(metric: &str, values: impl Iterator<Item = f64>) -> usize {
-    match metric {
-        "precision" | "recall" | "f-score" | "density" | "coverage" | "agreement" => return 3,
-        "kid" | "kid-std" => return 5,
-        _ => {}
+    if let Some(decimals) = Metric::of_id(metric).and_then(|metric| metric.row().decimals) {
+        return decimals;
     }
     let least = values
         .map(f64::abs)

@@ -18,7 +18,7 @@ pub fn rows(report: &Report) -> Vec<Row> {
             .scores
             .iter()
             .map(|(metric, value)| Score {
-                metric: metric.name().to_string(),
+                metric: metric.id().to_string(),
                 value: *value,
                 low: f64::NAN,
                 high: f64::NAN,

@@ -1,8 +1,8 @@
 //! What must be said under every table: how many images, which seed, which reference, which features.
 
 use crate::experiment::file::experiment::Eval;
-use crate::experiment::scoring::metric::Metric;
-use crate::experiment::scoring::preset::INCEPTION;
+use crate::experiment::scoring::feature_space::FeatureSpace;
+use crate::experiment::scoring::metric::Method;
 use crate::report::rows::input::Report;
 use crate::report::rows::names;
 use crate::report::rows::published;
@@ -59,7 +59,9 @@ pub fn parts(report: &Report, sheet: &Sheet) -> Vec<String> {
         parts.push(references(report));
         parts.push(features(report));
     }
-    let rules = report.eval().filter(|e| e.features == INCEPTION);
+    let rules = report
+        .eval()
+        .filter(|e| FeatureSpace::named(&e.features).is_published());
     if let Some(eval) = rules.filter(|_| !swept(report, "eval.preset")) {
         parts.push(format!("rules of {}", eval.preset));
     }
@@ -183,5 +185,5 @@ pub fn swept(report: &Report, key: &str) -> bool {
 pub fn asks_frechet(report: &Report) -> bool {
     let eval = report.eval().into_iter();
     eval.flat_map(|e| &e.metrics)
-        .any(|m| matches!(m, Metric::Fd | Metric::Sfd | Metric::Fid | Metric::Sfid))
+        .any(|m| m.row().method == Method::Frechet)
 }

@@ -187,8 +187,8 @@ pub fn metrics(report: &Report) -> Vec<Metric> {
         .filter_map(|c| c.spec.eval.as_ref());
     let asked = evals.flat_map(|e| &e.metrics);
     let mut keys: Vec<String> = Vec::new();
-    for key in asked.map(|m| m.name().to_string()).chain(found) {
-        if !keys.contains(&key) && !key.starts_with("gaussian") {
+    for key in asked.map(|m| m.id().to_string()).chain(found) {
+        if !keys.contains(&key) && !names::is_baseline(&key) {
             keys.push(key);
         }
     }

@@ -1,5 +1,6 @@
 //! The table as aligned text for a terminal, narrowed to its width by leaving intervals out from the right.
 
+use crate::experiment::scoring::metric::Metric;
 use crate::report::rows::input::Report;
 use crate::report::table::caption;
 use crate::report::table::sheet::Sheet;
@@ -30,7 +31,7 @@ pub fn caption(report: &Report, sheet: &Sheet) -> String {
 }
 
 fn stars(metric: &str) -> bool {
-    matches!(metric, "fd" | "fid")
+    Metric::FRECHET.iter().any(|frechet| frechet.id() == metric)
 }
 
 struct Column {

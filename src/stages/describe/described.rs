@@ -20,7 +20,7 @@ pub const PART: usize = 2000;
 pub struct Described {
     parts: Vec<(Part, Range<usize>)>,
     n: usize,
-    /// Whether the parts hold moments of their own.
+    /// Whether the parts hold moments of their own; a cell's stored features do not.
     summed: bool,
 }
 
@@ -85,6 +85,14 @@ impl Described {
         StoredRows::open(&self.parts, kind.rows())
     }
 
+    /// Whether the parts hold features of this kind.
+    pub fn has(&self, kind: Kind) -> Result<bool> {
+        match self.parts.first() {
+            Some((part, _)) => Ok(Npz::open(&part.path)?.has(kind.rows())),
+            None => Ok(false),
+        }
+    }
+
     /// Class scores [n, k].
     pub fn logits(&self) -> Result<StoredRows> {
         StoredRows::open(&self.parts, "logits")
@@ -100,30 +108,46 @@ impl Described {
             }
             Some(whole) => whole.merge(&one),
         };
-        match self.summed {
-            true => {
-                let (mean, scatter) = kind.moments();
-                for (part, take) in &self.parts {
-                    let mut file = Npz::open(&part.path)?;
-                    let (mean, scatter) = (file.f64(mean)?.data, file.f64(scatter)?.data);
-                    let one = moments::Part::from_packed(take.len(), mean, &scatter);
-                    merge(one.with_context(|| format!("reading {}", part.path.display()))?)?;
-                }
+        if self.summed {
+            let (mean, scatter) = kind.moments();
+            for (part, take) in &self.parts {
+                let mut file = Npz::open(&part.path)?;
+                let (mean, scatter) = (file.f64(mean)?.data, file.f64(scatter)?.data);
+                let one = moments::Part::from_packed(take.len(), mean, &scatter);
+                merge(one.with_context(|| format!("reading {}", part.path.display()))?)?;
             }
-            false => {
-                let mut rows = self.rows(kind)?;
-                for first in (0..self.n).step_by(PART) {
-                    let n = PART.min(self.n - first);
-                    let d = rows.dim();
-                    let read = |range: Range<usize>| {
-                        let range = first + range.start..first + range.end;
-                        Ok(rows.read(range)?.into_owned())
-                    };
-                    merge(moments::Part::of_rows(&mut Fetched { n, d, read })?)?;
-                }
+        } else {
+            let mut rows = self.rows(kind)?;
+            for first in (0..self.n).step_by(PART) {
+                let n = PART.min(self.n - first);
+                let d = rows.dim();
+                let read = |range: Range<usize>| {
+                    let range = first + range.start..first + range.end;
+                    Ok(rows.read(range)?.into_owned())
+                };
+                merge(moments::Part::of_rows(&mut Fetched { n, d, read })?)?;
             }
         }
         whole.context("no image is described")?.finish()
+    }
+
+    /// The classes that a cell's samples were asked for: [n].
+    pub fn labels(&self) -> Result<Vec<i64>> {
+        let mut labels = Vec::with_capacity(self.n);
+        for (part, take) in &self.parts {
+            let asked = Npz::open(&part.path)?.i64("labels")?.data;
+            let whole = (part.range.end - part.range.start) as usize;
+            ensure!(asked.len() == whole, "{} is damaged", part.path.display());
+            labels.extend_from_slice(&asked[take.clone()]);
+        }
+        Ok(labels)
+    }
+
+    /// Pixels a side of a cell's samples.
+    pub fn resolution(&self) -> Result<usize> {
+        let (part, _) = self.parts.last().context("no image is described")?;
+        let side = Npz::open(&part.path)?.i64("resolution")?.data;
+        Ok(side.first().map_or(0, |&side| side as usize))
     }
 
     /// What was seen of every image.
@@ -186,27 +210,22 @@ pub fn seen(facts: &[Facts]) -> [(&'static str, Array); 2] {
 }
 
 /// Writes a part, atomically: `pool`, `spatial` and `logits` f32 [n, ..], `mean`, `scatter`, `mean_s` and `scatter_s` f64
-/// (the scatter about the mean, lower triangle packed row by row), `digests` and `seen`.
+/// (the scatter about the mean, lower triangle packed row by row), `digests` and `seen`; no arrays of what the net does
+/// not give.
 pub fn write(path: &Path, rows: Rows, facts: &[Facts]) -> Result<()> {
     let n = facts.len();
     let width = |values: &[f32]| values.len() / n.max(1);
-    let moments = |values: &[f32]| moments::Part::of(values, width(values));
-    let (pool, spatial) = (moments(&rows.pool)?, moments(&rows.spatial)?);
-    let wide = |values: Vec<f32>| Array::f32(&[n, values.len() / n.max(1)], values);
     let flat = |values: Vec<f64>| Array::f64(&[values.len()], values);
-    let [digests, seen] = seen(facts);
-    npz::write(
-        path,
-        &[
-            ("mean", flat(pool.mean().to_vec())),
-            ("scatter", flat(pool.packed())),
-            ("mean_s", flat(spatial.mean().to_vec())),
-            ("scatter_s", flat(spatial.packed())),
-            ("pool", wide(rows.pool)),
-            ("spatial", wide(rows.spatial)),
-            ("logits", wide(rows.logits)),
-            digests,
-            seen,
-        ],
-    )
+    let mut arrays = Vec::new();
+    for (kind, values) in [(Kind::Pool, &rows.pool), (Kind::Spatial, &rows.spatial)] {
+        if !values.is_empty() {
+            let part = moments::Part::of(values, width(values))?;
+            let (mean, scatter) = kind.moments();
+            arrays.push((mean, flat(part.mean().to_vec())));
+            arrays.push((scatter, flat(part.packed())));
+        }
+    }
+    arrays.extend(rows.arrays(n));
+    arrays.extend(seen(facts));
+    npz::write(path, &arrays)
 }

@@ -3,9 +3,11 @@
 use crate::data::resize::input::{self, INPUT};
 use crate::experiment::file::experiment::{Kind, Model};
 use crate::experiment::nets::arch::Arch;
+use crate::experiment::scoring::feature_space::{FeatureSpace, INCEPTION, OWN_NET};
 use crate::experiment::scoring::rules::Preprocessing;
 use crate::io::checkpoint::Checkpoint;
 use crate::io::image::file::Rgb8;
+use crate::io::numpy::npz::Array;
 use crate::jobs::inputs::card::card;
 use crate::machine::cores::beside;
 use crate::nets::features::FeatureNet;
@@ -47,6 +49,22 @@ pub struct Rows {
     pub logits: Vec<f32>,
 }
 
+impl Rows {
+    /// The features of n images by the names that they have in stored parts, [n, ..] each; those that the net gives.
+    pub fn arrays(self, n: usize) -> Vec<(&'static str, Array)> {
+        let kinds = [
+            ("pool", self.pool),
+            ("spatial", self.spatial),
+            ("logits", self.logits),
+        ];
+        let given = kinds.into_iter().filter(|(_, values)| !values.is_empty());
+        let wide = |(name, values): (&'static str, Vec<f32>)| {
+            (name, Array::f32(&[n, values.len() / n.max(1)], values))
+        };
+        given.map(wide).collect()
+    }
+}
+
 impl Extractor {
     /// Opens a feature net that was trained here or, told apart by content, Inception's weights; `key` names the
     /// dictionary of a torch file that holds several.
@@ -76,8 +94,12 @@ impl Extractor {
         })
     }
 
-    pub fn is_inception(&self) -> bool {
-        matches!(self.net, Net::Inception(_))
+    /// The space of its features.
+    pub fn space(&self) -> &'static FeatureSpace {
+        match self.net {
+            Net::Features(_) => &OWN_NET,
+            Net::Inception(_) => &INCEPTION,
+        }
     }
 
     /// u8 [n, side, side, 3] → features, appended to `rows`; `tick` hears of each batch's size. `how` resizes for

@@ -1,7 +1,7 @@
 //! Images to features: each stored part of images becomes a part of features.
 
 use crate::data::survey::Facts;
-use crate::experiment::scoring::preset::INCEPTION;
+use crate::experiment::scoring::feature_space::FeatureSpace;
 use crate::io::image::file::Rgb8;
 use crate::io::numpy::npz::{self, Array, Npz};
 use crate::jobs::context::{JobContext, Progress, Stopped};
@@ -19,16 +19,7 @@ pub fn run(job: &FeaturesJob, bench: &JobContext) -> Result<()> {
     let images = parts::covering(&images, job.count as u64)?;
     let done = parts::present(&bench.out, "features")?;
     let extractor = Extractor::open(&job.weights.path, None, &bench.device)?;
-    ensure!(
-        extractor.is_inception() == (job.world == INCEPTION),
-        "eval.features = \"{}\", and eval.weights = \"{}\" holds {}\nhint: `features = \"{INCEPTION}\"` goes with Inception's weights, and with no others",
-        job.world,
-        job.weights.path.display(),
-        match extractor.is_inception() {
-            true => "Inception",
-            false => "another net",
-        }
-    );
+    check_space(job, extractor.space())?;
     let mut made = 0;
     for (part, take) in images {
         if bench.stopped() {
@@ -48,6 +39,22 @@ pub fn run(job: &FeaturesJob, bench: &JobContext) -> Result<()> {
         }
         made += n;
     }
+    Ok(())
+}
+
+/// `eval.features` names the space of the net that the weights are of.
+fn check_space(job: &FeaturesJob, found: &'static FeatureSpace) -> Result<()> {
+    let asked = FeatureSpace::named(&job.world);
+    let published = if asked.is_published() { asked } else { found };
+    ensure!(
+        found == asked,
+        "eval.features = \"{}\", and eval.weights = \"{}\" holds {}\nhint: `features = \"{}\"` goes with {}'s weights, and with no others",
+        job.world,
+        job.weights.path.display(),
+        found.net,
+        published.id.unwrap_or_default(),
+        published.net
+    );
     Ok(())
 }
 
@@ -92,16 +99,11 @@ fn describe(
     let pixels = &images.data[take.start * each..take.end * each];
     extractor.extract(pixels, side, job.preprocessing, &mut rows, &mut tick)?;
     let n = take.len();
-    let wide = |values: Vec<f32>| Array::f32(&[n, values.len() / n], values);
     let labels = labels.data[take.clone()].to_vec();
-    let mut arrays = vec![
-        ("pool", wide(rows.pool)),
-        ("spatial", wide(rows.spatial)),
-        ("logits", wide(rows.logits)),
-        ("labels", Array::i64(&[n], labels)),
-        ("resolution", Array::i64(&[], vec![side as i64])),
-    ];
-    if extractor.is_inception() {
+    let mut arrays = rows.arrays(n);
+    arrays.push(("labels", Array::i64(&[n], labels)));
+    arrays.push(("resolution", Array::i64(&[], vec![side as i64])));
+    if extractor.space().layout.is_some() {
         let facts = pixels.par_chunks(each).map(|image| {
             let data = image.to_vec();
             let (w, h) = (side, side);

@@ -4,6 +4,7 @@ use crate::data::gallery::Gallery;
 use crate::data::loader::{Loader, Order as Load};
 use crate::data::survey::Facts;
 use crate::experiment::key::{Key, hex};
+use crate::experiment::scoring::feature_space::Input;
 use crate::experiment::scoring::rules::Preprocessing;
 use crate::jobs::context::{Progress, Watch};
 use crate::jobs::files::damage::whole;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 
 /// A change of what a part holds gets a higher number: parts are then made again.
 const VERSION: u32 = 1;
-/// Images that a net of another world than Inception's reads at once.
+/// Images that a net which takes them as they are reads at once.
 const TOGETHER: usize = 64;
 
 /// What to describe, and where the parts lie.
@@ -29,7 +30,7 @@ pub struct Order<'a> {
     pub extractor: &'a Extractor,
     /// sha256 of the net's weights.
     pub weights: &'a str,
-    /// One set of features for each; nets of other worlds than Inception's resize by themselves and take one.
+    /// One set of features for each; a net that takes images as they are takes one, which says nothing.
     pub preprocessings: &'a [Preprocessing],
     pub mixed_sizes: bool,
     /// The store's folder; parts lie in `described/` below it.
@@ -52,7 +53,7 @@ pub fn run(order: &Order, watch: Watch) -> Result<Option<Vec<Described>>> {
         .preprocessings
         .iter()
         .map(|how| {
-            let resized = order.extractor.is_inception().then_some(*how);
+            let resized = order.extractor.space().resizing(*how);
             folder(order.store, order.weights, resized)
         })
         .collect::<Result<_>>()?;
@@ -94,8 +95,8 @@ pub fn run(order: &Order, watch: Watch) -> Result<Option<Vec<Described>>> {
     Ok(all_there.then(|| parts.into_iter().map(Described::of).collect()))
 }
 
-/// The folder in `store` of the parts that the net of these weights, by sha256, made of images resized one way; nets of
-/// other worlds than Inception's name none.
+/// The folder in `store` of the parts that the net of these weights, by sha256, made of images resized one way; nets that
+/// take images as they are name none.
 pub fn folder(store: &Path, weights: &str, how: Option<Preprocessing>) -> Result<PathBuf> {
     #[derive(Serialize)]
     struct Inputs<'a> {
@@ -132,9 +133,9 @@ fn make(
     tick: &mut dyn FnMut(usize),
 ) -> Result<()> {
     let mut rows: Vec<Rows> = missing.iter().map(|_| Rows::default()).collect();
-    let facts = match order.extractor.is_inception() {
-        true => through_inception(order, range, missing, &mut rows, tick)?,
-        false => through_net(order, range, &mut rows, tick)?,
+    let facts = match order.extractor.space().input {
+        Input::Resized { .. } => resized(order, range, missing, &mut rows, tick)?,
+        Input::AsTrained => as_trained(order, range, &mut rows, tick)?,
     };
     for (&p, rows) in missing.iter().zip(rows) {
         described::write(&paths[p], rows, &facts)?;
@@ -142,7 +143,7 @@ fn make(
     Ok(())
 }
 
-fn through_inception(
+fn resized(
     order: &Order,
     range: Range<usize>,
     missing: &[usize],
@@ -168,7 +169,7 @@ fn through_inception(
     Ok(facts)
 }
 
-fn through_net(
+fn as_trained(
     order: &Order,
     range: Range<usize>,
     rows: &mut [Rows],

@@ -1,4 +1,4 @@
-//! FID's Inception-v3 out of any of its published files, told apart by content and named by digest.
+//! FID's Inception-v3 out of any of its published files, told apart by content.
 
 use crate::io::checkpoint::Checkpoint;
 use crate::nets::inception::names::{Names, Scheme};
@@ -6,24 +6,6 @@ use crate::nets::inception::net::Inception;
 use anyhow::{Context, Result};
 use candle_core::Device;
 use std::path::Path;
-
-/// sha256 of the published files whose digest is public, and what each is.
-const KNOWN: [(&str, &str); 2] = [
-    (
-        "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
-        "pt_inception-2015-12-05-6726825d.pth",
-    ),
-    (
-        "f58cb9b6ec323ed63459aa4fb441fe750cfe39fafad6da5cb504a16f19e958f4",
-        "inception-2015-12-05.pt of NVIDIA",
-    ),
-];
-
-/// The published file that has this sha256; none for others (safetensors made of them, TensorFlow's graph, test weights).
-pub fn published(digest: &str) -> Option<&'static str> {
-    let known = KNOWN.iter().find(|(known, _)| *known == digest);
-    known.map(|(_, name)| *name)
-}
 
 /// Whether the file holds Inception's weights under any of their names; it is opened for that, its tensors are not read.
 pub fn recognise(path: &Path, key: Option<&str>) -> Result<bool> {

@@ -67,8 +67,8 @@ pub fn run(order: &ImagesOrder, watch: Watch) -> Result<()> {
 }
 
 fn write(order: &ImagesOrder, images: &Described) -> Result<()> {
-    let (pool, spatial) = (images.moments(Kind::Pool)?, images.moments(Kind::Spatial)?);
-    let (d, d_s) = (pool.dim(), spatial.dim());
+    let pool = images.moments(Kind::Pool)?;
+    let d = pool.dim();
     let kept = KEPT.min(images.len());
     let features = images.rows(Kind::Pool)?.read(0..kept)?.into_owned();
     let meta = Meta {
@@ -81,16 +81,18 @@ fn write(order: &ImagesOrder, images: &Described) -> Result<()> {
         gaussian: 0,
     };
     let meta = serde_json::to_vec(&meta)?;
-    npz::write(
-        order.out,
-        &[
-            ("mu", Array::f64(&[d], pool.mean)),
-            ("sigma", Array::f64(&[d, d], pool.cov)),
-            ("mu_s", Array::f64(&[d_s], spatial.mean)),
-            ("sigma_s", Array::f64(&[d_s, d_s], spatial.cov)),
-            ("count", Array::i64(&[], vec![images.len() as i64])),
-            ("features", Array::f32(&[kept, d], features)),
-            ("meta", Array::u8(&[meta.len()], meta)),
-        ],
-    )
+    let mut arrays = vec![
+        ("mu", Array::f64(&[d], pool.mean)),
+        ("sigma", Array::f64(&[d, d], pool.cov)),
+    ];
+    if order.extractor.space().has_spatial() {
+        let spatial = images.moments(Kind::Spatial)?;
+        let d = spatial.dim();
+        arrays.push(("mu_s", Array::f64(&[d], spatial.mean)));
+        arrays.push(("sigma_s", Array::f64(&[d, d], spatial.cov)));
+    }
+    arrays.push(("count", Array::i64(&[], vec![images.len() as i64])));
+    arrays.push(("features", Array::f32(&[kept, d], features)));
+    arrays.push(("meta", Array::u8(&[meta.len()], meta)));
+    npz::write(order.out, &arrays)
 }

@@ -51,7 +51,8 @@ impl StoredRows {
         let whole = piece.whole;
         let values = Npz::open(&piece.path)?.f32(name)?.data;
         rows.d = values.len() / whole.max(1);
-        rows.keep(0, values)?;
+        rows.check(0, &values)?;
+        rows.last = Some((0, values));
         Ok(rows)
     }
 
@@ -61,7 +62,7 @@ impl StoredRows {
         Ok(self.read(0..n)?.into_owned())
     }
 
-    fn keep(&mut self, at: usize, values: Vec<f32>) -> Result<()> {
+    fn check(&self, at: usize, values: &[f32]) -> Result<()> {
         let piece = &self.pieces[at];
         ensure!(
             self.d > 0 && values.len() == piece.whole * self.d,
@@ -72,17 +73,21 @@ impl StoredRows {
             piece.whole,
             self.d
         );
-        self.last = Some((at, values));
         Ok(())
     }
 
     fn load(&mut self, at: usize) -> Result<&[f32]> {
-        if self.last.as_ref().is_none_or(|(last, _)| *last != at) {
-            self.last = None;
-            let values = Npz::open(&self.pieces[at].path)?.f32(self.name)?.data;
-            self.keep(at, values)?;
-        }
-        let (_, values) = self.last.as_ref().context("a part was just read")?;
+        let values = match self.last.take() {
+            Some((last, values)) if last == at => values,
+            other => {
+                // Freed before another is read: parts are large.
+                drop(other);
+                let values = Npz::open(&self.pieces[at].path)?.f32(self.name)?.data;
+                self.check(at, &values)?;
+                values
+            }
+        };
+        let (_, values) = self.last.insert((at, values));
         let take = &self.pieces[at].take;
         Ok(&values[take.start * self.d..take.end * self.d])
     }

@@ -1,22 +1,23 @@
-//! Inception's features and a reference to `scores.json`, by the rules of a published evaluator: the numbers of
-//! `runner score`. What each image adds to a number goes to `influences.npz`, for differences between cells.
+//! Features and a reference to `scores.json`: for a published network the numbers that `runner score` gives by the same
+//! preset, for a net trained here those of its own rules. What each image adds to a number goes to `influences.npz`, for
+//! differences between cells.
 
 use crate::data::gallery::Gallery;
-use crate::experiment::scoring::rules::{Quantity, Rules};
+use crate::experiment::scoring::metric::Metric;
+use crate::experiment::scoring::rules::Rules;
 use crate::io::disk::write_json;
 use crate::io::numpy::npz::{self, Array};
 use crate::jobs::context::{JobContext, Progress, Watch};
 use crate::jobs::files::parts;
-use crate::jobs::files::results::INFLUENCES;
-use crate::jobs::files::results::{FEW, RECORD, Record, SCORES};
+use crate::jobs::files::results::{FEW, INFLUENCES, RECORD, Record, SCORES};
 use crate::jobs::metrics::MetricsJob;
 use crate::metrics::score::Score;
 use crate::stages::describe::described::{Described, PART};
 use crate::stages::describe::extract::Extractor;
 use crate::stages::describe::images::{self, Order};
-use crate::stages::describe::inception::published;
+use crate::stages::score::measured::{Measured, Number};
 use crate::stages::score::reference::{Opened, Real};
-use crate::stages::score::scorer::{Measured, Scorer};
+use crate::stages::score::scorer::Scorer;
 use crate::stages::score::sides;
 use anyhow::{Context, Result, bail, ensure};
 use std::cell::Cell;
@@ -24,48 +25,65 @@ use std::sync::Arc;
 
 /// Scores the first `count` images.
 pub fn run(job: &MetricsJob, bench: &JobContext) -> Result<()> {
-    let asked: Vec<Quantity> = job.metrics.iter().filter_map(|m| m.quantity()).collect();
-    let rules = job.preset.rules().only(&asked);
     let features = parts::present(&bench.input(&job.features), "features")?;
     let samples = Described::pieces(parts::covering(&features, job.count as u64)?);
-    let real = reference(job, &rules, bench)?;
-    let name = job.reference.path.display().to_string();
-    sides::check(&samples, &real, &name)?;
-    for finding in sides::findings(&samples, &real, &|i| format!("image {i}"))? {
-        bench.warn(&finding.to_string());
+    let published = job.space().is_published();
+    let all = job.space().rules(job.preset);
+    let real = reference(job, &all.only(&job.metrics), bench)?;
+    check(job, &samples, &real)?;
+    if published {
+        for finding in sides::findings(&samples, &real, &|i| format!("image {i}"))? {
+            bench.warn(&finding.to_string());
+        }
     }
+    let mut asked = job.metrics.clone();
+    if real.gaussian.is_some() && asked.contains(&Metric::Fd) {
+        asked.push(Metric::GaussianFd);
+    }
+    let rules = all.only(&asked);
     let done = Cell::new(0);
     let tell = |name: &str| {
         bench.tell(Progress {
             done: done.replace(done.get() + 1),
-            total: rules.quantities.len() as u64,
+            total: rules.metrics.len() as u64,
             unit: "metrics",
             note: name.to_string(),
         });
     };
-    let measured = Scorer::new(&samples, &real, false).measure(&rules, &tell)?;
-    let record = record(job, &samples, &real, &measured);
-    warn(&record, bench);
-    let scores = in_order(job, &measured)?;
-    let line = |s: &Score| format!("{} {:.4} [{:.4}, {:.4}]", s.metric, s.value, s.low, s.high);
+    let measured = Scorer::new(&samples, &real).measure(&rules, &tell)?;
+    let numbers = in_order(job, &asked, &measured)?;
+    if published {
+        let record = record(job, &samples, &real, &numbers);
+        warn(&record, bench);
+        write_json(&bench.out.join(RECORD), &record)?;
+    } else {
+        warn_of_rank(&samples, &real, bench);
+    }
+    let scores: Vec<&Score> = numbers.iter().map(|number| &number.score).collect();
+    let line = |s: &&Score| format!("{} {:.4} [{:.4}, {:.4}]", s.metric, s.value, s.low, s.high);
     bench.log(&scores.iter().map(line).collect::<Vec<_>>().join("  "));
-    npz::write(&bench.out.join(INFLUENCES), &influences(&measured, &scores))?;
-    write_json(&bench.out.join(RECORD), &record)?;
+    npz::write(&bench.out.join(INFLUENCES), &influences(&numbers))?;
     write_json(&bench.out.join(SCORES), &scores)
 }
 
-/// The reference as the preset's tool sees it; its images go through the net only where the rules ask for them.
+/// The reference as the rules' tool sees it; its images go through the net only where the rules ask for them.
 fn reference(job: &MetricsJob, rules: &Rules, bench: &JobContext) -> Result<Real> {
-    let (path, weights) = (&job.reference.path, &job.weights.digest);
+    let (path, weights, space) = (&job.reference.path, &job.weights.digest, job.space());
     let how = rules.preprocessing;
-    let opened = Opened::open(path, None, weights, &[Some(how)])?;
+    let opened = Opened::open(path, None, weights, &[space.resizing(how)])?;
     let mut images = None;
     if opened.needs_images(&[*rules]) {
+        ensure!(
+            space.is_published(),
+            "{} is no file of `runner reference`, which nets that were trained here are measured against",
+            path.display()
+        );
         let extractor = Extractor::open(&job.weights.path, None, &bench.device)?;
         ensure!(
-            extractor.is_inception(),
-            "eval.weights = \"{}\" holds another net than Inception",
-            job.weights.path.display()
+            extractor.space() == space,
+            "eval.weights = \"{}\" holds another net than {}",
+            job.weights.path.display(),
+            space.net
         );
         let order = Order {
             gallery: Arc::new(Gallery::open(&[path.display().to_string()])?),
@@ -94,51 +112,70 @@ fn reference(job: &MetricsJob, rules: &Rules, bench: &JobContext) -> Result<Real
     reals.pop().context("the reference has one side")
 }
 
-/// The scores in the order of the experiment file; one that cannot be had fails the cell, with the reason.
-fn in_order(job: &MetricsJob, measured: &[Measured]) -> Result<Vec<Score>> {
-    let mut scores = Vec::new();
-    for metric in &job.metrics {
-        let found = measured
-            .iter()
-            .find(|m| Some(m.quantity) == metric.quantity());
-        let found = found.with_context(|| {
-            let (metric, preset) = (metric.name(), job.preset);
-            format!("preset `{preset}` has no {metric}")
-        })?;
-        match &found.score {
-            Ok(score) => scores.push(score.clone()),
+/// A reference of another net, dimension or resolution measures nothing.
+fn check(job: &MetricsJob, samples: &Described, real: &Real) -> Result<()> {
+    let path = job.reference.path.display();
+    let n = samples.len();
+    ensure!(n >= 2, "a score needs at least 2 images, not {n}");
+    sides::check(samples, real, &path.to_string())?;
+    if job.space().is_published() {
+        return Ok(());
+    }
+    let made = real.made.as_ref();
+    let made = made.with_context(|| format!("{path} is not a reference of `runner reference`"))?;
+    let (ours, theirs) = (samples.resolution()?, made.resolution);
+    ensure!(
+        ours == theirs,
+        "{path} is of {theirs} pixels, the samples are of {ours}\nhint: eval.reference must be of the images' resolution"
+    );
+    Ok(())
+}
+
+/// The numbers in the order of `asked`; one that cannot be had fails the cell, with the reason.
+fn in_order<'m>(
+    job: &MetricsJob,
+    asked: &[Metric],
+    measured: &'m [Measured],
+) -> Result<Vec<&'m Number>> {
+    let mut numbers = Vec::new();
+    for metric in asked {
+        let id = metric.id();
+        let Some(found) = measured.iter().find(|m| m.metric == *metric) else {
+            bail!("preset `{}` has no {id}", job.preset)
+        };
+        match &found.number {
+            Ok(number) => numbers.push(number),
             Err(why) => bail!(
-                "{} cannot be measured: {why}\nhint: take it out of eval.metrics, or name another eval.reference",
-                metric.name()
+                "{id} cannot be measured: {why}\nhint: take it out of eval.metrics, or name another eval.reference"
             ),
         }
     }
-    Ok(scores)
+    Ok(numbers)
 }
 
-/// What each sample adds to the asked scores, by metric, where it is known.
-fn influences<'m>(measured: &[Measured], scores: &'m [Score]) -> Vec<(&'m str, Array)> {
-    let of = |score: &'m Score| {
-        let named = |m: &&Measured| m.score.as_ref().is_ok_and(|s| s.metric == score.metric);
-        let influence = measured.iter().find(named)?.influence.as_ref()?;
+/// What each sample adds to the scores, by metric, where it is known.
+fn influences<'m>(numbers: &[&'m Number]) -> Vec<(&'m str, Array)> {
+    let of = |number: &&'m Number| {
+        let influence = number.influence.as_ref()?;
         let array = Array::f64(&[influence.len()], influence.clone());
-        Some((score.metric.as_str(), array))
+        Some((number.score.metric.as_str(), array))
     };
-    scores.iter().filter_map(of).collect()
+    numbers.iter().filter_map(of).collect()
 }
 
-fn record(job: &MetricsJob, samples: &Described, real: &Real, measured: &[Measured]) -> Record {
-    let bias = |m: &Measured| Some((m.score.as_ref().ok()?.metric.clone(), m.bias?));
+fn record(job: &MetricsJob, samples: &Described, real: &Real, numbers: &[&Number]) -> Record {
+    let bias = |n: &&Number| Some((n.score.metric.clone(), n.bias?));
+    let digest = &job.weights.digest;
     Record {
         preset: job.preset.name().to_string(),
         about: job.preset.about().to_string(),
         preprocessing: job.preset.rules().preprocessing,
-        weights: job.weights.digest.clone(),
-        published: published(&job.weights.digest).map(str::to_string),
+        weights: digest.clone(),
+        published: job.space().published(digest).map(str::to_string),
         reference: job.reference.digest.clone(),
         reference_count: real.count,
         samples_count: samples.len(),
-        bias: measured.iter().filter_map(bias).collect(),
+        bias: numbers.iter().filter_map(bias).collect(),
     }
 }
 
@@ -155,6 +192,17 @@ fn warn(record: &Record, bench: &JobContext) {
             "{} samples: {} of few of them is biased upwards; compare equal counts only",
             record.samples_count,
             biased.join(" and ")
+        ));
+    }
+}
+
+/// Fewer images than features leave covariances singular.
+fn warn_of_rank(samples: &Described, real: &Real, bench: &JobContext) {
+    let spatial = real.spatial.as_ref().map_or(0, |spatial| spatial.dim());
+    let (n, widest) = (samples.len(), real.pool.dim().max(spatial));
+    if n < widest {
+        bench.warn(&format!(
+            "{n} images for {widest} features: distances are biased upward"
         ));
     }
 }

@@ -1,8 +1,9 @@
-//! Features and a reference to numbers with intervals.
+//! Features and a reference to scores.
 
 pub mod evaluate;
-pub mod metrics;
-pub(crate) mod neighbours;
+pub mod frechet;
+pub mod measured;
+pub mod neighbours;
 pub mod reference;
 pub mod scorer;
 pub mod sides;

@@ -1,17 +1,19 @@
-//! Precision, recall, density and coverage by an evaluator's rule: which rows meet, and what their overlap tells.
+//! Precision, recall, density and coverage by an evaluator's rule: which rows are compared, and what their overlap tells.
 
-use crate::experiment::scoring::rules::{Neighbours, Quantity, metric};
+use crate::experiment::scoring::metric::Metric;
+use crate::experiment::scoring::rules::{Distances, Edge, Neighbours};
 use crate::metrics::agreement::Share;
 use crate::metrics::intervals::draws::subset;
 use crate::metrics::intervals::jackknife::Jackknife;
 use crate::metrics::intervals::paired;
-use crate::metrics::neighbours::adm_manifold::PrecisionRecall;
-use crate::metrics::neighbours::manifold::Overlap;
+use crate::metrics::neighbours::adm_manifold::{PrecisionRecall, adm_precision_recall};
+use crate::metrics::neighbours::manifold::{Border, Manifold, Overlap};
 use crate::metrics::score::Score;
+use crate::stages::score::measured::{Number, Unmeasured};
 use anyhow::{Result, bail};
 use std::borrow::Cow;
 
-/// Images that are drawn where the evaluator draws without a seed of its own.
+/// Seed of the images that are drawn where the evaluator draws without a seed of its own.
 const SEED: u64 = 0;
 
 /// Precision, recall and what else neighbours tell.
@@ -20,82 +22,123 @@ pub enum NeighbourScores {
     Exact(Overlap),
 }
 
+/// Features [n, d] of one side, and which of them a rule compares.
+struct Side<'r> {
+    rows: &'r [f32],
+    d: usize,
+    /// Images at most.
+    most: Option<usize>,
+    /// Stream of the random draw.
+    stream: u64,
+}
+
 impl NeighbourScores {
-    /// One of the quantities that neighbours tell; an error for what the rule has not.
-    pub fn score(&self, quantity: Quantity) -> Result<Score> {
-        let id = metric(quantity);
-        let (precision, recall) = match self {
-            NeighbourScores::Adm(both) => (both.precision(), both.recall()),
-            NeighbourScores::Exact(overlap) => (overlap.precision(), overlap.recall()),
+    /// How samples [n, d] and real images [m, d] lie in each other's hyperspheres, by `rule`.
+    ///
+    /// # Errors
+    /// [`Unmeasured`] where a side has too few images.
+    pub fn of(samples: &[f32], real: &[f32], d: usize, rule: &Neighbours) -> Result<Self> {
+        let (n, m) = (samples.len() / d, real.len() / d);
+        if m.min(n) <= rule.k {
+            return Err(Unmeasured::FewerThanNeighbours {
+                k: rule.k,
+                samples: n,
+                real: m,
+            }
+            .into());
+        }
+        let side = |rows, most, stream| Side {
+            rows,
+            d,
+            most,
+            stream,
         };
+        let real = side(real, rule.reference, 1).chosen(rule, n);
+        let samples = side(samples, rule.samples, 2).chosen(rule, m);
+        if rule.distances == Distances::Half {
+            let both = adm_precision_recall(&real, &samples, d)?;
+            return Ok(NeighbourScores::Adm(both));
+        }
+        let border = match rule.edge {
+            Edge::Inside => Border::Inside,
+            Edge::Outside => Border::Outside,
+        };
+        let samples = Manifold::of(&samples, d, rule.k)?;
+        let overlap = Manifold::of(&real, d, rule.k)?.overlap(&samples, border)?;
+        Ok(NeighbourScores::Exact(overlap))
+    }
+
+    /// One of the metrics that neighbours tell; an error for what the rule has not.
+    pub fn number(&self, metric: Metric) -> Result<Number> {
+        let id = metric.id();
         let share =
             |share: Share| Score::new(id, share.value, (share.low, share.high), share.count);
         let left_out = |of: Jackknife| {
-            let count = of.gaps().len();
-            Score::new(id, of.value(), of.interval(0.0), count)
+            let score = Score::new(id, of.value(), of.interval(0.0), of.gaps().len());
+            Number::with_influence(score, Some(of.influences()))
         };
-        Ok(match (quantity, self) {
-            (Quantity::Precision, _) => share(precision),
-            (Quantity::Recall, _) => share(recall),
-            (Quantity::FScore, _) => {
-                let (p, r) = (precision.value, recall.value);
+        Ok(match (metric, self) {
+            (Metric::Precision, _) => {
+                Number::with_influence(share(self.precision()), Some(self.hits()))
+            }
+            (Metric::Recall, _) => Number::alone(share(self.recall())),
+            (Metric::FScore, _) => {
+                let precision = self.precision();
+                let (p, r) = (precision.value, self.recall().value);
                 let f = if p + r > 0.0 {
                     2.0 * p * r / (p + r)
                 } else {
                     0.0
                 };
-                Score::bare(id, f, precision.count)
+                Number::alone(Score::bare(id, f, precision.count))
             }
-            (Quantity::Density, NeighbourScores::Exact(overlap)) => left_out(overlap.density()),
-            (Quantity::Coverage, NeighbourScores::Exact(overlap)) => left_out(overlap.coverage()),
+            (Metric::Density, NeighbourScores::Exact(overlap)) => left_out(overlap.density()),
+            (Metric::Coverage, NeighbourScores::Exact(overlap)) => left_out(overlap.coverage()),
             _ => bail!("the rule has no {id}"),
         })
     }
 
-    /// What each sample that was compared adds to a quantity, times their number: [n], mean 0; none
-    /// for what is counted over the real images, or is no sum.
-    pub fn influence(&self, quantity: Quantity) -> Option<Vec<f64>> {
-        match (quantity, self) {
-            (Quantity::Precision, NeighbourScores::Adm(both)) => {
-                Some(paired::of_hits(both.inside.iter().copied()))
+    fn precision(&self) -> Share {
+        match self {
+            NeighbourScores::Adm(both) => both.precision(),
+            NeighbourScores::Exact(overlap) => overlap.precision(),
+        }
+    }
+
+    fn recall(&self) -> Share {
+        match self {
+            NeighbourScores::Adm(both) => both.recall(),
+            NeighbourScores::Exact(overlap) => overlap.recall(),
+        }
+    }
+
+    /// What each sample that was compared adds to precision, times their number: [n], mean 0.
+    fn hits(&self) -> Vec<f64> {
+        match self {
+            NeighbourScores::Adm(both) => paired::of_hits(both.inside.iter().copied()),
+            NeighbourScores::Exact(overlap) => {
+                paired::of_hits(overlap.counts().iter().map(|&count| count > 0))
             }
-            (Quantity::Precision, NeighbourScores::Exact(overlap)) => {
-                Some(paired::of_hits(overlap.counts().iter().map(|&c| c > 0)))
-            }
-            (Quantity::Density, NeighbourScores::Exact(overlap)) => {
-                Some(overlap.density().influences())
-            }
-            (Quantity::Coverage, NeighbourScores::Exact(overlap)) => {
-                Some(overlap.coverage().influences())
-            }
-            _ => None,
         }
     }
 }
 
-/// The rows that the rule compares: the first, or drawn by a seed of ours where the evaluator draws without one.
-pub fn chosen<'r>(
-    rows: &'r [f32],
-    d: usize,
-    rule: &Neighbours,
-    most: Option<usize>,
-    others: usize,
-    stream: u64,
-) -> Cow<'r, [f32]> {
-    let n = rows.len() / d;
-    let count = match (most, rule.random) {
-        (None, _) => n,
-        (Some(most), false) => most.min(n),
-        (Some(most), true) => most.min(n).min(others),
-    };
-    match rule.random && count < n {
-        false => rows[..count * d].into(),
-        true => {
-            let drawn = subset(SEED, stream, n, count).into_iter();
-            let drawn: Vec<f32> = drawn
-                .flat_map(|i| rows[i * d..(i + 1) * d].iter().copied())
-                .collect();
-            drawn.into()
+impl<'r> Side<'r> {
+    /// The rows that the rule compares beside `others` of the other side: the first, or drawn by a seed of ours where the
+    /// evaluator draws without one.
+    fn chosen(&self, rule: &Neighbours, others: usize) -> Cow<'r, [f32]> {
+        let (rows, d) = (self.rows, self.d);
+        let n = rows.len() / d;
+        let count = match self.most {
+            None => n,
+            Some(most) if rule.random => most.min(n).min(others),
+            Some(most) => most.min(n),
+        };
+        if !rule.random || count == n {
+            return rows[..count * d].into();
         }
+        let drawn = subset(SEED, self.stream, n, count).into_iter();
+        let drawn = drawn.flat_map(|i| rows[i * d..(i + 1) * d].iter().copied());
+        drawn.collect::<Vec<f32>>().into()
     }
 }

@@ -20,6 +20,10 @@ pub struct Real {
     /// Images behind the moments, where known.
     pub count: Option<u64>,
     pub survey: Option<Survey>,
+    /// Moments of images drawn from the pixel Gaussian, by the same net.
+    pub gaussian: Option<Moments>,
+    /// What a file of `runner reference` says of its making.
+    pub made: Option<Meta>,
 }
 
 /// A reference that is opened: its statistics are read, its images not yet described.
@@ -61,10 +65,10 @@ impl Opened {
             return Ok(self.reals);
         };
         if self.kind == Holds::Images {
-            return images.iter().map(|i| Real::of_images(i, None)).collect();
+            return images.iter().map(Real::of_images).collect();
         }
         let each = self.reals.into_iter().zip(images);
-        each.map(|(real, images)| real.with_images(images, None))
+        each.map(|(real, images)| real.with_images(images))
             .collect()
     }
 }
@@ -87,23 +91,32 @@ impl Real {
             (Some(mean), Some(cov)) => Some(Moments::given(n, mean, cov).with_context(reading)?),
             _ => None,
         };
-        let mut features = None;
-        if found.producer == statistics::Producer::Runner {
-            let meta = Meta::read(&mut Npz::open(path)?).with_context(reading)?;
-            meta.fits(weights, how).with_context(reading)?;
-            features = Some(statistics::features(path)?.data);
-        }
-        Ok(Real {
+        let mut real = Real {
             pool,
             spatial,
-            features,
+            features: None,
             count: found.count,
             survey: None,
-        })
+            gaussian: None,
+            made: None,
+        };
+        if found.producer == statistics::Producer::Runner {
+            let mut file = Npz::open(path)?;
+            let meta = Meta::read(&mut file).with_context(reading)?;
+            meta.fits(weights, how).with_context(reading)?;
+            real.features = Some(statistics::features(path)?.data);
+            if file.has("gaussian_mu") {
+                let (mean, cov) = file.moments("gaussian_mu", "gaussian_sigma")?;
+                let moments = Moments::given(meta.gaussian, mean, cov);
+                real.gaussian = Some(moments.with_context(reading)?);
+            }
+            real.made = Some(meta);
+        }
+        Ok(real)
     }
 
-    /// Out of described images; `most` is how many of the first ones have their features kept.
-    pub fn of_images(images: &Described, most: Option<usize>) -> Result<Real> {
+    /// Out of described images.
+    pub fn of_images(images: &Described) -> Result<Real> {
         ensure!(
             images.len() >= 2,
             "a reference needs at least 2 images, not {}",
@@ -111,23 +124,22 @@ impl Real {
         );
         Ok(Real {
             pool: images.moments(Kind::Pool)?,
-            spatial: Some(images.moments(Kind::Spatial)?),
-            features: Some(first(images, most)?),
+            spatial: images
+                .has(Kind::Spatial)?
+                .then(|| images.moments(Kind::Spatial))
+                .transpose()?,
+            features: Some(images.rows(Kind::Pool)?.all()?),
             count: Some(images.len() as u64),
             survey: Some(images.survey()?),
+            gaussian: None,
+            made: None,
         })
     }
 
     /// Takes the features and the survey of the images that a file of statistics holds beside them.
-    pub fn with_images(mut self, images: &Described, most: Option<usize>) -> Result<Real> {
-        self.features = Some(first(images, most)?);
+    pub fn with_images(mut self, images: &Described) -> Result<Real> {
+        self.features = Some(images.rows(Kind::Pool)?.all()?);
         self.survey = Some(images.survey()?);
         Ok(self)
     }
-}
-
-fn first(images: &Described, most: Option<usize>) -> Result<Vec<f32>> {
-    use crate::metrics::rows::Rows;
-    let n = most.map_or(images.len(), |most| most.min(images.len()));
-    Ok(images.rows(Kind::Pool)?.read(0..n)?.into_owned())
 }

@@ -1,361 +1,238 @@
-//! Described samples and a reference to every number that one evaluator prints, by its rules, each with its interval.
+//! Described samples and a reference to every number that a set of rules asks for, each with its interval.
 
-use crate::experiment::scoring::rules::{
-    Edge, InceptionScore, Kid, Neighbours, Precision, Quantity, Rules, Splits as SplitRule, Trace,
-    metric,
-};
-use crate::metrics::frechet::distance::{Reference, compat};
-use crate::metrics::frechet::extrapolate::{Extrapolation, Points, extrapolate};
+use crate::experiment::scoring::metric::{Method, Metric};
+use crate::experiment::scoring::rules::{FEWEST, InceptionScore, Kid, Rules, Splits as SplitRule};
+use crate::metrics::agreement::{Share, agreeing};
 use crate::metrics::inception_score::{
     InceptionScore as SplitScore, Probabilities, Splits, inception_score,
 };
 use crate::metrics::intervals::jackknife::Jackknife;
+use crate::metrics::intervals::paired;
 use crate::metrics::kernel::interval::mmd2_interval;
 use crate::metrics::kernel::mmd::{KernelDistance, KidRule, kid};
-use crate::metrics::neighbours::adm_manifold::adm_precision_recall;
-use crate::metrics::neighbours::manifold::{Border, Manifold};
 use crate::metrics::rows::Rows;
 use crate::metrics::score::Score;
 use crate::stages::describe::described::{Described, Kind};
-use crate::stages::score::neighbours::{NeighbourScores, chosen};
+use crate::stages::score::frechet::{Distances, once};
+use crate::stages::score::measured::{Measured, Number, Unmeasured};
+use crate::stages::score::neighbours::NeighbourScores;
 use crate::stages::score::reference::Real;
 use anyhow::{Context, Result, bail, ensure};
 
-/// Images that precision and recall draw, and the start of FID∞'s line, where the evaluator has no seed of its own.
-const SEED: u64 = 0;
-/// The 97.5 % point of the standard normal distribution.
-const TWO_SIDED: f64 = 1.96;
+/// Seed of KID's subsets where the evaluator has no seed of its own.
+const SEED: u32 = 0;
 
-/// One number, or why there is none.
-pub struct Measured {
-    pub quantity: Quantity,
-    /// The evaluator's own name for it.
-    pub name: &'static str,
-    pub score: std::result::Result<Score, String>,
-    /// For FID and sFID: how much of the value comes from the samples being few (leave-one-out, first order in 1/n).
-    pub bias: Option<f64>,
-    /// What SciPy's path prints where it cannot print the value itself (singular covariances).
-    pub compat: Option<f64>,
-    /// What each sample adds to the value, times their number: [n], mean 0; none for what is no
-    /// sum over samples to first order (recall is the real images').
-    pub influence: Option<Vec<f64>>,
-}
-
-/// KID with its interval and its samples' influences.
-#[derive(Clone)]
+/// The kernel distance by an evaluator's subsets, with the interval and the samples' influences of that of all images.
 struct Kernel {
     distance: KernelDistance,
     interval: (f64, f64),
     influence: Vec<f64>,
 }
 
-/// The two sides, and what is already known of them: presets share what they share.
+/// The Inception Score by one rule.
+struct ByRule {
+    rule: InceptionScore,
+    score: SplitScore,
+    /// What leaving out each sample does to the score of all; none of so few that there is no interval.
+    left_out: Option<Jackknife>,
+}
+
+/// What one evaluator's metrics share.
+#[derive(Default)]
+struct Shared {
+    neighbours: Option<NeighbourScores>,
+    kernel: Option<Kernel>,
+}
+
+/// The two sides, and what is already known of them: evaluators share what they share.
 pub struct Scorer<'a> {
     samples: &'a Described,
     real: &'a Real,
-    /// Whether SciPy's path is followed too.
+    /// Whether what SciPy's path prints of singular covariances is told too.
     pub compat: bool,
-    reference: [Option<Reference>; 2],
-    distance: [Option<(Jackknife, Option<f64>)>; 2],
+    distances: Distances<'a>,
+    /// The samples' pooled features [n, d].
     pool: Option<Vec<f32>>,
-    /// The Inception Score by the last rule, and what leaving out each sample does to that of all. The
-    /// probabilities themselves (400 MB of 50,000 samples) are made again for another rule.
-    inception: Option<(InceptionScore, SplitScore, Jackknife)>,
+    /// The Inception Score by the last rule. The probabilities themselves (400 MB of 50,000 samples) are made again for
+    /// another rule.
+    inception: Option<ByRule>,
 }
 
 impl<'a> Scorer<'a> {
-    pub fn new(samples: &'a Described, real: &'a Real, compat: bool) -> Scorer<'a> {
+    pub fn new(samples: &'a Described, real: &'a Real) -> Scorer<'a> {
         Scorer {
             samples,
             real,
-            compat,
-            reference: [None, None],
-            distance: [None, None],
+            compat: false,
+            distances: Distances::new(samples, real),
             pool: None,
             inception: None,
         }
     }
 
-    /// Every quantity of `rules`, in their order; `tell` hears which is at work.
+    /// Every metric of `rules`, in their order; `tell` hears which is at work.
+    ///
+    /// # Errors
+    /// Files that are not read, and features that are not of the reference's network; what only some metrics lack stands
+    /// in their place in the answer.
     pub fn measure(&mut self, rules: &Rules, tell: &dyn Fn(&str)) -> Result<Vec<Measured>> {
+        let mut shared = Shared::default();
         let mut all = Vec::new();
-        let mut balls = None;
-        let mut kernel = None;
-        for &(quantity, name) in rules.quantities {
+        for &(metric, name) in rules.metrics {
             tell(name);
-            all.push(self.one(rules, quantity, name, &mut balls, &mut kernel)?);
+            let number = match self.number(rules, metric, &mut shared) {
+                Ok(number) => Ok(number),
+                Err(error) => Err(error.downcast::<Unmeasured>()?),
+            };
+            all.push(Measured {
+                metric,
+                name,
+                number,
+            });
         }
         Ok(all)
     }
 
-    fn one(
-        &mut self,
-        rules: &Rules,
-        quantity: Quantity,
-        name: &'static str,
-        balls: &mut Option<NeighbourScores>,
-        kernel: &mut Option<Kernel>,
-    ) -> Result<Measured> {
-        let n = self.samples.len();
-        let id = metric(quantity);
-        let (mut bias, mut printed, mut influence) = (None, None, None);
-        let score = match quantity {
-            Quantity::Fid | Quantity::Sfid => {
-                let kind = match quantity {
-                    Quantity::Fid => Kind::Pool,
-                    _ => Kind::Spatial,
-                };
-                let scipy = self.compat && matches!(rules.frechet.trace, Trace::Sqrtm { .. });
-                match self.distance(kind, scipy)? {
-                    None => Err("the reference has no spatial statistics".to_string()),
-                    Some((left_out, with_eps)) => {
-                        bias = Some(left_out.bias());
-                        printed = with_eps;
-                        influence = Some(left_out.influences());
-                        let interval = left_out.square_interval(0.0);
-                        Ok(Score::new(id, left_out.value(), interval, n))
-                    }
-                }
+    fn number(&mut self, rules: &Rules, metric: Metric, shared: &mut Shared) -> Result<Number> {
+        let no_rule = || format!("the rules measure {} and do not say how", metric.id());
+        match metric.row().method {
+            Method::Frechet => {
+                let scipy = Some(rules.trace).filter(|_| self.compat);
+                self.distances.distance(metric, scipy)
             }
-            Quantity::FidInfinity => {
-                // The line's own error: how straight it is, not how much other images would move it.
-                let line = self.infinity(rules).map_err(|error| format!("{error:#}"));
-                line.map(|line| {
-                    let half = TWO_SIDED * line.error;
-                    Score::new(id, line.value, (line.value - half, line.value + half), n)
+            Method::Extrapolation => {
+                let rule = rules.infinity.with_context(no_rule)?;
+                self.distances.infinity(metric, rule)
+            }
+            Method::InceptionScore => {
+                let rule = rules.inception_score.with_context(no_rule)?;
+                let number = self.inception_score(rule, metric);
+                number.map_err(|error| Unmeasured::failed(&error).into())
+            }
+            Method::Kernel => {
+                let rule = rules.kid.with_context(no_rule)?;
+                let kernel = once(&mut shared.kernel, || self.kernel(&rule))?;
+                let (id, n) = (metric.id(), self.samples.len());
+                Ok(if metric == Metric::KidStd {
+                    Number::alone(Score::bare(id, kernel.distance.std, n))
+                } else {
+                    let score = Score::new(id, kernel.distance.mean, kernel.interval, n);
+                    Number::with_influence(score, Some(kernel.influence.clone()))
                 })
             }
-            Quantity::InceptionScore | Quantity::InceptionScoreStd => {
-                let rule = rules
-                    .inception_score
-                    .context("a rule of the Inception Score")?;
-                let score = self.inception_score(&rule, quantity);
-                if let (Quantity::InceptionScore, Some((_, _, of))) = (quantity, &self.inception) {
-                    influence = Some(of.influences());
-                }
-                score
+            Method::Neighbours => {
+                let rule = rules.neighbours.with_context(no_rule)?;
+                let neighbours = once(&mut shared.neighbours, || {
+                    let (pool, real, d) = self.both_pools()?;
+                    NeighbourScores::of(pool, real, d, &rule)
+                })?;
+                neighbours.number(metric)
             }
-            Quantity::Kid | Quantity::KidStd => {
-                let rule = rules.kid.context("a rule of KID")?;
-                match self.kid(&rule, kernel)? {
-                    Err(why) => Err(why),
-                    Ok(found) => Ok(match quantity {
-                        Quantity::Kid => {
-                            influence = Some(found.influence);
-                            Score::new(id, found.distance.mean, found.interval, n)
-                        }
-                        _ => Score::bare(id, found.distance.std, n),
-                    }),
-                }
-            }
-            Quantity::Precision
-            | Quantity::Recall
-            | Quantity::FScore
-            | Quantity::Density
-            | Quantity::Coverage => {
-                let rule = rules.neighbours.context("a rule of neighbours")?;
-                let score = self.ball_score(&rule, quantity, balls)?;
-                influence = balls.as_ref().and_then(|balls| balls.influence(quantity));
-                score
-            }
-        };
-        let influence = influence.filter(|_| score.is_ok());
-        Ok(Measured {
-            quantity,
-            name,
-            score,
-            bias,
-            compat: printed,
-            influence,
-        })
-    }
-
-    /// The Fréchet distance and what SciPy's path would print instead; None where the reference lacks the features.
-    fn distance(&mut self, kind: Kind, scipy: bool) -> Result<Option<(Jackknife, Option<f64>)>> {
-        let at = kind as usize;
-        let real = match kind {
-            Kind::Pool => Some(&self.real.pool),
-            Kind::Spatial => self.real.spatial.as_ref(),
-        };
-        let Some(real) = real else {
-            return Ok(None);
-        };
-        if self.distance[at].is_none() {
-            let moments = self.samples.moments(kind)?;
-            if self.reference[at].is_none() {
-                self.reference[at] = Some(Reference::new(real)?);
-            }
-            let reference = self.reference[at].as_ref().context("it was just made")?;
-            let left_out = reference.left_out(&moments, &mut self.samples.rows(kind)?)?;
-            let printed = match scipy {
-                true => {
-                    let both = compat(&moments, real)?;
-                    both.singular.then_some(both.with_eps)
-                }
-                false => None,
-            };
-            self.distance[at] = Some((left_out, printed));
+            Method::Classifier => self.agreement(metric),
+            Method::PixelGaussian => self.distances.baseline(metric),
+            Method::Clock => bail!("{} is no metric of images", metric.id()),
         }
-        Ok(self.distance[at].clone())
     }
 
-    fn infinity(&mut self, rules: &Rules) -> Result<Extrapolation> {
-        let rule = rules.infinity.context("a rule of FID∞")?;
-        let n = self.samples.len();
-        if self.reference[0].is_none() {
-            self.reference[0] = Some(Reference::new(&self.real.pool)?);
-        }
-        let reference = self.reference[0].as_ref().context("it was just made")?;
-        let points = Points {
-            first: rule.from.min(n / 10).max(2),
-            count: rule.points,
-            seed: SEED,
-        };
-        extrapolate(reference, &mut self.samples.rows(Kind::Pool)?, points)
-    }
-
-    fn inception_score(
-        &mut self,
-        rule: &InceptionScore,
-        quantity: Quantity,
-    ) -> std::result::Result<Score, String> {
-        let measure = |scorer: &mut Self| -> Result<Score> {
-            if scorer.inception.as_ref().is_none_or(|(of, ..)| of != rule) {
-                let probabilities = Probabilities::of_rows(&mut scorer.samples.logits()?)?;
-                let found = inception_score(&probabilities, splits(rule)?)?;
-                let left_out = match scorer.inception.take() {
-                    Some((.., left_out)) => left_out,
-                    None => probabilities.left_out()?,
+    fn inception_score(&mut self, rule: InceptionScore, metric: Metric) -> Result<Number> {
+        let (id, n) = (metric.id(), self.samples.len());
+        let found = match &mut self.inception {
+            Some(found) if found.rule == rule => found,
+            slot => {
+                let probabilities = Probabilities::of_rows(&mut self.samples.logits()?)?;
+                let score = inception_score(&probabilities, splits(&rule)?)?;
+                let left_out = match slot.take().and_then(|known| known.left_out) {
+                    None if n >= FEWEST => Some(probabilities.left_out()?),
+                    known => known,
                 };
-                scorer.inception = Some((*rule, found, left_out));
+                slot.insert(ByRule {
+                    rule,
+                    score,
+                    left_out,
+                })
             }
-            let (_, found, left_out) = scorer.inception.as_ref().context("it was just made")?;
-            let n = scorer.samples.len();
-            let id = metric(quantity);
-            Ok(match quantity {
-                Quantity::InceptionScore => {
-                    // The splits' mean moves with other images as the score of all does.
-                    let (low, high) = left_out.interval(1.0);
-                    let shift = found.mean - left_out.value();
-                    Score::new(id, found.mean, (low + shift, high + shift), n)
-                }
-                _ => Score::bare(id, found.std, n),
-            })
         };
-        measure(self).map_err(|error| format!("{error:#}"))
+        if metric == Metric::IsStd {
+            return Ok(Number::alone(Score::bare(id, found.score.std, n)));
+        }
+        let mean = found.score.mean;
+        let Some(left_out) = &found.left_out else {
+            return Ok(Number::alone(Score::bare(id, mean, n)));
+        };
+        // The splits' mean moves with other images as the score of all does.
+        let (low, high) = left_out.interval(1.0);
+        let shift = mean - left_out.value();
+        let score = Score::new(id, mean, (low + shift, high + shift), n);
+        Ok(Number::with_influence(score, Some(left_out.influences())))
     }
 
-    fn kid(
-        &mut self,
-        rule: &Kid,
-        known: &mut Option<Kernel>,
-    ) -> Result<std::result::Result<Kernel, String>> {
-        let Some(real) = &self.real.features else {
-            return Ok(Err("the reference holds no images' features".to_string()));
-        };
-        if let Some(known) = known {
-            return Ok(Ok(known.clone()));
-        }
-        let d = self.real.pool.dim();
-        let (n, m) = (self.samples.len(), real.len() / d);
-        let size = rule.subset_size;
+    fn kernel(&mut self, rule: &Kid) -> Result<Kernel> {
+        let (pool, real, d) = self.both_pools()?;
+        let (n, m) = (pool.len() / d, real.len() / d);
+        let (size, subsets) = (rule.subset_size, rule.subsets);
         if rule.strict_size && n.min(m) < size {
-            let why = format!(
-                "it draws subsets of {size} images, there are {n} samples and {m} real ones"
-            );
-            return Ok(Err(why));
+            return Err(Unmeasured::FewerThanASubset {
+                size,
+                samples: n,
+                real: m,
+            }
+            .into());
         }
-        let seed = rule.seed.unwrap_or(SEED as u32);
-        let subsets = rule.subsets;
-        let rule = match rule.strict_size {
-            true => KidRule::TorchFidelity {
+        let seed = rule.seed.unwrap_or(SEED);
+        let draw = if rule.strict_size {
+            KidRule::TorchFidelity {
                 subsets,
                 size,
                 seed,
-            },
-            false => KidRule::CleanFid {
+            }
+        } else {
+            KidRule::CleanFid {
                 subsets,
                 size,
                 seed,
-            },
+            }
         };
-        self.load_pool()?;
-        let pool = self.pool.as_deref().context("it was just read")?;
-        let distance = kid(pool, real, d, rule)?;
+        let distance = kid(pool, real, d, draw)?;
         let whole = mmd2_interval(pool, real, d)?;
         let shift = distance.mean - whole.left_out.value();
-        let found = Kernel {
+        Ok(Kernel {
             distance,
             interval: (whole.low + shift, whole.high + shift),
             influence: whole.left_out.influences(),
-        };
-        *known = Some(found.clone());
-        Ok(Ok(found))
+        })
     }
 
-    fn ball_score(
-        &mut self,
-        rule: &Neighbours,
-        quantity: Quantity,
-        balls: &mut Option<NeighbourScores>,
-    ) -> Result<std::result::Result<Score, String>> {
-        if balls.is_none() {
-            match self.balls(rule)? {
-                Ok(found) => *balls = Some(found),
-                Err(why) => return Ok(Err(why)),
-            }
-        }
-        let balls = balls.as_ref().context("they were just made")?;
-        balls.score(quantity).map(Ok)
-    }
-
-    /// How samples and reference lie in each other's balls, by `rule`.
-    fn balls(&mut self, rule: &Neighbours) -> Result<std::result::Result<NeighbourScores, String>> {
-        let Some(real) = &self.real.features else {
-            return Ok(Err("the reference holds no images' features".to_string()));
-        };
-        let d = self.real.pool.dim();
-        self.load_pool()?;
-        let pool = self.pool.as_deref().context("it was just read")?;
-        let (m, n) = (real.len() / d, pool.len() / d);
-        if m.min(n) <= rule.k {
-            let why = format!(
-                "balls of {} neighbours need more images than {m} and {n}",
-                rule.k
-            );
-            return Ok(Err(why));
-        }
-        let (real, pool) = (
-            chosen(real, d, rule, rule.reference, n, 1),
-            chosen(pool, d, rule, rule.samples, m, 2),
+    /// The share of samples in which the feature net sees the class that they were asked for.
+    fn agreement(&self, metric: Metric) -> Result<Number> {
+        let mut logits = self.samples.logits()?;
+        let k = logits.dim();
+        let hits = agreeing(&logits.all()?, k, &self.samples.labels()?)?;
+        let share = Share::of(&hits);
+        let score = Score::new(
+            metric.id(),
+            share.value,
+            (share.low, share.high),
+            share.count,
         );
-        if rule.distance == Precision::F16 {
-            return Ok(Ok(NeighbourScores::Adm(adm_precision_recall(
-                &real, &pool, d,
-            )?)));
-        }
-        let border = match rule.edge {
-            Edge::Inside => Border::Inside,
-            Edge::Outside => Border::Outside,
-        };
-        let real = Manifold::of(&real, d, rule.k)?;
-        Ok(Ok(NeighbourScores::Exact(
-            real.overlap(&Manifold::of(&pool, d, rule.k)?, border)?,
-        )))
+        let influence = paired::of_hits(hits.iter().copied());
+        Ok(Number::with_influence(score, Some(influence)))
     }
 
-    fn load_pool(&mut self) -> Result<()> {
-        if self.pool.is_none() {
+    /// Pooled features of the samples and of the real images, row by row, and how many a row has.
+    fn both_pools(&mut self) -> Result<(&[f32], &'a [f32], usize)> {
+        let real = self.real.features.as_ref();
+        let real = real.ok_or(Unmeasured::NoRealFeatures)?;
+        let d = self.real.pool.dim();
+        let pool = once(&mut self.pool, || {
             let mut rows = self.samples.rows(Kind::Pool)?;
-            let (n, d) = (rows.count(), rows.dim());
             ensure!(
-                d == self.real.pool.dim(),
-                "the reference has {} features and the samples have {d}\nhint: both must come from one feature network",
-                self.real.pool.dim()
+                rows.dim() == d,
+                "the reference has {d} features and the samples have {}\nhint: both must come from one feature network",
+                rows.dim()
             );
-            self.pool = Some(rows.read(0..n)?.into_owned());
-        }
-        Ok(())
+            rows.all()
+        })?;
+        Ok((pool, real, d))
     }
 }
 

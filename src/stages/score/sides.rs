@@ -2,8 +2,8 @@
 
 use crate::data::gallery::Gallery;
 use crate::data::survey::{Finding, Survey};
-use crate::experiment::check::values::FEWEST;
-use crate::experiment::scoring::rules::{Preprocessing, Rules};
+use crate::experiment::scoring::feature_space::Input;
+use crate::experiment::scoring::rules::{FEWEST, Preprocessing, Rules};
 use crate::jobs::context::{Progress, Watch};
 use crate::stages::describe::described::{Described, Kind};
 use crate::stages::describe::extract::Extractor;
@@ -46,12 +46,12 @@ pub fn run(comparison: &Comparison, watch: Watch) -> Result<Option<Compared>> {
     let mut hows: Vec<Preprocessing> = comparison.rules.iter().map(|r| r.preprocessing).collect();
     hows.sort();
     hows.dedup();
-    let inception = comparison.extractor.is_inception();
-    if !inception {
+    let space = comparison.extractor.space();
+    if space.input == Input::AsTrained {
         hows.truncate(1);
     }
     // The reference is opened before hours are spent on the samples.
-    let named: Vec<_> = hows.iter().map(|how| inception.then_some(*how)).collect();
+    let named: Vec<_> = hows.iter().map(|how| space.resizing(*how)).collect();
     let path = Path::new(comparison.reference);
     let opened = Opened::open(path, comparison.reference_key, comparison.weights, &named)?;
     let order = |gallery: &Arc<Gallery>| Order {
@@ -71,18 +71,15 @@ pub fn run(comparison: &Comparison, watch: Watch) -> Result<Option<Compared>> {
     let images = Arc::new(Gallery::open(comparison.samples)?);
     let tell = &|progress| of("samples", progress);
     let samples = images::run(&order(&images), Watch { tell, ..watch })?;
-    let real = match opened.needs_images(comparison.rules) {
-        false => None,
-        true => {
-            let images = Arc::new(Gallery::open(&[comparison.reference])?);
-            let tell = &|progress| of("reference", progress);
-            let described = images::run(&order(&images), Watch { tell, ..watch })?;
-            let Some(described) = described else {
-                return Ok(None);
-            };
-            Some(described)
+    let mut real = None;
+    if opened.needs_images(comparison.rules) {
+        let images = Arc::new(Gallery::open(&[comparison.reference])?);
+        let tell = &|progress| of("reference", progress);
+        real = images::run(&order(&images), Watch { tell, ..watch })?;
+        if real.is_none() {
+            return Ok(None);
         }
-    };
+    }
     let Some(samples) = samples else {
         return Ok(None);
     };
@@ -92,6 +89,11 @@ pub fn run(comparison: &Comparison, watch: Watch) -> Result<Option<Compared>> {
     let sides = sides.map(|(how, (samples, real))| Sides { how, samples, real });
     let sides: Vec<Sides> = sides.collect();
     for side in &sides {
+        let n = side.samples.len();
+        ensure!(
+            n >= FEWEST,
+            "a score needs at least {FEWEST} images, not {n}"
+        );
         check(&side.samples, &side.real, comparison.reference)?;
     }
     Ok(Some(Compared { sides, findings }))
@@ -100,11 +102,6 @@ pub fn run(comparison: &Comparison, watch: Watch) -> Result<Option<Compared>> {
 /// Other features than the reference's measure nothing.
 pub fn check(samples: &Described, real: &Real, reference: &str) -> Result<()> {
     use crate::metrics::rows::Rows;
-    ensure!(
-        samples.len() >= FEWEST,
-        "a score needs at least {FEWEST} images, not {}",
-        samples.len()
-    );
     for (kind, real) in [
         (Kind::Pool, Some(&real.pool)),
         (Kind::Spatial, real.spatial.as_ref()),

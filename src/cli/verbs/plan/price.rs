@@ -4,7 +4,7 @@ use crate::cli::screen::pace::Paces;
 use crate::cli::screen::terminal::{self, bytes, duration, short};
 use crate::experiment::file::experiment::Model;
 use crate::experiment::nets::resolve::resolve;
-use crate::experiment::scoring::preset::INCEPTION;
+use crate::experiment::scoring::feature_space::{FeatureSpace, Widths};
 use crate::jobs::job::Job;
 use crate::jobs::sample::SampleJob;
 use crate::jobs::upsample::UpsampleJob;
@@ -13,8 +13,10 @@ use crate::run::plan::Plan;
 /// Above so many cells a table says less than its sum.
 const MOST: usize = 64;
 
-/// Bytes of an image's Inception features: 2,048 pooled, 2,023 spatial and 1,008 logits as f32, and the label.
-const FEATURES: u64 = 4 * (2048 + 2023 + 1008) + 8;
+/// Bytes of an image's features as f32, and of its label.
+fn features(widths: Widths) -> u64 {
+    4 * (widths.pooled + widths.spatial + widths.logits) as u64 + 8
+}
 
 /// One line a cell with work to do; none where there is no such cell, or too many.
 fn rows(plan: &Plan) -> Option<Vec<Vec<String>>> {
@@ -164,9 +166,12 @@ fn size(job: &Job) -> Option<u64> {
             let side = side(&net.model)? as u64;
             Some(sample.count as u64 * (side * side * 3 + 8))
         }
-        Job::Features(job) if job.world == INCEPTION => Some(job.count as u64 * FEATURES),
+        Job::Features(job) => {
+            let widths = FeatureSpace::named(&job.world).widths?;
+            Some(job.count as u64 * features(widths))
+        }
         Job::Metrics(_) => Some(0),
-        Job::Features(_) | Job::Train(_) => None,
+        Job::Train(_) => None,
     }
 }
 

@@ -4,17 +4,19 @@ use crate::cli::cache::{place, weights};
 use crate::cli::screen::live::Live;
 use crate::cli::screen::terminal::{say, short, thousands, warning};
 use crate::cli::verbs::score::args::ScoreArgs;
-use crate::cli::verbs::score::table::{About, Column, FeatureNet, append_csv, json_lines, print};
+use crate::cli::verbs::score::table::{About, Column, append_csv, json_lines, print};
 use crate::cli::watched::{INTERRUPTED, unless_stopped, until_stopped};
 use crate::data::survey::Finding;
 use crate::experiment::key::digest_file;
-use crate::experiment::scoring::preset::{self, Preset};
-use crate::experiment::scoring::rules::{Quantity, Rules};
+use crate::experiment::scoring::feature_space::FeatureSpace;
+use crate::experiment::scoring::metric::Metric;
+use crate::experiment::scoring::own_net;
+use crate::experiment::scoring::preset::Preset;
+use crate::experiment::scoring::rules::Rules;
 use crate::jobs::context::{Progress, Stopped, Watch};
 use crate::jobs::files::results::FEW;
 use crate::run::device::devices;
 use crate::stages::describe::extract::Extractor;
-use crate::stages::describe::inception::published;
 use crate::stages::score::scorer::Scorer;
 use crate::stages::score::sides::{self, Compared, Comparison};
 use anyhow::{Context, Result, bail, ensure};
@@ -35,8 +37,8 @@ pub fn run(args: &ScoreArgs, store: &Path) -> Result<u8> {
     let device = devices(args.device.as_deref())?.swap_remove(0);
     let weights = digest_file(&net).context("--weights")?;
     let extractor = Extractor::open(&net, args.key.as_deref(), &device.device)?;
-    let chosen = chosen(args, &extractor)?;
-    tell_weights(&extractor, &weights);
+    let chosen = chosen(args, extractor.space())?;
+    tell_weights(extractor.space(), &weights);
     let stop = until_stopped("part")?;
     let rules: Vec<Rules> = chosen.iter().map(|(_, rules)| *rules).collect();
     let comparison = Comparison {
@@ -73,7 +75,6 @@ pub fn run(args: &ScoreArgs, store: &Path) -> Result<u8> {
         samples: args.samples.join(" "),
         reference: args.reference.clone(),
         weights,
-        net: FeatureNet::of(&extractor),
         count: both.sides[0].samples.len(),
         real: both.sides[0].real.count,
     };
@@ -96,12 +97,12 @@ fn show(args: &ScoreArgs, about: &About, columns: &[Column], findings: &[Finding
     }
 }
 
-/// Whose Inception it is, where it is one.
-fn tell_weights(extractor: &Extractor, digest: &str) {
-    if !extractor.is_inception() {
+/// Whose weights they are, where the network is a published one.
+fn tell_weights(space: &FeatureSpace, digest: &str) {
+    if !space.is_published() {
         return;
     }
-    match published(digest) {
+    match space.published(digest) {
         Some(name) => say(&format!("weights: {name}, sha256 {}", &digest[..8])),
         None => warning(&format!(
             "the weights (sha256 {}) are no published file whose digest is known; their numbers compare with no paper's",
@@ -125,24 +126,23 @@ fn shard(text: Option<&str>) -> Result<(usize, usize)> {
 }
 
 /// The presets that are asked for, by name, each with the metrics that are asked for.
-fn chosen(args: &ScoreArgs, extractor: &Extractor) -> Result<Vec<(String, Rules)>> {
-    let net = FeatureNet::of(extractor);
-    let presets = presets(&args.preset, net)?.into_iter();
+fn chosen(args: &ScoreArgs, space: &FeatureSpace) -> Result<Vec<(String, Rules)>> {
+    let presets = presets(&args.preset, space)?.into_iter();
     presets
-        .map(|(name, rules)| Ok((name, restricted(rules, &args.metrics, net)?)))
+        .map(|(name, rules)| Ok((name, restricted(rules, &args.metrics)?)))
         .collect()
 }
 
-fn presets(name: &str, net: FeatureNet) -> Result<Vec<(String, Rules)>> {
-    if net == FeatureNet::Own {
+fn presets(name: &str, space: &FeatureSpace) -> Result<Vec<(String, Rules)>> {
+    if !space.is_published() {
         ensure!(
             name == "adm" || name == "all",
             "--preset {name}: presets are rules for Inception's features, and the weights are another net's"
         );
-        return Ok(vec![("own net".to_string(), preset::own_net())]);
+        return Ok(vec![("own net".to_string(), own_net::of_images())]);
     }
     if name == "all" {
-        let all = Preset::ALL.into_iter();
+        let all = space.presets.iter();
         return Ok(all.map(|p| (p.to_string(), p.rules())).collect());
     }
     let preset: Preset = name
@@ -152,20 +152,19 @@ fn presets(name: &str, net: FeatureNet) -> Result<Vec<(String, Rules)>> {
     Ok(vec![(preset.to_string(), preset.rules())])
 }
 
-/// The rules without the quantities that were not asked for.
-fn restricted(rules: Rules, asked: &[String], net: FeatureNet) -> Result<Rules> {
+/// The rules without the metrics that were not asked for.
+fn restricted(rules: Rules, asked: &[String]) -> Result<Rules> {
     if asked.is_empty() {
         return Ok(rules);
     }
-    let has: Vec<Quantity> = rules.quantities.iter().map(|(q, _)| *q).collect();
     let mut wanted = Vec::new();
     for asked in asked {
-        let found = has.iter().find(|quantity| net.metric(**quantity) == asked);
-        let Some(found) = found else {
-            let names: Vec<&str> = has.iter().map(|quantity| net.metric(*quantity)).collect();
-            bail!("--metrics {asked}: this preset has {}", names.join(", "));
+        let known = Metric::of_id(asked).filter(|metric| rules.published(*metric).is_some());
+        let Some(metric) = known else {
+            let ids = rules.ids().join(", ");
+            bail!("--metrics {asked}: this preset has {ids}");
         };
-        wanted.push(*found);
+        wanted.push(metric);
     }
     Ok(rules.only(&wanted))
 }
@@ -205,11 +204,14 @@ fn measure(
     compat: bool,
     stop: &AtomicBool,
 ) -> Result<Vec<Column>> {
-    let mut bouts: Vec<Scorer> = both
+    let mut scorers: Vec<Scorer> = both
         .sides
         .iter()
-        .map(|side| Scorer::new(&side.samples, &side.real, compat))
+        .map(|side| Scorer::new(&side.samples, &side.real))
         .collect();
+    for scorer in &mut scorers {
+        scorer.compat = compat;
+    }
     if both.sides[0].samples.len() < FEW {
         warning(&format!(
             "{} samples: FID is biased upwards for few of them, by about what the column `bias` says; compare equal counts only",
@@ -227,12 +229,12 @@ fn measure(
             .sides
             .iter()
             .position(|side| side.how == rules.preprocessing);
-        let bout = &mut bouts[at.unwrap_or(0)];
+        let scorer = &mut scorers[at.unwrap_or(0)];
         let tell = |name: &str| live.set(format!("{preset}: {name}"));
         columns.push(Column {
             preset: preset.clone(),
             preprocessing: rules.preprocessing,
-            measured: bout.measure(rules, &tell)?,
+            measured: scorer.measure(rules, &tell)?,
         });
     }
     drop(live);

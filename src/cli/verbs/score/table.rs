@@ -2,9 +2,9 @@
 
 use crate::cli::screen::terminal::{number, out, say, table, thousands};
 use crate::data::survey::Finding;
-use crate::experiment::scoring::rules::{Preprocessing, Quantity, metric};
-use crate::stages::describe::extract::Extractor;
-use crate::stages::score::scorer::Measured;
+use crate::experiment::scoring::metric::Metric;
+use crate::experiment::scoring::rules::Preprocessing;
+use crate::stages::score::measured::{Measured, Number};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value, json};
 use std::fs::OpenOptions;
@@ -17,39 +17,9 @@ pub struct About {
     pub reference: String,
     /// sha256 of the feature net's weights.
     pub weights: String,
-    pub net: FeatureNet,
     pub count: usize,
     /// Images behind the reference's moments, where known.
     pub real: Option<u64>,
-}
-
-/// What described the images.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FeatureNet {
-    Inception,
-    /// A net that was trained here.
-    Own,
-}
-
-impl FeatureNet {
-    pub fn of(extractor: &Extractor) -> FeatureNet {
-        if extractor.is_inception() {
-            FeatureNet::Inception
-        } else {
-            FeatureNet::Own
-        }
-    }
-
-    /// A quantity's name in files and in `--metrics`. FID, sFID and KID are Inception's alone; the same distances of
-    /// another net's features are FD, sFD and KD.
-    pub fn metric(self, quantity: Quantity) -> &'static str {
-        match (self, quantity) {
-            (FeatureNet::Own, Quantity::Fid) => "fd",
-            (FeatureNet::Own, Quantity::Sfid) => "sfd",
-            (FeatureNet::Own, Quantity::Kid) => "kd",
-            _ => metric(quantity),
-        }
-    }
 }
 
 /// One evaluator's numbers.
@@ -61,27 +31,25 @@ pub struct Column {
 
 /// `4.87 [4.79, 4.96]`, or `4.87` where there is no interval.
 fn shown(measured: &Measured) -> String {
-    match &measured.score {
-        Err(_) => "-".to_string(),
-        Ok(score) if score.low.is_nan() => number(score.value),
-        Ok(score) => format!(
-            "{} [{}, {}]",
-            number(score.value),
-            number(score.low),
-            number(score.high)
-        ),
+    let Some(Number { score, .. }) = measured.number() else {
+        return "-".to_string();
+    };
+    let value = number(score.value);
+    if score.low.is_nan() {
+        return value;
     }
+    format!("{value} [{}, {}]", number(score.low), number(score.high))
 }
 
 /// A single preset as a list, several side by side.
 pub fn print(about: &About, columns: &[Column]) -> Result<()> {
     match columns {
         [one] => list(one)?,
-        many => side_by_side(about.net, many)?,
+        many => side_by_side(many)?,
     }
     for column in columns {
         for measured in &column.measured {
-            if let Err(why) = &measured.score {
+            if let Err(why) = &measured.number {
                 say(&format!("{}: no {}: {why}", column.preset, measured.name));
             }
         }
@@ -100,8 +68,9 @@ pub fn print(about: &About, columns: &[Column]) -> Result<()> {
 }
 
 fn list(column: &Column) -> Result<()> {
-    let biased = column.measured.iter().any(|m| m.bias.is_some());
-    let compat = column.measured.iter().any(|m| m.compat.is_some());
+    let numbers = || column.measured.iter().filter_map(Measured::number);
+    let biased = numbers().any(|number| number.bias.is_some());
+    let compat = numbers().any(|number| number.compat.is_some());
     let mut head = vec!["metric".to_string(), column.preset.clone()];
     head.extend(biased.then(|| "bias".to_string()));
     head.extend(compat.then(|| "as SciPy prints".to_string()));
@@ -109,40 +78,41 @@ fn list(column: &Column) -> Result<()> {
     let or_none = |value: Option<f64>| value.map_or("-".to_string(), number);
     for measured in &column.measured {
         let mut row = vec![measured.name.to_string(), shown(measured)];
-        row.extend(biased.then(|| or_none(measured.bias)));
-        row.extend(compat.then(|| or_none(measured.compat)));
+        let known = measured.number();
+        row.extend(biased.then(|| or_none(known.and_then(|number| number.bias))));
+        row.extend(compat.then(|| or_none(known.and_then(|number| number.compat))));
         rows.push(row);
     }
     out(&table(&rows, &[]))
 }
 
-/// A row for each evaluator and a column for each quantity; the last row is the largest difference between evaluators, in
-/// the quantity's own unit.
-fn side_by_side(net: FeatureNet, columns: &[Column]) -> Result<()> {
-    let mut quantities: Vec<Quantity> = columns
+/// A row for each evaluator and a column for each metric; the last row is the largest difference between evaluators, in
+/// the metric's own unit.
+fn side_by_side(columns: &[Column]) -> Result<()> {
+    let mut metrics: Vec<Metric> = columns
         .iter()
-        .flat_map(|column| column.measured.iter().map(|m| m.quantity))
+        .flat_map(|column| column.measured.iter().map(|m| m.metric))
         .collect();
-    quantities.sort();
-    quantities.dedup();
+    metrics.sort_by_key(|metric| (metric.row().method, *metric));
+    metrics.dedup();
     let mut head = vec!["preset".to_string()];
-    head.extend(quantities.iter().map(|q| net.metric(*q).to_string()));
+    head.extend(metrics.iter().map(|metric| metric.id().to_string()));
     let mut rows = vec![head];
-    let find = |column: &Column, quantity: Quantity| -> Option<(String, Option<f64>)> {
-        let found = column.measured.iter().find(|m| m.quantity == quantity)?;
-        Some((shown(found), found.score.as_ref().ok().map(|s| s.value)))
+    let find = |column: &Column, metric: Metric| -> Option<(String, Option<f64>)> {
+        let found = column.measured.iter().find(|m| m.metric == metric)?;
+        Some((shown(found), found.number().map(|n| n.score.value)))
     };
     for column in columns {
         let mut row = vec![column.preset.clone()];
-        row.extend(quantities.iter().map(|q| {
-            let cell = find(column, *q).map(|(text, _)| text);
+        row.extend(metrics.iter().map(|metric| {
+            let cell = find(column, *metric).map(|(text, _)| text);
             cell.unwrap_or_default()
         }));
         rows.push(row);
     }
     let mut spread = vec!["difference".to_string()];
-    for quantity in &quantities {
-        let values = columns.iter().filter_map(|c| find(c, *quantity)?.1);
+    for metric in &metrics {
+        let values = columns.iter().filter_map(|c| find(c, *metric)?.1);
         let values: Vec<f64> = values.collect();
         let least = values.iter().copied().fold(f64::INFINITY, f64::min);
         let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -163,10 +133,10 @@ fn object(about: &About, column: &Column, measured: &Measured) -> Map<String, Va
     put("weights", json!(about.weights));
     put("preset", json!(column.preset));
     put("preprocessing", json!(column.preprocessing.name()));
-    put("metric", json!(about.net.metric(measured.quantity)));
+    put("metric", json!(measured.metric.id()));
     put("name", json!(measured.name));
-    match &measured.score {
-        Ok(score) => {
+    match &measured.number {
+        Ok(Number { score, .. }) => {
             put("value", json!(score.value));
             put("low", json!(score.low));
             put("high", json!(score.high));
@@ -174,11 +144,12 @@ fn object(about: &About, column: &Column, measured: &Measured) -> Map<String, Va
         }
         Err(why) => {
             put("value", Value::Null);
-            put("why", json!(why));
+            put("why", json!(why.to_string()));
         }
     }
-    put("bias", json!(measured.bias));
-    put("compat", json!(measured.compat));
+    let known = measured.number();
+    put("bias", json!(known.and_then(|number| number.bias)));
+    put("compat", json!(known.and_then(|number| number.compat)));
     put("samples_count", json!(about.count));
     put("reference_count", json!(about.real));
     object
