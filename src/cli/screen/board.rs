@@ -285,9 +285,10 @@ impl<'a> Board<'a> {
 /// `3.01 [2.97, 3.06]`; without the bounds where there are none.
 pub fn with_interval(score: &Score) -> String {
     let value = number(score.value);
-    match score.low.is_finite() && score.high.is_finite() && score.low < score.high {
-        true => format!("{value} [{}, {}]", number(score.low), number(score.high)),
-        false => value,
+    if score.low.is_finite() && score.high.is_finite() && score.low < score.high {
+        format!("{value} [{}, {}]", number(score.low), number(score.high))
+    } else {
+        value
     }
 }
 
@@ -300,9 +301,10 @@ fn close_lane(inner: &mut Inner, device: &str) {
 
 /// Work that was there before this run must not count as its speed.
 fn first_done(progress: &Progress) -> u64 {
-    match progress.done * 20 > progress.total {
-        true => progress.done,
-        false => 0,
+    if progress.done * 20 > progress.total {
+        progress.done
+    } else {
+        0
     }
 }
 

@@ -57,13 +57,13 @@ pub fn run(args: &CleanArgs, root: &Path) -> Result<u8> {
         .into_iter()
         .partition(|entry| reached(entry) || holder(&entry.folder).is_some());
     let answers = store.answers()?;
-    match args.answers {
-        true => go.extend(answers),
-        false if !answers.is_empty() => say(&format!(
+    if args.answers {
+        go.extend(answers);
+    } else if !answers.is_empty() {
+        say(&format!(
             "{} of answers of `score`, `likelihood` and `reconstruct` stay; `--answers` frees them too",
             bytes(answers.iter().map(Entry::bytes).sum())
-        )),
-        false => {}
+        ));
     }
     if go.is_empty() {
         out(&format!(

@@ -105,9 +105,10 @@ pub fn fetch_through(
     tell: &mut dyn FnMut(Event),
 ) -> Result<Outcome> {
     let record = beside(wanted.path, "json");
-    let known: Option<Record> = match record.exists() {
-        true => Some(read_json(&record)?),
-        false => None,
+    let known: Option<Record> = if record.exists() {
+        Some(read_json(&record)?)
+    } else {
+        None
     };
     if wanted.path.exists() {
         return here(wanted, known, &record, tell);
@@ -253,7 +254,7 @@ fn attempt(
                     "the server sends it whole, or it has changed there",
                 ));
             }
-            whole_length(&response, wanted.url, wanted.bytes.is_some())?
+            whole_length(&response, wanted.url, wanted.bytes)?
         }
         206 => match content_range(response.headers()) {
             Some((Some(start), total)) if start == have => total,
@@ -329,11 +330,10 @@ fn copy(
             error.kind(),
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded
         );
-        let hint = match full {
-            true => {
-                "hint: make room there, or choose another folder with --cache; the same command again goes on from there"
-            }
-            false => "hint: the same command again goes on from there",
+        let hint = if full {
+            "hint: make room there, or choose another folder with --cache; the same command again goes on from there"
+        } else {
+            "hint: the same command again goes on from there"
         };
         Trouble::Lost(Error::new(error).context(format!(
             "writing {}: {done} bytes of {} are kept\n{hint}",
@@ -375,13 +375,14 @@ fn room(wanted: &Wanted, more: Option<u64>) -> Result<(), Trouble> {
     let (Some(more), Ok(free)) = (more, fs4::available_space(folder)) else {
         return Ok(());
     };
-    match more <= free {
-        true => Ok(()),
-        false => Err(Trouble::Lost(anyhow!(
+    if more <= free {
+        Ok(())
+    } else {
+        Err(Trouble::Lost(anyhow!(
             "fetching {}: {more} bytes are still to come, and {} has {free} free; what is there is kept\nhint: make room there, or choose another folder with --cache",
             wanted.url,
             folder.display()
-        ))),
+        )))
     }
 }
 

@@ -35,9 +35,12 @@ impl<'a> Pickle<'a> {
                     length: machine.at,
                 });
             }
-            machine.step(op).map_err(|e| match e.is::<Ended>() {
-                true => e,
-                false => e.context(format!("its pickle is refused at byte {at}")),
+            machine.step(op).map_err(|e| {
+                if e.is::<Ended>() {
+                    e
+                } else {
+                    e.context(format!("its pickle is refused at byte {at}"))
+                }
             })?;
         }
         bail!("its pickle takes more than the {STEPS_LIMIT} steps that are read")

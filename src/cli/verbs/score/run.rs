@@ -65,7 +65,7 @@ pub fn run(args: &ScoreArgs, store: &Path) -> Result<u8> {
     for finding in &both.findings {
         warning(&finding.to_string());
     }
-    let measured = measure(&both, &chosen, args.compat, stop);
+    let measured = measure(args, &both, &chosen, stop);
     let Some(columns) = unless_stopped(measured, KEPT)? else {
         return Ok(INTERRUPTED);
     };
@@ -200,15 +200,15 @@ fn describe(meeting: &Meeting, stop: &AtomicBool) -> Result<Option<Both>> {
 }
 
 fn measure(
+    args: &ScoreArgs,
     both: &Both,
     chosen: &[(String, Rules)],
-    compat: bool,
     stop: &AtomicBool,
 ) -> Result<Vec<Column>> {
     let mut bouts: Vec<Bout> = both
         .sides
         .iter()
-        .map(|side| Bout::new(&side.samples, &side.real, compat))
+        .map(|side| Bout::new(&side.samples, &side.real, args.compat))
         .collect();
     if both.sides[0].samples.len() < FEW {
         warning(&format!(
