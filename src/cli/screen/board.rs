@@ -41,7 +41,7 @@ struct Tally {
     waiting: usize,
 }
 
-/// What one device is at.
+/// The job that one device works on.
 struct Lane {
     item: usize,
     bar: Option<ProgressBar>,
@@ -93,28 +93,13 @@ impl<'a> Board<'a> {
                 item,
                 device,
                 seconds,
-            } => {
-                close_lane(&mut inner, device);
-                inner.tally.done += 1;
-                inner.open.retain(|&open| open != item);
-                inner.paces.add(self.plan, item, seconds);
-                let scores = self.scores(item);
-                let text = format!("{:>12}{scores}", duration(seconds));
-                self.say(&self.line(&paint("done   ", Paint::Green), item, text.trim_end()));
-            }
+            } => self.done(&mut inner, (item, device, seconds)),
             Event::Failed {
                 item,
                 device,
                 seconds,
                 error,
-            } => {
-                close_lane(&mut inner, device);
-                inner.tally.failed += 1;
-                inner.open.retain(|&open| open != item);
-                let text = format!("{:>12}", duration(seconds));
-                self.say(&self.line(&paint("failed ", Paint::Red), item, &text));
-                self.explain(item, error);
-            }
+            } => self.failed(&mut inner, (item, device, seconds), error),
             Event::Skipped { item } => {
                 inner.open.retain(|&open| open != item);
                 inner.tally.waiting = inner.tally.waiting.saturating_sub(1);
@@ -141,6 +126,30 @@ impl<'a> Board<'a> {
             }
         }
         self.foot(&inner);
+    }
+
+    fn done(&self, inner: &mut Inner, (item, device, seconds): (usize, &str, f64)) {
+        close_lane(inner, device);
+        inner.tally.done += 1;
+        inner.open.retain(|&open| open != item);
+        inner.paces.add(self.plan, item, seconds);
+        let scores = self.scores(item);
+        let text = format!("{:>12}{scores}", duration(seconds));
+        self.say(&self.line(&paint("done   ", Paint::Green), item, text.trim_end()));
+    }
+
+    fn failed(
+        &self,
+        inner: &mut Inner,
+        (item, device, seconds): (usize, &str, f64),
+        error: &anyhow::Error,
+    ) {
+        close_lane(inner, device);
+        inner.tally.failed += 1;
+        inner.open.retain(|&open| open != item);
+        let text = format!("{:>12}", duration(seconds));
+        self.say(&self.line(&paint("failed ", Paint::Red), item, &text));
+        self.explain(item, error);
     }
 
     /// A line above the live ones.

@@ -135,7 +135,7 @@ impl Teller {
     fn on(&mut self, event: Event) {
         match (event, &self.bar) {
             (Event::At(done, total), Some(bar)) => {
-                // What was there before is no speed.
+                // Bytes of an earlier run must not count as this one's speed.
                 if bar.length() != total || bar.position() > done {
                     bar.set_length(total.unwrap_or(done));
                     bar.set_position(done);

@@ -209,31 +209,35 @@ fn npz(path: &Path, form: Form) -> Result<()> {
     out(&table(&rows, &[]))
 }
 
-/// A stored result by the first digits of its key.
-fn result(what: &str, store: &Path, form: Form) -> Result<()> {
+/// The stored result whose key begins with these digits.
+fn entry(what: &str, store: &Store) -> Result<Entry> {
     let hex = what.chars().all(|c| c.is_ascii_hexdigit());
     ensure!(
         hex && what.len() >= 4,
         "`{what}` is neither a file nor the first digits of a key"
     );
-    let store = Store::new(store);
     let wanted = &what[..what.len().min(16)];
     let all = store.entries()?.into_iter();
-    let found: Vec<Entry> = all.filter(|entry| entry.name.starts_with(wanted)).collect();
-    let entry = match found.as_slice() {
-        [entry] => entry,
-        [] => bail!(
+    let mut found: Vec<Entry> = all.filter(|entry| entry.name.starts_with(wanted)).collect();
+    match found.len() {
+        0 => bail!(
             "no result in {} has a key that starts with {what}",
             store.root().display()
         ),
-        many => {
-            let names: Vec<String> = many
+        1 => Ok(found.swap_remove(0)),
+        _ => {
+            let names: Vec<String> = found
                 .iter()
                 .map(|e| format!("{}/{}", e.stage, e.name))
                 .collect();
             bail!("{what} stands for {}; give more digits", names.join(", "))
         }
-    };
+    }
+}
+
+/// A stored result by the first digits of its key.
+fn result(what: &str, store: &Path, form: Form) -> Result<()> {
+    let entry = entry(what, &Store::new(store))?;
     let Some(manifest) = entry.manifest() else {
         bail!(
             "{} is not finished: it has no manifest",

@@ -88,7 +88,7 @@ fn header(pickle: &Pickle, dtype: Id, layout: Layout, shape: Vec<usize>) -> Resu
 fn bytes<'a>(pickle: &Pickle<'a>, id: Id) -> Result<Option<Cow<'a, [u8]>>> {
     Ok(match pickle.node(id) {
         Node::Bytes(bytes) => Some(Cow::Borrowed(bytes)),
-        // Python 2 knew no difference.
+        // Python 2 wrote bytes as text.
         Node::Text(text) => Some(Cow::Borrowed(text.as_bytes())),
         Node::Made {
             what: "_codecs.encode",

@@ -9,7 +9,7 @@ use crate::experiment::scoring::preset::INCEPTION;
 use crate::jobs::job::{Job, SampleJob, UpsampleJob};
 use crate::run::plan::{Item, Plan};
 
-/// Above so many cells a table says less than its sum.
+/// Cells that a table has at most: of more, the sums by stage say enough.
 const MOST: usize = 64;
 
 /// Bytes of an image's Inception features: 2,048 pooled, 2,023 spatial and 1,008 logits as f32, and the label.
@@ -43,7 +43,7 @@ fn rows(plan: &Plan) -> Option<Vec<Vec<String>>> {
     let mut rows = vec![head.into_iter().map(String::from).collect()];
     let mut all = Price::default();
     for (n, cell) in plan.cells.iter().enumerate() {
-        // Work that cells share is the first one's.
+        // A job that several cells share is counted with the first of them.
         let own = plan.of_cell[n].iter().copied();
         let own: Vec<usize> = own
             .filter(|at| open.contains(at) && plan.items[*at].cells[0] == n)

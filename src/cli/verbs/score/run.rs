@@ -222,7 +222,7 @@ fn measure(
         if stop.load(Ordering::Relaxed) {
             return Err(Stopped.into());
         }
-        // Nets that resize by themselves have one side, whatever the rules say.
+        // A net that was trained here resizes by itself: it has been described once, whatever way the rules name.
         let at = both
             .sides
             .iter()
