@@ -1,8 +1,8 @@
 //! NumPy arrays and archives: as numbers of every type, as moments, and row by row.
 #![no_main]
 
-use runner_fuzz::io::npz::Npz;
-use runner_fuzz::io::rows::Rows;
+use runner_fuzz::io::numpy::npz::Npz;
+use runner_fuzz::io::numpy::rows::Rows;
 use runner_fuzz::{file, zipped};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {

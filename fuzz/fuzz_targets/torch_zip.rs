@@ -4,8 +4,5 @@
 use runner_fuzz::{checkpoint, zipped};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    match bytes.starts_with(b"PK") {
-        true => checkpoint(bytes),
-        false => checkpoint(&zipped(&[("x/data.pkl", bytes), ("x/data/0", &[7; 96])])),
-    }
+    if bytes.starts_with(b"PK") { checkpoint(bytes) } else { checkpoint(&zipped(&[("x/data.pkl", bytes), ("x/data/0", &[7; 96])])) }
 });

@@ -1,4 +1,4 @@
-//! The images of an evaluation, from one or several folders and archives, each of its own size, and never cropped.
+//! The images of an evaluation, from one or several folders and archives, each of its own size, cropped only where that is asked for.
 
 pub use crate::data::container::archive::Unreadable;
 use crate::data::container::open::Container;

@@ -190,7 +190,7 @@ impl Drop for Loader {
         lock(&self.shared.state).stopped = true;
         self.shared.room.notify_all();
         for thread in self.threads.drain(..) {
-            // What a thread had to tell lies in its slot.
+            // A thread that failed has left its error in the batch's slot.
             let _ = thread.join();
         }
     }
@@ -219,7 +219,7 @@ impl Shared {
         }
     }
 
-    /// One thread's life.
+    /// What one thread does: an image after the other, until there is none or the loader is dropped.
     fn work(&self) {
         cores::roam();
         let mut scratch = vec![0f32; INPUT * self.order.preprocessings.len()];

@@ -118,12 +118,13 @@ fn of_npz(path: &Path) -> Result<Statistics> {
     let mut file = Npz::open(path)?;
     if !file.has("mu") || !file.has("sigma") {
         let names = file.names();
-        let hint = match names
+        let hint = if names
             .iter()
             .any(|n| n == "feats" || n == "reps" || n == "arr_0")
         {
-            true => "\nhint: it holds features or images, from which statistics can be made",
-            false => "",
+            "\nhint: it holds features or images, from which statistics can be made"
+        } else {
+            ""
         };
         bail!(
             "it has no `mu` and `sigma`, it has `{}`{hint}",
@@ -136,14 +137,17 @@ fn of_npz(path: &Path) -> Result<Statistics> {
         let (mean, cov) = file.moments("mu_s", "sigma_s")?;
         (mu_s, sigma_s) = (Some(mean), Some(cov));
     }
-    let count = match file.has("count") {
-        true => file.i64("count")?.data.first().copied(),
-        false => None,
+    let count = if file.has("count") {
+        file.i64("count")?.data.first().copied()
+    } else {
+        None
     };
-    let producer = match (file.has("meta"), file.has("mu_s")) {
-        (true, _) => Producer::Runner,
-        (false, true) => Producer::Adm,
-        (false, false) => Producer::Plain,
+    let producer = if file.has("meta") {
+        Producer::Runner
+    } else if file.has("mu_s") {
+        Producer::Adm
+    } else {
+        Producer::Plain
     };
     Ok(Statistics {
         producer,

@@ -233,9 +233,10 @@ impl Stored {
                 reading()
             );
         }
-        match dense {
-            true => Ok(values),
-            false => Ok(self.gather(&values, count)),
+        if dense {
+            Ok(values)
+        } else {
+            Ok(self.gather(&values, count))
         }
     }
 

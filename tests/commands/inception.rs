@@ -203,10 +203,6 @@ fn another_preset_has_its_own_rules_and_metrics() {
             "is cannot be measured: 7 images cannot be shared out into 10 splits",
         ),
         (
-            "reference = \"real\"\nmetrics = [\"fid\"]",
-            "eval.reference = \"real\" is a folder, a file is needed\n",
-        ),
-        (
             "reference = \"ours.npz\"\npreset = \"clean-fid\"\nmetrics = [\"fid\"]",
             "resized by `tf1`",
         ),

@@ -5,6 +5,7 @@ mod support;
 
 mod desk;
 mod export;
+mod faults;
 mod files;
 mod help;
 mod inception;

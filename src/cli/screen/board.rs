@@ -42,7 +42,7 @@ struct Tally {
     waiting: usize,
 }
 
-/// What one device is at.
+/// The job that one device works on.
 struct Lane {
     item: usize,
     bar: Option<ProgressBar>,
@@ -94,28 +94,13 @@ impl<'a> Board<'a> {
                 item,
                 device,
                 seconds,
-            } => {
-                close_lane(&mut inner, device);
-                inner.tally.done += 1;
-                inner.open.retain(|&open| open != item);
-                inner.paces.add(self.plan, item, seconds);
-                let scores = self.scores(item);
-                let text = format!("{:>12}{scores}", duration(seconds));
-                self.say(&self.line(&paint("done   ", Paint::Green), item, text.trim_end()));
-            }
+            } => self.done(&mut inner, (item, device, seconds)),
             Event::Failed {
                 item,
                 device,
                 seconds,
                 error,
-            } => {
-                close_lane(&mut inner, device);
-                inner.tally.failed += 1;
-                inner.open.retain(|&open| open != item);
-                let text = format!("{:>12}", duration(seconds));
-                self.say(&self.line(&paint("failed ", Paint::Red), item, &text));
-                self.explain(item, error);
-            }
+            } => self.failed(&mut inner, (item, device, seconds), error),
             Event::Skipped { item } => {
                 inner.open.retain(|&open| open != item);
                 inner.tally.waiting = inner.tally.waiting.saturating_sub(1);
@@ -142,6 +127,30 @@ impl<'a> Board<'a> {
             }
         }
         self.foot(&inner);
+    }
+
+    fn done(&self, inner: &mut Inner, (item, device, seconds): (usize, &str, f64)) {
+        close_lane(inner, device);
+        inner.tally.done += 1;
+        inner.open.retain(|&open| open != item);
+        inner.paces.add(self.plan, item, seconds);
+        let scores = self.scores(item);
+        let text = format!("{:>12}{scores}", duration(seconds));
+        self.say(&self.line(&paint("done   ", Paint::Green), item, text.trim_end()));
+    }
+
+    fn failed(
+        &self,
+        inner: &mut Inner,
+        (item, device, seconds): (usize, &str, f64),
+        error: &anyhow::Error,
+    ) {
+        close_lane(inner, device);
+        inner.tally.failed += 1;
+        inner.open.retain(|&open| open != item);
+        let text = format!("{:>12}", duration(seconds));
+        self.say(&self.line(&paint("failed ", Paint::Red), item, &text));
+        self.explain(item, error);
     }
 
     /// A line above the live ones.
@@ -286,9 +295,10 @@ impl<'a> Board<'a> {
 /// `3.01 [2.97, 3.06]`; without the bounds where there are none.
 pub fn with_interval(score: &Score) -> String {
     let value = number(score.value);
-    match score.low.is_finite() && score.high.is_finite() && score.low < score.high {
-        true => format!("{value} [{}, {}]", number(score.low), number(score.high)),
-        false => value,
+    if score.low.is_finite() && score.high.is_finite() && score.low < score.high {
+        format!("{value} [{}, {}]", number(score.low), number(score.high))
+    } else {
+        value
     }
 }
 
@@ -301,9 +311,10 @@ fn close_lane(inner: &mut Inner, device: &str) {
 
 /// Work that was there before this run must not count as its speed.
 fn first_done(progress: &Progress) -> u64 {
-    match progress.done * 20 > progress.total {
-        true => progress.done,
-        false => 0,
+    if progress.done * 20 > progress.total {
+        progress.done
+    } else {
+        0
     }
 }
 

@@ -64,9 +64,10 @@ pub fn paint(word: &str, paint: Paint) -> String {
         Paint::Yellow => 33,
         Paint::Cyan => 36,
     };
-    match colour() {
-        true => format!("\x1b[{code}m{word}\x1b[0m"),
-        false => word.to_string(),
+    if colour() {
+        format!("\x1b[{code}m{word}\x1b[0m")
+    } else {
+        word.to_string()
     }
 }
 
@@ -127,9 +128,10 @@ pub fn short(x: f64) -> String {
         _ if x >= 1e4 => (x / 1e3, " k"),
         _ => return thousands(x as u64),
     };
-    match value < 99.95 {
-        true => format!("{value:.1}{unit}").replace(".0 ", " "),
-        false => format!("{value:.0}{unit}"),
+    if value < 99.95 {
+        format!("{value:.1}{unit}").replace(".0 ", " ")
+    } else {
+        format!("{value:.0}{unit}")
     }
 }
 

@@ -35,21 +35,7 @@ pub struct CleanArgs {
 }
 
 pub fn run(args: &CleanArgs, root: &Path) -> Result<u8> {
-    let mut kept: HashSet<(&'static str, String)> = HashSet::new();
-    for file in &args.files {
-        let choice = Choice {
-            file: file.clone(),
-            set: Vec::new(),
-            only: Vec::new(),
-            cache: args.cache.clone(),
-        };
-        let plan = open(&choice, root, None)?.plan;
-        // Results that were made with them could not be told from those that nobody needs.
-        cache::refuse_incomplete(&plan).with_context(|| file.display().to_string())?;
-        for item in plan.items {
-            kept.insert((item.job.stage().name(), item.key.short().to_string()));
-        }
-    }
+    let kept = kept(args, root)?;
     let store = Store::new(root);
     let reached = |entry: &Entry| kept.contains(&(entry.stage, entry.name.clone()));
     let (stay, mut go): (Vec<Entry>, Vec<Entry>) = store
@@ -57,13 +43,13 @@ pub fn run(args: &CleanArgs, root: &Path) -> Result<u8> {
         .into_iter()
         .partition(|entry| reached(entry) || holder(&entry.folder).is_some());
     let answers = store.answers()?;
-    match args.answers {
-        true => go.extend(answers),
-        false if !answers.is_empty() => say(&format!(
+    if args.answers {
+        go.extend(answers);
+    } else if !answers.is_empty() {
+        say(&format!(
             "{} of answers of `score`, `likelihood` and `reconstruct` stay; `--answers` frees them too",
             bytes(answers.iter().map(Entry::bytes).sum())
-        )),
-        false => {}
+        ));
     }
     if go.is_empty() {
         out(&format!(
@@ -99,6 +85,26 @@ pub fn run(args: &CleanArgs, root: &Path) -> Result<u8> {
     }
     say(&format!("\nfreed {what}"));
     Ok(0)
+}
+
+/// The stage and the folder's name of every result that the files reach.
+fn kept(args: &CleanArgs, root: &Path) -> Result<HashSet<(&'static str, String)>> {
+    let mut kept = HashSet::new();
+    for file in &args.files {
+        let choice = Choice {
+            file: file.clone(),
+            set: Vec::new(),
+            only: Vec::new(),
+            cache: args.cache.clone(),
+        };
+        let plan = open(&choice, root, None)?.plan;
+        // Without these files the keys of what reads them are unknown, and their stored results would look unneeded.
+        cache::refuse_incomplete(&plan).with_context(|| file.display().to_string())?;
+        for item in plan.items {
+            kept.insert((item.job.stage().name(), item.key.short().to_string()));
+        }
+    }
+    Ok(kept)
 }
 
 /// The name of the experiment, or of the command, that first asked for it.

@@ -66,9 +66,10 @@ fn tell(entry: &Entry, path: &Path, made: &Outcome) -> Result<()> {
         Outcome::Here(record) => ("is here", record),
         Outcome::Fetched(record) => ("fetched", record),
     };
-    let digest = match record.published {
-        true => "as published",
-        false => "recorded; none is published",
+    let digest = if record.published {
+        "as published"
+    } else {
+        "recorded; none is published"
     };
     say(&format!(
         "{} {word}: {}, sha256 {} ({digest})",
@@ -85,10 +86,13 @@ fn list(cache: &Path) -> Result<u8> {
     for entry in all() {
         let path = cache.join(entry.file());
         let part = cache.join(format!("{}.part", entry.file()));
-        let here = match (path.exists(), part.metadata()) {
-            (true, _) => "yes".to_string(),
-            (false, Ok(part)) if part.len() > 0 => format!("{} so far", bytes(part.len())),
-            _ => String::new(),
+        let so_far = part.metadata().map_or(0, |part| part.len());
+        let here = if path.exists() {
+            "yes".to_string()
+        } else if so_far > 0 {
+            format!("{} so far", bytes(so_far))
+        } else {
+            String::new()
         };
         let about = if entry.exact { "" } else { "about " };
         rows.push(vec![
@@ -131,7 +135,7 @@ impl Teller {
     fn on(&mut self, event: Event) {
         match (event, &self.bar) {
             (Event::At(done, total), Some(bar)) => {
-                // What was there before is no speed.
+                // Bytes of an earlier run must not count as this one's speed.
                 if bar.length() != total || bar.position() > done {
                     bar.set_length(total.unwrap_or(done));
                     bar.set_position(done);

@@ -38,16 +38,16 @@ pub fn run(args: &InspectArgs, store: &Path) -> Result<u8> {
     let key = args.key.as_deref();
     let ends_in = |ending: &str| path.extension().is_some_and(|ext| ext == ending);
     if !path.is_file() {
-        result(&args.what, store, args.json)?;
+        result(&args.what, store, Form::of(args))?;
     } else if ends_in("npz") {
         ensure!(key.is_none(), "an npz holds arrays by name, without keys");
-        npz(path, args.json)?;
+        npz(path, Form::of(args))?;
     } else {
         match Checkpoint::open_key(path, key) {
-            Ok(file) => checkpoint(&file, args.json)?,
+            Ok(file) => checkpoint(&file, Form::of(args))?,
             // Pickles and torch files hold statistics as often as weights.
             Err(no_checkpoint) => match Statistics::read_key(path, key) {
-                Ok(found) => statistics(path, &found, args.json)?,
+                Ok(found) => statistics(path, &found, Form::of(args))?,
                 Err(no_statistics) if ends_in("pkl") => return Err(no_statistics),
                 Err(_) => return Err(no_checkpoint),
             },
@@ -56,16 +56,29 @@ pub fn run(args: &InspectArgs, store: &Path) -> Result<u8> {
     Ok(0)
 }
 
+/// How it is written.
+#[derive(Clone, Copy, PartialEq)]
+enum Form {
+    Text,
+    Json,
+}
+
+impl Form {
+    fn of(args: &InspectArgs) -> Form {
+        if args.json { Form::Json } else { Form::Text }
+    }
+}
+
 /// `[64, 3, 3, 3]`; a scalar is `[]`.
 fn shown(shape: &[usize]) -> String {
     format!("{shape:?}")
 }
 
-fn checkpoint(file: &Checkpoint, as_json: bool) -> Result<()> {
+fn checkpoint(file: &Checkpoint, form: Form) -> Result<()> {
     let path = file.path();
     let shape = |name: &str| file.shapes().get(name).cloned().unwrap_or_default();
     let kind = |name: &str| file.kind(name).unwrap_or("?");
-    if as_json {
+    if form == Form::Json {
         for name in file.names() {
             let line = json!({"name": name, "type": kind(name), "shape": shape(name)});
             out(&line.to_string())?;
@@ -135,10 +148,10 @@ fn described(card: &Card) -> String {
     format!("{kind} at {resolution} pixels{from}{classes}{process}, trained for {steps} steps")
 }
 
-fn statistics(path: &Path, found: &Statistics, as_json: bool) -> Result<()> {
+fn statistics(path: &Path, found: &Statistics, form: Form) -> Result<()> {
     let d = found.mu.len();
     let arrays = [("mu", vec![d]), ("sigma", vec![d, d])];
-    if as_json {
+    if form == Form::Json {
         for (name, shape) in arrays {
             out(&json!({"name": name, "type": "float64", "shape": shape}).to_string())?;
         }
@@ -164,18 +177,18 @@ fn statistics(path: &Path, found: &Statistics, as_json: bool) -> Result<()> {
     out(&table(&rows, &[]))
 }
 
-fn npz(path: &Path, as_json: bool) -> Result<()> {
+fn npz(path: &Path, form: Form) -> Result<()> {
     let mut file = Npz::open(path)?;
     let mut rows = vec![["array", "type", "shape"].map(String::from).to_vec()];
     for name in file.names() {
         let header = file.header(&name)?;
         let (kind, shape) = (header.dtype(), header.shape);
-        if as_json {
+        if form == Form::Json {
             out(&json!({"name": name, "type": kind, "shape": shape}).to_string())?;
         }
         rows.push(vec![name, kind, shown(&shape)]);
     }
-    if as_json {
+    if form == Form::Json {
         return Ok(());
     }
     let size = bytes(std::fs::metadata(path)?.len());
@@ -189,38 +202,42 @@ fn npz(path: &Path, as_json: bool) -> Result<()> {
     out(&table(&rows, &[]))
 }
 
-/// A stored result by the first digits of its key.
-fn result(what: &str, store: &Path, as_json: bool) -> Result<()> {
+/// The stored result whose key begins with these digits.
+fn entry(what: &str, store: &Store) -> Result<Entry> {
     let hex = what.chars().all(|c| c.is_ascii_hexdigit());
     ensure!(
         hex && what.len() >= 4,
         "`{what}` is neither a file nor the first digits of a key"
     );
-    let store = Store::new(store);
     let wanted = &what[..what.len().min(16)];
     let all = store.entries()?.into_iter();
-    let found: Vec<Entry> = all.filter(|entry| entry.name.starts_with(wanted)).collect();
-    let entry = match found.as_slice() {
-        [entry] => entry,
-        [] => bail!(
+    let mut found: Vec<Entry> = all.filter(|entry| entry.name.starts_with(wanted)).collect();
+    match found.len() {
+        0 => bail!(
             "no result in {} has a key that starts with {what}",
             store.root().display()
         ),
-        many => {
-            let names: Vec<String> = many
+        1 => Ok(found.swap_remove(0)),
+        _ => {
+            let names: Vec<String> = found
                 .iter()
                 .map(|e| format!("{}/{}", e.stage, e.name))
                 .collect();
             bail!("{what} stands for {}; give more digits", names.join(", "))
         }
-    };
+    }
+}
+
+/// A stored result by the first digits of its key.
+fn result(what: &str, store: &Path, form: Form) -> Result<()> {
+    let entry = entry(what, &Store::new(store))?;
     let Some(manifest) = entry.manifest() else {
         bail!(
             "{} is not finished: it has no manifest",
             entry.folder.display()
         )
     };
-    if as_json {
+    if form == Form::Json {
         return out(&serde_json::to_string(&manifest)?);
     }
     out(&format!(

@@ -42,10 +42,10 @@ const LOG_LINES: usize = 5;
 pub fn run(args: &StatusArgs, store: &Path) -> Result<u8> {
     loop {
         let opened = open(&args.choice, store, None)?;
-        let text = match (args.cell, args.json) {
-            (Some(cell), _) => one_cell(&opened, cell)?,
-            (None, true) => as_json(&opened)?,
-            (None, false) => all_cells(&opened),
+        let text = match args.cell {
+            Some(cell) => one_cell(&opened, cell)?,
+            None if args.json => as_json(&opened)?,
+            None => all_cells(&opened),
         };
         let clear = args.watch && std::io::stdout().is_terminal();
         out(&format!(
@@ -237,9 +237,10 @@ fn told(state: &State) -> String {
 }
 
 fn paint_out(word: &str) -> String {
-    match std::io::stdout().is_terminal() {
-        true => paint(word, Paint::Green),
-        false => word.to_string(),
+    if std::io::stdout().is_terminal() {
+        paint(word, Paint::Green)
+    } else {
+        word.to_string()
     }
 }
 
@@ -249,9 +250,10 @@ fn ago(at: &str) -> String {
         return at.to_string();
     };
     let seconds = jiff::Timestamp::now().duration_since(then).as_secs_f64();
-    match seconds < 10.0 {
-        true => "just now".to_string(),
-        false => format!("{} ago", duration(seconds)),
+    if seconds < 10.0 {
+        "just now".to_string()
+    } else {
+        format!("{} ago", duration(seconds))
     }
 }
 

@@ -87,9 +87,10 @@ pub fn run(args: &SweepArgs, store: &Path) -> Result<u8> {
         print_json(&opened)?;
     }
     report::after_sweep(&opened, args.until.is_none(), args.json)?;
-    Ok(match summary.failed.is_empty() && summary.left.is_empty() {
-        true => 0,
-        false => tell_failures(&opened, &summary, &args.choice.file),
+    Ok(if summary.failed.is_empty() && summary.left.is_empty() {
+        0
+    } else {
+        tell_failures(&opened, &summary, &args.choice.file)
     })
 }
 

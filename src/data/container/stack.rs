@@ -1,7 +1,7 @@
 //! Pictures in one npy array, [n, h, w, 3] or [h, w, 3] bytes, read row by row; and what to tell of arrays of floats.
 
 use crate::io::image::file::Rgb8;
-use crate::io::numpy::npy::{self, Header};
+use crate::io::numpy::npy::{self, Header, Layout};
 use anyhow::{Context, Error, Result, anyhow, ensure};
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -58,10 +58,10 @@ impl Stack {
             header.shape
         );
         ensure!(
-            header.dtype() == "uint8" && !header.fortran_order,
+            header.dtype() == "uint8" && header.layout == Layout::C,
             "it holds {} in {} order, pictures are uint8 in C order",
             header.dtype(),
-            if header.fortran_order { "Fortran" } else { "C" }
+            header.layout.name()
         );
         let start = header.length as u64;
         drop(from);

@@ -38,7 +38,7 @@ pub fn index(names: &[String], asked: &str) -> Result<u32> {
     }
 }
 
-/// Nets that were trained on folders named by WNID are asked in ImageNet's words too.
+/// The label of an ImageNet name, where the net's own names are WNIDs because it was trained on folders called so.
 fn by_wnid(names: &[String], asked: &str) -> Result<Option<usize>> {
     if !names.iter().all(|n| imagenet::label_of_wnid(n).is_some()) {
         return Ok(None);

@@ -9,7 +9,7 @@ const TABLE: &str = include_str!("imagenet.tsv");
 
 pub const CLASSES: usize = 1000;
 
-/// What tells classes of one name apart where their other names do not.
+/// Words to tell two classes of the same name apart where their synonyms do not, by label.
 const GLOSSES: [(usize, &str); 4] = [
     (134, "the bird"),
     (517, "the machine"),
@@ -47,7 +47,7 @@ pub fn index(asked: &str) -> Result<u32> {
     }
     let found = (0..CLASSES).filter(|&label| {
         let names = table()[label].names;
-        // A whole line of several synonyms is meant as it stands.
+        // The whole line of synonyms names one class, though one of them may name two.
         (names.contains(',') && plain(names) == wanted)
             || names.split(',').any(|name| plain(name) == wanted)
     });

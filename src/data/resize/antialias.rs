@@ -36,9 +36,10 @@ impl Filter {
 }
 
 fn sinc(x: f64) -> f64 {
-    match x == 0.0 {
-        true => 1.0,
-        false => (x * std::f64::consts::PI).sin() / (x * std::f64::consts::PI),
+    if x == 0.0 {
+        1.0
+    } else {
+        (x * std::f64::consts::PI).sin() / (x * std::f64::consts::PI)
     }
 }
 
@@ -52,13 +53,15 @@ struct Taps<W> {
 
 /// The image at `w` by `h`; an axis that keeps its length is left alone.
 pub fn resize(image: &Rgb8, w: usize, h: usize, filter: Filter) -> Rgb8 {
-    let wide = match w == image.w {
-        true => image.data.clone(),
-        false => across(&image.data, image.w, &taps(image.w, w, filter)),
+    let wide = if w == image.w {
+        image.data.clone()
+    } else {
+        across(&image.data, image.w, &taps(image.w, w, filter))
     };
-    let data = match h == image.h {
-        true => wide,
-        false => down(&wide, w, &taps(image.h, h, filter)),
+    let data = if h == image.h {
+        wide
+    } else {
+        down(&wide, w, &taps(image.h, h, filter))
     };
     Rgb8 { w, h, data }
 }
@@ -188,9 +191,10 @@ fn float_across(image: &Rgb8, side: usize, filter: Filter) -> Vec<f32> {
 #[inline(always)]
 fn float_down(wide: &[f32], side: usize, h: usize, filter: Filter, out: &mut [f32]) {
     let length = 3 * side;
-    let taps = match h == side {
-        true => Vec::new(),
-        false => float_taps(h, side, filter),
+    let taps = if h == side {
+        Vec::new()
+    } else {
+        float_taps(h, side, filter)
     };
     let mut sums = vec![0f64; length];
     for y in 0..side {

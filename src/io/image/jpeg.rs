@@ -44,15 +44,17 @@ fn decode_within_limits(bytes: &[u8]) -> Result<Rgb8> {
         header.precision
     );
     let four = header.components.len() == 4;
-    decoder.set_output_format(match four {
-        true => PixelFormat::Cmyk,
-        false => PixelFormat::Rgb,
+    decoder.set_output_format(if four {
+        PixelFormat::Cmyk
+    } else {
+        PixelFormat::Rgb
     });
     let image = decoder.decode_image()?;
     let (w, h) = (image.width, image.height);
-    let data = match four {
-        true => image.data.as_chunks::<4>().0.iter().flat_map(mix).collect(),
-        false => image.data,
+    let data = if four {
+        image.data.as_chunks::<4>().0.iter().flat_map(mix).collect()
+    } else {
+        image.data
     };
     ensure!(
         w > 0 && h > 0 && data.len() == 3 * w * h,

@@ -37,11 +37,16 @@ pub fn content_range(headers: &HeaderMap) -> Option<(Option<u64>, Option<u64>)> 
     Some((start, total.parse().ok()))
 }
 
-/// The length of a whole answer; an answer that only ends where the connection does could end anywhere.
-pub fn whole_length(response: &Response<Body>, url: &str, known: bool) -> Result<Option<u64>> {
+/// The length of a whole answer as the server says it. `published` is what is known of it otherwise; where neither says
+/// it, an answer that only ends where the connection does could end anywhere.
+pub fn whole_length(
+    response: &Response<Body>,
+    url: &str,
+    published: Option<u64>,
+) -> Result<Option<u64>> {
     let length = number(response.headers(), "content-length");
     let chunked = response.headers().contains_key("transfer-encoding");
-    if length.is_none() && !chunked && !known {
+    if length.is_none() && !chunked && published.is_none() {
         bail!(
             "fetching {url}: the server does not say how long the file is, so that a cut could not be told"
         );

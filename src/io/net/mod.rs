@@ -3,3 +3,4 @@
 pub mod download;
 pub(crate) mod http;
 pub(crate) mod partial;
+pub(crate) mod request;

@@ -40,8 +40,7 @@ impl Recent {
         if self.blocks.len() == self.most {
             self.blocks.pop_front();
         }
-        self.blocks.push_back(block);
-        let (_, bytes) = self.blocks.back().context("a block was just put there")?;
+        let (_, bytes) = self.blocks.push_back_mut(block);
         Ok(bytes)
     }
 }

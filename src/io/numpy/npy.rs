@@ -7,6 +7,25 @@ use std::io::Read;
 /// NumPy writes headers of a hundred bytes or so.
 const HEADER_LIMIT: usize = 1 << 16;
 
+/// In which order the elements of an array lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// The last index fastest.
+    C,
+    /// The first index fastest.
+    Fortran,
+}
+
+impl Layout {
+    /// As arrays call it in messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Layout::C => "C",
+            Layout::Fortran => "Fortran",
+        }
+    }
+}
+
 /// What an array's header says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
@@ -15,7 +34,7 @@ pub struct Header {
     /// Bytes an element.
     pub size: usize,
     pub big_endian: bool,
-    pub fortran_order: bool,
+    pub layout: Layout,
     pub shape: Vec<usize>,
     /// Elements, checked against overflow.
     pub count: usize,
@@ -98,7 +117,7 @@ fn parse(text: &str) -> Result<Header> {
             }
             "fortran_order" => {
                 let (value, rest) =
-                    flag(after).context("fortran_order is neither True nor False")?;
+                    layout(after).context("fortran_order is neither True nor False")?;
                 order = Some(value);
                 rest
             }
@@ -115,10 +134,10 @@ fn parse(text: &str) -> Result<Header> {
         rest = rest.trim_start();
         rest = rest.strip_prefix(',').unwrap_or(rest).trim_start();
     }
-    let (Some(descr), Some(fortran_order), Some(shape)) = (descr, order, shape) else {
+    let (Some(descr), Some(layout), Some(shape)) = (descr, order, shape) else {
         bail!("descr, fortran_order and shape are not all there");
     };
-    described(descr, fortran_order, shape)
+    described(descr, layout, shape)
 }
 
 fn quoted(text: &str) -> Option<(&str, &str)> {
@@ -126,9 +145,11 @@ fn quoted(text: &str) -> Option<(&str, &str)> {
     text[1..].split_once(quote)
 }
 
-fn flag(text: &str) -> Option<(bool, &str)> {
-    let yes = text.strip_prefix("True").map(|rest| (true, rest));
-    yes.or_else(|| text.strip_prefix("False").map(|rest| (false, rest)))
+fn layout(text: &str) -> Option<(Layout, &str)> {
+    let yes = text
+        .strip_prefix("True")
+        .map(|rest| (Layout::Fortran, rest));
+    yes.or_else(|| text.strip_prefix("False").map(|rest| (Layout::C, rest)))
 }
 
 fn dimensions(text: &str) -> Result<Vec<usize>> {
@@ -140,7 +161,7 @@ fn dimensions(text: &str) -> Result<Vec<usize>> {
 }
 
 /// The header of an array of type `descr`, such as `<f8`.
-pub fn described(descr: &str, fortran_order: bool, shape: Vec<usize>) -> Result<Header> {
+pub fn described(descr: &str, layout: Layout, shape: Vec<usize>) -> Result<Header> {
     ensure!(shape.len() <= 32, "it has {} dimensions", shape.len());
     let mut letters = descr.chars();
     let (order, class) = (letters.next().unwrap_or(' '), letters.next().unwrap_or(' '));
@@ -170,7 +191,7 @@ pub fn described(descr: &str, fortran_order: bool, shape: Vec<usize>) -> Result<
         class,
         size,
         big_endian: order == '>',
-        fortran_order,
+        layout,
         shape,
         count,
         length: 0,
@@ -243,7 +264,7 @@ pub fn elements<T: Element>(header: &Header, bytes: &[u8]) -> Result<Vec<T>> {
         })?;
         values.push(value);
     }
-    if header.fortran_order && header.shape.len() > 1 {
+    if header.layout == Layout::Fortran && header.shape.len() > 1 {
         values = row_major(&header.shape, &values);
     }
     Ok(values)

@@ -99,14 +99,14 @@ impl Npz {
     /// Floats or integers as f64; NaN and infinities are refused.
     pub fn f64(&mut self, name: &str) -> Result<Array<Vec<f64>>> {
         let array = self.read::<f64>(name)?;
-        self.finite(name, array.data.iter().all(|v| v.is_finite()))?;
+        self.finite(name, &array.data)?;
         Ok(array)
     }
 
     /// Floats or integers as f32; NaN and infinities are refused.
     pub fn f32(&mut self, name: &str) -> Result<Array<Vec<f32>>> {
         let array = self.read::<f32>(name)?;
-        self.finite(name, array.data.iter().all(|v| v.is_finite()))?;
+        self.finite(name, &array.data)?;
         Ok(array)
     }
 
@@ -148,9 +148,9 @@ impl Npz {
         }
     }
 
-    fn finite(&self, name: &str, finite: bool) -> Result<()> {
+    fn finite<T: Copy + Into<f64>>(&self, name: &str, values: &[T]) -> Result<()> {
         ensure!(
-            finite,
+            values.iter().all(|&v| v.into().is_finite()),
             "{}: `{name}` holds NaN or infinity",
             self.path.display()
         );

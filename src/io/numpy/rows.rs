@@ -1,7 +1,7 @@
 //! The rows of a byte array in an npz or npy file, read one by one from any thread: a batch of any size takes little memory.
 
 use crate::io::numpy::inflate::{Inflated, Recent};
-use crate::io::numpy::npy::Header;
+use crate::io::numpy::npy::{Header, Layout};
 use crate::io::numpy::npz::Npz;
 use anyhow::{Context, Result, bail, ensure};
 use std::fs::File;
@@ -42,9 +42,9 @@ impl Rows {
         let run = npz.run(name)?;
         let file = File::open(path).with_context(what)?;
         let ahead = header.length as u64;
-        let place = match (run.method, header.fortran_order) {
+        let place = match (run.method, header.layout) {
             (CompressionMethod::Stored, _) => plain(file, run.start + ahead, &header, size),
-            (CompressionMethod::Deflated, false) => {
+            (CompressionMethod::Deflated, Layout::C) => {
                 let stream = Inflated::new(file, (run.start, run.end), ahead + count as u64);
                 Ok(Place::Packed(ahead, Box::new(Mutex::new(stream))))
             }
@@ -136,7 +136,7 @@ fn plain(file: File, offset: u64, header: &Header, size: usize) -> Result<Place>
         "{} bytes at {offset} reach beyond the end\nhint: the file may be truncated",
         header.count
     );
-    if !header.fortran_order || header.shape.len() < 2 {
+    if header.layout == Layout::C || header.shape.len() < 2 {
         return Ok(Place::Plain(file, offset));
     }
     let many = (PANEL / size.max(1)).max(1);

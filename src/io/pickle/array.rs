@@ -1,6 +1,6 @@
 //! NumPy arrays and scalars as they lie in pickles: protocol 2's bytes within text, plain bytes, and protocol 5's buffers.
 
-use crate::io::numpy::npy::{self, Header};
+use crate::io::numpy::npy::{self, Header, Layout};
 use crate::io::numpy::npz::Array;
 use crate::io::pickle::values::{Id, Node, Pickle};
 use anyhow::{Context, Result, bail, ensure};
@@ -13,18 +13,28 @@ pub fn array(pickle: &Pickle, id: Id) -> Result<Option<Array<Vec<f64>>>> {
     };
     let wrong = "a NumPy array is described wrongly";
     // Both forms give shape, type, order and data, in orders of their own.
-    let (shape, dtype, fortran, data) = if what.ends_with("._reconstruct") {
+    let (shape, dtype, layout, data) = if what.ends_with("._reconstruct") {
         let state = state.context(wrong)?;
         match pickle.sequence(state).context(wrong)? {
             &[_, shape, dtype, fortran, data] => {
-                let fortran = matches!(pickle.node(fortran), Node::Bool(true));
-                (shape, dtype, fortran, data)
+                let layout = if matches!(pickle.node(fortran), Node::Bool(true)) {
+                    Layout::Fortran
+                } else {
+                    Layout::C
+                };
+                (shape, dtype, layout, data)
             }
             _ => bail!(wrong),
         }
     } else if what.ends_with("._frombuffer") {
         match pickle.sequence(*with).context(wrong)? {
-            &[data, dtype, shape, order] => (shape, dtype, pickle.text(order) == Some("F"), data),
+            &[data, dtype, shape, order] => {
+                let layout = match pickle.text(order) {
+                    Some("F") => Layout::Fortran,
+                    _ => Layout::C,
+                };
+                (shape, dtype, layout, data)
+            }
             _ => bail!(wrong),
         }
     } else {
@@ -33,7 +43,7 @@ pub fn array(pickle: &Pickle, id: Id) -> Result<Option<Array<Vec<f64>>>> {
     let shape = pickle.sequence(shape).context(wrong)?;
     let size = |&id: &Id| pickle.int(id).and_then(|v| usize::try_from(v).ok());
     let shape = shape.iter().map(size).collect::<Option<Vec<usize>>>();
-    let header = header(pickle, dtype, fortran, shape.context(wrong)?)?;
+    let header = header(pickle, dtype, layout, shape.context(wrong)?)?;
     let bytes = bytes(pickle, data)?.context(wrong)?;
     let data = numbers(&header, &bytes)?;
     let shape = header.shape;
@@ -48,7 +58,7 @@ pub fn integer(pickle: &Pickle, id: Id) -> Result<Option<i64>> {
         let Some(&[dtype, data]) = pickle.sequence(*with) else {
             bail!("a NumPy scalar is described wrongly");
         };
-        let header = header(pickle, dtype, false, Vec::new())?;
+        let header = header(pickle, dtype, Layout::C, Vec::new())?;
         let bytes = bytes(pickle, data)?.context("a NumPy scalar has no bytes")?;
         check(&header, &bytes)?;
         return Ok(npy::elements::<i64>(&header, &bytes)?.first().copied());
@@ -57,7 +67,7 @@ pub fn integer(pickle: &Pickle, id: Id) -> Result<Option<i64>> {
 }
 
 /// The header of an array of a pickled `dtype("f8", False, True)` whose state holds the byte order.
-fn header(pickle: &Pickle, dtype: Id, fortran: bool, shape: Vec<usize>) -> Result<Header> {
+fn header(pickle: &Pickle, dtype: Id, layout: Layout, shape: Vec<usize>) -> Result<Header> {
     let wrong = "a NumPy type is described wrongly";
     let Node::Made {
         what: "numpy.dtype",
@@ -71,14 +81,14 @@ fn header(pickle: &Pickle, dtype: Id, fortran: bool, shape: Vec<usize>) -> Resul
     let name = name.and_then(|id| pickle.text(id)).context(wrong)?;
     let state = state.and_then(|id| pickle.sequence(id));
     let order = state.and_then(|state| pickle.text(*state.get(1)?));
-    npy::described(&format!("{}{name}", order.unwrap_or("|")), fortran, shape)
+    npy::described(&format!("{}{name}", order.unwrap_or("|")), layout, shape)
 }
 
 /// Bytes, or the text that stands for them.
 fn bytes<'a>(pickle: &Pickle<'a>, id: Id) -> Result<Option<Cow<'a, [u8]>>> {
     Ok(match pickle.node(id) {
         Node::Bytes(bytes) => Some(Cow::Borrowed(bytes)),
-        // Python 2 knew no difference.
+        // Python 2 wrote bytes as text.
         Node::Text(text) => Some(Cow::Borrowed(text.as_bytes())),
         Node::Made {
             what: "_codecs.encode",

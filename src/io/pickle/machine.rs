@@ -35,9 +35,12 @@ impl<'a> Pickle<'a> {
                     length: machine.at,
                 });
             }
-            machine.step(op).map_err(|e| match e.is::<Ended>() {
-                true => e,
-                false => e.context(format!("its pickle is refused at byte {at}")),
+            machine.step(op).map_err(|e| {
+                if e.is::<Ended>() {
+                    e
+                } else {
+                    e.context(format!("its pickle is refused at byte {at}"))
+                }
             })?;
         }
         bail!("its pickle takes more than the {STEPS_LIMIT} steps that are read")
@@ -60,13 +63,7 @@ impl<'a> Machine<'a> {
     /// One instruction; the letters are those of Python's `pickletools`.
     fn step(&mut self, op: u8) -> Result<()> {
         match op {
-            0x80 => {
-                let version = self.byte()?;
-                ensure!(version <= 5, "it has protocol {version}, 2 to 5 are read");
-            }
-            0x95 => {
-                self.bytes(8)?;
-            }
+            0x80 | 0x95 => self.framing(op)?,
             b'(' => self.marks.push(self.stack.len()),
             b'0' => {
                 self.pop()?;
@@ -119,6 +116,17 @@ impl<'a> Machine<'a> {
                 bail!("instruction 0x{other:02x} is not read\nhint: protocols 2 to 5 are read")
             }
         }
+        Ok(())
+    }
+
+    /// The protocol's number, or the length of a frame, which nothing is done with.
+    fn framing(&mut self, op: u8) -> Result<()> {
+        if op == 0x95 {
+            self.bytes(8)?;
+            return Ok(());
+        }
+        let version = self.byte()?;
+        ensure!(version <= 5, "it has protocol {version}, 2 to 5 are read");
         Ok(())
     }
 

@@ -12,7 +12,7 @@ pub enum Node<'a> {
     Int(i64),
     /// An integer of more than 64 bits.
     Wide,
-    /// No float is needed for tensors or arrays.
+    /// A Python float, whose value no tensor or array needs.
     Float,
     Text(&'a str),
     Bytes(&'a [u8]),

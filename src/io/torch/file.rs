@@ -43,7 +43,7 @@ fn dtype_kind(name: &str) -> Option<Kind> {
 
 /// The arguments of a tensor; none where the value is none. A parameter is its tensor.
 pub fn tensor_arguments<'p>(pickle: &'p Pickle, mut id: Id) -> Option<&'p [Id]> {
-    // A parameter of a parameter of ... is no parameter.
+    // Torch wraps a tensor in a parameter once; a file that wraps it without end is not followed.
     for _ in 0..4 {
         let Node::Made { what, with, .. } = pickle.node(id) else {
             return None;

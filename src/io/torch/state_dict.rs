@@ -49,9 +49,10 @@ pub fn tensors(pickle: &Pickle, key: Option<&str>, place: &mut Place) -> Result<
     }
     let prefix = key.map_or(String::new(), |key| format!("{key}."));
     let mut found = Vec::new();
-    match is_record(pickle, top) {
-        true => walk.gather(top, "", 0, &mut found)?,
-        false => walk.direct(top, &prefix, &mut found)?,
+    if is_record(pickle, top) {
+        walk.gather(top, "", 0, &mut found)?
+    } else {
+        walk.direct(top, &prefix, &mut found)?
     }
     ensure!(
         !found.is_empty(),

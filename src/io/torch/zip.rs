@@ -55,9 +55,10 @@ fn root(zip: &Zip) -> Result<String> {
             _ => {}
         }
     }
-    match arrays {
-        true => bail!("it is an npz archive of arrays, not a checkpoint"),
-        false => bail!("it is a zip archive without data.pkl, not a checkpoint"),
+    if arrays {
+        bail!("it is an npz archive of arrays, not a checkpoint")
+    } else {
+        bail!("it is a zip archive without data.pkl, not a checkpoint")
     }
 }
 

@@ -15,6 +15,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::json;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
@@ -53,42 +54,7 @@ pub fn run(args: &ReconstructArgs, store: &Path) -> Result<u8> {
     std::fs::create_dir_all(&args.out).with_context(|| format!("making {}", args.out.display()))?;
     let stop = until_stopped("step")?;
     let live = Live::start();
-    let tell = |steps: &str, progress: Progress| {
-        let (done, total) = (thousands(progress.done), thousands(progress.total));
-        live.set(format!("{done} / {total} {} by {steps}", progress.unit));
-    };
-    let find = || {
-        let mut found = Vec::new();
-        for steps in &args.steps {
-            let tell = &|progress| tell(steps, progress);
-            found.push(invert(
-                &subject,
-                steps,
-                Watch {
-                    tell,
-                    warn: &warning,
-                    stop,
-                },
-            )?);
-        }
-        let path = match (args.interpolate, found.last(), args.steps.last()) {
-            (Some(along), Some(last), Some(steps)) => {
-                let tell = &|progress| tell(steps, progress);
-                let (watch, along) = (
-                    Watch {
-                        tell,
-                        warn: &warning,
-                        stop,
-                    },
-                    along as usize,
-                );
-                Some(between(&subject, steps, last, along, watch)?)
-            }
-            _ => None,
-        };
-        Ok((found, path))
-    };
-    let found: Result<(Vec<Inversion>, Option<Vec<f32>>)> = find();
+    let found = find(args, &subject, &live, stop);
     drop(live);
     let Some((found, path)) = unless_stopped(found, KEPT)? else {
         return Ok(INTERRUPTED);
@@ -101,17 +67,41 @@ pub fn run(args: &ReconstructArgs, store: &Path) -> Result<u8> {
     for inversion in &found {
         sheet.extend_from_slice(&inversion.shown[..columns * each]);
     }
-    draw(
-        &args.out.join("reconstruction.png"),
-        &subject,
-        &sheet,
-        columns,
-    )?;
+    let to = args.out.join("reconstruction.png");
+    draw(&to, &subject, &sheet, columns)?;
     if let (Some(images), Some(along)) = (path, args.interpolate) {
         let to = args.out.join("interpolation.png");
         draw(&to, &subject, &images, along as usize)?;
     }
     Ok(0)
+}
+
+/// An inversion for each of the steps, and the images between, where they are asked for.
+fn find(
+    args: &ReconstructArgs,
+    subject: &Subject,
+    live: &Live,
+    stop: &AtomicBool,
+) -> Result<(Vec<Inversion>, Option<Vec<f32>>)> {
+    let set = |steps: &str, progress: Progress| {
+        let (done, total) = (thousands(progress.done), thousands(progress.total));
+        live.set(format!("{done} / {total} {} by {steps}", progress.unit));
+    };
+    let warn = &warning;
+    let mut found = Vec::new();
+    for steps in &args.steps {
+        let tell = &|progress| set(steps, progress);
+        found.push(invert(subject, steps, Watch { tell, warn, stop })?);
+    }
+    let path = match (args.interpolate, found.last(), args.steps.last()) {
+        (Some(along), Some(last), Some(steps)) => {
+            let tell = &|progress| set(steps, progress);
+            let watch = Watch { tell, warn, stop };
+            Some(between(subject, steps, last, along as usize, watch)?)
+        }
+        _ => None,
+    };
+    Ok((found, path))
 }
 
 /// A row for each of the steps, on stdout.
@@ -134,7 +124,7 @@ fn rows(args: &ReconstructArgs, subject: &Subject, found: &[Inversion]) -> Resul
             out(&line.to_string())?;
         }
         lines.push(vec![
-            // As it was asked: `25` and `ddim25` keep other steps.
+            // As the user wrote it: `25` and `ddim25` have equal counts and are different steps.
             asked.clone(),
             format!("{error:.6}"),
             format!("[{low:.6}, {high:.6}]"),

@@ -8,9 +8,9 @@ use crate::experiment::scoring::feature_space::{FeatureSpace, Widths};
 use crate::jobs::job::Job;
 use crate::jobs::sample::SampleJob;
 use crate::jobs::upsample::UpsampleJob;
-use crate::run::plan::Plan;
+use crate::run::plan::{Item, Plan};
 
-/// Above so many cells a table says less than its sum.
+/// Cells that a table has at most: of more, the sums by stage say enough.
 const MOST: usize = 64;
 
 /// Bytes of an image's features as f32, and of its label.
@@ -27,7 +27,12 @@ fn rows(plan: &Plan) -> Option<Vec<Vec<String>>> {
         return None;
     }
     let paces = Paces::of(plan);
-    let upsampled = (plan.items.iter()).any(|item| matches!(item.job, Job::Upsample(_)));
+    let upsampler = |item: &Item| matches!(item.job, Job::Upsample(_));
+    let upsampling = if plan.items.iter().any(upsampler) {
+        Upsampling::Somewhere
+    } else {
+        Upsampling::Nowhere
+    };
     let mut head = vec![
         "cell",
         "at",
@@ -37,28 +42,27 @@ fn rows(plan: &Plan) -> Option<Vec<Vec<String>>> {
         "time",
         "disk",
     ];
-    head.retain(|name| upsampled || *name != "upsampler");
+    head.retain(|name| upsampling == Upsampling::Somewhere || *name != "upsampler");
     let mut rows = vec![head.into_iter().map(String::from).collect()];
     let mut all = Price::default();
     for (n, cell) in plan.cells.iter().enumerate() {
-        // Work that cells share is the first one's.
+        // A job that several cells share is counted with the first of them.
         let own = plan.of_cell[n].iter().copied();
         let own: Vec<usize> = own
             .filter(|at| open.contains(at) && plan.items[*at].cells[0] == n)
             .collect();
         let mut row = vec![cell.index.to_string(), cell.label()];
-        row.extend(match own.is_empty() {
-            true => Price::none(upsampled),
-            false => {
-                let price = Price::of(plan, &own, &paces);
-                all.add(&price);
-                price.words(upsampled)
-            }
+        row.extend(if own.is_empty() {
+            upsampling.nothing()
+        } else {
+            let price = Price::of(plan, &own, &paces);
+            all.add(&price);
+            upsampling.words(&price)
         });
         rows.push(row);
     }
     let mut row = vec![String::new(), "all".to_string()];
-    row.extend(all.words(upsampled));
+    row.extend(upsampling.words(&all));
     rows.push(row);
     Some(rows)
 }
@@ -117,28 +121,43 @@ impl Price {
         self.seconds = self.seconds.zip(other.seconds).map(|(a, b)| a + b);
         self.bytes = self.bytes.zip(other.bytes).map(|(a, b)| a + b);
     }
+}
 
+/// Whether some cell has an upsampler, whose column stands then.
+#[derive(Clone, Copy, PartialEq)]
+enum Upsampling {
+    Somewhere,
+    Nowhere,
+}
+
+impl Upsampling {
     /// The words of a cell without work.
-    fn none(upsampled: bool) -> Vec<String> {
+    fn nothing(self) -> Vec<String> {
+        let columns = match self {
+            Upsampling::Somewhere => 5,
+            Upsampling::Nowhere => 4,
+        };
         let mut words = vec!["none".to_string()];
-        words.resize(if upsampled { 5 } else { 4 }, String::new());
+        words.resize(columns, String::new());
         words
     }
 
-    /// As its columns stand; without the upsampler's where no cell has one.
-    fn words(&self, upsampled: bool) -> Vec<String> {
-        let evals = |count: f64| match count > 0.0 {
-            true => short(count),
-            false => String::new(),
+    /// As the columns stand.
+    fn words(self, price: &Price) -> Vec<String> {
+        let evals = |count: f64| {
+            if count > 0.0 {
+                short(count)
+            } else {
+                String::new()
+            }
         };
         let or_unknown = |text: Option<String>| text.unwrap_or_else(|| "not known".to_string());
-        let upsampler = upsampled.then(|| evals(self.upsampler));
-        let mut words = vec![evals(self.net), evals(self.classifier)];
-        words.extend(upsampler);
-        words.extend([
-            or_unknown(self.seconds.map(duration)),
-            or_unknown(self.bytes.map(bytes)),
-        ]);
+        let mut words = vec![evals(price.net), evals(price.classifier)];
+        if self == Upsampling::Somewhere {
+            words.push(evals(price.upsampler));
+        }
+        words.push(or_unknown(price.seconds.map(duration)));
+        words.push(or_unknown(price.bytes.map(bytes)));
         words
     }
 }
@@ -148,9 +167,10 @@ pub fn table(plan: &Plan) -> Option<String> {
     let rows = rows(plan)?;
     let mut right = vec![true; rows[0].len()];
     right[1] = false;
-    let upsampler = match rows[0].iter().any(|name| name == "upsampler") {
-        true => ", upsampler",
-        false => "",
+    let upsampler = if rows[0].iter().any(|name| name == "upsampler") {
+        ", upsampler"
+    } else {
+        ""
     };
     Some(format!(
         "{}\n  net, classifier{upsampler}: evaluations, of the classifier with its gradient; cells that share work have it at the first",

@@ -41,10 +41,12 @@ pub struct PlanArgs {
 
 pub fn run(args: &PlanArgs, store: &Path) -> Result<u8> {
     let opened = open(&args.choice, store, args.until.as_deref())?;
-    match (args.json, args.why) {
-        (true, _) => print_json(&opened)?,
-        (false, true) => print_why(&opened)?,
-        (false, false) => print_summary(&opened)?,
+    if args.json {
+        print_json(&opened)?;
+    } else if args.why {
+        print_why(&opened)?;
+    } else {
+        print_summary(&opened)?;
     }
     Ok(0)
 }
@@ -81,9 +83,10 @@ pub fn headline(sweep: &Sweep) -> String {
         _ if kept < all => format!("{kept} of {all} cells"),
         _ => format!("{all} cells"),
     };
-    match axes.is_empty() {
-        true => format!("{}: {cells}", sweep.name),
-        false => format!("{}: {cells} = {axes}", sweep.name),
+    if axes.is_empty() {
+        format!("{}: {cells}", sweep.name)
+    } else {
+        format!("{}: {cells} = {axes}", sweep.name)
     }
 }
 

@@ -67,7 +67,7 @@ pub fn run(args: &ScoreArgs, store: &Path) -> Result<u8> {
     for finding in &both.findings {
         warning(&finding.to_string());
     }
-    let measured = measure(&both, &chosen, args.compat, stop);
+    let measured = measure(args, &both, &chosen, stop);
     let Some(columns) = unless_stopped(measured, KEPT)? else {
         return Ok(INTERRUPTED);
     };
@@ -199,9 +199,9 @@ fn describe(comparison: &Comparison, stop: &AtomicBool) -> Result<Option<Compare
 }
 
 fn measure(
+    args: &ScoreArgs,
     both: &Compared,
     chosen: &[(String, Rules)],
-    compat: bool,
     stop: &AtomicBool,
 ) -> Result<Vec<Column>> {
     let mut scorers: Vec<Scorer> = both
@@ -210,7 +210,7 @@ fn measure(
         .map(|side| Scorer::new(&side.samples, &side.real))
         .collect();
     for scorer in &mut scorers {
-        scorer.compat = compat;
+        scorer.compat = args.compat;
     }
     if both.sides[0].samples.len() < FEW {
         warning(&format!(
@@ -224,7 +224,7 @@ fn measure(
         if stop.load(Ordering::Relaxed) {
             return Err(Stopped.into());
         }
-        // Nets that resize by themselves have one side, whatever the rules say.
+        // A net that was trained here resizes by itself: it has been described once, whatever way the rules name.
         let at = both
             .sides
             .iter()
