@@ -42,7 +42,7 @@ pub fn weight_grad(isa: Isa, spec: Spec, x: Images, dy: &[f32], dw: &mut [f32]) 
     let rows = (192 / g.ow).clamp(1, g.oh);
     let blocks = g.oh.div_ceil(rows);
     let steps = x.n * blocks;
-    // Four million floats of sums in all: more parts for small weights.
+    // The parts' sums are about four million floats in all, so that small weights have more parts.
     let whole = panels * panel_size(&g);
     let parts = ((4 << 20) / whole).clamp(2, 8).min(steps);
     let pass = Pass {

@@ -45,7 +45,7 @@ impl<'a> Weights<'a> {
         assert!(last <= self.data.len());
         let src = self.data[o * self.out_step..].as_ptr();
         let dst = lines.as_mut_ptr() as *mut f32;
-        // Taps of neighbouring channels are neighbours when plain: one matrix.
+        // Weights as they are stored have the taps of all channels one after another, so that they transpose as one matrix.
         let (blocks, cols) = if self.in_step == taps {
             (1, channels * taps)
         } else {

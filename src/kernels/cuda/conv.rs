@@ -173,7 +173,7 @@ fn input_grad<T: Float>(
         };
         let (algo, bytes) = chosen::<T, _>(&mut library.data, p, || {
             let algo = match op.pick_algorithm()? {
-                // It adds in whatever order threads come.
+                // This algorithm sums by atomic additions, in no fixed order.
                 DataAlgo::CUDNN_CONVOLUTION_BWD_DATA_ALGO_0 => {
                     DataAlgo::CUDNN_CONVOLUTION_BWD_DATA_ALGO_1
                 }
@@ -209,7 +209,7 @@ fn weight_grad<T: Float>(
         };
         let (algo, bytes) = chosen::<T, _>(&mut library.filter, p, || {
             let algo = match op.pick_algorithm()? {
-                // They add in whatever order threads come.
+                // These algorithms sum by atomic additions, in no fixed order.
                 FilterAlgo::CUDNN_CONVOLUTION_BWD_FILTER_ALGO_0
                 | FilterAlgo::CUDNN_CONVOLUTION_BWD_FILTER_ALGO_3 => {
                     FilterAlgo::CUDNN_CONVOLUTION_BWD_FILTER_ALGO_1

@@ -33,7 +33,7 @@ pub fn product(
     assert_eq!((all_a.len(), all_b.len(), out.len()), (m * k, k * n, m * n));
     assert!(bias.is_none_or(|bias| bias.len() == n));
     with_scratch(m * k, |buffer| {
-        // The micro-kernel reads `a` with rows side by side.
+        // The micro-kernel reads `a` column by column, its rows side by side.
         let a = match a {
             Matrix::Turned(a) => a.as_ptr(),
             Matrix::Rows(a) => {

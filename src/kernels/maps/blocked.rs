@@ -149,7 +149,7 @@ impl Blocked {
             .for_each(|(image, y)| {
                 let _flush = Flush::start();
                 for (b, y) in y.chunks_mut(lanes).enumerate() {
-                    // Row by row, so that no sum is long.
+                    // Sums of rows, then of those: short sums round less.
                     let mut total = [0f32; 16];
                     for row in self.block(image, b).chunks(self.w * lanes) {
                         let mut sum = [0f32; 16];
