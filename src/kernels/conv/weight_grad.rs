@@ -2,7 +2,7 @@
 
 use super::layout::{Geometry, Images, Spec};
 use crate::kernels::simd::tile::{COLS, Finish, Kernel, Run, Tile, Write, kernel};
-use crate::kernels::simd::transpose::{Block, transpose};
+use crate::kernels::simd::transpose::{Block, Rest, transpose};
 use crate::machine::flush::Flush;
 use crate::machine::isa::Isa;
 use crate::machine::scratch::{Ptr, with_scratch};
@@ -123,7 +123,7 @@ impl Pass<'_> {
                     cols: (pixels - q).min(16),
                     dst: dst.wrapping_add(q * COLS + half * 16),
                     dst_step: COLS,
-                    full: true,
+                    rest: Rest::Zeros,
                     bias: std::ptr::null(),
                 };
                 // SAFETY: channels past the last are not read, only written as zeros.

@@ -59,7 +59,7 @@ impl Conv2d {
         bias: Option<(&CudaStorage, &Layout)>,
     ) -> Result<(CudaStorage, Shape)> {
         let problem = self.problem(l1.shape(), l2.shape())?;
-        let relu = self.relu;
+        let relu = i32::from(self.relu);
         let y = by_type!(s1, forward((s1, l1), (s2, l2), bias, &problem, relu))?;
         Ok((y, Shape::from(problem.y.map(|d| d as usize).to_vec())))
     }
@@ -112,7 +112,8 @@ fn forward<T: Float>(
     (s2, l2): (&CudaStorage, &Layout),
     bias: Option<(&CudaStorage, &Layout)>,
     p: &Problem,
-    relu: bool,
+    // 1 or 0, as the kernel takes it.
+    relu: i32,
 ) -> Result<CudaStorage> {
     let dev = device(s1);
     let (x, w): (CudaView<T>, CudaView<T>) = (view(s1, l1)?, view(s2, l2)?);
@@ -141,7 +142,7 @@ fn forward<T: Float>(
         if b.len() != channels as usize {
             bail!("conv2d: bias of {} for {channels} channels", b.len());
         }
-        let (total, relu) = (int(count(&p.y))?, i32::from(relu));
+        let total = int(count(&p.y))?;
         let plane = int(rows as usize * columns as usize)?;
         let function = kernel::<T>(dev, "add_bias")?;
         let stream = dev.cuda_stream();
