@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 
 /// A way from x_T to images. One is made for every batch: what it remembers of earlier steps is that batch's. A step may
 /// ask the net as often as it needs to, at any step of the schedule, and takes guidance in its own form.
+/// Which timesteps the steps stand on is the schedule's affair.
 pub trait Sampler {
     /// x_i [n, c, h, w] → x_{i-1}, for `i` of S - 1 down to 0. `noise` is this step's [n, c, h, w] of N(0, 1), the same
     /// however often it is called.
