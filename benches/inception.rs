@@ -27,13 +27,14 @@ fn weights() -> Result<HashMap<String, Tensor>> {
 
 fn main() -> Result<()> {
     runner::machine::alloc::keep_pages();
+    // Before anything calculates: packing the weights would start rayon's threads elsewhere.
+    let mut turns = Turns::start(1);
     let mut numbers = std::env::args().skip(1).filter_map(|a| a.parse().ok());
     let n = numbers.next().unwrap_or(BATCH);
     let weights = weights()?;
     let get = |name: &str| Ok(weights[name].clone());
     let net = Inception::new(&get, &Device::Cpu)?;
     let x = Tensor::rand(-1f32, 1f32, (n, 3, SIDE, SIDE), &Device::Cpu)?;
-    let mut turns = Turns::start(1);
     // Their extractor resizes whatever it gets; the second line leaves that out.
     for (resize, name) in [(true, "extractor"), (false, "network")] {
         let request = json!({ "op": "inception", "arguments": [n, tensors(), resize] });

@@ -68,7 +68,7 @@ impl Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        // Its own child: nobody else waits for it.
+        // A child that was killed stays a zombie until it is waited for.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -27,9 +27,9 @@ impl Turns {
         Turns::on(Device::Cpu, "cpu", repeat)
     }
 
-    /// The same where our side calculates on `device`, which PyTorch calls `name`.
+    /// The same where our side calculates on `device`, which PyTorch calls `name`. Call it before anything calculates.
     pub fn on(device: Device, name: &str, repeat: usize) -> Turns {
-        cores::settle().expect("the first to start rayon's threads");
+        cores::settle().expect("nothing calculated before, so rayon's threads are not started yet");
         let threads = rayon::current_num_threads();
         let peer = Peer::start(threads, name);
         match &peer {

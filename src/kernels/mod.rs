@@ -1,4 +1,5 @@
-//! CPU kernels as candle custom operations with gradients; candle's plain composition is their test oracle.
+//! The operations that nets spend their time in, for the CPU and, in `cuda`, for NVIDIA GPUs: candle's custom operations with
+//! gradients, and maps of nets that only run forwards. Tests compare them with candle's plain operations.
 
 pub mod attention;
 pub mod conv;

@@ -9,7 +9,7 @@ pub fn keep_pages() {
     {
         // SAFETY: `mallopt` only sets parameters of the allocator.
         unsafe {
-            // One heap, which grows and never shrinks; no buffer has a mapping of its own.
+            // One arena for all threads, no mapping of a single buffer, and freed pages never go back to the system.
             libc::mallopt(libc::M_ARENA_MAX, 1);
             libc::mallopt(libc::M_MMAP_MAX, 0);
             libc::mallopt(libc::M_TRIM_THRESHOLD, -1);

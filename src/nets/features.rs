@@ -147,7 +147,7 @@ impl FeatureNet {
         let h = self.norm.silu(&h)?;
         let spatial = self.to_spatial.forward(&h)?.flatten_from(1)?;
         let pool = self.to_pool.forward(&h.flatten_from(2)?.mean(2)?)?.silu()?;
-        // The class and the attributes are told from both, so that both learn to see.
+        // The class and the attributes are read from both kinds of features, so that training reaches both.
         let both = Tensor::cat(&[&pool, &spatial.silu()?], 1)?;
         let (logits, attributes) = (
             self.to_class.forward(&both)?,

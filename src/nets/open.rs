@@ -1,4 +1,4 @@
-//! Nets by their architecture: the one place that knows every family.
+//! Nets by their architecture: the one place of this room that knows every family.
 
 use crate::experiment::nets::arch::Arch;
 use crate::nets::adm::classifier::Classifier;

@@ -1,4 +1,5 @@
-//! Bits per dimension: the whole variational bound of given images (ADM's `image_nll`).
+//! Bits per dimension: the whole variational bound of given images (DDPM, arXiv:2006.11239, equation 5; the
+//! release's `image_nll`).
 
 use crate::diffusion::likelihood::terms::{bound_term, prior_term, squared_error};
 use crate::diffusion::process::at::At;
@@ -9,11 +10,11 @@ use std::ops::ControlFlow;
 
 /// Bits per dimension and errors; rows are images, columns are steps, the noisiest first.
 pub struct Bits {
-    /// [n]
+    /// [n], the whole bound.
     pub total: Tensor,
-    /// [n]
+    /// [n], its part that no net changes.
     pub prior: Tensor,
-    /// [n, S]
+    /// [n, S], its terms.
     pub vb: Tensor,
     /// [n, S], mean squared error of x0.
     pub xstart_mse: Tensor,

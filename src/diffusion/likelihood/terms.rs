@@ -1,4 +1,4 @@
-//! Divergences and likelihoods of Gaussians, in nats per element, and means over everything but the batch.
+//! The terms of the variational bound (DDPM, arXiv:2006.11239, equation 5) in bits per dimension, and what they are made of.
 
 use crate::diffusion::process::at::{At, Zeros};
 use crate::diffusion::process::posterior::Posterior;
@@ -21,7 +21,8 @@ pub fn squared_error(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     mean_flat(&(a - b)?.sqr()?)
 }
 
-/// log of the probability that N(mean, exp(log_scale)²) gives x's level of u8; x [n, ...] in [-1, 1]. The outer levels reach to infinity.
+/// log of the probability that N(mean, exp(log_scale)²) gives x's level of u8, in nats, of x's shape (DDPM, equation
+/// 13); x [n, ...] in [-1, 1]. The outer levels reach to infinity.
 pub fn discretized_log_likelihood(x: &Tensor, mean: &Tensor, log_scale: &Tensor) -> Result<Tensor> {
     let centered = (x - mean)?;
     let inverse = log_scale.neg()?.exp()?;
@@ -41,8 +42,8 @@ fn normal_cdf(z: &Tensor) -> Result<Tensor> {
     (inner * (2.0 / PI).sqrt())?.tanh()?.affine(0.5, 0.5)
 }
 
-/// One term of the variational bound, bits per dimension [n]: the divergence of the true posterior from the net's,
-/// and at step 0 the negative log-likelihood of the image itself.
+/// One term of the variational bound, bits per dimension [n]: the divergence of the true posterior from the net's (L_{t-1}),
+/// and at step 0 the negative log-likelihood of the image itself (L_0).
 pub fn bound_term(
     schedule: &Schedule,
     posterior: &Posterior,
@@ -53,7 +54,7 @@ pub fn bound_term(
     let divergence = || -> Result<Tensor> {
         let truth = schedule.posterior_mean(x0, x, at)?;
         let log_truth = |i: usize| schedule.posterior_log_variance[i];
-        // Small differences of large numbers: the logarithms meet once, and the ones cancel before anything is added.
+        // The two logarithms and the two ones nearly cancel: each pair is subtracted first, before the small rest is added up.
         let apart = at.affine(&posterior.log_variance, |_| 1.0, |i| -log_truth(i))?;
         let ratio = apart.neg()?.exp()?;
         let square = (truth - &posterior.mean)?.sqr()?;
@@ -77,7 +78,7 @@ pub fn bound_term(
     }
 }
 
-/// Divergence of q(x_T | x_0) from N(0, 1), bits per dimension [n].
+/// Divergence of q(x_T | x_0) from N(0, 1), bits per dimension [n] (L_T).
 pub fn prior_term(schedule: &Schedule, x0: &Tensor) -> Result<Tensor> {
     let alpha_bar = schedule.alpha_bar[schedule.len() - 1];
     let variance = 1.0 - alpha_bar;

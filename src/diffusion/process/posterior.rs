@@ -1,4 +1,5 @@
-//! What a net's answer says of x_{t-1}: mean, variance and x0 (ADM's `p_mean_variance`).
+//! What a net's answer says of x_{t-1}: mean, variance and x0 (DDPM, arXiv:2006.11239, section 3.2; the
+//! release's `p_mean_variance`).
 
 use crate::diffusion::process::at::At;
 use crate::diffusion::process::schedule::Schedule;
@@ -12,8 +13,11 @@ pub type Field<'a> = dyn Fn(&Tensor, &Tensor) -> Result<Tensor> + 'a;
 /// What the first c channels of the answer are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mean {
+    /// The noise.
     Epsilon,
+    /// x0
     StartX,
+    /// The mean of p(x_{t-1} | x_t).
     PreviousX,
 }
 
@@ -22,9 +26,12 @@ pub enum Mean {
 pub enum Variance {
     /// The last c channels are its logarithm.
     Learned,
-    /// The last c channels, in [-1, 1] and not clamped, lie between the logarithms of the posterior's variance and beta.
+    /// The last c channels, in [-1, 1] and not clamped, lie between the logarithms of the posterior's variance and beta
+    /// (IDDPM, arXiv:2102.09672, equation 15).
     LearnedRange,
+    /// beta, but the posterior's variance of step 1 at step 0.
     FixedLarge,
+    /// The posterior's variance, whose logarithm at step 0 is that of step 1.
     FixedSmall,
 }
 
@@ -51,6 +58,9 @@ impl Output {
     }
 
     /// The same with another variance where one is asked for.
+    ///
+    /// # Errors
+    /// Where a learned variance is asked of a net without one.
     pub fn with(self, asked: Option<VarianceRule>) -> Result<Self> {
         let variance = match asked {
             None => self.variance,
@@ -95,7 +105,7 @@ pub fn mean_half(answer: &Tensor, x: &Tensor) -> Result<Tensor> {
     answer.narrow(1, 0, x.dim(1)?)
 }
 
-/// p(x_{t-1} | x_t) and the x0 it stands on; all [n, c, h, w].
+/// p(x_{t-1} | x_t) and the x0 that its mean is made of; all [n, c, h, w] (DDPM, equations 1 and 7).
 #[derive(Clone, Debug)]
 pub struct Posterior {
     pub mean: Tensor,

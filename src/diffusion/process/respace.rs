@@ -1,9 +1,13 @@
-//! Which of the T steps of a process are kept when fewer are drawn (ADM's `space_timesteps`).
+//! Which of the T steps of a process are kept when fewer are drawn (IDDPM, arXiv:2102.09672, section 4; the
+//! release's `space_timesteps`).
 
 use candle_core::{Result, bail};
 
 /// Kept timesteps of `0..total`, ascending. `spec` is a count (`250`), counts of equal sections (`10,10,5`),
 /// DDIM's fixed stride (`ddim25`), or empty for all.
+///
+/// # Errors
+/// Where `spec` is none of these, asks for more steps than there are, or keeps none.
 pub fn space_timesteps(total: usize, spec: &str) -> Result<Vec<usize>> {
     let spec = spec.trim();
     let kept = if spec.is_empty() {

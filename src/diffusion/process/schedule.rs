@@ -1,4 +1,5 @@
-//! Noise schedules and the tables of q(x_t | x_0) and q(x_{t-1} | x_t, x_0), all in f64 ("Denoising Diffusion Probabilistic Models", "Improved DDPM").
+//! Noise schedules and the tables of q(x_t | x_0) and q(x_{t-1} | x_t, x_0), all in f64 (DDPM,
+//! arXiv:2006.11239, section 2; IDDPM, arXiv:2102.09672, sections 3.2 and 4).
 
 use crate::diffusion::process::at::At;
 use crate::diffusion::process::respace::space_timesteps;
@@ -13,25 +14,34 @@ pub struct Schedule {
     pub timesteps: Vec<usize>,
     /// What a timestep is multiplied by before a net sees it.
     clock: f64,
+    /// Variances of q(x_t | x_{t-1}), in (0, 1) (DDPM, equation 2).
     pub betas: Vec<f64>,
+    /// Products of 1 - beta up to the step (DDPM, equation 4).
     pub alpha_bar: Vec<f64>,
+    /// Of the step before on the way to noise; 1 at index 0.
     pub alpha_bar_prev: Vec<f64>,
+    /// Of the step after; 0 at the last index.
     pub alpha_bar_next: Vec<f64>,
     /// sqrt(1 / alpha_bar)
     pub recip: Vec<f64>,
     /// sqrt(1 / alpha_bar - 1)
     pub recipm1: Vec<f64>,
+    /// Variance of q(x_{t-1} | x_t, x_0) (DDPM, equation 7).
     pub posterior_variance: Vec<f64>,
     /// Its logarithm; index 0, where the variance is 0, takes index 1's value.
     pub posterior_log_variance: Vec<f64>,
-    /// Coefficient of x_0 in the posterior mean.
+    /// Coefficient of x_0 in the posterior mean (DDPM, equation 7).
     pub posterior_x0: Vec<f64>,
-    /// Coefficient of x_t in the posterior mean.
+    /// Coefficient of x_t in the posterior mean (DDPM, equation 7).
     pub posterior_xt: Vec<f64>,
 }
 
 impl Schedule {
-    /// The process with only the steps of `spec` kept: a count, `10,10,5`, `ddim25`, or empty for all.
+    /// The process with only the steps of `spec` kept: a count, `10,10,5`, `ddim25`, or empty for all. Their betas are those
+    /// that keep alpha_bar (IDDPM, section 4).
+    ///
+    /// # Errors
+    /// Where `spec` cannot be kept of the process, keeps fewer than 2 steps, or a beta leaves (0, 1).
     pub fn new(process: &Process, spec: &str) -> Result<Self> {
         let total = process.timesteps;
         let betas = match process.schedule {
@@ -66,6 +76,9 @@ impl Schedule {
     }
 
     /// Tables of any betas; `timesteps` are what the net is told, times `clock`.
+    ///
+    /// # Errors
+    /// Where there are fewer than 2 betas, or not as many timesteps.
     pub fn from_betas(betas: Vec<f64>, timesteps: Vec<usize>, clock: f64) -> Result<Self> {
         let steps = betas.len();
         if steps < 2 || timesteps.len() != steps {
@@ -123,24 +136,24 @@ impl Schedule {
         }
     }
 
-    /// x0 and noise [n, c, h, w] → x_t, a draw of q(x_t | x_0).
+    /// x0 and noise [n, c, h, w] → x_t, a draw of q(x_t | x_0) (DDPM, equation 4).
     pub fn diffuse(&self, x0: &Tensor, noise: &Tensor, at: At) -> Result<Tensor> {
         let signal = at.scale(x0, |i| self.alpha_bar[i].sqrt())?;
         signal + at.scale(noise, |i| (1.0 - self.alpha_bar[i]).sqrt())?
     }
 
-    /// Mean of q(x_{t-1} | x_t, x_0).
+    /// Mean of q(x_{t-1} | x_t, x_0), [n, c, h, w] (DDPM, equation 7).
     pub fn posterior_mean(&self, x0: &Tensor, x: &Tensor, at: At) -> Result<Tensor> {
         let from_x0 = at.scale(x0, |i| self.posterior_x0[i])?;
         from_x0 + at.scale(x, |i| self.posterior_xt[i])?
     }
 
-    /// The x0 that `eps` stands for.
+    /// The x0 that `eps` stands for, [n, c, h, w] (DDPM, equation 15).
     pub fn x0_of_eps(&self, x: &Tensor, eps: &Tensor, at: At) -> Result<Tensor> {
         at.scale(x, |i| self.recip[i])? - at.scale(eps, |i| self.recipm1[i])?
     }
 
-    /// The noise that `x0` stands for.
+    /// The noise that `x0` stands for, [n, c, h, w]: the same, solved for it.
     pub fn eps_of_x0(&self, x: &Tensor, x0: &Tensor, at: At) -> Result<Tensor> {
         let noise = (at.scale(x, |i| self.recip[i])? - x0)?;
         at.divide(&noise, |i| self.recipm1[i])
@@ -157,7 +170,7 @@ fn cumulative(betas: &[f64]) -> Vec<f64> {
         .collect()
 }
 
-/// Evenly spread variances, 1e-4 to 0.02 for 1000 steps.
+/// Evenly spread variances, 1e-4 to 0.02 for 1000 steps (DDPM, section 4); scaled for other numbers as the release does.
 fn linear(total: usize) -> Vec<f64> {
     let scale = 1000.0 / total as f64;
     let (first, last) = (scale * 1e-4, scale * 0.02);
@@ -165,7 +178,7 @@ fn linear(total: usize) -> Vec<f64> {
     (0..total).map(|i| first + i as f64 * stride).collect()
 }
 
-/// alpha_bar falls as a squared cosine; variances stop at 0.999.
+/// alpha_bar falls as a squared cosine, with s = 0.008; variances stop at 0.999 (IDDPM, equation 17).
 fn cosine(total: usize) -> Vec<f64> {
     let alpha_bar = |u: f64| ((u + 0.008) / 1.008 * FRAC_PI_2).cos().powi(2);
     let at = |i: usize| alpha_bar(i as f64 / total as f64);

@@ -1,4 +1,5 @@
-//! Which steps a training batch stands on (ADM's schedule samplers).
+//! Which steps a training batch stands on (the release's schedule samplers; importance sampling as in IDDPM,
+//! arXiv:2102.09672, equation 18).
 
 use crate::experiment::file::experiment::ScheduleSampler;
 use crate::random::stream::{below, stream, uniform};
@@ -81,7 +82,7 @@ impl Timesteps {
         Draw { places, weights }
     }
 
-    /// Chance of each step, [S].
+    /// Chance of each step, [S], in proportion to the root of the mean squared loss (IDDPM, equation 18).
     pub fn probabilities(&self) -> Vec<f64> {
         let steps = self.history.counts.len();
         let even = 1.0 / steps as f64;
@@ -127,6 +128,9 @@ impl Timesteps {
     }
 
     /// Goes on from a saved history of the same rule and number of steps.
+    ///
+    /// # Errors
+    /// Where the history is of another rule or number of steps.
     pub fn restore(&mut self, history: History) -> Result<()> {
         let (ours, theirs) = (&self.history, &history);
         let shapes = |h: &History| (h.losses.len(), h.counts.len());

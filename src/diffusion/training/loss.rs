@@ -1,4 +1,5 @@
-//! Training losses of a denoising net ("Improved Denoising Diffusion Probabilistic Models": L_simple, L_vlb and L_hybrid).
+//! Training losses of a denoising net (L_simple: DDPM, arXiv:2006.11239, equation 14; L_hybrid: IDDPM,
+//! arXiv:2102.09672, equation 16).
 
 use crate::diffusion::likelihood::terms::{bound_term, squared_error};
 use crate::diffusion::process::at::At;
@@ -24,7 +25,7 @@ const MOST: f64 = 100.0;
 
 /// What the squared error of a net's mean part counts at step `i` so that it is the error of
 /// v = sqrt(alpha_bar) eps - sqrt(1 - alpha_bar) x0 ("Progressive Distillation for Fast Sampling of Diffusion Models",
-/// section 4); the noise's error counts at most 100.
+/// arXiv:2202.00512, section 4); the noise's error counts at most 100.
 pub fn velocity_weight(schedule: &Schedule, mean: Mean, i: usize) -> f64 {
     let a = schedule.alpha_bar[i];
     let of_noise = (1.0 / a).min(MOST);
@@ -113,7 +114,7 @@ pub fn training_losses(
             vb: None,
         });
     }
-    // The bound teaches the variance only: through the mean it is too noisy.
+    // The bound's gradient reaches the variance only (IDDPM, section 3.1): through the mean it is too noisy.
     let weight = match loss {
         Loss::RescaledMse => steps / 1000.0,
         _ => 1.0,

@@ -3,7 +3,7 @@
 use crate::kernels::simd::exp::exp;
 use crate::kernels::simd::lanes::Lanes;
 use crate::kernels::simd::tile::{COLS, Finish, Kernel, Run, Tile, Write, kernel, tiles};
-use crate::kernels::simd::transpose::transpose_all;
+use crate::kernels::simd::transpose::{Rest, transpose_all};
 use crate::machine::isa::{Isa, per_isa};
 
 /// Channels and positions of a head.
@@ -211,7 +211,13 @@ impl Head {
             let q = values.add(l * d);
             let y = q.add(d * COLS);
             let s = y.add(d * COLS);
-            transpose_all(self.isa, (x.v.as_ptr(), l), (d, l), (values, d), false);
+            transpose_all(
+                self.isa,
+                (x.v.as_ptr(), l),
+                (d, l),
+                (values, d),
+                Rest::Nothing,
+            );
             for first in panels.map(|p| p * COLS) {
                 self.columns(x.q, first, self.scale(), q);
                 self.panel(x.k.as_ptr(), l, d, q, s);
@@ -243,7 +249,7 @@ impl Head {
             let (q_rows, g_rows) = (q.add(3 * d * COLS), q.add(3 * d * COLS + COLS * wide));
             let p = g_rows.add(COLS * wide);
             let dp = p.add(l * COLS);
-            transpose_all(isa, (x.k.as_ptr(), l), (d, l), (keys, d), false);
+            transpose_all(isa, (x.k.as_ptr(), l), (d, l), (keys, d), Rest::Nothing);
             for first in (0..l).step_by(COLS) {
                 self.columns(x.q, first, self.scale(), q);
                 self.columns(dy, first, 1.0, g);
@@ -259,8 +265,8 @@ impl Head {
                         *grads[0].add(c * l + first + i) = *dq.add(c * COLS + i) * self.scale();
                     }
                 }
-                transpose_all(isa, (g, COLS), (d, COLS), (g_rows, wide), true);
-                transpose_all(isa, (q, COLS), (d, COLS), (q_rows, wide), true);
+                transpose_all(isa, (g, COLS), (d, COLS), (g_rows, wide), Rest::Zeros);
+                transpose_all(isa, (q, COLS), (d, COLS), (q_rows, wide), Rest::Zeros);
                 let write = if first > 0 {
                     Write::Add
                 } else {
@@ -269,8 +275,8 @@ impl Head {
                 self.accumulate(p, g_rows, dv, write);
                 self.accumulate(dp, q_rows, dk, write);
             }
-            transpose_all(isa, (dk, wide), (l, d), (grads[1], l), false);
-            transpose_all(isa, (dv, wide), (l, d), (grads[2], l), false);
+            transpose_all(isa, (dk, wide), (l, d), (grads[1], l), Rest::Nothing);
+            transpose_all(isa, (dv, wide), (l, d), (grads[2], l), Rest::Nothing);
         }
     }
 }

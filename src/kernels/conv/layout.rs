@@ -1,6 +1,6 @@
 //! Shapes of a convolution, and how a block of input rows lies in scratch: padded, sixteen channels side by side.
 
-use crate::kernels::simd::transpose::{Block, transpose};
+use crate::kernels::simd::transpose::{Block, Rest, transpose};
 use crate::machine::isa::Isa;
 use crate::machine::scratch::{Line, ZERO};
 
@@ -159,7 +159,7 @@ impl Geometry {
                     cols: m,
                     dst,
                     dst_step: 16,
-                    full: true,
+                    rest: Rest::Zeros,
                     bias: std::ptr::null(),
                 };
                 transpose(isa, &block);

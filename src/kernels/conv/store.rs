@@ -1,7 +1,7 @@
 //! From sums of 32 channels a pixel back to NCHW planes, bias added on the way.
 
 use crate::kernels::simd::tile::COLS;
-use crate::kernels::simd::transpose::{Block, transpose};
+use crate::kernels::simd::transpose::{Block, Rest, transpose};
 use crate::machine::isa::Isa;
 use crate::machine::scratch::Ptr;
 use std::ops::Range;
@@ -41,7 +41,7 @@ impl Output<'_> {
                             .data
                             .at((image * self.channels + c) * self.plane + pixels.start + q),
                         dst_step: self.plane,
-                        full: false,
+                        rest: Rest::Nothing,
                         bias: self.bias.map_or(std::ptr::null(), |b| b[c..].as_ptr()),
                     };
                     transpose(self.isa, &block);

@@ -1,4 +1,5 @@
-//! The tile transforms of Winograd F(2x2, 3x3), sixteen channels at a time (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks").
+//! The tile transforms of Winograd F(2x2, 3x3), sixteen channels at a time (Lavin and Gray, "Fast Algorithms for
+//! Convolutional Neural Networks", arXiv:1509.09308, equation 8).
 
 use crate::kernels::simd::lanes::Lanes;
 use crate::kernels::simd::tile::COLS;

@@ -2,7 +2,7 @@
 
 use super::layout::{Geometry, Images, Spec};
 use crate::kernels::simd::tile::{COLS, Finish, Kernel, Run, Tile, Write, kernel};
-use crate::kernels::simd::transpose::{Block, transpose};
+use crate::kernels::simd::transpose::{Block, Rest, transpose};
 use crate::machine::flush::Flush;
 use crate::machine::isa::Isa;
 use crate::machine::scratch::{Ptr, with_scratch};
@@ -42,7 +42,7 @@ pub fn weight_grad(isa: Isa, spec: Spec, x: Images, dy: &[f32], dw: &mut [f32]) 
     let rows = (192 / g.ow).clamp(1, g.oh);
     let blocks = g.oh.div_ceil(rows);
     let steps = x.n * blocks;
-    // Four million floats of sums in all: more parts for small weights.
+    // The parts' sums are about four million floats in all, so that small weights have more parts.
     let whole = panels * panel_size(&g);
     let parts = ((4 << 20) / whole).clamp(2, 8).min(steps);
     let pass = Pass {
@@ -123,7 +123,7 @@ impl Pass<'_> {
                     cols: (pixels - q).min(16),
                     dst: dst.wrapping_add(q * COLS + half * 16),
                     dst_step: COLS,
-                    full: true,
+                    rest: Rest::Zeros,
                     bias: std::ptr::null(),
                 };
                 // SAFETY: channels past the last are not read, only written as zeros.

@@ -1,7 +1,7 @@
 //! Convolution weights as the forward pass reads them, and as the gradient of the input does: turned around.
 
 use super::layout::Spec;
-use crate::kernels::simd::transpose::transpose_all;
+use crate::kernels::simd::transpose::{Rest, transpose_all};
 use crate::machine::isa::Isa;
 use crate::machine::scratch::Line;
 
@@ -45,7 +45,7 @@ impl<'a> Weights<'a> {
         assert!(last <= self.data.len());
         let src = self.data[o * self.out_step..].as_ptr();
         let dst = lines.as_mut_ptr() as *mut f32;
-        // Taps of neighbouring channels are neighbours when plain: one matrix.
+        // Weights as they are stored have the taps of all channels one after another, so that they transpose as one matrix.
         let (blocks, cols) = if self.in_step == taps {
             (1, channels * taps)
         } else {
@@ -55,7 +55,13 @@ impl<'a> Weights<'a> {
             // SAFETY: the range was checked above, and lines are written for `cols` columns only.
             unsafe {
                 let src = (src.add(i * self.in_step), self.out_step);
-                transpose_all(isa, src, (n, cols), (dst.add(i * taps * 16), 16), true);
+                transpose_all(
+                    isa,
+                    src,
+                    (n, cols),
+                    (dst.add(i * taps * 16), 16),
+                    Rest::Zeros,
+                );
             }
         }
         if self.turned {
@@ -76,7 +82,7 @@ impl<'a> Weights<'a> {
         // SAFETY: both sides hold cout x cin floats.
         unsafe {
             let (sizes, dst) = ((spec.cout, spec.cin), (buffer, spec.cout));
-            transpose_all(isa, (src, spec.cin), sizes, dst, false);
+            transpose_all(isa, (src, spec.cin), sizes, dst, Rest::Nothing);
         }
         buffer
     }

@@ -1,4 +1,4 @@
-//! AdamW's update and the EMA's in two launches a tensor, as `stages::optim` has them on the CPU.
+//! AdamW's update and the EMA's in two launches a tensor, as `stages::train::optim` has them on the CPU.
 
 use super::float::{device, int, kernel, loops, view};
 use candle_core::cuda_backend::cudarc::driver::{CudaView, PushKernelArg};

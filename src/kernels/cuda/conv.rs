@@ -59,7 +59,7 @@ impl Conv2d {
         bias: Option<(&CudaStorage, &Layout)>,
     ) -> Result<(CudaStorage, Shape)> {
         let problem = self.problem(l1.shape(), l2.shape())?;
-        let relu = self.relu;
+        let relu = i32::from(self.relu);
         let y = by_type!(s1, forward((s1, l1), (s2, l2), bias, &problem, relu))?;
         Ok((y, Shape::from(problem.y.map(|d| d as usize).to_vec())))
     }
@@ -112,7 +112,8 @@ fn forward<T: Float>(
     (s2, l2): (&CudaStorage, &Layout),
     bias: Option<(&CudaStorage, &Layout)>,
     p: &Problem,
-    relu: bool,
+    // 1 or 0, as the kernel takes it.
+    relu: i32,
 ) -> Result<CudaStorage> {
     let dev = device(s1);
     let (x, w): (CudaView<T>, CudaView<T>) = (view(s1, l1)?, view(s2, l2)?);
@@ -141,7 +142,7 @@ fn forward<T: Float>(
         if b.len() != channels as usize {
             bail!("conv2d: bias of {} for {channels} channels", b.len());
         }
-        let (total, relu) = (int(count(&p.y))?, i32::from(relu));
+        let total = int(count(&p.y))?;
         let plane = int(rows as usize * columns as usize)?;
         let function = kernel::<T>(dev, "add_bias")?;
         let stream = dev.cuda_stream();
@@ -173,7 +174,7 @@ fn input_grad<T: Float>(
         };
         let (algo, bytes) = chosen::<T, _>(&mut library.data, p, || {
             let algo = match op.pick_algorithm()? {
-                // It adds in whatever order threads come.
+                // This algorithm sums by atomic additions, in no fixed order.
                 DataAlgo::CUDNN_CONVOLUTION_BWD_DATA_ALGO_0 => {
                     DataAlgo::CUDNN_CONVOLUTION_BWD_DATA_ALGO_1
                 }
@@ -209,7 +210,7 @@ fn weight_grad<T: Float>(
         };
         let (algo, bytes) = chosen::<T, _>(&mut library.filter, p, || {
             let algo = match op.pick_algorithm()? {
-                // They add in whatever order threads come.
+                // These algorithms sum by atomic additions, in no fixed order.
                 FilterAlgo::CUDNN_CONVOLUTION_BWD_FILTER_ALGO_0
                 | FilterAlgo::CUDNN_CONVOLUTION_BWD_FILTER_ALGO_3 => {
                     FilterAlgo::CUDNN_CONVOLUTION_BWD_FILTER_ALGO_1

@@ -61,7 +61,7 @@ impl GroupNorm {
             bail!("group_norm: {channels} channels in {} groups", self.groups);
         }
         let (plane, width) = (dims[2..].iter().product::<usize>(), channels / self.groups);
-        // A kernel counts within a group.
+        // The kernel counts the elements of a group in 32 bits.
         int(plane * width)?;
         Ok(Sizes {
             count: n * self.groups,

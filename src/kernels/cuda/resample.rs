@@ -43,7 +43,7 @@ fn planes<T: Float>(
     // SAFETY: the kernel writes every element.
     let mut y = unsafe { dev.alloc::<T>(count)? };
     let (function, rows, columns) = (kernel::<T>(dev, name)?, int(h)?, int(w)?);
-    // Both sides are counted in 32 bits.
+    // The kernel counts elements of both tensors in 32 bits.
     let (total, _) = (int(count)?, int(x.len())?);
     let stream = dev.cuda_stream();
     let mut call = stream.launch_builder(&function);

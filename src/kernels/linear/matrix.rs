@@ -1,7 +1,7 @@
 //! Small matrix products whose sums are taken in one order, so that a row's result does not depend on the other rows.
 
 use crate::kernels::simd::tile::{COLS, Finish, ROWS, Run, Tile, Write, kernel, tiles};
-use crate::kernels::simd::transpose::transpose_all;
+use crate::kernels::simd::transpose::{Rest, transpose_all};
 use crate::machine::flush::Flush;
 use crate::machine::isa::Isa;
 use crate::machine::scratch::{Ptr, with_scratch};
@@ -33,12 +33,12 @@ pub fn product(
     assert_eq!((all_a.len(), all_b.len(), out.len()), (m * k, k * n, m * n));
     assert!(bias.is_none_or(|bias| bias.len() == n));
     with_scratch(m * k, |buffer| {
-        // The micro-kernel reads `a` with rows side by side.
+        // The micro-kernel reads `a` column by column, its rows side by side.
         let a = match a {
             Matrix::Turned(a) => a.as_ptr(),
             Matrix::Rows(a) => {
                 // SAFETY: scratch has room for the transpose.
-                unsafe { transpose_all(isa, (a.as_ptr(), k), (m, k), (buffer, m), false) };
+                unsafe { transpose_all(isa, (a.as_ptr(), k), (m, k), (buffer, m), Rest::Nothing) };
                 buffer
             }
         };
@@ -121,7 +121,7 @@ unsafe fn pack(isa: Isa, b: Matrix, (n, k): (usize, usize), first: usize, w: *mu
                     std::ptr::write_bytes(w, 0, k * COLS);
                 }
                 let src = b.as_ptr().add(first * k);
-                transpose_all(isa, (src, k), (cols, k), (w, COLS), false);
+                transpose_all(isa, (src, k), (cols, k), (w, COLS), Rest::Nothing);
             }
             Matrix::Rows(b) => {
                 for (r, row) in b.chunks_exact(n).enumerate() {

@@ -1,6 +1,6 @@
 //! Feature maps as `[image][channel / 16][row][column][16]`, and where a layer writes its part of them.
 
-use crate::kernels::simd::transpose::transpose_all;
+use crate::kernels::simd::transpose::{Rest, transpose_all};
 use crate::machine::flush::Flush;
 use crate::machine::isa::Isa;
 use crate::machine::scratch::{Line, Ptr, unfilled};
@@ -103,7 +103,12 @@ impl Blocked {
             // SAFETY: each task writes one block of one image.
             unsafe {
                 let (src, dst) = ((src.as_ptr(), h * w), (out.at(task * plane), lanes));
-                transpose_all(isa, src, (rows, h * w), dst, lanes == 16);
+                let rest = if lanes == 16 {
+                    Rest::Zeros
+                } else {
+                    Rest::Nothing
+                };
+                transpose_all(isa, src, (rows, h * w), dst, rest);
             }
         });
         maps
@@ -121,7 +126,7 @@ impl Blocked {
                     // SAFETY: both sides hold `cols` channels of every pixel.
                     unsafe {
                         let (src, dst) = ((src.as_ptr(), lanes), (y.as_mut_ptr(), pixels));
-                        transpose_all(self.isa, src, (pixels, cols), dst, false);
+                        transpose_all(self.isa, src, (pixels, cols), dst, Rest::Nothing);
                     }
                 }
             });
@@ -149,7 +154,7 @@ impl Blocked {
             .for_each(|(image, y)| {
                 let _flush = Flush::start();
                 for (b, y) in y.chunks_mut(lanes).enumerate() {
-                    // Row by row, so that no sum is long.
+                    // Sums of rows, then of those: short sums round less.
                     let mut total = [0f32; 16];
                     for row in self.block(image, b).chunks(self.w * lanes) {
                         let mut sum = [0f32; 16];

@@ -212,7 +212,7 @@ impl<'a> Pass<'a> {
             bias: self.conv.bias[p * 2..].as_ptr().cast(),
             relu: self.conv.relu,
         };
-        // Where rows follow each other without a gap, they are one long row.
+        // With a kernel one pixel wide and stride 1, rows follow each other without a gap and are taken as one.
         let (lines, pixels) = if spec.kw == 1 && spec.stride == 1 {
             (1, rows * out.w)
         } else {

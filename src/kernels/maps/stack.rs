@@ -243,7 +243,8 @@ fn plain_mean(x: &Tensor) -> Result<Tensor> {
         let x = x.pad_with_zeros(2, 1, 1)?.pad_with_zeros(3, 1, 1)?;
         x.avg_pool2d_with_stride(3, 1)
     };
-    // Both are ninths: of the sum, and of the number of pixels that are there.
+    // The pool divides by 9 even at an edge, in the sums and in the counts of pixels alike: the ratio is the mean of those
+    // that are there.
     let counts = sums(&Tensor::ones_like(&x.narrow(0, 0, 1)?.narrow(1, 0, 1)?)?)?;
     sums(x)?.broadcast_div(&counts)
 }

@@ -1,6 +1,6 @@
 //! The tile transforms of Winograd F(4x4, 3x3), sixteen channels at a time.
 //!
-//! Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", but at the points 0, ±a, ±b and infinity with
+//! Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (arXiv:1509.09308), but at the points 0, ±a, ±b and infinity with
 //! a = 1/sqrt 2 and b = sqrt 2 instead of 0, ±1, ±2: their powers stay nearer to one, and so do the rounding errors.
 
 use crate::kernels::simd::lanes::Lanes;
@@ -205,7 +205,7 @@ unsafe fn output_body<V: Lanes>(job: &Output) {
     // SAFETY: the maker of the job vouches for its pointers.
     unsafe {
         let bias = V::load(job.bias);
-        // Zero or more, or anything at all.
+        // The least value that may leave: 0 with ReLU, any without.
         let floor = V::splat(if job.relu { 0.0 } else { f32::NEG_INFINITY });
         for ty in 0..job.rows {
             for tx in 0..job.cols {
@@ -229,7 +229,7 @@ unsafe fn output_body<V: Lanes>(job: &Output) {
                 for c in 0..cols {
                     let d = at(t.map(|row| row[c]));
                     for (r, value) in d.into_iter().enumerate().take(rows) {
-                        // The second operand is the answer where it is no number.
+                        // `max` answers with its second operand where that is NaN: NaN stays NaN.
                         let value = floor.max(value.add(bias));
                         value.store(y.add((r * job.w + c) * 16));
                     }

@@ -200,7 +200,7 @@ impl<'a> Pass<'a> {
         let full = self.full(p);
         let halves = 1 + usize::from(full);
         let w = self.conv.u[(p * 2 * F + f * halves) * k..].as_ptr();
-        // The channel blocks of a tile are as far apart as the tiles of a block take room.
+        // V holds all tiles of a channel block before the next block's.
         let run = |b: usize| Run {
             offset: b * part.tiles * 16,
             n: 16,

@@ -233,7 +233,7 @@ unsafe fn backward_body<V: Lanes>(group: &Group, stats: Stats, dy: &[f32], grads
             .enumerate()
         {
             let a = rstd * group.gain[c];
-            // dx = a dz - slope (x - mean) - level
+            // dx = a · dz - slope · (x - mean) - level, its constants taken together.
             spread_back::<V>(x, dx, (a, -slope, slope * mean - level));
         }
     }

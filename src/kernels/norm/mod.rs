@@ -1,4 +1,4 @@
-//! Group normalisation with scale, shift and SiLU on the CPU, with gradients.
+//! Group normalisation with scale, shift and SiLU, with gradients; the loops are the CPU's.
 
 pub mod group_norm;
 pub(crate) mod loops;

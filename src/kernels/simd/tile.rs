@@ -2,7 +2,8 @@
 //!
 //! `out[u * out_step + v] (+)= sum over runs (offset, n), k < n: x[offset + k * x_step + u * XU] * w[v]`, where `w`
 //! advances by `w_step` at every k. Each sum is taken in that order whatever the tile's size, so results
-//! do not depend on how work was cut into tiles. Where the tile is a layer's last word, `Finish` adds its bias and ReLU.
+//! do not depend on how work was cut into tiles. `Finish` adds a bias and cuts negative sums off where no other
+//! operation of the layer follows.
 
 use crate::machine::isa::Isa;
 
@@ -183,7 +184,7 @@ mod x86 {
                     if t.finish.relu {
                         for u in 0..UR {
                             for v in 0..NV {
-                                // The second operand is the answer where it is no number.
+                                // `max` answers with its second operand where that is NaN: NaN stays NaN.
                                 sum[u][v] = $max($zero(), sum[u][v]);
                             }
                         }

@@ -2,6 +2,13 @@
 
 use crate::machine::isa::Isa;
 
+/// What is written to a row of 16 after what the source has for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rest {
+    Nothing,
+    Zeros,
+}
+
 /// `dst[j * dst_step + r] = src[r * src_step + j] + bias[j]` for r < rows, j < cols (both at most 16).
 #[derive(Clone, Copy)]
 pub struct Block {
@@ -11,8 +18,7 @@ pub struct Block {
     pub cols: usize,
     pub dst: *mut f32,
     pub dst_step: usize,
-    /// every written row is 16 long, zeros after the first `rows`
-    pub full: bool,
+    pub rest: Rest,
     /// `cols` floats, or null
     pub bias: *const f32,
 }
@@ -36,7 +42,7 @@ pub unsafe fn transpose(isa: Isa, b: &Block) {
             for r in 0..b.rows {
                 *b.dst.add(j * b.dst_step + r) = *b.src.add(r * b.src_step + j) + bias;
             }
-            if b.full {
+            if b.rest == Rest::Zeros {
                 for r in b.rows..16 {
                     *b.dst.add(j * b.dst_step + r) = 0.0;
                 }
@@ -45,8 +51,8 @@ pub unsafe fn transpose(isa: Isa, b: &Block) {
     }
 }
 
-/// A whole matrix: `dst[j * dst_step + r] = src[r * src_step + j]` for r < rows, j < cols. With `full`, rows of `dst` are
-/// filled with zeros to a multiple of 16.
+/// A whole matrix: `dst[j * dst_step + r] = src[r * src_step + j]` for r < rows, j < cols. With [`Rest::Zeros`], rows of
+/// `dst` are filled with zeros to a multiple of 16.
 ///
 /// # Safety
 /// `src` and `dst` must be valid for what the formula touches.
@@ -55,7 +61,7 @@ pub unsafe fn transpose_all(
     (src, src_step): (*const f32, usize),
     (rows, cols): (usize, usize),
     (dst, dst_step): (*mut f32, usize),
-    full: bool,
+    rest: Rest,
 ) {
     for r in (0..rows).step_by(16) {
         for j in (0..cols).step_by(16) {
@@ -68,7 +74,7 @@ pub unsafe fn transpose_all(
                     cols: (cols - j).min(16),
                     dst: dst.add(j * dst_step + r),
                     dst_step,
-                    full,
+                    rest,
                     bias: std::ptr::null(),
                 };
                 transpose(isa, &block);
@@ -79,7 +85,7 @@ pub unsafe fn transpose_all(
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::Block;
+    use super::{Block, Rest};
     use std::arch::x86_64::*;
 
     /// # Safety
@@ -96,7 +102,11 @@ mod x86 {
                     }
                 }
             }
-            let mask = if b.full { 0xffff } else { first(b.rows) };
+            let mask = if b.rest == Rest::Zeros {
+                0xffff
+            } else {
+                first(b.rows)
+            };
             if b.cols == 16 && mask == 0xffff {
                 for (j, row) in t.iter().enumerate() {
                     _mm512_storeu_ps(b.dst.add(j * b.dst_step), *row);

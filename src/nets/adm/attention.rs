@@ -1,4 +1,4 @@
-//! Self-attention over the pixels of a feature map, and the classifier's attention pool.
+//! Self-attention (arXiv:1706.03762, section 3.2) over the pixels of a feature map, and the classifier's attention pool.
 
 use crate::experiment::nets::arch::{QkvOrder, Trunk};
 use crate::kernels::attention::scaled_dot::attention;
@@ -129,7 +129,7 @@ impl AttentionPool {
         let tokens = Tensor::cat(&[&tokens.mean_keepdim(2)?, &tokens], 2)?;
         let tokens = tokens.broadcast_add(&self.positional_embedding.unsqueeze(0)?)?;
         let mixed = attend(&self.qkv_proj.forward(&tokens)?, self.heads, QkvOrder::New)?;
-        // Only the mean token's answer is asked for.
+        // The pooled vector is the mean token's output alone.
         self.c_proj
             .forward(&mixed.narrow(2, 0, 1)?.contiguous()?)?
             .squeeze(2)

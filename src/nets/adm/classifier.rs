@@ -1,4 +1,4 @@
-//! The noisy classifier: the UNet's way down and middle under one of four pools.
+//! The noisy classifier (arXiv:2105.05233, section 4): the UNet's way down and middle under one of four pools.
 
 use crate::experiment::nets::arch::{ClassifierArch, Pool};
 use crate::nets::adm::attention::{AttentionPool, PoolShape, heads};

@@ -1,4 +1,4 @@
-//! The small layers every ADM net is built of, with torch's names and torch's initialisation.
+//! The layers of the ADM nets and of the feature net, with torch's names and torch's initialisation.
 
 use crate::kernels::conv;
 use crate::kernels::linear::product;
@@ -171,7 +171,7 @@ impl GroupNorm {
         )
     }
 
-    /// SiLU of GN(x) * (1 + scale) + shift, scale and shift [n, c] (AdaGN).
+    /// SiLU of GN(x) * (1 + scale) + shift, scale and shift [n, c]: AdaGN (arXiv:2105.05233, section 3).
     pub fn adaptive_silu(&self, x: &Tensor, scale: &Tensor, shift: &Tensor) -> Result<Tensor> {
         group_norm(
             x,
@@ -184,7 +184,8 @@ impl GroupNorm {
     }
 }
 
-/// Sinusoids of t [n] f32 (may be fractional) → [n, dim]: cosines first, periods up to 10,000.
+/// Sinusoids of t [n] f32 (may be fractional) → [n, dim]: cosines first, angular frequencies 1 down to 1/10,000
+/// (arXiv:1706.03762, section 3.5, in the release's order).
 pub fn timestep_embedding(t: &Tensor, dim: usize) -> Result<Tensor> {
     let half = dim / 2;
     let frequencies: Vec<f32> = (0..half)
@@ -239,7 +240,7 @@ impl Dropout {
         mask.par_chunks_mut(CHUNK)
             .enumerate()
             .for_each(|(i, mask)| {
-                // Each task finds its own words of the one stream.
+                // A word a value: each task starts at the word of its first value.
                 let mut rng = rng.clone();
                 rng.set_word_pos((i * CHUNK) as u128);
                 for value in mask {

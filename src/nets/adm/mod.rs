@@ -1,4 +1,5 @@
-//! The nets of the ADM paper (arXiv:2105.05233): UNet, classifier and their blocks.
+//! The nets of the ADM paper (arXiv:2105.05233): UNet, super-resolution net, classifier and their blocks. Names of tensors
+//! are those of its release, guided-diffusion.
 
 pub mod attention;
 pub mod classifier;

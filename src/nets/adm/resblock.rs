@@ -1,4 +1,5 @@
-//! The residual block of ADM: AdaGN or addition, BigGAN up and down, optional 1/sqrt(2) rescaling.
+//! The residual block of ADM (arXiv:2105.05233, section 3): AdaGN or addition, BigGAN's up and down (arXiv:1809.11096),
+//! optional 1/sqrt(2) rescaling (arXiv:2011.13456).
 
 use crate::experiment::nets::arch::Trunk;
 use crate::kernels::resample::{avg_pool2, upsample2};

@@ -1,4 +1,5 @@
-//! The ADM UNet, and the super-resolution net, which is the same net shown a small image beside the noise.
+//! The ADM UNet (arXiv:2105.05233, section 3), and the super-resolution net, which is the same net shown a small image beside
+//! the noise (arXiv:2102.09672 and arXiv:2104.07636).
 
 use crate::experiment::nets::arch::{Answer, UnetArch};
 use crate::nets::adm::layers::{Conv2d, Dropout, GroupNorm, Start, Window};

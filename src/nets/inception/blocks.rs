@@ -158,7 +158,7 @@ impl Branch {
     }
 
     fn unit(&self, suffix: &str, cout: usize, kernel: (usize, usize), stride: usize) -> Unit {
-        // Stride 1 keeps the size, stride 2 reaches over no edge.
+        // A convolution of stride 1 is padded so that it keeps the size, one of stride 2 is not padded.
         let padding = match stride {
             1 => (kernel.0 / 2, kernel.1 / 2),
             _ => (0, 0),

@@ -138,7 +138,7 @@ fn stored(scheme: Scheme, name: &str) -> (String, Order) {
     let (unit, part) = split(name);
     let (block, place) = tensorflow(unit);
     if nvidia {
-        // Only its last two blocks are flat.
+        // NVIDIA's file nests its names by dots, but in these two blocks joins them by underscores.
         let place = match block.as_str() {
             "mixed_9" | "mixed_10" => place.replace('/', "_"),
             _ => place.replace('/', "."),

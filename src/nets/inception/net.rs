@@ -1,4 +1,4 @@
-//! FID's Inception-v3 (the TensorFlow graph of 2015-12-05, as pytorch-fid and torch-fidelity run it).
+//! FID's Inception-v3 (arXiv:1512.00567; the TensorFlow graph of 2015-12-05, as pytorch-fid and torch-fidelity run it).
 
 use crate::kernels::linear::product::linear;
 use crate::kernels::maps::{Activation, Conv, Maps};
@@ -64,11 +64,12 @@ pub struct Features {
     pub pool192: Option<Tensor>,
     /// [n, 768]: means of `Mixed_6e`.
     pub pool768: Option<Tensor>,
-    /// [n, 2048]: means of the last block, FID's features (`pool_3`).
+    /// [n, 2048]: means of the last block, FID's features (`pool_3`; arXiv:1706.08500).
     pub pool: Option<Tensor>,
-    /// [n, 2023]: the first 7 channels of `Mixed_6d.branch1x1` (`mixed_6/conv`), 17 x 17 pixels, pixel by pixel; sFID's.
+    /// [n, 2023]: the first 7 channels of `Mixed_6d.branch1x1` (`mixed_6/conv`), 17 x 17 pixels, pixel by pixel; sFID's
+    /// (arXiv:2103.03841).
     pub spatial: Option<Tensor>,
-    /// [n, 1008]: without the head's bias, as the Inception Score takes them.
+    /// [n, 1008]: without the head's bias, as the Inception Score's first program takes them (arXiv:1606.03498).
     pub logits_unbiased: Option<Tensor>,
     /// [n, 1008].
     pub logits: Option<Tensor>,
