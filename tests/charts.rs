@@ -43,14 +43,8 @@ fn svg(text: &str) -> String {
             count: 100,
         }];
     }
-    let report = Report {
-        sweep: &sweep,
-        resolved: text,
-        rows: &rows,
-        warnings: &[],
-        sort: None,
-    };
-    figures(&report).unwrap().remove(0).svg().unwrap()
+    let report = Report::new(&sweep, &rows);
+    figures(&report).unwrap().remove(0).svg()
 }
 
 #[test]

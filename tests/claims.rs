@@ -66,13 +66,7 @@ fn cells(sweep: &Sweep, fd: [f64; 8], size: f64, folder: &Path) -> Vec<Row> {
 }
 
 fn verdicts(sweep: &Sweep, rows: &[Row]) -> Vec<Tested> {
-    let report = Report {
-        sweep,
-        resolved: EXPERIMENT,
-        rows,
-        warnings: &[],
-        sort: None,
-    };
+    let report = Report::new(sweep, rows);
     tested(&report).unwrap()
 }
 

@@ -185,7 +185,7 @@ pub struct ReportArgs {
     /// html, csv, parquet, md, tex, svg, png [default: all]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub format: Vec<String>,
-    /// Where to write [default: reports/NAME]
+    /// Where to write [default: reports/NAME; with --set or --only a folder in it]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Order the tables by an axis or a metric

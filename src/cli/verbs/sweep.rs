@@ -51,11 +51,11 @@ pub fn run(args: &SweepArgs, store: &Path) -> Result<u8> {
     if args.json {
         print_json(&opened)?;
     }
-    report::after_sweep(&opened, args.until.is_none(), args.json)?;
-    Ok(match summary.failed.is_empty() && summary.left.is_empty() {
-        true => 0,
-        false => tell_failures(&opened, &summary, &args.choice.file),
-    })
+    report::after_sweep(&opened, args)?;
+    if summary.failed.is_empty() && summary.left.is_empty() {
+        return Ok(0);
+    }
+    Ok(tell_failures(&opened, &summary, &args.choice.file))
 }
 
 fn run_missing(opened: &Opened, devices: &[Named], fail_fast: bool) -> Result<Summary> {
@@ -97,9 +97,11 @@ fn forget(opened: &mut Opened, stage: &str) -> Result<()> {
 
 /// Ctrl-C once stops after the part at hand; twice stops now, which loses no more than that part.
 fn watch_for_interrupts() -> Result<()> {
-    let handler = || match STOP.swap(true, Ordering::Relaxed) {
-        false => say("\nstopping after the current part; press again to stop now"),
-        true => std::process::exit(130),
+    let handler = || {
+        if STOP.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+        say("\nstopping after the current part; press again to stop now");
     };
     ctrlc::set_handler(handler).context("watching for Ctrl-C")
 }
