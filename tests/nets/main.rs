@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod denoiser;
 mod diffusion;
 mod inception;
 mod inception_files;

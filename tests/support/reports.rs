@@ -184,13 +184,7 @@ pub fn small() -> (Sweep, Vec<Row>) {
 
 /// A report of these rows and nothing else.
 pub fn report<'a>(sweep: &'a Sweep, rows: &'a [Row]) -> Report<'a> {
-    Report {
-        sweep,
-        resolved: SMALL,
-        rows,
-        warnings: &[],
-        sort: None,
-    }
+    Report::new(sweep, rows)
 }
 
 /// A score whose interval reaches `half` to either side.

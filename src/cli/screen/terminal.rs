@@ -1,6 +1,6 @@
 //! How words and numbers meet the screen: stdout is data, stderr is talk, and a closed pipe is no error.
 
-use crate::report::rows::names;
+use crate::report::rows::values;
 use crate::run::fault::links;
 use anyhow::{Error, Result};
 use std::io::{ErrorKind, IsTerminal, Write};
@@ -117,7 +117,7 @@ pub fn duration(seconds: f64) -> String {
 
 /// `31,000`, as tables write it.
 pub fn thousands(n: u64) -> String {
-    names::thousands(n as usize)
+    values::thousands(n as usize)
 }
 
 /// `11.3 M`, `300 k`, `42`.

@@ -1,13 +1,17 @@
-//! `runner report`, and the end of every sweep: the table on stdout, the files in `reports/NAME`.
+//! `runner report`, and the end of every sweep: the table on stdout, the files in `reports/NAME`. What `--set` or
+//! `--only` makes of a study has a folder of its own there, so that no slice takes the place of the whole.
 
 use crate::cli::open::{Choice, Opened, open};
 use crate::cli::screen::terminal::{out, say, warning, width};
+use crate::cli::verbs::sweep::SweepArgs;
 use crate::report::page::write::{Format, write};
 use crate::report::rows::input::Report;
+use crate::report::rows::names::slug;
 use crate::report::table::{sheet, terminal};
 use crate::run::results::{rows, warnings};
 use anyhow::{Context, Result};
 use clap::Args;
+use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
 #[derive(Args, Debug)]
@@ -21,7 +25,7 @@ pub struct ReportArgs {
     /// html, csv, parquet, md, tex, svg, png [default: all]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub format: Vec<String>,
-    /// Where to write [default: reports/NAME]
+    /// Where to write [default: reports/NAME; with --set or --only a folder in it]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Order the tables by an axis or a metric
@@ -29,18 +33,40 @@ pub struct ReportArgs {
     pub sort: Option<String>,
 }
 
+/// Characters of a slice's folder that tell its options, before the digest that tells them all.
+const READABLE: usize = 48;
+
+/// What is written, and where.
+struct Wanted<'a> {
+    formats: &'a [Format],
+    folder: &'a Path,
+    sort: Option<&'a str>,
+    table: OnStdout,
+}
+
+/// Whether the table is printed too.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OnStdout {
+    Table,
+    Nothing,
+}
+
 pub fn run(args: &ReportArgs, store: &Path) -> Result<u8> {
     let opened = open(&args.choice, store, None)?;
-    let formats = match args.format.is_empty() {
-        true => Format::ALL.to_vec(),
-        false => {
-            let each = args.format.iter().map(|name| name.parse());
-            each.collect::<Result<Vec<Format>>>().context("--format")?
-        }
+    let formats = if args.format.is_empty() {
+        Format::ALL.to_vec()
+    } else {
+        let each = args.format.iter().map(|name| name.parse());
+        each.collect::<Result<Vec<Format>>>().context("--format")?
     };
-    let folder = args.out.clone().unwrap_or_else(|| default_folder(&opened));
-    let written = make(&opened, &formats, &folder, args.sort.as_deref(), true)?;
-    tell(&written);
+    let own = folder(&opened, &args.choice);
+    let wanted = Wanted {
+        formats: &formats,
+        folder: args.out.as_deref().unwrap_or(&own),
+        sort: args.sort.as_deref(),
+        table: OnStdout::Table,
+    };
+    tell(&make(&opened, &wanted)?);
     let open = missing(&opened);
     if open > 0 {
         let (all, file) = (opened.plan.cells.len(), args.choice.file.display());
@@ -48,53 +74,99 @@ pub fn run(args: &ReportArgs, store: &Path) -> Result<u8> {
             "{open} of {all} cells are missing; run `runner status {file}`"
         ));
     }
+    if args.out.is_none() {
+        tell_slice(&args.choice, &own);
+    }
     Ok(0)
 }
 
 /// The end of a sweep: the report, or where the results lie when nothing was to be scored.
-pub fn after_sweep(opened: &Opened, whole: bool, quiet: bool) -> Result<()> {
-    let scored = opened
-        .sweep
-        .cells
-        .iter()
-        .any(|cell| cell.spec.eval.is_some());
-    if !scored || !whole {
+///
+/// # Errors
+/// Where the report cannot be made or written.
+pub fn after_sweep(opened: &Opened, args: &SweepArgs) -> Result<()> {
+    let mut cells = opened.sweep.cells.iter();
+    let scored = cells.any(|cell| cell.spec.eval.is_some());
+    if !scored || args.until.is_some() {
         tell_results(opened);
         return Ok(());
     }
-    let folder = default_folder(opened);
-    tell(&make(opened, &Format::ALL, &folder, None, !quiet)?);
+    let folder = folder(opened, &args.choice);
+    let wanted = Wanted {
+        formats: &Format::ALL,
+        folder: &folder,
+        sort: None,
+        table: if args.json {
+            OnStdout::Nothing
+        } else {
+            OnStdout::Table
+        },
+    };
+    tell(&make(opened, &wanted)?);
+    tell_slice(&args.choice, &folder);
     Ok(())
 }
 
-fn default_folder(opened: &Opened) -> PathBuf {
-    Path::new("reports").join(&opened.sweep.name)
+/// `reports/NAME`; for a slice a folder in it.
+fn folder(opened: &Opened, choice: &Choice) -> PathBuf {
+    let whole = Path::new("reports").join(&opened.sweep.name);
+    match slice(choice) {
+        Some(slice) => whole.join(slice),
+        None => whole,
+    }
 }
 
-fn make(
-    opened: &Opened,
-    formats: &[Format],
-    folder: &Path,
-    sort: Option<&str>,
-    show: bool,
-) -> Result<Vec<PathBuf>> {
+/// `slice-sample-count-100-1f2e3d4c`: the same for the same options in any order; none without `--set` and `--only`.
+fn slice(choice: &Choice) -> Option<String> {
+    let trimmed = |options: &[String]| options.iter().map(|o| o.trim().to_string()).collect();
+    let (mut set, mut only): (Vec<String>, Vec<String>) =
+        (trimmed(&choice.set), trimmed(&choice.only));
+    // Of two values for one key the order decides: this sort keeps it.
+    set.sort_by(|a, b| key(a).cmp(key(b)));
+    only.sort();
+    let named = |word: &str, options: &[String]| {
+        let lines = options.iter().map(|option| format!("{word} {option}\n"));
+        lines.collect::<String>()
+    };
+    let all = named("set", &set) + &named("only", &only);
+    if all.is_empty() {
+        return None;
+    }
+    let digest = Sha256::digest(all.as_bytes());
+    let digest: String = digest.iter().take(4).map(|b| format!("{b:02x}")).collect();
+    let readable = slug(&[set, only].concat().join(" "));
+    let readable: String = readable.chars().take(READABLE).collect();
+    Some(format!("slice-{}-{digest}", readable.trim_matches('-')))
+}
+
+fn key(option: &str) -> &str {
+    option.split('=').next().unwrap_or(option).trim()
+}
+
+fn tell_slice(choice: &Choice, folder: &Path) {
+    if slice(choice).is_some() {
+        say(&format!(
+            "the report of this slice is in {}; that of the whole study stays as it is",
+            folder.display()
+        ));
+    }
+}
+
+fn make(opened: &Opened, wanted: &Wanted) -> Result<Vec<PathBuf>> {
     let rows = rows(&opened.plan, &opened.store);
     let warnings = warnings(&opened.plan);
-    let report = Report {
-        sweep: &opened.sweep,
-        resolved: &opened.sweep.resolved,
-        rows: &rows,
-        warnings: &warnings,
-        sort,
-    };
-    if show {
+    let mut report = Report::new(&opened.sweep, &rows);
+    report.warnings = &warnings;
+    report.sort = wanted.sort;
+    if wanted.table == OnStdout::Table {
         let sheet = sheet::sheet(&report)?;
         out(terminal::table(&sheet, width()).trim_end())?;
         out(terminal::caption(&report, &sheet).trim_end())?;
         out("")?;
         warnings.iter().for_each(|line| warning(line));
     }
-    write(&report, folder, formats).with_context(|| format!("writing {}", folder.display()))
+    write(&report, wanted.folder, wanted.formats)
+        .with_context(|| format!("writing {}", wanted.folder.display()))
 }
 
 /// The folder of every cell's last result, each once.
@@ -141,4 +213,41 @@ fn missing(opened: &Opened) -> usize {
     let plan = &opened.plan;
     let done = |items: &&Vec<usize>| items.iter().all(|&at| plan.items[at].state.stored());
     plan.of_cell.len() - plan.of_cell.iter().filter(done).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Choice, slice};
+
+    fn named(set: &[&str], only: &[&str]) -> Option<String> {
+        let owned = |options: &[&str]| options.iter().map(|o| o.to_string()).collect();
+        slice(&Choice {
+            file: "a.toml".into(),
+            set: owned(set),
+            only: owned(only),
+            cache: Default::default(),
+        })
+    }
+
+    #[test]
+    fn a_slice_has_one_name_for_the_same_options_in_any_order() {
+        assert_eq!(named(&[], &[]), None);
+        let one = named(&["a=1", "b=2"], &["c=3", "d=4"]).unwrap();
+        assert!(one.starts_with("slice-a-1-b-2-c-3-d-4-"), "{one}");
+        assert_eq!(named(&["b=2", "a=1"], &["d=4", "c=3"]).unwrap(), one);
+    }
+
+    #[test]
+    fn options_that_read_alike_have_different_names() {
+        let names = [
+            named(&[], &["guidance.scale=0,5"]),
+            named(&[], &["guidance.scale=0.5"]),
+            named(&["guidance.scale=0.5"], &[]),
+            named(&["a=1", "a=2"], &[]),
+            named(&["a=2", "a=1"], &[]),
+        ];
+        for (i, name) in names.iter().enumerate() {
+            assert!(!names[..i].contains(name), "{name:?}");
+        }
+    }
 }

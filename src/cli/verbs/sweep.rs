@@ -86,12 +86,11 @@ pub fn run(args: &SweepArgs, store: &Path) -> Result<u8> {
     if args.json {
         print_json(&opened)?;
     }
-    report::after_sweep(&opened, args.until.is_none(), args.json)?;
-    Ok(if summary.failed.is_empty() && summary.left.is_empty() {
-        0
-    } else {
-        tell_failures(&opened, &summary, &args.choice.file)
-    })
+    report::after_sweep(&opened, args)?;
+    if summary.failed.is_empty() && summary.left.is_empty() {
+        return Ok(0);
+    }
+    Ok(tell_failures(&opened, &summary, &args.choice.file))
 }
 
 fn run_missing(opened: &Opened, devices: &[Named], options: &Options) -> Result<Summary> {

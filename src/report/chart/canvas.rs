@@ -1,8 +1,8 @@
-//! A picture to SVG text and to PNG bytes, through plotters.
+//! A picture to pixels and PNG bytes, through plotters.
 
 use crate::report::chart::picture::{Anchor, Mark, Picture};
 use anyhow::{Context, Result, anyhow};
-use plotters::backend::{BitMapBackend, DrawingBackend, SVGBackend};
+use plotters::backend::{BitMapBackend, DrawingBackend};
 use plotters::coord::Shift;
 use plotters::drawing::{DrawingArea, IntoDrawingArea};
 use plotters::element::{Circle, PathElement, Polygon, Text};
@@ -12,36 +12,12 @@ use std::sync::Once;
 
 /// plotters' font size for text of one pixel.
 const EM: f64 = 1.24;
-/// How far below its middle, in font sizes, plotters must be told to set a text so that digits stand centred.
-const SVG_DROP: f64 = 0.09;
-const PNG_DROP: f64 = 0.25;
 /// In a browser the first of these that the machine has; in a PNG the Ubuntu that travels with the program.
-const FONT: &str = "Ubuntu, Helvetica, Arial, sans-serif";
-/// plotters draws at whole coordinates: a picture is drawn this much larger, then scaled by its view box.
-const SVG_GRAIN: f64 = 10.0;
+pub const FONT: &str = "Ubuntu, Helvetica, Arial, sans-serif";
+/// How far below its middle, in font sizes, plotters must be told to set a text so that digits stand centred.
+const DROP: f64 = 0.25;
 /// A bitmap is drawn this much larger, then averaged, for smooth edges.
-const PNG_GRAIN: usize = 3;
-
-/// A whole SVG document of `width` × `height` pixels, with nothing of the outside in it.
-pub fn svg(picture: &Picture) -> Result<String> {
-    let size = whole(picture, SVG_GRAIN);
-    let mut text = String::new();
-    paint(
-        &SVGBackend::with_string(&mut text, size).into_drawing_area(),
-        picture,
-        (SVG_GRAIN, SVG_DROP),
-    )?;
-    let (_, body) = text.split_once('\n').context("an empty svg document")?;
-    Ok(format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{}\" height=\"{}\" viewBox=\"0 0 {} {}\" \
-         role=\"img\" stroke-linejoin=\"round\" stroke-linecap=\"butt\">\n<title>{}</title>\n{body}",
-        picture.width,
-        picture.height,
-        size.0,
-        size.1,
-        escape(&picture.title)
-    ))
-}
+const GRAIN: usize = 3;
 
 /// PNG bytes at `scale` pixels a pixel of the picture.
 pub fn png(picture: &Picture, scale: usize) -> Result<Vec<u8>> {
@@ -51,18 +27,14 @@ pub fn png(picture: &Picture, scale: usize) -> Result<Vec<u8>> {
 
 /// 8-bit RGB [height, width, 3] on white, at `scale` pixels a pixel of the picture.
 pub fn raster(picture: &Picture, scale: usize) -> Result<Vec<u8>> {
-    let grain = scale * PNG_GRAIN;
+    let grain = scale * GRAIN;
     let (width, height) = whole(picture, grain as f64);
     let mut pixels = vec![255; width as usize * height as usize * 3];
     {
         let backend = BitMapBackend::with_buffer(&mut pixels, (width, height));
-        paint(
-            &backend.into_drawing_area(),
-            picture,
-            (grain as f64, PNG_DROP),
-        )?;
+        paint(&backend.into_drawing_area(), picture, grain as f64)?;
     }
-    Ok(shrink(&pixels, width as usize, PNG_GRAIN))
+    Ok(shrink(&pixels, width as usize, GRAIN))
 }
 
 /// The width in pixels of a text as the PNG has it.
@@ -107,14 +79,14 @@ fn register() {
 fn paint<B: DrawingBackend>(
     area: &DrawingArea<B, Shift>,
     picture: &Picture,
-    (grain, drop): (f64, f64),
+    grain: f64,
 ) -> Result<()> {
     register();
     let failed = |e: &dyn std::fmt::Display| anyhow!("drawing `{}`: {e}", picture.title);
     area.fill(&RGBColor(255, 255, 255))
         .map_err(|e| failed(&e))?;
     for mark in &picture.marks {
-        draw(area, mark, grain, drop).map_err(|e| failed(&e))?;
+        draw(area, mark, grain).map_err(|e| failed(&e))?;
     }
     area.present().map_err(|e| failed(&e))
 }
@@ -122,12 +94,7 @@ fn paint<B: DrawingBackend>(
 type Drawn<B> =
     Result<(), plotters::drawing::DrawingAreaErrorKind<<B as DrawingBackend>::ErrorType>>;
 
-fn draw<B: DrawingBackend>(
-    area: &DrawingArea<B, Shift>,
-    mark: &Mark,
-    grain: f64,
-    drop: f64,
-) -> Drawn<B> {
+fn draw<B: DrawingBackend>(area: &DrawingArea<B, Shift>, mark: &Mark, grain: f64) -> Drawn<B> {
     let px = |at: &(f64, f64)| ((at.0 * grain).round() as i32, (at.1 * grain).round() as i32);
     let rgb = |c: &(u8, u8, u8)| RGBColor(c.0, c.1, c.2);
     match mark {
@@ -168,14 +135,14 @@ fn draw<B: DrawingBackend>(
             let style = TextStyle::from((FONT, size * EM * grain).into_font())
                 .color(&ink)
                 .pos(Pos::new(side, VPos::Center));
-            let at = (at.0, at.1 + drop * size);
+            let at = (at.0, at.1 + DROP * size);
             area.draw(&Text::new(text.as_str(), px(&at), style))
         }
     }
 }
 
-/// The mean of each `by` × `by` square.
-fn shrink(pixels: &[u8], width: usize, by: usize) -> Vec<u8> {
+/// 8-bit RGB [height, width, 3] to [height / by, width / by, 3]: the mean of each `by` × `by` square, rounded.
+pub fn shrink(pixels: &[u8], width: usize, by: usize) -> Vec<u8> {
     let height = pixels.len() / 3 / width;
     let mut out = Vec::with_capacity(pixels.len() / by / by);
     let area = (by * by) as u32;
@@ -191,10 +158,4 @@ fn shrink(pixels: &[u8], width: usize, by: usize) -> Vec<u8> {
         }
     }
     out
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
 }

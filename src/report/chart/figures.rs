@@ -4,10 +4,12 @@ use crate::experiment::file::experiment::Chart;
 use crate::report::chart::lines::{self, Words};
 use crate::report::chart::picture::Picture;
 use crate::report::chart::scatter::{self, Pair};
-use crate::report::chart::{canvas, series};
+use crate::report::chart::series::{self, Shown};
+use crate::report::chart::{canvas, svg};
+use crate::report::rows::axes;
 use crate::report::rows::input::Report;
 use crate::report::rows::names;
-use crate::report::rows::published;
+use crate::report::rows::values::at;
 use crate::report::table::sheet;
 use anyhow::{Result, bail};
 
@@ -18,17 +20,23 @@ pub struct Figure {
 }
 
 impl Figure {
-    pub fn svg(&self) -> Result<String> {
-        canvas::svg(&self.picture)
+    pub fn svg(&self) -> String {
+        svg::svg(&self.picture)
     }
 
-    /// Twice the picture's pixels.
+    /// Twice the picture's pixels a side.
+    ///
+    /// # Errors
+    /// Where the picture cannot be drawn or encoded.
     pub fn png(&self) -> Result<Vec<u8>> {
         canvas::png(&self.picture, 2)
     }
 }
 
 /// Every chart of the experiment, one figure a metric, in file order.
+///
+/// # Errors
+/// Where a chart names what is neither an axis nor a metric, or takes one for the other.
 pub fn figures(report: &Report) -> Result<Vec<Figure>> {
     let mut figures: Vec<Figure> = Vec::new();
     for chart in &report.sweep.charts {
@@ -48,12 +56,12 @@ pub fn figures(report: &Report) -> Result<Vec<Figure>> {
 
 /// What a name of a chart stands for.
 enum Meaning {
+    /// The full key of an axis.
     Axis(String),
     Metric(String),
 }
 
 fn of(report: &Report, chart: &Chart) -> Result<Vec<Figure>> {
-    let world = report.world();
     let metrics: Vec<String> = sheet::metrics(report).into_iter().map(|m| m.key).collect();
     let by = chart
         .by
@@ -65,62 +73,65 @@ fn of(report: &Report, chart: &Chart) -> Result<Vec<Figure>> {
             }
         });
     let by = by.collect::<Result<Vec<String>>>()?;
-    let ys = match chart.y.iter().any(|y| y == "all") {
-        true => metrics.clone(),
-        false => chart.y.clone(),
+    let ys = if chart.y.iter().any(|y| y == "all") {
+        &metrics
+    } else {
+        &chart.y
     };
     let x = meaning(report, &chart.x, &metrics)?;
-    let others = published::rows(report);
     let mut figures = Vec::new();
-    for y in &ys {
+    for y in ys {
         let Meaning::Metric(y) = meaning(report, y, &metrics)? else {
             bail!("chart.y = {y} is an axis; a metric goes up the chart");
         };
-        let label = names::metric(&y, world);
-        figures.push(match &x {
-            Meaning::Axis(key) => {
-                let data = series::lines(report.rows, &others, key, &by, &y);
-                let words = Words {
-                    metric: &y,
-                    y: &label,
-                    x: &names::axis_title(key),
-                };
-                let short = series::short(report.rows, key);
-                Figure {
-                    name: names::slug(&format!("{y}-vs-{short}")),
-                    picture: lines::draw(&data, &words),
-                }
-            }
-            Meaning::Metric(x) if *x == y => continue,
-            Meaning::Metric(x) => {
-                let pair = Pair {
-                    x: (x, &names::metric(x, world)),
-                    y: (&y, &label),
-                };
-                Figure {
-                    name: names::slug(&format!("{y}-vs-{x}")),
-                    picture: scatter::draw(report.rows, &others, &pair, &by),
-                }
-            }
+        figures.extend(match &x {
+            Meaning::Axis(key) => Some(over_axis(report, key, &by, &y)),
+            Meaning::Metric(x) => (*x != y).then(|| over_metric(report, x, &by, &y)),
         });
     }
     Ok(figures)
 }
 
+/// The metric `y` over the axis of the full key `x`.
+fn over_axis(report: &Report, x: &str, by: &[String], y: &str) -> Figure {
+    let shown = Shown { x, by, metric: y };
+    let words = Words {
+        metric: y,
+        y: &names::label(y, report.world()),
+        x: &axes::title(x),
+    };
+    Figure {
+        name: names::slug(&format!("{y}-vs-{}", report.axes.name(x))),
+        picture: lines::draw(&series::lines(report, &shown), &words),
+    }
+}
+
+/// The metric `y` over the metric `x`.
+fn over_metric(report: &Report, x: &str, by: &[String], y: &str) -> Figure {
+    let label = |metric| names::label(metric, report.world());
+    let pair = Pair {
+        x: (x, &label(x)),
+        y: (y, &label(y)),
+    };
+    Figure {
+        name: names::slug(&format!("{y}-vs-{x}")),
+        picture: scatter::draw(report, &pair, by),
+    }
+}
+
 /// An axis by its full or short name, or a metric.
 fn meaning(report: &Report, name: &str, metrics: &[String]) -> Result<Meaning> {
-    if report.rows.iter().any(|r| names::at(r, name).is_some()) {
+    if report.rows.iter().any(|row| at(row, name).is_some()) {
         return Ok(Meaning::Axis(name.to_string()));
     }
-    let axes = sheet::axes(report.rows);
-    let short = names::short(&axes, &[]);
-    if let Some(i) = short.iter().position(|s| s == name) {
-        return Ok(Meaning::Axis(axes[i].clone()));
+    if let Some(axis) = report.axes.find(name) {
+        return Ok(Meaning::Axis(axis.key.clone()));
     }
     if metrics.iter().any(|m| m == name) {
         return Ok(Meaning::Metric(name.to_string()));
     }
-    let known: Vec<&str> = axes.iter().chain(metrics).map(String::as_str).collect();
+    let axes = report.axes.all.iter().map(|axis| &axis.key);
+    let known: Vec<&str> = axes.chain(metrics).map(String::as_str).collect();
     bail!(
         "chart: `{name}` is neither an axis nor a metric; allowed: {}",
         known.join(", ")

@@ -3,10 +3,10 @@
 use crate::report::chart::canvas::text_width;
 use crate::report::chart::palette::{self, Look};
 use crate::report::chart::picture::{Anchor, At, Picture};
-use crate::report::chart::series::{Lines, Point};
+use crate::report::chart::series::{Lines, Point, Series};
 use crate::report::chart::ticks::Scale;
 use crate::report::rows::names::{self, Better};
-use crate::report::rows::published::same;
+use crate::report::rows::values::{number, same};
 
 pub const WIDTH: f64 = 760.0;
 pub const HEIGHT: f64 = 480.0;
@@ -60,46 +60,12 @@ pub fn draw(lines: &Lines, words: &Words) -> Picture {
     let names: Vec<&str> = lines.series.iter().map(|s| s.name.as_str()).collect();
     let plot = room(&y, &names, notes(lines).len());
     axes(&mut picture, plot, &x, &y);
-    heads(&mut picture, plot, &head, words, y.is_log());
-    let place =
-        |p: &Point, v: f64| plot.at(x.place(position(lines, &lines.values[p.x])), y.place(v));
+    heads(&mut picture, plot, &head, words, &y);
     let looks = palette::looks(lines.series.len());
-    for (series, look) in lines.series.iter().zip(&looks) {
-        for run in runs(&series.points) {
-            if let [p] = run {
-                bar(&mut picture, place(p, p.low), place(p, p.high), look);
-                continue;
-            }
-            let upper = run.iter().map(|p| place(p, p.high));
-            let lower = run.iter().rev().map(|p| place(p, p.low));
-            picture.fill(upper.chain(lower).collect(), look.colour, 0.16);
-        }
-    }
-    for (series, look) in lines.series.iter().zip(&looks) {
-        for run in runs(&series.points) {
-            let path: Vec<At> = run.iter().map(|p| place(p, p.value)).collect();
-            picture.dashes(&path, look.dash, look.colour, 2.2);
-        }
-        for p in &series.points {
-            picture.point(look.form, place(p, p.value), 4.6, look.colour);
-        }
-    }
-    for p in &lines.published {
-        let at = plot.at(x.place(position(lines, &p.x)), y.place(p.value));
-        let look = looks[p.series];
-        picture.hollow(look.form, at, 5.0, look.colour);
-    }
-    let ends = lines.series.iter().map(|s| {
-        let last = s.points.last();
-        last.map_or(plot.bottom, |p| place(p, p.value).1)
-    });
-    legend(
-        &mut picture,
-        plot,
-        &names,
-        &looks,
-        &ends.collect::<Vec<_>>(),
-    );
+    let frame = Frame { lines, plot, x, y };
+    frame.bands(&mut picture, &looks);
+    frame.points(&mut picture, &looks);
+    legend(&mut picture, plot, &names, &looks, &frame.ends());
     for (i, note) in notes(lines).iter().rev().enumerate() {
         let at = (plot.left, HEIGHT - 12.0 - 17.0 * i as f64);
         picture.text(at, note, NOTE, palette::QUIET, Anchor::Left);
@@ -107,11 +73,71 @@ pub fn draw(lines: &Lines, words: &Words) -> Picture {
     picture
 }
 
+/// The data of a chart and where they lie.
+struct Frame<'a> {
+    lines: &'a Lines,
+    plot: Plot,
+    x: Scale,
+    y: Scale,
+}
+
+impl Frame<'_> {
+    fn at(&self, x: &toml::Value, value: f64) -> At {
+        let x = self.x.place(position(self.lines, x));
+        self.plot.at(x, self.y.place(value))
+    }
+
+    fn place(&self, p: &Point, value: f64) -> At {
+        self.at(&self.lines.values[p.x], value)
+    }
+
+    /// The intervals: a band along neighbouring points, a bar at a point without any.
+    fn bands(&self, picture: &mut Picture, looks: &[Look]) {
+        for (series, look) in self.lines.series.iter().zip(looks) {
+            for run in runs(&series.points) {
+                if let [p] = run {
+                    bar(picture, self.place(p, p.low), self.place(p, p.high), look);
+                    continue;
+                }
+                let upper = run.iter().map(|p| self.place(p, p.high));
+                let lower = run.iter().rev().map(|p| self.place(p, p.low));
+                picture.fill(upper.chain(lower).collect(), look.colour, 0.16);
+            }
+        }
+    }
+
+    /// Lines and points over them, then what others have printed.
+    fn points(&self, picture: &mut Picture, looks: &[Look]) {
+        for (series, look) in self.lines.series.iter().zip(looks) {
+            for run in runs(&series.points) {
+                let path: Vec<At> = run.iter().map(|p| self.place(p, p.value)).collect();
+                picture.dashes(&path, look.dash, look.colour, 2.2);
+            }
+            for p in &series.points {
+                picture.point(look.form, self.place(p, p.value), 4.6, look.colour);
+            }
+        }
+        for p in &self.lines.published {
+            let look = looks[p.series];
+            picture.hollow(look.form, self.at(&p.x, p.value), 5.0, look.colour);
+        }
+    }
+
+    /// The height at which each line ends; the foot of the plot for one without points.
+    fn ends(&self) -> Vec<f64> {
+        let last = |series: &Series| {
+            let last = series.points.last();
+            last.map_or(self.plot.bottom, |p| self.place(p, p.value).1)
+        };
+        self.lines.series.iter().map(last).collect()
+    }
+}
+
 /// A value on the x scale: its number, or its index where values are no numbers.
 fn position(lines: &Lines, value: &toml::Value) -> f64 {
-    let numbers = lines.values.iter().all(|v| names::number(v).is_some());
+    let numbers = lines.values.iter().all(|v| number(v).is_some());
     let index = || lines.values.iter().position(|v| same(Some(v), Some(value)));
-    match names::number(value) {
+    match number(value) {
         Some(number) if numbers && lines.values.len() > 1 => number,
         _ => index().unwrap_or(0) as f64,
     }
@@ -212,21 +238,22 @@ pub fn axes(picture: &mut Picture, plot: Plot, x: &Scale, y: &Scale) {
 
 /// A label of at most 24 characters.
 fn cut(label: &str) -> String {
-    match label.chars().count() > 24 {
-        true => label.chars().take(23).chain(['…']).collect(),
-        false => label.to_string(),
+    if label.chars().count() > 24 {
+        label.chars().take(23).chain(['…']).collect()
+    } else {
+        label.to_string()
     }
 }
 
 /// The y label upright over its axis, the x label under its own.
-fn heads(picture: &mut Picture, plot: Plot, head: &str, words: &Words, log: bool) {
+fn heads(picture: &mut Picture, plot: Plot, head: &str, words: &Words, y: &Scale) {
     picture.text((16.0, 24.0), head, LABEL + 1.0, palette::INK, Anchor::Left);
     let good = match names::better(words.metric) {
         Some(Better::Lower) => "lower is better",
         Some(Better::Higher) => "higher is better",
         None => "",
     };
-    let log = if log { "log scale" } else { "" };
+    let log = if y.is_log() { "log scale" } else { "" };
     let aside: Vec<&str> = [good, log].into_iter().filter(|t| !t.is_empty()).collect();
     let after = 16.0 + text_width(head, LABEL + 1.0) + 12.0;
     picture.text(

@@ -7,4 +7,5 @@ pub mod palette;
 pub mod picture;
 pub mod scatter;
 pub mod series;
+pub mod svg;
 pub mod ticks;

@@ -4,9 +4,11 @@ use crate::report::chart::canvas::text_width;
 use crate::report::chart::lines::{self, HEIGHT, LABEL, NOTE, Plot, TICK};
 use crate::report::chart::palette;
 use crate::report::chart::picture::{Anchor, At, Picture};
-use crate::report::chart::series::{self, distinct};
 use crate::report::chart::ticks::Scale;
+use crate::report::rows::axes::{self, Axis};
+use crate::report::rows::input::Report;
 use crate::report::rows::names;
+use crate::report::rows::values::{at, text};
 use crate::run::results::{Row, Score};
 
 /// Two metrics as in the experiment file, and as people read them.
@@ -15,6 +17,7 @@ pub struct Pair<'a> {
     pub y: (&'a str, &'a str),
 }
 
+#[derive(Clone)]
 struct Dot {
     x: Score,
     y: Score,
@@ -26,13 +29,26 @@ struct Trace {
     dots: Vec<Dot>,
 }
 
+/// How the rows of a report become traces.
+struct Tracing<'a> {
+    report: &'a Report<'a>,
+    pair: &'a Pair<'a>,
+    /// The axis that joins and labels the dots of a trace.
+    order: Option<&'a Axis>,
+}
+
 /// The chart; one line for each value of `by` and of every other axis but the one that gives the order.
-/// `others` are published rows, drawn hollow on the trace that they belong to.
-pub fn draw(rows: &[Row], others: &[Row], pair: &Pair, by: &[String]) -> Picture {
-    let varying = series::varying(rows);
-    let order = varying.iter().rev().find(|k| !by.contains(k)).cloned();
-    let traces = traces(rows, pair, &varying, order.as_deref());
-    let printed = printed(rows, others, pair, &varying, order.as_deref(), &traces);
+/// Published rows are drawn hollow on the trace that they belong to.
+pub fn draw(report: &Report, pair: &Pair, by: &[String]) -> Picture {
+    let order = report.axes.varying().rfind(|axis| !by.contains(&axis.key));
+    let tracing = Tracing {
+        report,
+        pair,
+        order,
+    };
+    let traces = tracing.traces();
+    let printed = tracing.printed(&traces);
+    let order = order.map(|axis| axis.key.as_str());
     let dots = || traces.iter().flat_map(|t| &t.dots);
     let shown = || dots().chain(printed.iter().map(|(_, dot)| dot));
     let bounds = |pick: fn(&Dot) -> &Score| -> Vec<f64> {
@@ -84,97 +100,67 @@ pub fn draw(rows: &[Row], others: &[Row], pair: &Pair, by: &[String]) -> Picture
         &looks,
         &ends.collect::<Vec<_>>(),
     );
-    words(
-        &mut picture,
-        plot,
-        pair,
-        order.as_deref(),
-        !printed.is_empty(),
-    );
+    let note = note(order, &printed);
+    words(&mut picture, plot, pair, &note);
     picture
 }
 
-/// One trace a combination of the axes but `order`, its dots in that axis's order.
-fn traces(rows: &[Row], pair: &Pair, varying: &[String], order: Option<&str>) -> Vec<Trace> {
-    let keys: Vec<&String> = varying
-        .iter()
-        .filter(|k| Some(k.as_str()) != order)
-        .collect();
-    let name = |row: &Row| name(rows, row, &keys);
-    let steps = order.map(|key| distinct(rows, key)).unwrap_or_default();
-    let step = |row: &Row| {
-        let value = order.and_then(|key| names::at(row, key));
-        steps.iter().position(|s| Some(s) == value).unwrap_or(0)
-    };
-    let mut sorted: Vec<&Row> = rows.iter().collect();
-    sorted.sort_by_key(|r| step(r));
-    let mut traces: Vec<Trace> = Vec::new();
-    // Named in grid order, filled in the axis's order.
-    for row in rows {
-        let name = name(row);
-        if !traces.iter().any(|t| t.name == name) {
-            traces.push(Trace {
-                name,
-                dots: Vec::new(),
-            });
+impl Tracing<'_> {
+    /// One trace a combination of the axes but `order`, its dots in that axis's order.
+    fn traces(&self) -> Vec<Trace> {
+        let steps = self.order.map_or(&[][..], |axis| &axis.values);
+        let step = |row: &&Row| steps.iter().position(|s| Some(s) == self.value(row));
+        let mut traces: Vec<Trace> = Vec::new();
+        // Named in grid order, filled in the axis's order.
+        for row in self.report.rows {
+            let name = self.name(row);
+            if !traces.iter().any(|t| t.name == name) {
+                let dots = Vec::new();
+                traces.push(Trace { name, dots });
+            }
         }
+        let mut sorted: Vec<&Row> = self.report.rows.iter().collect();
+        sorted.sort_by_key(step);
+        for row in sorted {
+            let name = self.name(row);
+            let trace = traces.iter_mut().find(|t| t.name == name);
+            if let (Some(trace), Some(dot)) = (trace, self.dot(row)) {
+                trace.dots.push(dot);
+            }
+        }
+        traces
     }
-    for row in sorted {
-        let scores = (names::score(row, pair.x.0), names::score(row, pair.y.0));
-        let (Some(x), Some(y)) = scores else {
-            continue;
+
+    /// Published rows that say both metrics and where they belong, each with its trace.
+    fn printed(&self, traces: &[Trace]) -> Vec<(usize, Dot)> {
+        let place = |row: &Row| {
+            let name = self.name(row);
+            let trace = traces.iter().position(|t| t.name == name)?;
+            Some((trace, self.dot(row)?))
         };
-        let value = order.and_then(|key| names::at(row, key));
-        let dot = Dot {
-            x: x.clone(),
-            y: y.clone(),
-            label: value.map(names::value).unwrap_or_default(),
-        };
-        let own = name(row);
-        traces.iter_mut().filter(|t| t.name == own).for_each(|t| {
-            t.dots.push(Dot {
-                x: dot.x.clone(),
-                y: dot.y.clone(),
-                label: dot.label.clone(),
-            })
-        });
+        self.report.published.iter().filter_map(place).collect()
     }
-    traces
-}
 
-/// `resolution 16, steps 25`: the trace that a row belongs to.
-fn name(rows: &[Row], row: &Row, keys: &[&String]) -> String {
-    let parts = keys
-        .iter()
-        .filter_map(|k| Some(series::label(rows, k, names::at(row, k)?)));
-    parts.collect::<Vec<_>>().join(", ")
-}
+    /// `resolution 16, steps 25`: the trace that a row belongs to.
+    fn name(&self, row: &Row) -> String {
+        let axes = &self.report.axes;
+        let order = self.order.map(|axis| axis.key.as_str());
+        let keys = axes.varying().map(|axis| axis.key.as_str());
+        axes.place(row, keys.filter(|key| Some(*key) != order))
+    }
 
-/// Published rows that say both metrics and where they belong, each with its trace.
-fn printed(
-    rows: &[Row],
-    others: &[Row],
-    pair: &Pair,
-    varying: &[String],
-    order: Option<&str>,
-    traces: &[Trace],
-) -> Vec<(usize, Dot)> {
-    let keys: Vec<&String> = varying
-        .iter()
-        .filter(|k| Some(k.as_str()) != order)
-        .collect();
-    let dot = |row: &Row| {
-        let own = name(rows, row, &keys);
-        let trace = traces.iter().position(|t| t.name == own)?;
-        let value = order.and_then(|key| names::at(row, key));
-        let dot = Dot {
-            x: names::score(row, pair.x.0)?.clone(),
-            y: names::score(row, pair.y.0)?.clone(),
-            label: value.map(names::value).unwrap_or_default(),
-        };
-        Some((trace, dot))
-    };
-    others.iter().filter_map(dot).collect()
+    fn value<'r>(&self, row: &'r Row) -> Option<&'r toml::Value> {
+        self.order.and_then(|axis| at(row, &axis.key))
+    }
+
+    /// A row's scores; none where it lacks one.
+    fn dot(&self, row: &Row) -> Option<Dot> {
+        Some(Dot {
+            x: names::score(row, self.pair.x.0)?.clone(),
+            y: names::score(row, self.pair.y.0)?.clone(),
+            label: self.value(row).map(text).unwrap_or_default(),
+        })
+    }
 }
 
 /// The intervals of both metrics, thin and pale.
@@ -233,7 +219,8 @@ fn labels(picture: &mut Picture, plot: Plot, spots: &[(At, &str)], mut busy: Vec
     }
 }
 
-fn words(picture: &mut Picture, plot: Plot, pair: &Pair, order: Option<&str>, printed: bool) {
+/// The labels of both axes, and `note` at the foot.
+fn words(picture: &mut Picture, plot: Plot, pair: &Pair, note: &str) {
     picture.text(
         (16.0, 24.0),
         pair.y.1,
@@ -249,23 +236,27 @@ fn words(picture: &mut Picture, plot: Plot, pair: &Pair, order: Option<&str>, pr
         palette::INK,
         Anchor::Centre,
     );
-    let intervals = "crosses: 95 % bootstrap intervals over images";
-    let intervals = match printed {
-        true => "hollow: published; crosses: 95 % bootstrap intervals".to_string(),
-        false => intervals.to_string(),
-    };
-    let note = match order {
-        Some(key) => format!(
-            "points joined in order of {0}, labelled with it; {intervals}",
-            names::axis_title(key)
-        ),
-        None => intervals,
-    };
     picture.text(
         (plot.left, HEIGHT - 12.0),
-        &note,
+        note,
         NOTE,
         palette::QUIET,
         Anchor::Left,
     );
+}
+
+/// What joins the dots, by the full key of an axis, and what their crosses are.
+fn note(order: Option<&str>, printed: &[(usize, Dot)]) -> String {
+    let intervals = if printed.is_empty() {
+        "crosses: 95 % bootstrap intervals over images"
+    } else {
+        "hollow: published; crosses: 95 % bootstrap intervals"
+    };
+    match order {
+        Some(key) => format!(
+            "points joined in order of {0}, labelled with it; {intervals}",
+            axes::title(key)
+        ),
+        None => intervals.to_string(),
+    }
 }

@@ -1,8 +1,10 @@
 //! Rows to the series of a chart: lines over an axis, averaged over what the chart does not show.
 
+use crate::report::rows::axes::Axes;
+use crate::report::rows::input::Report;
 use crate::report::rows::names;
-use crate::report::rows::published::same;
-use crate::report::table::sheet::compare;
+use crate::report::rows::seeds;
+use crate::report::rows::values::{at, distinct, number, same, text};
 use crate::run::results::{Row, Score};
 
 /// Characters of a name that has room beside the data.
@@ -49,57 +51,97 @@ pub struct Lines {
     pub missing: usize,
 }
 
-/// `x` and `by` are full keys of the cells' axes, one line a combination of the latter; `others` are published rows.
-pub fn lines(rows: &[Row], others: &[Row], x: &str, by: &[String], metric: &str) -> Lines {
-    let values = distinct(rows, x);
-    let groups = groups(rows, by);
-    let published = others
-        .iter()
-        .filter_map(|row| printed(row, x, by, metric, &values, &groups))
-        .collect();
-    let mut most = 1;
-    let series = groups.iter().map(|group| {
-        let here = |r: &&Row| {
-            by.iter()
-                .zip(group)
-                .all(|(key, v)| names::at(r, key) == Some(v))
-        };
-        let mut points = Vec::new();
-        for (i, value) in values.iter().enumerate() {
-            let there = rows.iter().filter(here);
-            let there = there.filter(|r| names::at(r, x) == Some(value));
-            let scores: Vec<&Score> = there.filter_map(|r| names::score(r, metric)).collect();
-            most = most.max(scores.len());
-            points.extend(mean(i, &scores));
-        }
-        Series {
-            name: named(rows, by, group),
-            points,
-        }
+/// What a chart shows of the cells.
+pub struct Shown<'a> {
+    /// The full key of the axis to the right.
+    pub x: &'a str,
+    /// The full keys of the axes that part the lines: one line a combination of their values.
+    pub by: &'a [String],
+    /// As in the experiment file: `fd`.
+    pub metric: &'a str,
+}
+
+/// The lines of a chart over an axis.
+pub fn lines(report: &Report, shown: &Shown) -> Lines {
+    let rows = report.rows;
+    let values = distinct(rows, shown.x);
+    let groups = groups(rows, shown.by);
+    let others = report.published.iter();
+    let published = others.filter_map(|row| printed(row, shown, &values, &groups));
+    let averaged = averages(report, shown, &values, &groups);
+    let series = groups.iter().map(|group| Series {
+        name: named(&report.axes, shown.by, group),
+        points: points(&scores(rows, shown, &values, group)),
     });
     let mut series: Vec<Series> = series.collect();
     let long = series.iter().any(|s| s.name.chars().count() > LONGEST);
     let first = |row: &Row| {
-        let at = by.iter().map(|key| names::at(row, key).cloned());
-        at.collect::<Option<Vec<_>>>()
+        let places = shown.by.iter().map(|key| at(row, key).cloned());
+        places.collect::<Option<Vec<_>>>()
     };
     let base = rows.first().filter(|_| long).and_then(first);
     if let Some(base) = &base {
         for (series, group) in series.iter_mut().zip(&groups) {
-            series.name = changed(rows, by, group, base);
+            series.name = changed(&report.axes, shown.by, group, base);
         }
     }
+    let unscored = |row: &&Row| names::score(row, shown.metric).is_none();
     Lines {
         series,
-        base: base.map(|base| named(rows, by, &base)),
-        published,
+        base: base.map(|base| named(&report.axes, shown.by, &base)),
+        published: published.collect(),
+        averaged,
+        missing: rows.iter().filter(unscored).count(),
         values,
-        averaged: Some(hidden(rows, x, by)).filter(|text| most > 1 && !text.is_empty()),
-        missing: rows
-            .iter()
-            .filter(|r| names::score(r, metric).is_none())
-            .count(),
     }
+}
+
+/// The scores of a line's cells at each of the x axis's values.
+fn scores<'a>(
+    rows: &'a [Row],
+    shown: &Shown,
+    values: &[toml::Value],
+    group: &[toml::Value],
+) -> Vec<Vec<&'a Score>> {
+    let keys = shown.by.iter().zip(group);
+    let here = |row: &&Row| keys.clone().all(|(key, value)| at(row, key) == Some(value));
+    let own: Vec<&Row> = rows.iter().filter(here).collect();
+    let there = |value| {
+        own.iter()
+            .filter(move |row| at(row, shown.x) == Some(value))
+    };
+    let found = |value| there(value).filter_map(|row| names::score(row, shown.metric));
+    values.iter().map(|value| found(value).collect()).collect()
+}
+
+/// A point wherever there is a score: the mean over what the chart does not show.
+fn points(scores: &[Vec<&Score>]) -> Vec<Point> {
+    let points = scores.iter().enumerate().filter_map(|(x, scores)| {
+        let mean = seeds::mean(scores)?;
+        let known = mean.low.is_finite() && mean.high.is_finite();
+        Some(Point {
+            x,
+            value: mean.value,
+            low: if known { mean.low } else { mean.value },
+            high: if known { mean.high } else { mean.value },
+        })
+    });
+    points.collect()
+}
+
+/// What each point is the mean over; none where no point has several scores.
+fn averages(
+    report: &Report,
+    shown: &Shown,
+    values: &[toml::Value],
+    groups: &[Vec<toml::Value>],
+) -> Option<String> {
+    let scores = |group: &Vec<toml::Value>| scores(report.rows, shown, values, group);
+    let several = groups
+        .iter()
+        .flat_map(scores)
+        .any(|scores| scores.len() > 1);
+    Some(hidden(&report.axes, shown)).filter(|text| several && !text.is_empty())
 }
 
 /// The combinations of axes that some cell has, in the order of each axis's values; one empty one where there is no axis.
@@ -120,7 +162,7 @@ fn groups(rows: &[Row], by: &[String]) -> Vec<Vec<toml::Value>> {
     let there = |group: &Vec<toml::Value>| {
         let mut axes = by.iter().zip(group);
         rows.iter()
-            .any(|r| axes.clone().all(|(key, v)| names::at(r, key) == Some(v)))
+            .any(|r| axes.clone().all(|(key, v)| at(r, key) == Some(v)))
             || axes.next().is_none()
     };
     groups.retain(there);
@@ -128,44 +170,41 @@ fn groups(rows: &[Row], by: &[String]) -> Vec<Vec<toml::Value>> {
 }
 
 /// `sampler ddpm, variance learned`.
-fn named(rows: &[Row], by: &[String], group: &[toml::Value]) -> String {
-    let parts = by
-        .iter()
-        .zip(group)
-        .map(|(key, value)| label(rows, key, value));
+fn named(axes: &Axes, by: &[String], group: &[toml::Value]) -> String {
+    let parts = by.iter().zip(group);
+    let parts = parts.map(|(key, value)| axes.label(key, value));
     parts.collect::<Vec<_>>().join(", ")
 }
 
 /// `heads 4, updown true`: what of a group is not as in the first.
-fn changed(rows: &[Row], by: &[String], group: &[toml::Value], first: &[toml::Value]) -> String {
+fn changed(axes: &Axes, by: &[String], group: &[toml::Value], first: &[toml::Value]) -> String {
     let parts = by.iter().zip(group).zip(first);
     let parts = parts.filter(|((_, value), base)| value != base);
     let parts: Vec<String> = parts
-        .map(|((key, value), _)| label(rows, key, value))
+        .map(|((key, value), _)| axes.label(key, value))
         .collect();
-    match parts.is_empty() {
-        true => "base".to_string(),
-        false => parts.join(", "),
+    if parts.is_empty() {
+        "base".to_string()
+    } else {
+        parts.join(", ")
     }
 }
 
 /// A published row's place in a chart; none where it lacks an axis or the metric, or lies outside of what is drawn.
 fn printed(
     row: &Row,
-    x: &str,
-    by: &[String],
-    metric: &str,
+    shown: &Shown,
     values: &[toml::Value],
     groups: &[Vec<toml::Value>],
 ) -> Option<Printed> {
-    let place = names::at(row, x)?;
+    let place = at(row, shown.x)?;
     let belongs = |group: &Vec<toml::Value>| {
-        let mut axes = by.iter().zip(group);
-        axes.all(|(key, value)| same(Some(value), names::at(row, key)))
+        let mut axes = shown.by.iter().zip(group);
+        axes.all(|(key, value)| same(Some(value), at(row, key)))
     };
     let series = groups.iter().position(belongs)?;
-    let numbers: Option<Vec<f64>> = values.iter().map(names::number).collect();
-    let inside = match (numbers.filter(|n| n.len() > 1), names::number(place)) {
+    let numbers: Option<Vec<f64>> = values.iter().map(number).collect();
+    let inside = match (numbers.filter(|n| n.len() > 1), number(place)) {
         (Some(numbers), Some(place)) => {
             numbers.iter().any(|n| *n <= place) && numbers.iter().any(|n| *n >= place)
         }
@@ -175,100 +214,17 @@ fn printed(
     Some(Printed {
         series,
         x: place.clone(),
-        value: names::score(row, metric)?.value,
+        value: names::score(row, shown.metric)?.value,
     })
-}
-
-/// The mean of independent scores; their half intervals add as squares.
-fn mean(x: usize, scores: &[&Score]) -> Option<Point> {
-    if scores.is_empty() {
-        return None;
-    }
-    let n = scores.len() as f64;
-    let value = scores.iter().map(|s| s.value).sum::<f64>() / n;
-    let side = |pick: fn(&Score) -> f64| {
-        let squares = scores.iter().map(|s| (pick(s) - s.value).powi(2));
-        squares.sum::<f64>().sqrt() / n
-    };
-    let known = scores
-        .iter()
-        .all(|s| s.low.is_finite() && s.high.is_finite());
-    let (down, up) = match known {
-        true => (side(|s| s.low), side(|s| s.high)),
-        false => (0.0, 0.0),
-    };
-    Some(Point {
-        x,
-        value,
-        low: value - down,
-        high: value + up,
-    })
-}
-
-/// The distinct values of an axis in order: numbers by size, others as they come.
-pub fn distinct(rows: &[Row], key: &str) -> Vec<toml::Value> {
-    let mut values: Vec<toml::Value> = Vec::new();
-    for value in rows.iter().filter_map(|r| names::at(r, key)) {
-        if !values.contains(value) {
-            values.push(value.clone());
-        }
-    }
-    if values.iter().all(|v| names::number(v).is_some()) {
-        values.sort_by(|a, b| compare(Some(a), Some(b)));
-    }
-    values
-}
-
-/// The axes that label cells and take more than one value, by full key.
-pub fn varying(rows: &[Row]) -> Vec<String> {
-    let axes = crate::report::table::sheet::axes(rows);
-    let varies = |key: &String| distinct(rows, key).len() > 1;
-    axes.into_iter().filter(varies).collect()
-}
-
-/// The axis whose effect is told: guidance scale where it varies, else the last axis of numbers, else the last.
-/// None where cells do not hold every value of it for each combination of the others.
-pub fn swept(rows: &[Row]) -> Option<String> {
-    let varying = varying(rows);
-    let numeric = |key: &&String| {
-        let values = distinct(rows, key);
-        values.iter().all(|v| names::number(v).is_some())
-    };
-    let scale = varying.iter().find(|k| *k == "guidance.scale");
-    let axis = scale.or(varying.iter().rev().find(numeric));
-    let axis = axis.or(varying.last())?;
-    let all: usize = varying.iter().map(|k| distinct(rows, k).len()).product();
-    (all == rows.len()).then(|| axis.clone())
-}
-
-/// `resolution 16, steps 25`: where a cell stands on every varying axis but one.
-pub fn place(rows: &[Row], row: &Row, but: Option<&str>) -> String {
-    let keys = varying(rows).into_iter();
-    let keys = keys.filter(|k| Some(k.as_str()) != but);
-    let parts = keys.filter_map(|k| Some(label(rows, &k, names::at(row, &k)?)));
-    parts.collect::<Vec<_>>().join(", ")
-}
-
-/// `scale 1`: the axis by its short name, and the value.
-pub fn label(rows: &[Row], key: &str, value: &toml::Value) -> String {
-    format!("{} {}", short(rows, key), names::value(value))
-}
-
-/// An axis's short name among the axes that label cells.
-pub fn short(rows: &[Row], key: &str) -> String {
-    let axes = crate::report::table::sheet::axes(rows);
-    let at = axes.iter().position(|a| a == key);
-    let last = || key.rsplit('.').next().unwrap_or(key).to_string();
-    at.map_or_else(last, |i| names::short(&axes, &[])[i].clone())
 }
 
 /// The varying axes but the shown ones, with their values.
-fn hidden(rows: &[Row], x: &str, by: &[String]) -> String {
-    let keys = varying(rows);
-    let hidden = keys.iter().filter(|k| *k != x && !by.contains(k));
-    let text = hidden.map(|key| {
-        let values: Vec<String> = distinct(rows, key).iter().map(names::value).collect();
-        format!("{} = {}", short(rows, key), values.join(", "))
+fn hidden(axes: &Axes, shown: &Shown) -> String {
+    let hidden = axes.varying();
+    let hidden = hidden.filter(|axis| axis.key != shown.x && !shown.by.contains(&axis.key));
+    let parts = hidden.map(|axis| {
+        let values: Vec<String> = axis.values.iter().map(text).collect();
+        format!("{} = {}", axis.name, values.join(", "))
     });
-    text.collect::<Vec<_>>().join("; ")
+    parts.collect::<Vec<_>>().join("; ")
 }

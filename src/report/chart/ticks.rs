@@ -1,7 +1,7 @@
 //! Values to places along an axis, with ticks at round numbers.
 
-use crate::experiment::scoring::metric::{Kind::Share, Metric};
-use crate::report::rows::names;
+use crate::report::rows::names::is_share;
+use crate::report::rows::values::{number, text};
 
 /// An axis of a chart: where values lie in 0..=1, and what is written where.
 pub struct Scale {
@@ -46,7 +46,7 @@ impl Scale {
         }
         let step = step(high - low, 5.0);
         let (mut first, mut last) = ((low / step).floor(), (high / step).ceil());
-        if Metric::of_id(metric).is_some_and(|metric| metric.row().kind == Share) {
+        if is_share(metric) {
             first = first.max(0.0);
             last = last.min((1.0 / step).ceil());
         }
@@ -65,10 +65,10 @@ impl Scale {
     /// The scale of an axis of the experiment: its own values as ticks; log-spaced where they double or span more than
     /// 20 times, even where they are no numbers.
     pub fn of_values(values: &[toml::Value]) -> Self {
-        let numbers: Option<Vec<f64>> = values.iter().map(names::number).collect();
+        let numbers: Option<Vec<f64>> = values.iter().map(number).collect();
         let Some(numbers) = numbers.filter(|n| n.len() > 1) else {
             let ticks = values.iter().enumerate();
-            let ticks = ticks.map(|(i, v)| (i as f64, names::value(v))).collect();
+            let ticks = ticks.map(|(i, v)| (i as f64, text(v))).collect();
             let (low, high) = (-0.5, values.len() as f64 - 0.5);
             return Self {
                 kind: Kind::Linear,
@@ -92,9 +92,10 @@ impl Scale {
         let mut sorted = numbers.clone();
         sorted.sort_by(f64::total_cmp);
         let crowded = sorted.windows(2).any(|w| w[1] - w[0] < 0.05 * (high - low));
-        let ticks = match crowded {
-            true => Self::of_metric("", &numbers).ticks,
-            false => own(values, &numbers),
+        let ticks = if crowded {
+            Self::of_metric("", &numbers).ticks
+        } else {
+            own(values, &numbers)
         };
         let inside = |t: &(f64, String)| t.0 >= low - room && t.0 <= high + room;
         Self {
@@ -127,7 +128,7 @@ impl Scale {
 }
 
 fn own(values: &[toml::Value], numbers: &[f64]) -> Vec<(f64, String)> {
-    let texts = values.iter().map(names::value);
+    let texts = values.iter().map(text);
     numbers.iter().copied().zip(texts).collect()
 }
 

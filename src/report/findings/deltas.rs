@@ -2,16 +2,13 @@
 
 use crate::experiment::file::experiment::Deltas;
 use crate::experiment::grid::axes::Axis;
-use crate::report::chart::series;
 use crate::report::rows::input::Report;
-use crate::report::rows::names;
-use crate::report::table::sheet::{self, Entry, Line, Sheet};
+use crate::report::rows::values::{thousands, varies};
+use crate::report::rows::{names, seeds};
+use crate::report::table::sheet::{Entry, Group, Line, Sheet};
 use crate::run::differences::{RESAMPLES, difference};
 use crate::run::results::Row;
 use anyhow::Result;
-
-/// Axes that repeat a cell instead of changing what it is.
-const SEEDS: [&str; 3] = ["train.seed", "guidance.train.seed", "sample.seed"];
 
 /// The table of differences and its words.
 pub struct Differences {
@@ -33,24 +30,25 @@ pub fn differences(report: &Report, sheet: &Sheet) -> Result<Option<Differences>
     };
     let along = along(report);
     Ok(Some(Differences {
-        sheet: deltas(sheet, report.rows, &along)?,
-        title: title(report.rows, &along),
+        sheet: deltas(sheet, report, &along)?,
+        title: title(report, &along),
         caption: caption(report.rows),
     }))
 }
 
 /// What stands over the table; `along` as for `deltas`.
-pub fn title(rows: &[Row], along: &[String]) -> String {
-    let first = |row: &Row| {
-        let parts = along.iter().filter(|key| varies(rows, key));
-        let parts = parts.filter_map(|key| Some(series::label(rows, key, names::at(row, key)?)));
-        parts.collect::<Vec<_>>().join(", ")
-    };
+pub fn title(report: &Report, along: &[String]) -> String {
+    let rows = report.rows;
+    let keys = along.iter().map(String::as_str);
+    let keys = keys.filter(|key| varies(rows, key));
     let base = match rows.first().filter(|_| !along.is_empty()) {
-        Some(row) => format!("Differences from {}, all else equal", first(row)),
+        Some(row) => format!(
+            "Differences from {}, all else equal",
+            report.axes.place(row, keys)
+        ),
         None => "Differences from the first row of each reference".to_string(),
     };
-    match seeds(rows) {
+    match seeds::count(rows) {
         0 | 1 => base,
         n => format!("{base}, means over {n} seeds"),
     }
@@ -58,11 +56,11 @@ pub fn title(rows: &[Row], along: &[String]) -> String {
 
 /// What the brackets and the bold mean.
 pub fn caption(rows: &[Row]) -> String {
-    let resamples = names::thousands(RESAMPLES);
+    let resamples = thousands(RESAMPLES);
     let brackets = format!(
         "[low, high] = 95 % paired bootstrap over images ({resamples} resamples, to first order)"
     );
-    match seeds(rows) {
+    match seeds::count(rows) {
         0 | 1 => format!("{brackets}; bold: it does not hold 0"),
         _ => format!(
             "{brackets}; (a; b) = each seed's difference; bold: the interval does not hold 0 and every seed agrees"
@@ -82,26 +80,10 @@ fn along(report: &Report) -> Vec<String> {
     axes.next().map(keys).unwrap_or_default()
 }
 
-fn varies(rows: &[Row], key: &str) -> bool {
-    let mut values = rows.iter().map(|row| names::at(row, key));
-    let first = values.next();
-    values.any(|value| Some(value) != first)
-}
-
-/// Combinations of seeds among the cells.
-fn seeds(rows: &[Row]) -> usize {
-    let mut seen = Vec::new();
-    for row in rows {
-        let seed = seed(row);
-        if !seen.contains(&seed) {
-            seen.push(seed);
-        }
-    }
-    seen.len()
-}
-
-fn seed(row: &Row) -> [Option<&toml::Value>; SEEDS.len()] {
-    SEEDS.map(|key| names::at(row, key))
+/// A line of the table and its cells, one a combination of seeds.
+struct Variant<'a> {
+    line: Line,
+    cells: Vec<&'a Row>,
 }
 
 /// One line a variant: the first of each reference as it stands, the others as signed differences from it, each cell
@@ -110,60 +92,32 @@ fn seed(row: &Row) -> [Option<&toml::Value>; SEEDS.len()] {
 ///
 /// # Errors
 /// Where a stored file of influences cannot be read.
-pub fn deltas(sheet: &Sheet, rows: &[Row], along: &[String]) -> Result<Sheet> {
-    let axes = sheet::axes(rows);
-    let short = names::short(&axes, &[]);
-    let repeats = |name: &String| {
-        let at = short.iter().position(|s| s == name);
-        at.is_some_and(|i| SEEDS.contains(&axes[i].as_str()))
-    };
-    let kept: Vec<usize> = (0..sheet.axes.len())
-        .filter(|i| !repeats(&sheet.axes[*i]))
-        .collect();
-    let mut variants: Vec<(Line, Vec<&Row>)> = Vec::new();
-    for line in &sheet.lines {
-        let Some(row) = rows.iter().find(|r| r.cell == line.cell) else {
-            continue;
-        };
-        let at: Vec<String> = kept.iter().map(|&i| line.at[i].clone()).collect();
-        let same =
-            |(known, _): &&mut (Line, Vec<&Row>)| known.group == line.group && known.at == at;
-        match variants.iter_mut().find(same) {
-            Some((known, cells)) => {
-                known.missing = known.missing.take().or(line.missing.clone());
-                cells.push(row);
-            }
-            None => variants.push((Line { at, ..line.clone() }, vec![row])),
-        }
-    }
-    // Where a row stands on the axes that are not compared.
-    let rest = |cells: &[&Row]| -> Vec<(String, toml::Value)> {
-        let at = cells.first().map(|row| row.at.clone()).unwrap_or_default();
-        let other = |key: &String| !along.contains(key) && !SEEDS.contains(&key.as_str());
-        at.into_iter().filter(|(key, _)| other(key)).collect()
-    };
+pub fn deltas(sheet: &Sheet, report: &Report, along: &[String]) -> Result<Sheet> {
+    let kept = (0..sheet.axes.len()).filter(|&i| !seeds::is_seed(&sheet.keys[i]));
+    let kept: Vec<usize> = kept.collect();
+    let variants = variants(sheet, report.rows, &kept);
     let mut lines = Vec::new();
-    for (line, cells) in &variants {
-        let first = |(l, others): &&(Line, Vec<&Row>)| match along.is_empty() {
-            true => l.group == line.group && others.iter().any(|row| !row.scores.is_empty()),
-            false => l.group == line.group && rest(others) == rest(cells),
-        };
-        let Some((base, base_cells)) = variants.iter().find(first) else {
+    for variant in &variants {
+        let line = &variant.line;
+        let Some(base) = variants.iter().find(|base| leads(base, variant, along)) else {
             lines.push(line.clone());
             continue;
         };
         let mut shown = line.clone();
         for (i, metric) in sheet.metrics.iter().enumerate() {
             let decimals = decimals(sheet, line.group, i);
-            shown.entries[i] = match base.cell == line.cell {
-                true => mean(cells, &metric.key, decimals),
-                false => against(base_cells, cells, &metric.key, decimals)?,
+            shown.entries[i] = if base.line.cell == line.cell {
+                mean(&variant.cells, &metric.key, decimals)
+            } else {
+                against(&base.cells, &variant.cells, &metric.key, decimals)?
             };
         }
         lines.push(shown);
     }
+    let named = |names: &[String]| kept.iter().map(|&i| names[i].clone()).collect();
     Ok(Sheet {
-        axes: kept.iter().map(|&i| sheet.axes[i].clone()).collect(),
+        axes: named(&sheet.axes),
+        keys: named(&sheet.keys),
         metrics: sheet.metrics.clone(),
         lines,
         published: Vec::new(),
@@ -171,8 +125,52 @@ pub fn deltas(sheet: &Sheet, rows: &[Row], along: &[String]) -> Result<Sheet> {
     })
 }
 
+/// The variants of a sheet in its order, told apart by the columns in `kept`.
+fn variants<'a>(sheet: &Sheet, rows: &'a [Row], kept: &[usize]) -> Vec<Variant<'a>> {
+    let mut variants: Vec<Variant> = Vec::new();
+    for line in &sheet.lines {
+        let Some(row) = rows.iter().find(|r| r.cell == line.cell) else {
+            continue;
+        };
+        let at: Vec<String> = kept.iter().map(|&i| line.at[i].clone()).collect();
+        let same = |known: &&mut Variant| known.line.group == line.group && known.line.at == at;
+        match variants.iter_mut().find(same) {
+            Some(known) => {
+                let missing = &mut known.line.missing;
+                *missing = missing.take().or(line.missing.clone());
+                known.cells.push(row);
+            }
+            None => variants.push(Variant {
+                line: Line { at, ..line.clone() },
+                cells: vec![row],
+            }),
+        }
+    }
+    variants
+}
+
+/// Whether a variant may be the one that another is compared with.
+fn leads(base: &Variant, other: &Variant, along: &[String]) -> bool {
+    let alike = if along.is_empty() {
+        base.cells.iter().any(|row| !row.scores.is_empty())
+    } else {
+        elsewhere(base, along) == elsewhere(other, along)
+    };
+    base.line.group == other.line.group && alike
+}
+
+/// Where a variant stands on the axes that are not compared.
+fn elsewhere<'a>(variant: &Variant<'a>, along: &[String]) -> Vec<(&'a str, &'a toml::Value)> {
+    let mut at = variant
+        .cells
+        .first()
+        .map_or(Vec::new(), |row| seeds::place(row));
+    at.retain(|(key, _)| !along.iter().any(|compared| compared == key));
+    at
+}
+
 /// Decimals of a metric in the table that the differences are of.
-fn decimals(sheet: &Sheet, group: usize, metric: usize) -> usize {
+fn decimals(sheet: &Sheet, group: Group, metric: usize) -> usize {
     let entries = sheet.lines.iter().filter(|l| l.group == group);
     let mut entries = entries.filter_map(|l| l.entries[metric].as_ref());
     let digits = entries.next().and_then(|e| e.value.split_once('.'));
@@ -192,12 +190,8 @@ fn mean(cells: &[&Row], metric: &str, decimals: usize) -> Option<Entry> {
 }
 
 fn against(base: &[&Row], cells: &[&Row], metric: &str, decimals: usize) -> Result<Option<Entry>> {
-    let pairs: Vec<(&Row, &Row)> = cells
-        .iter()
-        .filter_map(|to| Some((*base.iter().find(|from| seed(from) == seed(to))?, *to)))
-        .collect();
     let signed = |v: &f64| format!("{v:+.decimals$}");
-    Ok(difference(&pairs, metric)?.map(|by| {
+    Ok(difference(&seeds::pairs(base, cells), metric)?.map(|by| {
         let brackets = by
             .interval
             .map(|(low, high)| format!("[{}, {}]", signed(&low), signed(&high)));

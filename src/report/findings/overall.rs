@@ -1,13 +1,13 @@
 //! What the numbers say, in sentences whose direction comes from the numbers and their intervals.
 
-use crate::experiment::scoring::feature_space::label;
 use crate::experiment::scoring::metric::Metric;
-use crate::report::chart::series;
+use crate::report::rows::axes::{Axis, GUIDANCE};
 use crate::report::rows::input::Report;
-use crate::report::rows::names;
-use crate::report::rows::names::Better;
+use crate::report::rows::names::{self, Better};
+use crate::report::rows::seeds::{self, Variant};
+use crate::report::rows::values::{at, compare, number, text};
 use crate::report::table::sheet;
-use crate::run::results::{Row, Score};
+use crate::run::results::Score;
 
 /// Sentences over all cells, then the same told group by group.
 pub struct Findings {
@@ -22,9 +22,6 @@ pub struct Group {
     pub sentences: Vec<String>,
 }
 
-/// The metrics whose change along the swept axis is told.
-const CHANGES: [Metric; 3] = [Metric::Agreement, Metric::Recall, Metric::Precision];
-
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Trend {
     Rises,
@@ -32,35 +29,57 @@ enum Trend {
     Unclear,
 }
 
-/// One group's rows, in the order of the swept axis.
+/// One group's variants, in the order of the swept axis.
 struct Sweep<'a> {
     name: String,
-    rows: Vec<&'a Row>,
+    variants: Vec<&'a Variant<'a>>,
 }
 
+/// The findings of a report. Cells that differ in their seeds alone are told as one, by their means.
 pub fn findings(report: &Report) -> Findings {
-    let Some(axis) = series::swept(report.rows) else {
+    let variants = seeds::variants(report.rows);
+    let mut summary = Vec::new();
+    let repeats = seeds::count(report.rows);
+    if repeats > 1 && variants.len() > 1 {
+        summary.push(format!(
+            "Every score told here is the mean over {repeats} seeds."
+        ));
+    }
+    let Some(axis) = report.axes.swept() else {
+        let told = extremes(report, &variants);
         return Findings {
-            summary: extremes(report),
+            summary: if told.is_empty() {
+                told
+            } else {
+                [summary, told].concat()
+            },
             groups: Vec::new(),
         };
     };
-    let sweeps = sweeps(report.rows, &axis);
+    let sweeps = sweeps(report, &variants, axis);
     let teller = Teller {
         world: report.world(),
-        short: series::short(report.rows, &axis),
         axis,
+        within: if repeats > 1 {
+            ", within the intervals or not for every seed"
+        } else {
+            ", within the intervals"
+        },
+        beyond: if repeats > 1 {
+            "beyond its intervals for every seed"
+        } else {
+            "beyond its intervals"
+        },
     };
     let metrics = names::metrics(report.rows);
-    let mut summary = Vec::new();
     summary.extend(teller.optimum(&sweeps, &metrics));
-    for metric in CHANGES.map(Metric::id) {
+    for metric in names::TRENDS.map(Metric::id) {
         summary.extend(teller.overall(&sweeps, metric));
     }
     summary.extend(teller.baseline(&sweeps));
     let groups = sweeps.iter().map(|sweep| Group {
         name: sweep.name.clone(),
-        sentences: teller.group(sweep),
+        sentences: teller.group(sweep, &metrics),
     });
     Findings {
         summary,
@@ -68,83 +87,87 @@ pub fn findings(report: &Report) -> Findings {
     }
 }
 
-/// Where cells are no full grid: the best cell by each metric.
-fn extremes(report: &Report) -> Vec<String> {
-    let rows = report.rows;
-    if rows.len() < 2 {
+/// Where cells are no full grid: the best variant by each metric.
+fn extremes(report: &Report, variants: &[Variant]) -> Vec<String> {
+    if variants.len() < 2 {
         return Vec::new();
     }
+    let keys = || report.axes.changing().map(|axis| axis.key.as_str());
     let told = sheet::metrics(report).into_iter().filter_map(|metric| {
         let better = metric.better?;
-        let scored = rows
+        let scored = variants
             .iter()
-            .filter_map(|r| Some((r, names::score(r, &metric.key)?)));
+            .filter_map(|v| Some((v, names::score(&v.row, &metric.key)?)));
         let ordered = |a: &Told, b: &Told| a.1.value.total_cmp(&b.1.value);
         let (word, best) = match better {
             Better::Lower => ("lowest", scored.min_by(ordered)),
             Better::Higher => ("highest", scored.max_by(ordered)),
         };
-        let (row, score) = best?;
-        let place = series::place(rows, row, None);
+        let (variant, score) = best?;
+        let place = report.axes.place(&variant.row, keys());
         let label = capital(&metric.label);
         Some(format!("{label} is {word} at {place}: {}.", told(score)))
     });
     told.collect()
 }
 
-fn sweeps<'a>(rows: &'a [Row], axis: &str) -> Vec<Sweep<'a>> {
+fn sweeps<'a>(report: &Report, variants: &'a [Variant], axis: &Axis) -> Vec<Sweep<'a>> {
     let mut sweeps: Vec<Sweep> = Vec::new();
-    for row in rows {
-        let name = series::place(rows, row, Some(axis));
+    for variant in variants {
+        let keys = report.axes.changing().map(|other| other.key.as_str());
+        let others = keys.filter(|key| *key != axis.key);
+        let name = report.axes.place(&variant.row, others);
         match sweeps.iter_mut().find(|s| s.name == name) {
-            Some(sweep) => sweep.rows.push(row),
+            Some(sweep) => sweep.variants.push(variant),
             None => sweeps.push(Sweep {
                 name,
-                rows: vec![row],
+                variants: vec![variant],
             }),
         }
     }
+    let place = |variant: &Variant| at(&variant.row, &axis.key).cloned();
     for sweep in &mut sweeps {
         sweep
-            .rows
-            .sort_by(|a, b| sheet::compare(names::at(a, axis), names::at(b, axis)));
+            .variants
+            .sort_by(|a, b| compare(place(a).as_ref(), place(b).as_ref()));
     }
     sweeps
 }
 
 struct Teller<'a> {
     world: &'a str,
-    axis: String,
-    short: String,
+    axis: &'a Axis,
+    /// How a change is told that may be chance.
+    within: &'static str,
+    /// What a change has to be so that it is no chance.
+    beyond: &'static str,
 }
 
 impl Teller<'_> {
-    fn at(&self, row: &Row) -> String {
-        let value = names::at(row, &self.axis)
-            .map(names::value)
-            .unwrap_or_default();
-        format!("{} {value}", self.short)
+    fn at(&self, variant: &Variant) -> String {
+        let value = at(&variant.row, &self.axis.key).map(text);
+        format!("{} {}", self.axis.name, value.unwrap_or_default())
     }
 
-    fn group(&self, sweep: &Sweep) -> Vec<String> {
+    fn group(&self, sweep: &Sweep, metrics: &[String]) -> Vec<String> {
         let mut out = Vec::new();
-        for metric in Metric::FRECHET.map(Metric::id) {
-            if let Some((row, score)) = lowest(sweep, metric) {
-                let label = names::metric(metric, self.world);
+        for metric in metrics.iter().filter(|metric| names::ranks(metric)) {
+            if let Some((variant, score)) = lowest(sweep, metric) {
+                let label = names::label(metric, self.world);
                 out.push(format!(
                     "The lowest {label} is {} at {}.",
                     told(score),
-                    self.at(row)
+                    self.at(variant)
                 ));
             }
         }
-        for metric in CHANGES.map(Metric::id) {
-            if let Some(((_, from), (_, to))) = ends(sweep, metric) {
-                let label = capital(&names::metric(metric, self.world));
-                let change = to.value - from.value;
+        for metric in names::TRENDS.map(Metric::id) {
+            if let Some((from, to)) = ends(sweep, metric) {
+                let label = capital(&names::label(metric, self.world));
+                let change = to.1.value - from.1.value;
                 let how = match trend(from, to) {
-                    Trend::Unclear => ", within the intervals",
-                    _ => "",
+                    Trend::Unclear => self.within.to_string(),
+                    _ => String::new(),
                 };
                 let path = self.path(sweep, metric);
                 out.push(format!("{label} changes by {change:+.3}{how}: {path}."));
@@ -153,7 +176,7 @@ impl Teller<'_> {
         if let Some((own, gaussian)) = unguided(sweep) {
             out.push(format!(
                 "Without guidance {} is {}; of images drawn from a Gaussian fitted to the reference's pixels it is {} ({} times as much).",
-                label(Metric::Fd, self.world),
+                names::label(&own.metric, self.world),
                 told(own),
                 told(gaussian),
                 digits(gaussian.value / own.value)
@@ -164,9 +187,8 @@ impl Teller<'_> {
 
     /// `0.720 [0.708, 0.732] at scale 0, 0.826 [0.814, 0.838] at scale 1`.
     fn path(&self, sweep: &Sweep, metric: &str) -> String {
-        let rows = sweep.rows.iter();
-        let scored = rows.filter_map(|r| Some((r, names::score(r, metric)?)));
-        let steps = scored.map(|(row, score)| format!("{} at {}", told(score), self.at(row)));
+        let steps = scored(sweep, metric)
+            .map(|(variant, score)| format!("{} at {}", told(score), self.at(variant)));
         steps.collect::<Vec<_>>().join(", ")
     }
 
@@ -175,21 +197,17 @@ impl Teller<'_> {
         let ends: Vec<_> = sweeps.iter().filter_map(|s| ends(s, metric)).collect();
         let ((first, _), (last, _)) = ends.first()?;
         let span = format!("from {} to {}", self.at(first), self.at(last));
-        let count = |t: Trend| {
-            ends.iter()
-                .filter(|((_, a), (_, b))| trend(a, b) == t)
-                .count()
-        };
-        let label = capital(&names::metric(metric, self.world));
+        let count = |t: Trend| ends.iter().filter(|(a, b)| trend(*a, *b) == t).count();
+        let label = capital(&names::label(metric, self.world));
         let total = ends.len();
         let parts = [
-            (Trend::Rises, "rises"),
-            (Trend::Falls, "falls"),
-            (Trend::Unclear, "does not change beyond its intervals"),
+            (Trend::Rises, "rises".to_string()),
+            (Trend::Falls, "falls".to_string()),
+            (Trend::Unclear, format!("does not change {}", self.beyond)),
         ];
         let parts = parts.into_iter().filter(|(t, _)| count(*t) > 0);
         let parts = parts.map(|(t, word)| match total {
-            1 => word.to_string(),
+            1 => word,
             _ => format!("{word} in {} of {total} sweeps", count(t)),
         });
         let change: Vec<f64> = ends
@@ -199,9 +217,10 @@ impl Teller<'_> {
         let low = change.iter().copied().fold(f64::INFINITY, f64::min);
         let high = change.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let (low, high) = (format!("{low:+.3}"), format!("{high:+.3}"));
-        let range = match low == high {
-            true => low,
-            false => format!("{low} to {high}"),
+        let range = if low == high {
+            low
+        } else {
+            format!("{low} to {high}")
         };
         let parts: Vec<String> = parts.collect();
         Some(format!("{label} {} {span} ({range}).", parts.join(", ")))
@@ -209,16 +228,14 @@ impl Teller<'_> {
 
     /// Where the lowest Fréchet distance of each sweep lies.
     fn optimum(&self, sweeps: &[Sweep], metrics: &[String]) -> Option<String> {
-        let metric = metrics
-            .iter()
-            .find(|m| Metric::FRECHET.iter().any(|f| f.id() == *m))?;
-        let label = names::metric(metric, self.world);
+        let metric = metrics.iter().find(|metric| names::ranks(metric))?;
+        let label = names::label(metric, self.world);
         let lowest = sweeps.iter().filter_map(|s| Some((s, lowest(s, metric)?)));
-        let parts = lowest.map(|(sweep, (row, score))| {
+        let parts = lowest.map(|(sweep, (variant, score))| {
             let value = digits(score.value);
             match sweep.name.as_str() {
-                "" => format!("{} ({value})", self.at(row)),
-                name => format!("{} for {name} ({value})", self.at(row)),
+                "" => format!("{} ({value})", self.at(variant)),
+                name => format!("{} for {name} ({value})", self.at(variant)),
             }
         });
         let parts: Vec<String> = parts.collect();
@@ -227,15 +244,13 @@ impl Teller<'_> {
 
     fn baseline(&self, sweeps: &[Sweep]) -> Option<String> {
         let pairs: Vec<_> = sweeps.iter().filter_map(unguided).collect();
-        if pairs.is_empty() {
-            return None;
-        }
+        let (first, _) = pairs.first()?;
         let nearer = pairs
             .iter()
             .filter(|(own, gaussian)| bounds(own).1 < gaussian.value);
         Some(format!(
             "Unguided samples are nearer to the reference in {} than images drawn from a Gaussian fitted to its pixels in {} of {} {}.",
-            label(Metric::Fd, self.world),
+            names::label(&first.metric, self.world),
             nearer.count(),
             pairs.len(),
             if pairs.len() == 1 { "sweep" } else { "sweeps" }
@@ -243,40 +258,46 @@ impl Teller<'_> {
     }
 }
 
-type Told<'a> = (&'a Row, &'a Score);
+type Told<'a> = (&'a Variant<'a>, &'a Score);
+
+/// The variants that have a score of the metric, in the order of the swept axis.
+fn scored<'a>(sweep: &Sweep<'a>, metric: &str) -> impl DoubleEndedIterator<Item = Told<'a>> {
+    let variants = sweep.variants.iter();
+    variants.filter_map(move |v| Some((*v, names::score(&v.row, metric)?)))
+}
 
 /// The scores at the lowest and the highest value of the swept axis that have one.
 fn ends<'a>(sweep: &Sweep<'a>, metric: &str) -> Option<(Told<'a>, Told<'a>)> {
-    let mut scored = sweep
-        .rows
-        .iter()
-        .filter_map(|r| Some((*r, names::score(r, metric)?)));
+    let mut scored = scored(sweep, metric);
     Some((scored.next()?, scored.next_back()?))
 }
 
 fn lowest<'a>(sweep: &Sweep<'a>, metric: &str) -> Option<Told<'a>> {
-    let scored = sweep
-        .rows
-        .iter()
-        .filter_map(|r| Some((*r, names::score(r, metric)?)));
-    scored.min_by(|a, b| a.1.value.total_cmp(&b.1.value))
+    scored(sweep, metric).min_by(|a, b| a.1.value.total_cmp(&b.1.value))
 }
 
 /// The unguided cell's distance and the Gaussian baseline's.
 fn unguided<'a>(sweep: &Sweep<'a>) -> Option<(&'a Score, &'a Score)> {
-    let zero = |r: &&&Row| names::at(r, "guidance.scale").and_then(names::number) == Some(0.0);
-    let row: &'a Row = sweep.rows.iter().find(zero)?;
-    let score = |metric: Metric| names::score(row, metric.id());
-    Some((score(Metric::Fd)?, score(Metric::GaussianFd)?))
+    let zero = |v: &&&Variant| at(&v.row, GUIDANCE).and_then(number) == Some(0.0);
+    let variant: &'a Variant = sweep.variants.iter().find(zero)?;
+    names::beside_baseline(&variant.row)
 }
 
-/// Clear where the intervals do not touch.
-fn trend(from: &Score, to: &Score) -> Trend {
-    let (from_low, from_high) = bounds(from);
-    let (to_low, to_high) = bounds(to);
-    if to_low > from_high {
+/// Clear where the intervals do not touch and every seed moves the same way.
+fn trend((from, a): Told, (to, b): Told) -> Trend {
+    let (a_low, a_high) = bounds(a);
+    let (b_low, b_high) = bounds(b);
+    let moves = |sign: f64| {
+        let pairs = seeds::pairs(&from.cells, &to.cells).into_iter();
+        let mut changes = pairs.filter_map(|(from, to)| {
+            let [from, to] = [from, to].map(|row| names::score(row, &a.metric));
+            Some(to?.value - from?.value)
+        });
+        changes.all(|change| change * sign > 0.0)
+    };
+    if b_low > a_high && moves(1.0) {
         Trend::Rises
-    } else if to_high < from_low {
+    } else if b_high < a_low && moves(-1.0) {
         Trend::Falls
     } else {
         Trend::Unclear
@@ -285,20 +306,23 @@ fn trend(from: &Score, to: &Score) -> Trend {
 
 /// The interval; the value itself where there is none.
 fn bounds(score: &Score) -> (f64, f64) {
-    match score.low.is_finite() && score.high.is_finite() {
-        true => (score.low, score.high),
-        false => (score.value, score.value),
+    if score.low.is_finite() && score.high.is_finite() {
+        (score.low, score.high)
+    } else {
+        (score.value, score.value)
     }
 }
 
 fn told(score: &Score) -> String {
     let decimals = names::decimals(&score.metric, [score.value].into_iter());
-    match score.low < score.high {
-        true => format!(
-            "{:.decimals$} [{:.decimals$}, {:.decimals$}]",
-            score.value, score.low, score.high
-        ),
-        false => format!("{:.decimals$}", score.value),
+    let value = format!("{:.decimals$}", score.value);
+    if score.low < score.high {
+        format!(
+            "{value} [{:.decimals$}, {:.decimals$}]",
+            score.low, score.high
+        )
+    } else {
+        value
     }
 }
 

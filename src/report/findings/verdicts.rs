@@ -1,10 +1,10 @@
 //! What others have found, put to the test: the verdict comes from the difference, its interval and the seeds.
 
 use crate::experiment::file::claim::Claim;
-use crate::report::chart::series;
+use crate::experiment::grid::overlay::leaves;
 use crate::report::rows::input::Report;
 use crate::report::rows::names::{self, Better};
-use crate::report::rows::published::same;
+use crate::report::rows::values::{at, same};
 use crate::run::differences::{Difference, difference};
 use crate::run::results::Row;
 use anyhow::Result;
@@ -45,12 +45,12 @@ fn pairs<'a>(rows: &'a [Row], claim: &Claim) -> Vec<(&'a Row, &'a Row)> {
     let stands = |row: &Row, place: &[(String, toml::Value)]| {
         place
             .iter()
-            .all(|(key, value)| same(names::at(row, key), Some(value)))
+            .all(|(key, value)| same(at(row, key), Some(value)))
     };
     let named = |key: &String| here.iter().any(|(name, _)| name == key);
     let alike = |a: &Row, b: &Row| {
         let mut axes = a.axes.iter().filter(|key| !named(key));
-        axes.all(|key| names::at(a, key) == names::at(b, key))
+        axes.all(|key| at(a, key) == at(b, key))
     };
     let worse = rows.iter().filter(|row| stands(row, &there));
     worse
@@ -67,10 +67,12 @@ fn verdict(report: &Report, claim: &Claim, found: &Difference) -> String {
         Some(Better::Higher) => found.value > 0.0,
         _ => found.value < 0.0,
     };
-    let word = match (found.stands(), good) {
-        (true, true) => "Holds here",
-        (true, false) => "The contrary holds here",
-        (false, _) => "Not decided here",
+    let word = if !found.stands() {
+        "Not decided here"
+    } else if good {
+        "Holds here"
+    } else {
+        "The contrary holds here"
     };
     let decimals = names::decimals(metric, std::iter::once(found.value)).max(3);
     let signed = |v: &f64| format!("{v:+.decimals$}");
@@ -83,19 +85,18 @@ fn verdict(report: &Report, claim: &Claim, found: &Difference) -> String {
         format!(", pair by pair {}", each.join("; "))
     });
     let place = |table: &toml::Table| {
-        let places = crate::experiment::grid::overlay::leaves(table, "");
-        let labels = places
-            .iter()
-            .map(|(key, v)| series::label(report.rows, key, v));
+        let places = leaves(table, "");
+        let labels = places.iter().map(|(key, v)| report.axes.label(key, v));
         labels.collect::<Vec<_>>().join(", ")
     };
-    let at = match claim.at.is_empty() {
-        true => String::new(),
-        false => format!("at {}, ", place(&claim.at)),
+    let at = if claim.at.is_empty() {
+        String::new()
+    } else {
+        format!("at {}, ", place(&claim.at))
     };
     format!(
         "{word}: {at}{} with {} minus that with {} is {}{}{}.",
-        names::metric(metric, report.world()),
+        names::label(metric, report.world()),
         place(&claim.better),
         place(&claim.than),
         signed(&found.value),

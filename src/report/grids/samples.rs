@@ -1,23 +1,49 @@
 //! The first images of a stored cell, for the eye.
 
 use crate::io::numpy::rows::Rows;
-use crate::report::grids::mosaic::{Images, MOST};
 use crate::run::results::Row;
 use anyhow::{Context, Result, bail, ensure};
 use std::path::{Path, PathBuf};
 
-/// The first images of every row that has any.
-pub fn all(rows: &[Row]) -> Result<Vec<(&Row, Images)>> {
+/// 8-bit RGB images [count, height, width, 3].
+pub struct Images {
+    pub count: usize,
+    pub height: usize,
+    pub width: usize,
+    pub pixels: Vec<u8>,
+}
+
+impl Images {
+    /// The bytes of image `index`, [height, width, 3].
+    pub fn image(&self, index: usize) -> &[u8] {
+        let size = self.height * self.width * 3;
+        &self.pixels[index * size..][..size]
+    }
+
+    /// Height and width.
+    pub fn size(&self) -> (usize, usize) {
+        (self.height, self.width)
+    }
+}
+
+/// The first `count` images of every row that has any.
+///
+/// # Errors
+/// Where a folder of samples cannot be read.
+pub fn all(rows: &[Row], count: usize) -> Result<Vec<(&Row, Images)>> {
     let mut images = Vec::new();
     for row in rows {
         if let Some(folder) = &row.samples {
-            images.extend(first(folder, MOST)?.map(|found| (row, found)));
+            images.extend(first(folder, count)?.map(|found| (row, found)));
         }
     }
     Ok(images)
 }
 
 /// The first `count` images of a sample folder, fewer where a part is missing; none without the first part.
+///
+/// # Errors
+/// Where the folder or a part cannot be read, or parts hold images of different sizes.
 pub fn first(folder: &Path, count: usize) -> Result<Option<Images>> {
     let mut all: Option<Images> = None;
     for (start, path) in parts(folder)? {

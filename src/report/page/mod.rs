@@ -1,4 +1,6 @@
 //! The page of a study, and the folder that holds all of a report.
 
 pub mod html;
+mod provenance;
+mod statement;
 pub mod write;

@@ -2,17 +2,17 @@
 
 use crate::experiment::file::experiment::Grids;
 use crate::io::disk;
-use crate::report::chart::figures;
-use crate::report::findings::deltas::Differences;
-use crate::report::findings::verdicts::Tested;
+use crate::report::chart::figures::{self, Figure};
 use crate::report::findings::{deltas, verdicts};
-use crate::report::grids::mosaic::Mosaic;
-use crate::report::grids::{mosaic, samples};
-use crate::report::page::html::{self, Parts};
+use crate::report::grids::embedded;
+use crate::report::grids::mosaic::{self, Mosaic};
+use crate::report::grids::overview::{self, Overview};
+use crate::report::grids::samples::{self, Images};
+use crate::report::page::html::{self, Parts, Words};
 use crate::report::rows::input::Report;
-use crate::report::rows::{names, published};
-use crate::report::table::sheet::Sheet;
-use crate::report::table::{caption, frame, sheet, tables};
+use crate::report::rows::names;
+use crate::report::table::{caption, frame, latex, markdown, sheet};
+use crate::run::results::Row;
 use anyhow::{Context, Result, bail};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
@@ -74,6 +74,9 @@ impl FromStr for Format {
 const LIST: &str = ".files.json";
 
 /// Writes the report into `dir`; the paths written, the page first.
+///
+/// # Errors
+/// Where the report cannot be made, or `dir` or a file in it cannot be written.
 pub fn write(report: &Report, dir: &Path, formats: &[Format]) -> Result<Vec<PathBuf>> {
     let files = files(report, formats)?;
     std::fs::create_dir_all(dir).with_context(|| format!("making {}", dir.display()))?;
@@ -99,128 +102,131 @@ pub fn write(report: &Report, dir: &Path, formats: &[Format]) -> Result<Vec<Path
     Ok(paths)
 }
 
+/// A file's name and what it holds.
+type File = (String, Vec<u8>);
+
 /// Every file of the report by name, in the order in which they are told.
-fn files(report: &Report, formats: &[Format]) -> Result<Vec<(String, Vec<u8>)>> {
+fn files(report: &Report, formats: &[Format]) -> Result<Vec<File>> {
     let wants = |f: Format| formats.contains(&f);
+    let drawn = [Format::Html, Format::Svg, Format::Png];
+    let figures = if drawn.into_iter().any(wants) {
+        figures::figures(report)?
+    } else {
+        Vec::new()
+    };
+    let pictures = wants(Format::Html) || wants(Format::Png);
+    let images = if pictures && asked(report) != Grids::None {
+        samples::all(report.rows, mosaic::MOST)?
+    } else {
+        Vec::new()
+    };
+    let overviews = overview::overviews(report, &images);
     let sheet = sheet::sheet(report)?;
     let deltas = deltas::differences(report, &sheet)?;
     let claims = verdicts::tested(report)?;
-    let drawn = wants(Format::Html) || wants(Format::Png);
-    let figures = match drawn || wants(Format::Svg) {
-        true => figures::figures(report)?,
-        false => Vec::new(),
+    let words = Words {
+        deltas: deltas.as_ref(),
+        claims: &claims,
+        sheet: &sheet,
     };
-    let mosaics = match drawn {
-        true => grids(report)?,
-        false => Vec::new(),
-    };
-    let mut files: Vec<(String, Vec<u8>)> = Vec::new();
+    let mut files: Vec<File> = Vec::new();
     if wants(Format::Html) {
         let parts = Parts {
-            sheet: &sheet,
-            deltas: deltas.as_ref(),
-            claims: &claims,
+            words: &words,
             figures: &figures,
-            mosaics: &mosaics,
+            overviews: &embedded::embedded(&overviews)?,
         };
-        files.push((
-            "index.html".into(),
-            html::page(report, &parts)?.into_bytes(),
-        ));
+        files.push(("index.html".into(), html::page(report, &parts).into_bytes()));
     }
-    let rows = [report.rows, &published::rows(report)].concat();
-    let frame = frame::frame(&rows)?;
-    if wants(Format::Csv) {
-        files.push(("table.csv".into(), tables::csv(&frame)?));
-    }
-    if wants(Format::Parquet) {
-        files.push(("table.parquet".into(), tables::parquet(&frame)?));
-    }
-    if wants(Format::Md) {
-        files.push((
-            "table.md".into(),
-            markdown(report, &sheet, deltas.as_ref(), &claims).into_bytes(),
-        ));
-    }
-    if wants(Format::Tex) {
-        files.push((
-            "table.tex".into(),
-            latex(report, &sheet, deltas.as_ref()).into_bytes(),
-        ));
-    }
-    // Most of a report's time goes into these pixels.
-    let drawings = figures.par_iter().map(|figure| {
-        let mut drawings = Vec::new();
-        if wants(Format::Svg) {
-            drawings.push((format!("{}.svg", figure.name), figure.svg()?.into_bytes()));
-        }
-        if wants(Format::Png) {
-            drawings.push((format!("{}.png", figure.name), figure.png()?));
-        }
-        Ok(drawings)
-    });
-    files.extend(drawings.collect::<Result<Vec<_>>>()?.into_iter().flatten());
+    files.extend(tables(report, &words, formats)?);
+    files.extend(charts(&figures, formats)?);
     if wants(Format::Png) {
-        files.extend(
-            mosaics
-                .into_iter()
-                .map(|m| (format!("{}.png", m.name), m.png)),
-        );
+        files.extend(grids(report, &images, &overviews)?);
     }
     Ok(files)
 }
 
-/// The sample grids that the experiment asks for.
-fn grids(report: &Report) -> Result<Vec<Mosaic>> {
-    let asked = report.spec().map_or(Grids::All, |spec| spec.report.grids);
-    if asked == Grids::None {
-        return Ok(Vec::new());
+/// The table in every format that is asked for.
+fn tables(report: &Report, words: &Words, formats: &[Format]) -> Result<Vec<File>> {
+    let wants = |f: Format| formats.contains(&f);
+    let frame = frame::frame(&[report.rows, &report.published].concat())?;
+    let mut files: Vec<File> = Vec::new();
+    if wants(Format::Csv) {
+        files.push(("table.csv".into(), frame::csv(&frame)?));
     }
-    let mut mosaics = mosaic::mosaics(report, &samples::all(report.rows)?)?;
-    mosaics.retain(|m| m.overview || asked == Grids::All);
-    Ok(mosaics)
+    if wants(Format::Parquet) {
+        files.push(("table.parquet".into(), frame::parquet(&frame)?));
+    }
+    if wants(Format::Md) {
+        files.push(("table.md".into(), markdown(report, words).into_bytes()));
+    }
+    if wants(Format::Tex) {
+        files.push(("table.tex".into(), latex(report, words).into_bytes()));
+    }
+    Ok(files)
 }
 
-fn markdown(
-    report: &Report,
-    sheet: &Sheet,
-    deltas: Option<&Differences>,
-    claims: &[Tested],
-) -> String {
-    let mut caption = caption::parts(report, sheet);
-    caption.extend(caption::legend(report, "bold: best"));
-    let mut text = tables::markdown(sheet, &caption);
-    if let Some(deltas) = deltas {
-        text.push_str(&format!("\n{}:\n\n", deltas.title));
-        text.push_str(&tables::markdown(
-            &deltas.sheet,
-            std::slice::from_ref(&deltas.caption),
-        ));
+/// The charts. Most of a report's time goes into their pixels.
+fn charts(figures: &[Figure], formats: &[Format]) -> Result<Vec<File>> {
+    let wants = |f: Format| formats.contains(&f);
+    let files = figures.par_iter().map(|figure| {
+        let mut files: Vec<File> = Vec::new();
+        if wants(Format::Svg) {
+            files.push((format!("{}.svg", figure.name), figure.svg().into_bytes()));
+        }
+        if wants(Format::Png) {
+            files.push((format!("{}.png", figure.name), figure.png()?));
+        }
+        Ok(files)
+    });
+    Ok(files.collect::<Result<Vec<_>>>()?.concat())
+}
+
+/// The sample grids that the experiment asks for.
+fn asked(report: &Report) -> Grids {
+    report.spec().map_or(Grids::All, |spec| spec.report.grids)
+}
+
+fn grids(report: &Report, images: &[(&Row, Images)], overviews: &[Overview]) -> Result<Vec<File>> {
+    let found = overviews.par_iter().map(Overview::mosaic);
+    let found: Vec<Option<Mosaic>> = found.collect::<Result<_>>()?;
+    let mut mosaics: Vec<Mosaic> = found.into_iter().flatten().collect();
+    if asked(report) == Grids::All {
+        mosaics.extend(mosaic::mosaics(images)?);
     }
-    if !claims.is_empty() {
+    let file = |m: Mosaic| (format!("{}.png", m.name), m.png);
+    Ok(mosaics.into_iter().map(file).collect())
+}
+
+fn markdown(report: &Report, words: &Words) -> String {
+    let mut caption = caption::parts(report, words.sheet);
+    caption.extend(caption::legend(report, "bold: best"));
+    let mut text = markdown::table(words.sheet, &caption);
+    if let Some(deltas) = words.deltas {
+        let caption = std::slice::from_ref(&deltas.caption);
+        text.push_str(&format!("\n{}:\n\n", deltas.title));
+        text.push_str(&markdown::table(&deltas.sheet, caption));
+    }
+    if !words.claims.is_empty() {
         text.push_str("\nClaims put to the test:\n\n");
     }
-    for tested in claims {
+    for tested in words.claims {
         text.push_str(&format!("- {}  \n  {}\n", tested.claim, tested.verdict));
     }
     text
 }
 
-fn latex(report: &Report, sheet: &Sheet, deltas: Option<&Differences>) -> String {
+fn latex(report: &Report, words: &Words) -> String {
     let name = &report.sweep.name;
     let label = names::slug(name);
-    let mut caption = caption::parts(report, sheet);
+    let mut caption = caption::parts(report, words.sheet);
     caption.extend(caption::legend(report, "Bold: best"));
-    let mut text = tables::latex(sheet, name, &label, &caption);
-    if let Some(deltas) = deltas {
+    let mut text = latex::table(words.sheet, name, &label, &caption);
+    if let Some(deltas) = words.deltas {
         let caption = [deltas.title.clone(), deltas.caption.clone()];
+        let label = format!("{label}-deltas");
         text.push('\n');
-        text.push_str(&tables::latex(
-            &deltas.sheet,
-            name,
-            &format!("{label}-deltas"),
-            &caption,
-        ));
+        text.push_str(&latex::table(&deltas.sheet, name, &label, &caption));
     }
     text
 }

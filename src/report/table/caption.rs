@@ -4,8 +4,9 @@ use crate::experiment::file::experiment::Eval;
 use crate::experiment::scoring::feature_space::FeatureSpace;
 use crate::experiment::scoring::metric::Method;
 use crate::report::rows::input::Report;
-use crate::report::rows::names;
+use crate::report::rows::names::{self, Counted};
 use crate::report::rows::published;
+use crate::report::rows::values::{at, thousands, varies};
 use crate::report::table::sheet::Sheet;
 use crate::run::results::Row;
 use std::path::{Path, PathBuf};
@@ -16,24 +17,26 @@ pub struct Fact {
     pub values: Vec<(String, Vec<usize>)>,
 }
 
+impl Fact {
+    fn add(&mut self, value: &str, cell: usize) {
+        match self.values.iter_mut().find(|(known, _)| known == value) {
+            Some((_, cells)) => cells.push(cell),
+            None => self.values.push((value.to_string(), vec![cell])),
+        }
+    }
+}
+
 /// The rows' provenance, gathered by name in the order of first appearance.
 pub fn provenance(rows: &[Row]) -> Vec<Fact> {
     let mut facts: Vec<Fact> = Vec::new();
     for row in rows {
         for (name, value) in &row.provenance {
-            let i = match facts.iter().position(|f| f.name == *name) {
-                Some(i) => i,
-                None => {
-                    facts.push(Fact {
-                        name: name.clone(),
-                        values: Vec::new(),
-                    });
-                    facts.len() - 1
-                }
-            };
-            match facts[i].values.iter_mut().find(|(v, _)| v == value) {
-                Some((_, cells)) => cells.push(row.cell),
-                None => facts[i].values.push((value.clone(), vec![row.cell])),
+            match facts.iter_mut().find(|fact| fact.name == *name) {
+                Some(fact) => fact.add(value, row.cell),
+                None => facts.push(Fact {
+                    name: name.clone(),
+                    values: vec![(value.clone(), vec![row.cell])],
+                }),
             }
         }
     }
@@ -47,11 +50,9 @@ pub fn parts(report: &Report, sheet: &Sheet) -> Vec<String> {
         let fixed = sheet.fixed.iter().map(|(k, v)| format!("{k} = {v}"));
         parts.push(fixed.collect::<Vec<_>>().join(", "));
     }
-    if let Some(count) = count(report) {
-        parts.push(format!("n = {count} a cell"));
-    }
+    parts.extend(counts(report));
     if let Some(sample) = report.sample()
-        && !swept(report, "sample.seed")
+        && !varies(report.rows, "sample.seed")
     {
         parts.push(format!("seed {}", sample.seed));
     }
@@ -62,10 +63,10 @@ pub fn parts(report: &Report, sheet: &Sheet) -> Vec<String> {
     let rules = report
         .eval()
         .filter(|e| FeatureSpace::named(&e.features).is_published());
-    if let Some(eval) = rules.filter(|_| !swept(report, "eval.preset")) {
+    if let Some(eval) = rules.filter(|_| !varies(report.rows, "eval.preset")) {
         parts.push(format!("rules of {}", eval.preset));
     }
-    let sources = published::sources(report);
+    let sources = published::sources(report.sweep);
     for (n, source) in sources.iter().enumerate() {
         parts.push(format!("published {}: {source}", n + 1));
     }
@@ -75,35 +76,68 @@ pub fn parts(report: &Report, sheet: &Sheet) -> Vec<String> {
 /// What the mark of the best and the brackets mean; `mark` as `bold: best`, empty where nothing is marked.
 pub fn legend(report: &Report, mark: &str) -> Option<String> {
     report.eval()?;
-    let brackets = "[low, high] = 95 % bootstrap over images, of shares Wilson's".to_string();
-    let (reference, preset) = (
-        swept(report, "eval.reference"),
-        swept(report, "eval.preset"),
-    );
-    Some(match (mark, reference, preset) {
-        ("", _, _) => brackets,
-        (_, true, true) => {
-            format!("{mark} of the cells that share a reference and a preset; {brackets}")
-        }
-        (_, true, false) => format!("{mark} of the cells that share a reference; {brackets}"),
-        (_, false, true) => format!("{mark} of the cells that share a preset; {brackets}"),
-        (_, false, false) => format!("{mark}; {brackets}"),
-    })
+    let brackets = "[low, high] = 95 % bootstrap over images, of shares Wilson's";
+    if mark.is_empty() {
+        return Some(brackets.to_string());
+    }
+    let kinds = [
+        ("eval.reference", "a reference"),
+        ("eval.preset", "a preset"),
+    ];
+    let shared = kinds.iter().filter(|(key, _)| varies(report.rows, key));
+    let shared: Vec<&str> = shared.map(|(_, word)| *word).collect();
+    let among = if shared.is_empty() {
+        String::new()
+    } else {
+        format!(" of the cells that share {}", shared.join(" and "))
+    };
+    Some(format!("{mark}{among}; {brackets}"))
 }
 
-/// The number of images a cell was scored on, as a range where cells differ.
-fn count(report: &Report) -> Option<String> {
-    let scores = || report.rows.iter().flat_map(|r| &r.scores);
-    // A baseline has images of its own.
-    let own = || scores().filter(|s| !s.metric.starts_with("gaussian"));
-    let counts = || own().map(|s| s.count);
+/// `n = 350 images a cell; recall counts 5,000 reference images`: how many images the scores were measured on, then
+/// the metrics that count something else. Ranges where cells differ.
+fn counts(report: &Report) -> Option<String> {
     let asked = report.sample().map(|s| s.count);
-    let low = counts().min().or(asked)?;
-    let high = counts().max().or(asked)?;
-    Some(match low == high {
-        true => names::thousands(low),
-        false => format!("{} to {}", names::thousands(low), names::thousands(high)),
-    })
+    let metrics = names::metrics(report.rows).into_iter();
+    let metrics = metrics.filter(|metric| !names::is_baseline(metric));
+    let (images, others): (Vec<_>, Vec<_>) = metrics
+        .filter_map(|metric| Some((range(report, &metric)?, metric)))
+        .partition(|(_, metric)| names::counted(metric) == Counted::Images);
+    let n = match images.first() {
+        Some((first, _)) => *first,
+        None => (asked?, asked?),
+    };
+    let mut parts = vec![format!("n = {} images a cell", spelled(n))];
+    let apart = images
+        .iter()
+        .chain(&others)
+        .filter(|(range, _)| *range != n);
+    for (range, metric) in apart {
+        let what = match names::counted(metric) {
+            Counted::Images => "images",
+            Counted::ReferenceImages => "reference images",
+        };
+        let label = names::label(metric, report.world());
+        parts.push(format!("{label} counts {} {what}", spelled(*range)));
+    }
+    Some(parts.join("; "))
+}
+
+/// The least and the largest count of a metric's scores; none where no score has one.
+fn range(report: &Report, metric: &str) -> Option<(usize, usize)> {
+    let scores = report.rows.iter().flat_map(|row| &row.scores);
+    let counts = scores.filter(|s| s.metric == metric && s.count > 0);
+    let counts = counts.map(|s| s.count);
+    Some((counts.clone().min()?, counts.max()?))
+}
+
+/// `350`, or `100 to 350`.
+fn spelled((low, high): (usize, usize)) -> String {
+    if low == high {
+        thousands(low)
+    } else {
+        format!("{} to {}", thousands(low), thousands(high))
+    }
 }
 
 /// `reference shapes16 sha256 3f1c9a02, shapes32 sha256 ...`.
@@ -136,7 +170,7 @@ fn files(report: &Report, word: &str, key: &str, of: fn(&Eval) -> &PathBuf) -> S
 
 /// A file of `[eval]`: the cell's own where it is swept.
 fn path(report: &Report, row: &Row, key: &str, of: fn(&Eval) -> &PathBuf) -> String {
-    match names::at(row, key) {
+    match at(row, key) {
         Some(toml::Value::String(path)) => path.clone(),
         _ => report
             .eval()
@@ -172,13 +206,6 @@ pub fn is_digest(value: &str) -> bool {
 fn stem(path: &str) -> String {
     let stem = Path::new(path).file_stem();
     stem.map_or_else(|| path.to_string(), |s| s.to_string_lossy().into_owned())
-}
-
-/// True where the key takes more than one value over the cells.
-pub fn swept(report: &Report, key: &str) -> bool {
-    let mut values = report.rows.iter().map(|r| names::at(r, key));
-    let first = values.next();
-    values.any(|v| Some(v) != first)
 }
 
 /// True where Fréchet distances were asked for under any name.

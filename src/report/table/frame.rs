@@ -1,13 +1,19 @@
-//! Rows to a polars frame: one row a cell, columns = axes, then each metric with its interval and count.
+//! Rows to a polars frame, one row a cell, columns = axes, then each metric with its interval and count; and the frame
+//! as CSV and Parquet, which polars writes.
 
-use crate::report::rows::names;
-use crate::report::rows::published;
-use crate::run::results::Row;
-use anyhow::Result;
-use polars::prelude::{Column, DataFrame};
+use crate::report::rows::axes::short;
+use crate::report::rows::values::{at, number};
+use crate::report::rows::{names, published};
+use crate::run::results::{Row, Score};
+use anyhow::{Context, Result};
+use polars::prelude::{Column, CsvWriter, DataFrame, ParquetWriter, SerWriter};
 
 /// cell u64 | every axis | metric, metric_low, metric_high f64, metric_count u64 | state.
-/// What a missing cell lacks is null, and `state` says why. Of published rows it says so, and where; they are no cells.
+/// What a missing cell lacks is null, and `state` says why. A published row has no cell, and its `state` says where it
+/// was printed.
+///
+/// # Errors
+/// Where polars refuses the columns.
 pub fn frame(rows: &[Row]) -> Result<DataFrame> {
     let metrics = names::metrics(rows);
     let cell = |r: &Row| published::source(r).is_none().then_some(r.cell as u64);
@@ -22,8 +28,8 @@ pub fn frame(rows: &[Row]) -> Result<DataFrame> {
         }
     }
     let keys = keys(rows);
-    for (key, name) in keys.iter().zip(names::short(&keys, &taken)) {
-        let values: Vec<Option<&toml::Value>> = rows.iter().map(|r| names::at(r, key)).collect();
+    for (key, name) in keys.iter().zip(short(&keys, &taken)) {
+        let values: Vec<Option<&toml::Value>> = rows.iter().map(|r| at(r, key)).collect();
         columns.push(axis(&name, &values));
     }
     for metric in &metrics {
@@ -35,6 +41,31 @@ pub fn frame(rows: &[Row]) -> Result<DataFrame> {
         .collect();
     columns.push(Column::new("state".into(), states));
     Ok(DataFrame::new(rows.len(), columns)?)
+}
+
+/// Every digit of every number; nulls are empty.
+///
+/// # Errors
+/// Where polars cannot write the frame.
+pub fn csv(frame: &DataFrame) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    CsvWriter::new(&mut bytes)
+        .finish(&mut frame.clone())
+        .context("writing table.csv")?;
+    Ok(bytes)
+}
+
+/// The frame with its types; the same bytes for the same frame.
+///
+/// # Errors
+/// Where polars cannot write the frame.
+pub fn parquet(frame: &DataFrame) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    ParquetWriter::new(&mut bytes)
+        .set_parallel(false)
+        .finish(&mut frame.clone())
+        .context("writing table.parquet")?;
+    Ok(bytes)
 }
 
 /// Every key of `at`, in the order of the first row that has it.
@@ -59,7 +90,7 @@ fn axis(name: &str, values: &[Option<&toml::Value>]) -> Column {
         return Column::new(name.into(), ints);
     }
     if known().all(|v| v.is_integer() || v.is_float()) {
-        let floats: Vec<Option<f64>> = values.iter().map(|v| v.and_then(names::number)).collect();
+        let floats: Vec<Option<f64>> = values.iter().map(|v| v.and_then(number)).collect();
         return Column::new(name.into(), floats);
     }
     if known().all(|v| v.is_bool()) {
@@ -75,7 +106,7 @@ fn axis(name: &str, values: &[Option<&toml::Value>]) -> Column {
 }
 
 fn scores(rows: &[Row], metric: &str) -> [Column; 4] {
-    let of = |pick: fn(&crate::run::results::Score) -> f64| -> Vec<Option<f64>> {
+    let of = |pick: fn(&Score) -> f64| -> Vec<Option<f64>> {
         rows.iter()
             .map(|r| names::score(r, metric).map(pick).filter(|v| v.is_finite()))
             .collect()

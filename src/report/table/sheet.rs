@@ -3,14 +3,16 @@
 use crate::report::rows::input::Report;
 use crate::report::rows::names::{self, Better};
 use crate::report::rows::published;
+use crate::report::rows::values::{at, compare, text, varies};
 use crate::run::results::Row;
 use anyhow::{Result, bail};
-use std::cmp::Ordering;
 
 #[derive(Clone, Debug)]
 pub struct Sheet {
     /// Axes that vary, by short name.
     pub axes: Vec<String>,
+    /// The full keys of `axes`.
+    pub keys: Vec<String>,
     pub metrics: Vec<Metric>,
     pub lines: Vec<Line>,
     /// Below the lines: what others have printed.
@@ -31,11 +33,19 @@ pub struct Metric {
 #[derive(Clone, Debug)]
 pub struct Line {
     pub cell: usize,
-    /// Cells scored against one reference share it; the best is found within.
-    pub group: usize,
+    pub group: Group,
     pub at: Vec<String>,
     pub entries: Vec<Option<Entry>>,
     pub missing: Option<String>,
+}
+
+/// Whom a line is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// Cells scored against one reference by the same rules share a number from 0; the best is found among them.
+    Measured(usize),
+    /// What somebody else has printed; compared with nothing.
+    Published,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -47,57 +57,54 @@ pub struct Entry {
 }
 
 /// The table of a report, sorted as it asks.
+///
+/// # Errors
+/// Where the report's sort key is neither an axis nor a metric.
 pub fn sheet(report: &Report) -> Result<Sheet> {
     let rows = sorted(report)?;
-    let shown = axes(report.rows);
-    let short = names::short(&shown, &[]);
-    let varies = |key: &String| {
-        let mut values = rows.iter().map(|r| names::at(r, key));
-        let first = values.next();
-        values.any(|v| Some(v) != first)
-    };
-    let (columns, fixed): (Vec<_>, Vec<_>) =
-        shown.iter().zip(&short).partition(|(key, _)| varies(key));
+    let all = report.axes.all.iter();
+    let (columns, fixed): (Vec<_>, Vec<_>) = all.partition(|axis| varies(report.rows, &axis.key));
     let metrics = metrics(report);
     let groups = groups(&rows);
-    let columns_of: Vec<Vec<Option<Entry>>> =
-        metrics.iter().map(|m| entries(&rows, &groups, m)).collect();
-    let text = |row: &Row, key: &str| names::at(row, key).map(names::value).unwrap_or_default();
+    let entries: Vec<_> = metrics.iter().map(|m| entries(&rows, &groups, m)).collect();
+    let value = |row: &Row, key: &str| at(row, key).map(text).unwrap_or_default();
+    let places = |row: &Row| columns.iter().map(|axis| value(row, &axis.key)).collect();
     let lines = rows.iter().enumerate().map(|(i, row)| Line {
         cell: row.cell,
-        group: groups[i],
-        at: columns.iter().map(|(key, _)| text(row, key)).collect(),
-        entries: columns_of.iter().map(|c| c[i].clone()).collect(),
+        group: Group::Measured(groups[i]),
+        at: places(row),
+        entries: entries.iter().map(|column| column[i].clone()).collect(),
         missing: row.missing.clone(),
     });
-    let published = published::rows(report);
-    let sources = published::sources(report);
-    let published = published.iter().map(|row| Line {
+    let sources = published::sources(report.sweep);
+    let published = report.published.iter().map(|row| Line {
         cell: row.cell,
-        group: usize::MAX,
-        at: columns.iter().map(|(key, _)| text(row, key)).collect(),
+        group: Group::Published,
+        at: places(row),
         entries: printed(row, &metrics, &sources),
         missing: None,
     });
+    let fixed: Vec<(String, String)> = match rows.first() {
+        Some(row) => fixed
+            .iter()
+            .map(|axis| (axis.name.clone(), value(row, &axis.key)))
+            .collect(),
+        None => Vec::new(),
+    };
     Ok(Sheet {
         published: published.collect(),
         lines: lines.collect(),
-        axes: columns.iter().map(|(_, name)| name.to_string()).collect(),
-        fixed: match rows.first() {
-            Some(row) => fixed
-                .iter()
-                .map(|(key, name)| (name.to_string(), text(row, key)))
-                .collect(),
-            None => Vec::new(),
-        },
+        axes: columns.iter().map(|axis| axis.name.clone()).collect(),
+        keys: columns.iter().map(|axis| axis.key.clone()).collect(),
+        fixed,
         metrics,
     })
 }
 
 impl Line {
-    /// What somebody else has printed, of no cell.
+    /// Whether somebody else has printed the line; then no cell of the grid stands behind it.
     pub fn published(&self) -> bool {
-        self.group == usize::MAX
+        self.group == Group::Published
     }
 }
 
@@ -108,28 +115,32 @@ impl Sheet {
     }
 
     /// Whether a gap stands before line `i` of all: between groups that stand together, and before what is published.
-    pub fn parts_before(&self, i: usize) -> bool {
+    pub fn parted_before(&self, i: usize) -> bool {
         let all = self.all();
-        match i {
-            0 => false,
-            i if i >= self.lines.len() => i == self.lines.len(),
-            i => parted(&self.lines) && all[i].group != all[i - 1].group,
-        }
+        let Some(above) = i.checked_sub(1) else {
+            return false;
+        };
+        let changes = all[i].group != all[above].group;
+        changes && (all[i].published() || together(&self.lines))
     }
 }
 
-/// True where the lines of each group stand together, so that a gap may part them.
-fn parted(lines: &[Line]) -> bool {
-    let groups: Vec<usize> = lines.iter().map(|l| l.group).collect();
-    let changes = groups.windows(2).filter(|w| w[0] != w[1]).count();
-    let kinds = groups.iter().max().map_or(0, |g| g + 1);
-    changes + 1 == kinds && kinds < groups.len()
+/// True where the lines of each group stand together, so that a gap may part them, and some group has several.
+fn together(lines: &[Line]) -> bool {
+    let changes = lines.windows(2).filter(|w| w[0].group != w[1].group);
+    let mut kinds: Vec<Group> = Vec::new();
+    for line in lines {
+        if !kinds.contains(&line.group) {
+            kinds.push(line.group);
+        }
+    }
+    changes.count() + 1 == kinds.len() && kinds.len() < lines.len()
 }
 
 /// A published row's entries; the first carries the number of its source.
-fn printed(row: &Row, metrics: &[Metric], sources: &[String]) -> Vec<Option<Entry>> {
+fn printed(row: &Row, metrics: &[Metric], sources: &[&str]) -> Vec<Option<Entry>> {
     let source = published::source(row);
-    let number = sources.iter().position(|s| Some(s.as_str()) == source);
+    let number = sources.iter().position(|s| Some(*s) == source);
     let mut mark = number.map(|n| format!("(published {})", n + 1));
     metrics
         .iter()
@@ -144,47 +155,12 @@ fn printed(row: &Row, metrics: &[Metric], sources: &[String]) -> Vec<Option<Entr
         .collect()
 }
 
-/// The full keys that tell the cells apart, in file order: their axes, and of what is zipped with these as much as
-/// is needed.
-pub fn axes(rows: &[Row]) -> Vec<String> {
-    let Some(first) = rows.first() else {
-        return Vec::new();
-    };
-    let kinds = |keys: &[String]| {
-        let mut seen: Vec<Vec<Option<&toml::Value>>> = Vec::new();
-        for row in rows {
-            let at: Vec<_> = keys.iter().map(|k| names::at(row, k)).collect();
-            if !seen.contains(&at) {
-                seen.push(at);
-            }
-        }
-        seen.len()
-    };
-    let mut keys = first.axes.clone();
-    for (key, _) in &first.at {
-        if keys.contains(key) {
-            continue;
-        }
-        let mut more = keys.clone();
-        more.push(key.clone());
-        if kinds(&more) > kinds(&keys) {
-            keys = more;
-        }
-    }
-    let place = |key: &String| first.at.iter().position(|(k, _)| k == key);
-    keys.sort_by_key(place);
-    keys
-}
-
 /// What the experiment asked for, then what else the rows carry but the baselines.
 pub fn metrics(report: &Report) -> Vec<Metric> {
     let world = report.world();
     let found = names::metrics(report.rows);
-    let evals = report
-        .sweep
-        .cells
-        .iter()
-        .filter_map(|c| c.spec.eval.as_ref());
+    let cells = report.sweep.cells.iter();
+    let evals = cells.filter_map(|c| c.spec.eval.as_ref());
     let asked = evals.flat_map(|e| &e.metrics);
     let mut keys: Vec<String> = Vec::new();
     for key in asked.map(|m| m.id().to_string()).chain(found) {
@@ -193,7 +169,7 @@ pub fn metrics(report: &Report) -> Vec<Metric> {
         }
     }
     let metric = |key: String| Metric {
-        label: names::metric(&key, world),
+        label: names::label(&key, world),
         better: names::better(&key),
         key,
     };
@@ -205,13 +181,10 @@ fn groups(rows: &[&Row]) -> Vec<usize> {
     let mut seen: Vec<[Option<&toml::Value>; 2]> = Vec::new();
     let mut groups = Vec::new();
     for row in rows {
-        let reference = ["eval.reference", "eval.preset"].map(|key| names::at(row, key));
-        groups.push(
-            seen.iter()
-                .position(|s| *s == reference)
-                .unwrap_or(seen.len()),
-        );
-        if groups.last() == Some(&seen.len()) {
+        let reference = ["eval.reference", "eval.preset"].map(|key| at(row, key));
+        let known = seen.iter().position(|s| *s == reference);
+        groups.push(known.unwrap_or(seen.len()));
+        if known.is_none() {
             seen.push(reference);
         }
     }
@@ -251,15 +224,14 @@ fn sorted<'a>(report: &Report<'a>) -> Result<Vec<&'a Row>> {
     let Some(key) = report.sort else {
         return Ok(rows);
     };
-    let axes = axes(report.rows);
-    let short = names::short(&axes, &[]);
-    if let Some(i) = (0..axes.len()).find(|&i| axes[i] == key || short[i] == key) {
-        rows.sort_by(|a, b| compare(names::at(a, &axes[i]), names::at(b, &axes[i])));
+    if let Some(axis) = report.axes.find(key) {
+        rows.sort_by(|a, b| compare(at(a, &axis.key), at(b, &axis.key)));
         return Ok(rows);
     }
     let metrics: Vec<String> = metrics(report).into_iter().map(|m| m.key).collect();
     if !metrics.iter().any(|m| m == key) {
-        let known: Vec<String> = short.into_iter().chain(metrics).collect();
+        let axes = report.axes.all.iter().map(|axis| axis.name.clone());
+        let known: Vec<String> = axes.chain(metrics).collect();
         bail!(
             "--sort {key}: no such column; allowed: {}",
             known.join(", ")
@@ -272,14 +244,4 @@ fn sorted<'a>(report: &Report<'a>) -> Result<Vec<&'a Row>> {
     let rank = |row: &Row| names::score(row, key).map_or(f64::INFINITY, |s| sign * s.value);
     rows.sort_by(|a, b| rank(a).total_cmp(&rank(b)));
     Ok(rows)
-}
-
-/// Numbers by size, everything else by its text.
-pub fn compare(a: Option<&toml::Value>, b: Option<&toml::Value>) -> Ordering {
-    match (a.and_then(names::number), b.and_then(names::number)) {
-        (Some(a), Some(b)) => a.total_cmp(&b),
-        (Some(_), None) => Ordering::Less,
-        (None, Some(_)) => Ordering::Greater,
-        (None, None) => a.map(names::value).cmp(&b.map(names::value)),
-    }
 }

@@ -40,11 +40,7 @@ fn svg(text: &str) -> String {
             count: 100,
         }];
     }
-    figures(&report(&sweep, &rows))
-        .unwrap()
-        .remove(0)
-        .svg()
-        .unwrap()
+    figures(&report(&sweep, &rows)).unwrap().remove(0).svg()
 }
 
 #[test]
@@ -106,7 +102,7 @@ fn charts_name_their_series_and_have_pixels() {
     let rows = rows(&sweep);
     let figures = figures(&report(&sweep, &rows)).unwrap();
     let named = |name: &str| figures.iter().find(|f| f.name == name).unwrap();
-    let seed_study = named("fd-vs-resolution").svg().unwrap();
+    let seed_study = named("fd-vs-resolution").svg();
     for name in [
         "scale 0",
         "scale 1",
@@ -119,7 +115,7 @@ fn charts_name_their_series_and_have_pixels() {
             "{name}"
         );
     }
-    let trade = named("precision-vs-recall").svg().unwrap();
+    let trade = named("precision-vs-recall").svg();
     assert!(trade.contains("resolution 64") && trade.contains("guidance scale"));
     let png = image::load_from_memory(&named("fd-vs-scale").png().unwrap())
         .unwrap()
@@ -136,7 +132,7 @@ fn points_over_an_unshown_axis_are_averaged_and_said_to_be() {
     let rows = rows(&sweep);
     assert_eq!(rows.len(), 24);
     let figures = figures(&report(&sweep, &rows)).unwrap();
-    let svg = figures[0].svg().unwrap();
+    let svg = figures[0].svg();
     assert!(svg.contains("mean FD (shapes)"));
     assert!(svg.contains("each point is the mean over seed = 0, 1"));
 }

@@ -44,7 +44,8 @@ fn table(sweep: &Sweep, rows: &[Row]) -> Sheet {
 
 /// The differences along the axis of these keys.
 fn along(sweep: &Sweep, rows: &[Row], keys: &[String]) -> Sheet {
-    deltas(&sheet(&report(sweep, rows)).unwrap(), rows, keys).unwrap()
+    let report = report(sweep, rows);
+    deltas(&sheet(&report).unwrap(), &report, keys).unwrap()
 }
 
 fn text(sheet: &Sheet, line: usize, metric: usize) -> Option<String> {
@@ -72,7 +73,7 @@ fn differences_are_told_from_the_first_row() {
     assert_eq!(text(&sheet, 2, 0), None);
     assert_eq!(sheet.lines[2].missing.as_deref(), Some("failed"));
     assert_eq!(
-        title(&rows, &[]),
+        title(&report(&sweep, &rows), &[]),
         "Differences from the first row of each reference"
     );
     assert!(caption(&rows).ends_with("bold: it does not hold 0"));
@@ -90,7 +91,7 @@ fn a_variant_is_one_line_and_each_seed_is_compared_with_its_own() {
     assert_eq!(text(&sheet, 0, 0).unwrap(), "4.00");
     assert_eq!(text(&sheet, 1, 0).unwrap(), "-0.88 (-1.00; -0.75)");
     assert_eq!(text(&sheet, 2, 0).unwrap(), "+0.00 (-0.25; +0.25)");
-    assert!(title(&rows, &[]).ends_with(", means over 2 seeds"));
+    assert!(title(&report(&sweep, &rows), &[]).ends_with(", means over 2 seeds"));
     assert!(caption(&rows).contains("every seed agrees"));
 }
 
@@ -108,7 +109,7 @@ fn seeds_of_the_guiding_classifier_repeat_a_variant_too() {
     let sheet = table(&sweep, &rows);
     assert_eq!(sheet.axes, ["scale"]);
     assert_eq!(text(&sheet, 1, 0).unwrap(), "-0.75 (-1.00; -0.50)");
-    assert!(title(&rows, &[]).ends_with(", means over 2 seeds"));
+    assert!(title(&report(&sweep, &rows), &[]).ends_with(", means over 2 seeds"));
 }
 
 #[test]
@@ -178,7 +179,7 @@ fn along_an_axis_each_stand_on_the_others_has_a_first_row_of_its_own() {
         ]
     );
     assert_eq!(
-        title(&rows, &heads),
+        title(&report(&sweep, &rows), &heads),
         "Differences from heads 1, all else equal, means over 2 seeds"
     );
 }

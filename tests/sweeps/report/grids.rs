@@ -39,5 +39,5 @@ fn sample_grids_show_each_image_in_its_place() {
     assert_eq!(overview.get_pixel(right - 52, bottom - 52).0, [120, 27, 7]);
     assert_eq!(overview.get_pixel(right - 152, bottom - 352).0, [0, 24, 7]);
     let page = read(&out, "index.html");
-    assert_eq!(page.matches("data:image/png;base64,").count(), 5);
+    assert_eq!(page.matches("data:image/").count(), 4);
 }

@@ -5,13 +5,13 @@ use polars::prelude::{ParquetReader, SerReader};
 use runner::report::chart::figures;
 use runner::report::findings::overall;
 use runner::report::page::write::{Format, write};
-use runner::report::table::{frame, sheet, tables, terminal};
+use runner::report::table::{frame, sheet, terminal};
 use runner::run::results::Row;
 
 #[test]
 fn the_csv_has_one_row_a_cell_and_nothing_for_what_is_missing() {
     let (_, rows) = small();
-    let csv = tables::csv(&frame::frame(&rows).unwrap()).unwrap();
+    let csv = frame::csv(&frame::frame(&rows).unwrap()).unwrap();
     let expected = "\
 cell,steps,fd,fd_low,fd_high,fd_count,recall,recall_low,recall_high,recall_count,state
 0,25,3.5,3.25,3.75,1000,0.5,0.375,0.625,1000,done
@@ -25,12 +25,12 @@ cell,steps,fd,fd_low,fd_high,fd_count,recall,recall_low,recall_high,recall_count
 fn the_parquet_file_reads_back_as_the_frame() {
     let (_, rows) = small();
     let frame = frame::frame(&rows).unwrap();
-    let bytes = tables::parquet(&frame).unwrap();
+    let bytes = frame::parquet(&frame).unwrap();
     let back = ParquetReader::new(std::io::Cursor::new(&bytes))
         .finish()
         .unwrap();
     assert!(back.equals_missing(&frame));
-    assert_eq!(bytes, tables::parquet(&frame).unwrap());
+    assert_eq!(bytes, frame::parquet(&frame).unwrap());
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn the_markdown_and_latex_tables_are_these_bytes() {
 | 50 | **2.50** [2.25, 2.75] | 0.250 [0.125, 0.375] |
 | 100 | missing (failed) |  |
 
-n = 1,000 a cell  
+n = 1,000 images a cell  
 seed 3  
 reference shapes16 sha256 3f1c9a02  
 feature net features  
@@ -71,7 +71,7 @@ bold: best; \\[low, high\\] = 95 % bootstrap over images, of shares Wilson's
     100 & \emph{missing (failed)} &  \\
     \bottomrule
   \end{tabular}}
-  \caption{small. n = 1,000 a cell. seed 3. reference shapes16 sha256 3f1c9a02. feature net features. Bold: best; [low, high] = 95 \% bootstrap over images, of shares Wilson's.}
+  \caption{small. n = 1,000 images a cell. seed 3. reference shapes16 sha256 3f1c9a02. feature net features. Bold: best; [low, high] = 95 \% bootstrap over images, of shares Wilson's.}
   \label{tab:small}
 \end{table}
 ";
@@ -89,7 +89,7 @@ fn the_terminal_table_drops_intervals_from_the_right_to_fit() {
 ";
     assert_eq!(terminal::table(&sheet, 80), wide);
     let caption = "\
-n = 1,000 a cell; seed 3; reference shapes16 sha256 3f1c9a02; feature net features
+n = 1,000 images a cell; seed 3; reference shapes16 sha256 3f1c9a02; feature net features
 * lowest; [low, high] = 95 % bootstrap over images, of shares Wilson's
 ";
     assert_eq!(terminal::caption(&report(&sweep, &rows), &sheet), caption);
@@ -128,8 +128,8 @@ fn one_cell_alone_is_no_best_and_counts_its_own_images() {
     let sheet = sheet::sheet(&report).unwrap();
     let entries = sheet.lines.iter().flat_map(|l| l.entries.iter().flatten());
     assert!(entries.into_iter().all(|e| !e.best));
-    assert!(terminal::caption(&report, &sheet).contains("n = 10,000 a cell;"));
-    let svg = figures::figures(&report).unwrap()[1].svg().unwrap();
+    assert!(terminal::caption(&report, &sheet).contains("n = 10,000 images a cell;"));
+    let svg = figures::figures(&report).unwrap()[1].svg();
     assert!(svg.contains("intervals: 95 % bootstrap over images"));
 }
 

@@ -1,0 +1,121 @@
+//! Cells under each other so that only one axis differs: a row a cell, a column an image index.
+
+use crate::report::grids::enlarged::{COLUMNS, Enlarged, Grid, Margin};
+use crate::report::grids::mosaic::Mosaic;
+use crate::report::grids::samples::Images;
+use crate::report::rows::axes::GUIDANCE;
+use crate::report::rows::input::Report;
+use crate::report::rows::{names, seeds, values};
+use crate::run::results::Row;
+use anyhow::Result;
+
+/// The images of some cells, in the order in which they stand under each other.
+pub struct Overview<'a> {
+    /// `resolution 16`: what the cells share; empty where all cells are shown.
+    pub group: String,
+    pub title: String,
+    pub rows: Vec<Labelled<'a>>,
+}
+
+/// A cell's images, called by the value that tells it from the other rows.
+pub struct Labelled<'a> {
+    pub label: String,
+    pub images: &'a Images,
+}
+
+/// One overview for each combination of the axes but the swept one: a row a value of it. Where cells are no full grid,
+/// one overview with a row a cell. Of cells that differ in their seeds alone the first is shown.
+pub fn overviews<'a>(report: &Report, images: &'a [(&Row, Images)]) -> Vec<Overview<'a>> {
+    let axis = report.axes.swept();
+    let swept = axis.map(|axis| axis.key.as_str());
+    let keys = || report.axes.changing().map(|axis| axis.key.as_str());
+    let group = |row: &Row| {
+        let shared = keys().filter(|key| swept.is_some() && Some(*key) != swept);
+        report.axes.place(row, shared)
+    };
+    let label = |row: &Row| {
+        let own = keys().filter(|key| swept.is_none() || Some(*key) == swept);
+        report.axes.place(row, own)
+    };
+    let place = |row: &Row| swept.and_then(|key| values::at(row, key).cloned());
+    let mut firsts: Vec<&(&Row, Images)> = Vec::new();
+    for shown in images {
+        let same = |known: &&(&Row, Images)| seeds::place(known.0) == seeds::place(shown.0);
+        if !firsts.iter().any(same) {
+            firsts.push(shown);
+        }
+    }
+    firsts.sort_by(|a, b| values::compare(place(a.0).as_ref(), place(b.0).as_ref()));
+    let mut overviews: Vec<Overview> = Vec::new();
+    for row in report.rows {
+        let name = group(row);
+        let own = firsts.iter().filter(|(row, _)| group(row) == name);
+        let rows: Vec<Labelled> = own
+            .map(|(row, images)| Labelled {
+                label: label(row),
+                images,
+            })
+            .collect();
+        if !rows.is_empty() && !overviews.iter().any(|o| o.group == name) {
+            overviews.push(Overview {
+                title: title(report, &name),
+                group: name,
+                rows,
+            });
+        }
+    }
+    overviews
+}
+
+fn title(report: &Report, group: &str) -> String {
+    let axis = report.axes.swept();
+    let of = if group.is_empty() {
+        String::new()
+    } else {
+        format!("{group}: ")
+    };
+    let same = if axis.is_some_and(|axis| axis.key == GUIDANCE) {
+        " (the same noise and class)"
+    } else {
+        ""
+    };
+    let down = axis.map_or("cells", |axis| &axis.name);
+    let seeds = match seeds::count(report.rows) {
+        0 | 1 => String::new(),
+        n => format!("; the first of {n} seeds"),
+    };
+    format!("{of}one image index a column{same}, {down} downward{seeds}")
+}
+
+impl Overview<'_> {
+    /// The overview as a file, with labels and enlarged images; none where there is one row, or images differ in size.
+    ///
+    /// # Errors
+    /// Where the PNG cannot be encoded.
+    pub fn mosaic(&self) -> Result<Option<Mosaic>> {
+        let Some((first, others)) = self.rows.split_first() else {
+            return Ok(None);
+        };
+        let size = first.images.size();
+        if others.is_empty() || others.iter().any(|row| row.images.size() != size) {
+            return Ok(None);
+        }
+        let counts = self.rows.iter().map(|row| row.images.count);
+        let grid = Grid {
+            rows: self.rows.len(),
+            columns: counts.min().unwrap_or(0).min(COLUMNS),
+        };
+        let labels: Vec<String> = self.rows.iter().map(|row| row.label.clone()).collect();
+        let mut enlarged = Enlarged::new(size, grid, Margin::labelled(&labels));
+        enlarged.write(&labels)?;
+        for (r, row) in self.rows.iter().enumerate() {
+            for c in 0..grid.columns {
+                enlarged.put(row.images.image(c), r, c);
+            }
+        }
+        Ok(Some(Mosaic {
+            name: names::slug(&format!("overview-{}", self.group)),
+            png: enlarged.png()?,
+        }))
+    }
+}

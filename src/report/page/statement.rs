@@ -1,0 +1,114 @@
+//! The paragraph at the head of the page.
+
+use crate::experiment::file::experiment::Steps;
+use crate::report::rows::axes::GUIDANCE;
+use crate::report::rows::input::Report;
+use crate::report::rows::values::{self, thousands, varies};
+use crate::report::table::{caption, sheet};
+
+/// What was measured, in one paragraph.
+pub fn statement(report: &Report) -> String {
+    let mut text = cells(report) + ". ";
+    if let Some(train) = report.spec().and_then(|s| s.train.as_ref())
+        && !varies(report.rows, "train.steps")
+    {
+        text.push_str(&format!(
+            "The net was trained for {} steps. ",
+            thousands(train.steps as usize)
+        ));
+    }
+    text.push_str(&drawn(report));
+    if let Some(eval) = report.eval() {
+        let metrics = sheet::metrics(report).into_iter().map(|m| m.label);
+        text.push_str(&format!(
+            "They were scored by {} on the features of the {} net. ",
+            metrics.collect::<Vec<_>>().join(", "),
+            eval.features
+        ));
+        if eval.features != "inception" && caption::asks_frechet(report) {
+            text.push_str(
+                "Fréchet distances on these features are not comparable with those on Inception features.",
+            );
+        }
+    }
+    text.trim_end().to_string()
+}
+
+/// `12 cells: resolution [16, 32, 64] × scale [0, 1, 5, 10]`.
+fn cells(report: &Report) -> String {
+    let axes = report.axes.varying().map(|axis| {
+        let values: Vec<String> = axis.values.iter().map(values::text).collect();
+        format!("{} [{}]", axis.name, values.join(", "))
+    });
+    // What is zipped moves together: not every combination is there.
+    let between = if report.axes.crossed() {
+        " × "
+    } else {
+        " with "
+    };
+    let axes = axes.collect::<Vec<_>>().join(between);
+    match report.rows.len() {
+        1 => "One cell".to_string(),
+        n if axes.is_empty() => format!("{n} cells"),
+        n => format!("{n} cells: {axes}"),
+    }
+}
+
+/// How images were drawn, as far as it is common to all cells.
+fn drawn(report: &Report) -> String {
+    let Some(sample) = report.sample() else {
+        return String::new();
+    };
+    let fixed = |key: &str| !varies(report.rows, key);
+    let mut text = if fixed("sample.count") {
+        format!("{} images a cell were asked for", thousands(sample.count))
+    } else {
+        "Images were asked for".to_string()
+    };
+    if fixed("sample.sampler") {
+        text.push_str(&format!(
+            " with {}",
+            format!("{:?}", sample.sampler).to_uppercase()
+        ));
+    }
+    if fixed("sample.steps") {
+        text.push_str(&format!(" in {}", steps(&sample.steps)));
+    }
+    if fixed("sample.seed") {
+        text.push_str(&format!(" from seed {}", sample.seed));
+    }
+    text.push_str(". ");
+    text.push_str(&enlarged(report));
+    if fixed("sample.seed") && varies(report.rows, GUIDANCE) {
+        text.push_str("Cells that differ in guidance alone share the noise and the class of every image index. ");
+    }
+    text
+}
+
+/// How a second net made them larger, as far as it is common to the cells that have one.
+fn enlarged(report: &Report) -> String {
+    let cells = || report.sweep.cells.iter();
+    let stages = || cells().filter_map(|c| c.spec.upsample.as_ref().filter(|u| !u.is_none()));
+    let Some(stage) = stages().next() else {
+        return String::new();
+    };
+    let everywhere = stages().count() == report.sweep.cells.len();
+    let mut text = if everywhere {
+        "A super-resolution net made them larger".to_string()
+    } else {
+        "In some cells a super-resolution net made them larger".to_string()
+    };
+    if stages().all(|other| other.sampler == stage.sampler && other.steps == stage.steps) {
+        let steps = steps(&stage.steps);
+        let sampler = format!("{:?}", stage.sampler).to_uppercase();
+        text.push_str(&format!(" with {sampler} in {steps}"));
+    }
+    text + ", each from its stored pixels and with its label. "
+}
+
+fn steps(steps: &Steps) -> String {
+    match steps {
+        Steps::Count(n) => format!("{n} steps"),
+        Steps::Sections(s) => format!("the steps `{s}`"),
+    }
+}

@@ -1,0 +1,106 @@
+//! Axes that repeat a cell instead of changing what it is, and means over them.
+
+use crate::report::rows::values::at;
+use crate::run::results::{Row, Score};
+
+/// The keys of all seeds. No other code names them.
+const SEEDS: [&str; 3] = ["train.seed", "guidance.train.seed", "sample.seed"];
+
+/// Whether an axis is a seed, by its full key.
+pub fn is_seed(key: &str) -> bool {
+    SEEDS.contains(&key)
+}
+
+/// A row's seeds; none where a key is no axis.
+pub fn of(row: &Row) -> [Option<&toml::Value>; SEEDS.len()] {
+    SEEDS.map(|key| at(row, key))
+}
+
+/// Combinations of seeds among the rows.
+pub fn count(rows: &[Row]) -> usize {
+    let mut seen = Vec::new();
+    for row in rows {
+        let seeds = of(row);
+        if !seen.contains(&seeds) {
+            seen.push(seeds);
+        }
+    }
+    seen.len()
+}
+
+/// Where a row stands on everything but its seeds.
+pub fn place(row: &Row) -> Vec<(&str, &toml::Value)> {
+    let at = row.at.iter().map(|(key, value)| (key.as_str(), value));
+    at.filter(|(key, _)| !is_seed(key)).collect()
+}
+
+/// The cells of two variants that have the same seeds.
+pub fn pairs<'a>(from: &[&'a Row], to: &[&'a Row]) -> Vec<(&'a Row, &'a Row)> {
+    let partner = |row: &Row| from.iter().copied().find(|other| of(other) == of(row));
+    to.iter()
+        .filter_map(|row| Some((partner(row)?, *row)))
+        .collect()
+}
+
+/// Cells that differ in their seeds alone.
+pub struct Variant<'a> {
+    /// The first of the cells, with the mean of each metric over all.
+    pub row: Row,
+    pub cells: Vec<&'a Row>,
+}
+
+/// The variants among the rows, in the order of their first cells.
+pub fn variants(rows: &[Row]) -> Vec<Variant<'_>> {
+    let mut groups: Vec<Vec<&Row>> = Vec::new();
+    for row in rows {
+        match groups
+            .iter_mut()
+            .find(|cells| place(cells[0]) == place(row))
+        {
+            Some(cells) => cells.push(row),
+            None => groups.push(vec![row]),
+        }
+    }
+    groups.into_iter().map(variant).collect()
+}
+
+fn variant(cells: Vec<&Row>) -> Variant<'_> {
+    let mut names: Vec<&str> = Vec::new();
+    for score in cells.iter().flat_map(|row| &row.scores) {
+        if !names.contains(&score.metric.as_str()) {
+            names.push(&score.metric);
+        }
+    }
+    let scored = |name: &str| -> Option<Score> {
+        let scores = cells.iter().flat_map(|row| &row.scores);
+        let own = scores.filter(|s| s.metric == name && s.value.is_finite());
+        mean(&own.collect::<Vec<_>>())
+    };
+    let scores = names.into_iter().filter_map(scored).collect();
+    let row = Row {
+        scores,
+        ..cells[0].clone()
+    };
+    Variant { row, cells }
+}
+
+/// The mean of independent scores of one metric; their half intervals add as squares, and there is no interval where
+/// one of them has none.
+pub fn mean(scores: &[&Score]) -> Option<Score> {
+    let (first, others) = scores.split_first()?;
+    if others.is_empty() {
+        return Some((*first).clone());
+    }
+    let n = scores.len() as f64;
+    let value = scores.iter().map(|s| s.value).sum::<f64>() / n;
+    let side = |pick: fn(&Score) -> f64| {
+        let squares = scores.iter().map(|s| (pick(s) - s.value).powi(2));
+        squares.sum::<f64>().sqrt() / n
+    };
+    Some(Score {
+        value,
+        low: value - side(|s| s.low),
+        high: value + side(|s| s.high),
+        ..(*first).clone()
+    })
+}
