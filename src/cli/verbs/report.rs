@@ -3,7 +3,6 @@
 
 use crate::cli::open::{Choice, Opened, open};
 use crate::cli::screen::terminal::{out, say, warning, width};
-use crate::cli::verbs::sweep::SweepArgs;
 use crate::report::page::write::{Format, write};
 use crate::report::rows::input::Report;
 use crate::report::rows::names::slug;
@@ -46,7 +45,7 @@ struct Wanted<'a> {
 
 /// Whether the table is printed too.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum OnStdout {
+pub enum OnStdout {
     Table,
     Nothing,
 }
@@ -84,26 +83,22 @@ pub fn run(args: &ReportArgs, store: &Path) -> Result<u8> {
 ///
 /// # Errors
 /// Where the report cannot be made or written.
-pub fn after_sweep(opened: &Opened, args: &SweepArgs) -> Result<()> {
+pub fn after_sweep(opened: &Opened, choice: &Choice, table: OnStdout) -> Result<()> {
     let mut cells = opened.sweep.cells.iter();
     let scored = cells.any(|cell| cell.spec.eval.is_some());
-    if !scored || args.until.is_some() {
+    if !scored {
         tell_results(opened);
         return Ok(());
     }
-    let folder = folder(opened, &args.choice);
+    let folder = folder(opened, choice);
     let wanted = Wanted {
         formats: &Format::ALL,
         folder: &folder,
         sort: None,
-        table: if args.json {
-            OnStdout::Nothing
-        } else {
-            OnStdout::Table
-        },
+        table,
     };
     tell(&make(opened, &wanted)?);
-    tell_slice(&args.choice, &folder);
+    tell_slice(choice, &folder);
     Ok(())
 }
 
@@ -170,7 +165,7 @@ fn make(opened: &Opened, wanted: &Wanted) -> Result<Vec<PathBuf>> {
 }
 
 /// The folder of every cell's last result, each once.
-fn tell_results(opened: &Opened) {
+pub fn tell_results(opened: &Opened) {
     let plan = &opened.plan;
     let mut last: Vec<usize> = plan
         .of_cell

@@ -5,7 +5,7 @@ use crate::cli::open::{Choice, Opened, open};
 use crate::cli::screen::board::Board;
 use crate::cli::screen::terminal;
 use crate::cli::screen::terminal::{out, say};
-use crate::cli::verbs::report;
+use crate::cli::verbs::report::{self, OnStdout};
 use crate::cli::watched::{INTERRUPTED, until_stopped};
 use crate::jobs::stage::Stage;
 use crate::run::device::{Named, devices};
@@ -86,7 +86,16 @@ pub fn run(args: &SweepArgs, store: &Path) -> Result<u8> {
     if args.json {
         print_json(&opened)?;
     }
-    report::after_sweep(&opened, args)?;
+    if args.until.is_some() {
+        report::tell_results(&opened);
+    } else {
+        let table = if args.json {
+            OnStdout::Nothing
+        } else {
+            OnStdout::Table
+        };
+        report::after_sweep(&opened, &args.choice, table)?;
+    }
     if summary.failed.is_empty() && summary.left.is_empty() {
         return Ok(0);
     }
