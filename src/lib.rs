@@ -7,7 +7,7 @@
 //! # FID of two folders
 //!
 //! ```no_run
-
+#![doc = include_str!("../examples/fid_of_two_folders.rs")]
 //! ```
 //!
 //! # Ten images
@@ -47,6 +47,7 @@ pub mod cli;
 #[doc(no_inline)]
 pub use candle_core::Device;
 
+pub use api::evaluation::Evaluation;
 pub use api::generator::{Drawing, Generator};
 pub use experiment::file::experiment::Sampler;
 pub use experiment::scoring::preset::Preset;
