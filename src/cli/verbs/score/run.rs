@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 pub fn run(args: &ScoreArgs, store: &Path) -> Result<u8> {
-    let net = weights(args.weights.as_deref(), &args.cache)?;
+    let file = weights(args.weights.as_deref(), &args.cache)?;
     let cache = &args.cache;
     let samples = args.samples.iter().map(|text| place(text, cache));
     let args = &ScoreArgs {
@@ -33,9 +33,10 @@ pub fn run(args: &ScoreArgs, store: &Path) -> Result<u8> {
     };
     let shard = shard(args.shard.as_deref())?;
     let device = devices(args.device.as_deref())?.swap_remove(0);
-    let weights = digest_file(&net).context("--weights")?;
-    let extractor = Extractor::open(&net, args.key.as_deref(), &device.device)?;
-    let chosen = chosen(args, &extractor)?;
+    let weights = digest_file(&file).context("--weights")?;
+    let extractor = Extractor::open(&file, args.key.as_deref(), &device.device)?;
+    let net = FeatureNet::of(&extractor);
+    let chosen = chosen(args, net)?;
     tell_weights(&extractor, &weights);
     let stop = until_stopped("part")?;
     let rules: Vec<Rules> = chosen.iter().map(|(_, rules)| *rules).collect();
@@ -65,7 +66,7 @@ pub fn run(args: &ScoreArgs, store: &Path) -> Result<u8> {
     for finding in &both.findings {
         warning(&finding.to_string());
     }
-    let measured = measure(args, &both, &chosen, stop);
+    let measured = measure(args, net, &both, &chosen, stop);
     let Some(columns) = unless_stopped(measured, KEPT)? else {
         return Ok(INTERRUPTED);
     };
@@ -73,7 +74,7 @@ pub fn run(args: &ScoreArgs, store: &Path) -> Result<u8> {
         samples: args.samples.join(" "),
         reference: args.reference.clone(),
         weights,
-        net: FeatureNet::of(&extractor),
+        net,
         count: both.sides[0].samples.len(),
         real: both.sides[0].real.count,
     };
@@ -125,8 +126,7 @@ fn shard(text: Option<&str>) -> Result<(usize, usize)> {
 }
 
 /// The presets that are asked for, by name, each with the metrics that are asked for.
-fn chosen(args: &ScoreArgs, extractor: &Extractor) -> Result<Vec<(String, Rules)>> {
-    let net = FeatureNet::of(extractor);
+fn chosen(args: &ScoreArgs, net: FeatureNet) -> Result<Vec<(String, Rules)>> {
     let presets = presets(&args.preset, net)?.into_iter();
     presets
         .map(|(name, rules)| Ok((name, restricted(rules, &args.metrics, net)?)))
@@ -201,6 +201,7 @@ fn describe(meeting: &Meeting, stop: &AtomicBool) -> Result<Option<Both>> {
 
 fn measure(
     args: &ScoreArgs,
+    net: FeatureNet,
     both: &Both,
     chosen: &[(String, Rules)],
     stop: &AtomicBool,
@@ -212,8 +213,9 @@ fn measure(
         .collect();
     if both.sides[0].samples.len() < FEW {
         warning(&format!(
-            "{} samples: FID is biased upwards for few of them, by about what the column `bias` says; compare equal counts only",
-            thousands(both.sides[0].samples.len() as u64)
+            "{} samples: {} is biased upwards for few of them, by about what the column `bias` says; compare equal counts only",
+            thousands(both.sides[0].samples.len() as u64),
+            net.metric(Quantity::Fid).to_uppercase()
         ));
     }
     let live = Live::start();
