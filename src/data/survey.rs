@@ -231,7 +231,7 @@ impl Survey {
             Oddity::Sizes => "they are resized from other resolutions than the rest".to_string(),
             Oddity::OtherSizes => "resizing alone then moves the distance".to_string(),
             Oddity::Few => format!(
-                "a covariance of {features} features needs {} for full rank, and FID is biased upwards",
+                "a covariance of {features} features needs {} for full rank, and a Fréchet distance of so few is biased upwards",
                 features + 1
             ),
             Oddity::Range => "pixels of 0..1 were stored as bytes, which hold 0..255".to_string(),

@@ -25,7 +25,7 @@ pub struct Board<'a> {
 
 #[derive(Default)]
 struct Inner {
-    lanes: HashMap<String, Lane>,
+    lines: HashMap<String, DeviceLine>,
     tally: Tally,
     foot: Option<ProgressBar>,
     held: Vec<usize>,
@@ -43,7 +43,7 @@ struct Tally {
 }
 
 /// The job that one device works on.
-struct Lane {
+struct DeviceLine {
     item: usize,
     bar: Option<ProgressBar>,
     started: Instant,
@@ -83,7 +83,7 @@ impl<'a> Board<'a> {
             Event::Started { item, device } => {
                 inner.tally.waiting = inner.tally.waiting.saturating_sub(1);
                 inner.tally.running += 1;
-                self.open_lane(&mut inner, item, device);
+                self.open_line(&mut inner, item, device);
             }
             Event::Progress {
                 item,
@@ -130,7 +130,7 @@ impl<'a> Board<'a> {
     }
 
     fn done(&self, inner: &mut Inner, (item, device, seconds): (usize, &str, f64)) {
-        close_lane(inner, device);
+        close_line(inner, device);
         inner.tally.done += 1;
         inner.open.retain(|&open| open != item);
         inner.paces.add(self.plan, item, seconds);
@@ -145,7 +145,7 @@ impl<'a> Board<'a> {
         (item, device, seconds): (usize, &str, f64),
         error: &anyhow::Error,
     ) {
-        close_lane(inner, device);
+        close_line(inner, device);
         inner.tally.failed += 1;
         inner.open.retain(|&open| open != item);
         let text = format!("{:>12}", duration(seconds));
@@ -170,7 +170,7 @@ impl<'a> Board<'a> {
         }
         if let Ok(mut inner) = self.inner.lock() {
             inner.foot = None;
-            inner.lanes.clear();
+            inner.lines.clear();
         }
     }
 
@@ -192,7 +192,7 @@ impl<'a> Board<'a> {
         .to_string()
     }
 
-    fn open_lane(&self, inner: &mut Inner, item: usize, device: &str) {
+    fn open_line(&self, inner: &mut Inner, item: usize, device: &str) {
         let now = Instant::now();
         let bar = self.live.as_ref().map(|live| match &inner.foot {
             Some(foot) => live.insert_before(foot, bar()),
@@ -201,31 +201,31 @@ impl<'a> Board<'a> {
         if let Some(bar) = &bar {
             bar.set_message(self.line(&format!("{device:<7}"), item, ""));
         }
-        let lane = Lane {
+        let line = DeviceLine {
             item,
             bar,
             started: now,
             first: None,
             spoke: now,
         };
-        inner.lanes.insert(device.to_string(), lane);
+        inner.lines.insert(device.to_string(), line);
     }
 
     fn progress(&self, inner: &mut Inner, item: usize, device: &str, progress: &Progress) {
-        let Some(lane) = inner.lanes.get_mut(device) else {
+        let Some(line) = inner.lines.get_mut(device) else {
             return;
         };
-        let (since, from) = *lane
+        let (since, from) = *line
             .first
-            .get_or_insert((lane.started, first_done(progress)));
+            .get_or_insert((line.started, first_done(progress)));
         let seconds = since.elapsed().as_secs_f64();
         let text = pace(progress, from, seconds);
-        let line = self.line(&format!("{device:<7}"), item, &text);
-        match &lane.bar {
-            Some(bar) => bar.set_message(line),
-            None if lane.spoke.elapsed() >= PLAIN_EVERY => {
-                lane.spoke = Instant::now();
-                say(&line);
+        let text = self.line(&format!("{device:<7}"), item, &text);
+        match &line.bar {
+            Some(bar) => bar.set_message(text),
+            None if line.spoke.elapsed() >= PLAIN_EVERY => {
+                line.spoke = Instant::now();
+                say(&text);
             }
             None => {}
         }
@@ -283,10 +283,10 @@ impl<'a> Board<'a> {
             .iter()
             .map(|&n| inner.paces.expected(self.plan, n));
         let all: f64 = expected.sum::<Option<f64>>()?;
-        let open = |lane: &&Lane| inner.open.contains(&lane.item);
-        let running = inner.lanes.values().filter(open);
+        let open = |line: &&DeviceLine| inner.open.contains(&line.item);
+        let running = inner.lines.values().filter(open);
         let spent: f64 = running
-            .map(|lane| lane.started.elapsed().as_secs_f64())
+            .map(|line| line.started.elapsed().as_secs_f64())
             .sum();
         (all > 0.0).then(|| (all - spent).max(0.0) / self.devices as f64)
     }
@@ -302,9 +302,9 @@ pub fn with_interval(score: &Score) -> String {
     }
 }
 
-fn close_lane(inner: &mut Inner, device: &str) {
+fn close_line(inner: &mut Inner, device: &str) {
     inner.tally.running = inner.tally.running.saturating_sub(1);
-    if let Some(Lane { bar: Some(bar), .. }) = inner.lanes.remove(device) {
+    if let Some(DeviceLine { bar: Some(bar), .. }) = inner.lines.remove(device) {
         bar.finish_and_clear();
     }
 }

@@ -52,9 +52,11 @@ pub fn run(args: &FetchArgs) -> Result<u8> {
             sha256: entry.sha256,
             bytes: entry.exact.then_some(entry.bytes),
         };
-        let mut teller = Teller::new(entry.name);
-        let made = download::fetch(&wanted, Patience::default(), &mut |event| teller.on(event));
-        teller.close();
+        let mut progress = FetchProgress::new(entry.name);
+        let made = download::fetch(&wanted, Patience::default(), &mut |event| {
+            progress.on(event)
+        });
+        progress.close();
         tell(entry, &path, &made?)?;
     }
     Ok(0)
@@ -109,13 +111,13 @@ fn list(cache: &Path) -> Result<u8> {
 }
 
 /// A bar on a terminal, else a line now and then.
-struct Teller {
+struct FetchProgress {
     name: &'static str,
     bar: Option<ProgressBar>,
     spoke: Instant,
 }
 
-impl Teller {
+impl FetchProgress {
     fn new(name: &'static str) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let style = "{msg}  {bar:24}  {bytes} of {total_bytes}  {bytes_per_sec}  {eta} left";

@@ -25,7 +25,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 pub fn run(args: &ScoreArgs, store: &Path) -> Result<u8> {
-    let net = weights(args.weights.as_deref(), &args.cache)?;
+    let file = weights(args.weights.as_deref(), &args.cache)?;
     let cache = &args.cache;
     let samples = args.samples.iter().map(|text| place(text, cache));
     let args = &ScoreArgs {
@@ -35,8 +35,8 @@ pub fn run(args: &ScoreArgs, store: &Path) -> Result<u8> {
     };
     let shard = shard(args.shard.as_deref())?;
     let device = devices(args.device.as_deref())?.swap_remove(0);
-    let weights = digest_file(&net).context("--weights")?;
-    let extractor = Extractor::open(&net, args.key.as_deref(), &device.device)?;
+    let weights = digest_file(&file).context("--weights")?;
+    let extractor = Extractor::open(&file, args.key.as_deref(), &device.device)?;
     let chosen = chosen(args, extractor.space())?;
     tell_weights(extractor.space(), &weights);
     let stop = until_stopped("part")?;
@@ -67,7 +67,7 @@ pub fn run(args: &ScoreArgs, store: &Path) -> Result<u8> {
     for finding in &both.findings {
         warning(&finding.to_string());
     }
-    let measured = measure(args, &both, &chosen, stop);
+    let measured = measure(args, extractor.space(), &both, &chosen, stop);
     let Some(columns) = unless_stopped(measured, KEPT)? else {
         return Ok(INTERRUPTED);
     };
@@ -200,6 +200,7 @@ fn describe(comparison: &Comparison, stop: &AtomicBool) -> Result<Option<Compare
 
 fn measure(
     args: &ScoreArgs,
+    space: &FeatureSpace,
     both: &Compared,
     chosen: &[(String, Rules)],
     stop: &AtomicBool,
@@ -214,8 +215,9 @@ fn measure(
     }
     if both.sides[0].samples.len() < FEW {
         warning(&format!(
-            "{} samples: FID is biased upwards for few of them, by about what the column `bias` says; compare equal counts only",
-            thousands(both.sides[0].samples.len() as u64)
+            "{} samples: {} is biased upwards for few of them, by about what the column `bias` says; compare equal counts only",
+            thousands(both.sides[0].samples.len() as u64),
+            space.own(Metric::Fid).row().label
         ));
     }
     let live = Live::start();
