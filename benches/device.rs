@@ -8,15 +8,15 @@ mod peers;
 use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_nn::VarBuilder;
 use peers::turns::Turns;
-use runner::diffusion::samplers::guidance::class_gradient;
+use runner::diffusion::guidance::classifier::class_gradient;
 use runner::experiment::file::experiment::Train;
 use runner::experiment::nets::arch::{Arch, ClassifierArch, UnetArch};
 use runner::experiment::nets::presets;
 use runner::kernels::attention::scaled_dot::attention;
 use runner::kernels::conv::conv2d;
-use runner::kernels::norm::group_norm::group_norm;
+use runner::kernels::norm::group_norm::{Activation, group_norm};
 use runner::kernels::resample::{avg_pool2, upsample2};
-use runner::kernels::tf32::in_tf32;
+use runner::kernels::tf32::{Products, with_products};
 use runner::nets::adm::classifier::Classifier;
 use runner::nets::adm::unet::Unet;
 use runner::nets::inception::net::{Inception, SIDE, Taps, tensors};
@@ -98,7 +98,8 @@ impl Bench {
         })
     }
 
-    fn forward(&mut self, n: usize, preset: &str, dtype: DType, tf32: bool) -> Result<()> {
+    fn forward(&mut self, n: usize, preset: &str, dtype: DType, products: Products) -> Result<()> {
+        let tf32 = products == Products::Tf32;
         let told = if tf32 { " in TF32" } else { "" };
         let arch = unet(preset)?;
         let vb = builder(&Arch::Unet(arch.clone()), dtype, &self.device)?;
@@ -110,11 +111,12 @@ impl Bench {
         self.row(
             &format!("{preset}: {n} images forward, {kind}{told}"),
             request,
-            &mut || in_tf32(tf32, || net.forward(&x, &t, Some(&y), None).map(drop)),
+            &mut || with_products(products, || net.forward(&x, &t, Some(&y), None).map(drop)),
         )
     }
 
-    fn guided(&mut self, n: usize, dtype: DType, tf32: bool) -> Result<()> {
+    fn guided(&mut self, n: usize, dtype: DType, products: Products) -> Result<()> {
+        let tf32 = products == Products::Tf32;
         let told = if tf32 { " in TF32" } else { "" };
         let arch = unet("imagenet64")?;
         let Some((Arch::Classifier(judge), _)) = presets::arch("imagenet64-classifier") else {
@@ -134,10 +136,10 @@ impl Bench {
             &format!("imagenet64: {n} images, a guided step, {kind}{told}"),
             request,
             &mut || {
-                let answer = in_tf32(tf32, || net.forward(&x, &t, Some(&y), None))?;
+                let answer = with_products(products, || net.forward(&x, &t, Some(&y), None))?;
                 let (eps, v) = parts(&answer)?;
                 let log_probs =
-                    |x: &Tensor, t: &Tensor| in_tf32(tf32, || classifier.log_probs(x, t));
+                    |x: &Tensor, t: &Tensor| with_products(products, || classifier.log_probs(x, t));
                 let pull = class_gradient(&log_probs, &y, &x, &t)?;
                 let log_variance = v.affine(0.05, -3.95)?;
                 let mean = (x.affine(1.01, 0.0)? - eps.affine(0.02, 0.0)?)?;
@@ -148,7 +150,8 @@ impl Bench {
         )
     }
 
-    fn train(&mut self, n: usize, preset: &str, tf32: bool) -> Result<()> {
+    fn train(&mut self, n: usize, preset: &str, products: Products) -> Result<()> {
+        let tf32 = products == Products::Tf32;
         let told = if tf32 { " in TF32" } else { "" };
         let refuse = |e: anyhow::Error| candle_core::Error::Msg(e.to_string());
         let spec: Train = serde_json::from_value(json!({
@@ -168,7 +171,7 @@ impl Bench {
             &format!("{preset}: {n} images, a training step, float32{told}"),
             request,
             &mut || {
-                let answer = in_tf32(tf32, || net.forward(&x, &t, Some(&y), None))?;
+                let answer = with_products(products, || net.forward(&x, &t, Some(&y), None))?;
                 let (eps, v) = parts(&answer)?;
                 let loss = ((eps - &noise)?.sqr()?.mean_all()? + v.sqr()?.mean_all()?)?;
                 optimizer.update(&loss.backward()?, 1e-4).map_err(refuse)
@@ -200,9 +203,12 @@ impl Bench {
         self.row(
             &format!("{op} {shape:?} {kind}{told}"),
             request,
-            &mut || match backward {
-                false => run(&fixed).map(drop),
-                true => run(&tensors)?.backward().map(drop),
+            &mut || {
+                if backward {
+                    run(&tensors)?.backward().map(drop)
+                } else {
+                    run(&fixed).map(drop)
+                }
             },
         )
     }
@@ -221,7 +227,16 @@ impl Bench {
         }
         for (n, c, side) in [(32, 192, 64), (32, 768, 8)] {
             let f32 = |t: &Tensor| t.to_dtype(DType::F32);
-            let norm = |t: &[Tensor]| group_norm(&t[0], 32, &f32(&t[1])?, &f32(&t[2])?, None, true);
+            let norm = |t: &[Tensor]| {
+                group_norm(
+                    &t[0],
+                    32,
+                    &f32(&t[1])?,
+                    &f32(&t[2])?,
+                    None,
+                    Activation::Silu,
+                )
+            };
             let inputs = [vec![n, c, side, side], vec![c], vec![c]];
             self.operation("norm", way, &[n, c, side], &norm, &inputs)?;
         }
@@ -276,19 +291,19 @@ fn main() -> Result<()> {
         device: named.device,
         only: std::env::args().skip(1).find(|a| !a.starts_with("--")),
     };
-    for (dtype, tf32) in [
-        (DType::F32, false),
-        (DType::F32, true),
-        (DType::BF16, false),
-        (DType::F16, false),
+    for (dtype, products) in [
+        (DType::F32, Products::F32),
+        (DType::F32, Products::Tf32),
+        (DType::BF16, Products::F32),
+        (DType::F16, Products::F32),
     ] {
-        bench.forward(32, "imagenet64", dtype, tf32)?;
-        bench.guided(32, dtype, tf32)?;
+        bench.forward(32, "imagenet64", dtype, products)?;
+        bench.guided(32, dtype, products)?;
     }
-    for tf32 in [false, true] {
-        bench.train(16, "imagenet64", tf32)?;
+    for products in [Products::F32, Products::Tf32] {
+        bench.train(16, "imagenet64", products)?;
     }
-    bench.train(64, "shapes64", false)?;
+    bench.train(64, "shapes64", Products::F32)?;
     bench.inception(64)?;
     for dtype in [DType::F32, DType::BF16] {
         for backward in [false, true] {

@@ -8,7 +8,7 @@ use peers::turns::Turns;
 use runner::kernels::attention::scaled_dot::attention;
 use runner::kernels::conv::conv2d;
 use runner::kernels::linear::product::linear;
-use runner::kernels::norm::group_norm::group_norm;
+use runner::kernels::norm::group_norm::{Activation, group_norm};
 use runner::kernels::resample;
 use serde_json::json;
 
@@ -45,9 +45,10 @@ const ROWS: &[Row] = &[
 
 fn leaf(shape: &[usize], scale: f64, grad: bool) -> Result<Tensor> {
     let t = (Tensor::randn(0f32, 1f32, shape, &Device::Cpu)? * scale)?;
-    match grad {
-        true => Ok(Var::from_tensor(&t)?.as_tensor().clone()),
-        false => Ok(t),
+    if grad {
+        Ok(Var::from_tensor(&t)?.as_tensor().clone())
+    } else {
+        Ok(t)
     }
 }
 
@@ -69,7 +70,7 @@ fn operation(&(op, shape, grad): &Row) -> Result<Run> {
                 leaf(&[c], 1.0)?,
                 leaf(&[c], 1.0)?,
             );
-            Box::new(move || group_norm(&x, 32, &w, &b, None, true))
+            Box::new(move || group_norm(&x, 32, &w, &b, None, Activation::Silu))
         }
         ("attention", shape) => {
             let (q, k, v) = (leaf(shape, 1.0)?, leaf(shape, 1.0)?, leaf(shape, 1.0)?);

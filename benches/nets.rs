@@ -6,7 +6,7 @@ mod peers;
 use candle_core::{Device, Result, Tensor};
 use candle_nn::VarBuilder;
 use peers::turns::Turns;
-use runner::diffusion::samplers::guidance::class_gradient;
+use runner::diffusion::guidance::classifier::class_gradient;
 use runner::experiment::file::experiment::Train;
 use runner::experiment::nets::arch::{Arch, ClassifierArch, UnetArch};
 use runner::experiment::nets::presets;

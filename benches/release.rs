@@ -16,17 +16,18 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use candle_core::{Device, Tensor};
+use runner::diffusion::guidance::classifier::ClassifierGuidance;
 use runner::diffusion::process::posterior::{Output, Reading};
 use runner::diffusion::process::schedule::Schedule;
 use runner::diffusion::random::noise::{Noise, START};
-use runner::diffusion::samplers::guidance::Guide;
-use runner::diffusion::samplers::sampler::{Recipe, draw};
+use runner::diffusion::samplers::draw::{Recipe, draw};
 use runner::experiment::file::experiment::{Kind, Model, Precision, Sampler};
 use runner::experiment::nets::arch::Arch;
 use runner::io::numpy::npz::{self, Array};
 use runner::nets::adm::classifier::Classifier;
 use runner::nets::adm::unet::Unet;
-use runner::stages::draw::drawer::dtype;
+use runner::nets::precision::dtype;
+
 use runner::stages::weights::{Loaded, load};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -64,16 +65,16 @@ fn ours(folder: &Path, steps: &str, precision: Precision, out: &Path) -> Result<
     let labels: Vec<u32> = IMAGES.iter().map(|&i| i as u32).collect();
     let y = Tensor::from_slice(&labels, labels.len(), device)?;
     let log_probs = |x: &Tensor, t: &Tensor| judge.log_probs(x, t);
-    let guide = Guide::classifier(SCALE, &log_probs, &y);
+    let guide = ClassifierGuidance::new(SCALE, &log_probs, &y);
     let recipe = Recipe {
         reading: Reading {
             schedule: &schedule,
-            output: Output::of(process, arch.learn_sigma),
+            output: Output::of(process, arch.answer()),
             clip: true,
         },
         sampler: Sampler::Ddpm,
         eta: 0.0,
-        guide: Some(&guide),
+        guidance: Some(&guide),
     };
     let source = Noise::new(0);
     let noise = |step: u64| source.tensor(&IMAGES, step, (3, SIDE, SIDE), device);

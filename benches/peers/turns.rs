@@ -67,12 +67,11 @@ impl Turns {
         print!("{name:<58}");
         for pick in [median, best] {
             let ours = pick(&mut ours);
-            match theirs.is_empty() {
-                true => print!(" {ours:>9.2}"),
-                false => {
-                    let theirs = pick(&mut theirs);
-                    print!(" {ours:>9.2} {theirs:>9.2} {:>6.2}", theirs / ours);
-                }
+            if theirs.is_empty() {
+                print!(" {ours:>9.2}")
+            } else {
+                let theirs = pick(&mut theirs);
+                print!(" {ours:>9.2} {theirs:>9.2} {:>6.2}", theirs / ours);
             }
         }
         println!();

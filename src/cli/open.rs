@@ -1,13 +1,30 @@
 //! An experiment file opened from the command line: its text, its sweep, its plan, each error under the file's name.
 
-use crate::cli::args::Choice;
-use crate::cli::verbs::fetch;
+use crate::cli::cache;
+use crate::cli::cache::Cache;
 use crate::experiment::catalogue::{SCHEME, find};
 use crate::experiment::grid::sweep::{Cell, Sweep, sweep};
 use crate::run::plan::Plan;
 use crate::run::store::Store;
 use anyhow::{Context, Result, anyhow};
+use clap::Args;
 use std::path::{Path, PathBuf};
+
+/// Which cells of which file.
+#[derive(Args, Debug, Clone)]
+pub struct Choice {
+    /// The experiment file
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Override a value of the file, such as `sample.count=1000`
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Keep these cells of the grid, such as `guidance.scale=0,4`
+    #[arg(long, value_name = "KEY=VALUE[,VALUE]")]
+    pub only: Vec<String>,
+    #[command(flatten)]
+    pub cache: Cache,
+}
 
 pub struct Opened {
     pub sweep: Sweep,
@@ -22,7 +39,7 @@ pub fn open(choice: &Choice, store: &Path, until: Option<&str>) -> Result<Opened
         .with_context(name)?;
     let mut sweep = sweep(&text, &choice.set, &choice.only).with_context(name)?;
     if text.contains(SCHEME) || choice.set.iter().any(|set| set.contains(SCHEME)) {
-        let cache = fetch::folder(&choice.cache)?;
+        let cache = cache::folder(&choice.cache)?;
         for cell in &mut sweep.cells {
             locate(cell, &cache).with_context(name)?;
         }

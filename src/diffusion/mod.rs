@@ -1,5 +1,6 @@
 //! Schedules, posteriors and steps; knows closures, no net.
 
+pub mod guidance;
 pub mod likelihood;
 pub mod process;
 pub mod random;

@@ -1,7 +1,7 @@
 //! Checkpoints told apart by their content and opened lazily: names, shapes and metadata first, tensors when asked for.
 
 use crate::io::disk::write_atomic;
-use crate::io::pickle::reader::Pickle;
+use crate::io::pickle::values::Pickle;
 use crate::io::safetensors;
 use crate::io::stored::{Kind, Stored};
 use crate::io::tensorflow::graphdef::{self, Unread};

@@ -4,8 +4,9 @@
 use crate::io::disk;
 use crate::io::numpy::npz::{self, Array, Npz};
 use crate::io::pickle::array;
-use crate::io::pickle::reader::{Id, Node, Pickle};
-use crate::io::torch::file::{self, Opened, PICKLE_LIMIT, Storage};
+use crate::io::pickle::values::{Id, Node, Pickle};
+use crate::io::torch::file;
+use crate::io::torch::opened::{Opened, PICKLE_LIMIT, Storage};
 use crate::io::torch::zip;
 use anyhow::{Context, Result, bail, ensure};
 use std::fs::File;

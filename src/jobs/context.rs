@@ -33,6 +33,35 @@ impl fmt::Display for Stopped {
 
 impl std::error::Error for Stopped {}
 
+/// Whoever looks at long work from outside: hears how far it is, and may ask it to stop.
+#[derive(Clone, Copy)]
+pub struct Watch<'a> {
+    pub tell: &'a dyn Fn(Progress),
+    /// Hears what is odd and does not end the work.
+    pub warn: &'a dyn Fn(&str),
+    /// Set to stop after the part at hand.
+    pub stop: &'a AtomicBool,
+}
+
+impl Watch<'_> {
+    pub fn tell(&self, progress: Progress) {
+        (self.tell)(progress)
+    }
+
+    pub fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// # Errors
+    /// [`Stopped`] where somebody asked to stop.
+    pub fn go_on(&self) -> Result<()> {
+        if self.stopped() {
+            return Err(Stopped.into());
+        }
+        Ok(())
+    }
+}
+
 pub struct JobContext<'a> {
     pub device: Device,
     pub dtype: DType,

@@ -10,12 +10,12 @@ use crate::experiment::key::Key;
 use crate::experiment::scoring::feature_space::FeatureSpace;
 use crate::experiment::scoring::metric::Metric;
 use crate::jobs::features::FeaturesJob;
-use crate::jobs::inputs::pinned::pinned;
+use crate::jobs::inputs::pinned::{pinned, pinned_reference};
 use crate::jobs::inputs::{classes, reference_file, upsampler};
 use crate::jobs::job::Job;
 use crate::jobs::metrics::MetricsJob;
 use crate::jobs::net::{Net, Weights};
-use crate::jobs::sample::{ClassifierGuidance, SampleJob};
+use crate::jobs::sample::{PlannedGuidance, SampleJob};
 use crate::jobs::stage::Plannable;
 use crate::jobs::train::TrainJob;
 use crate::jobs::upsample::UpsampleJob;
@@ -46,7 +46,7 @@ pub fn jobs_of(cell: &Cell) -> Result<Vec<Job>> {
             let (net, training) = guide(guidance)?;
             jobs.extend(training.map(Job::Train));
             let (scale, dtype) = (guidance.scale, guidance.dtype);
-            Some(ClassifierGuidance { net, scale, dtype })
+            Some(PlannedGuidance { net, scale, dtype })
         }
         None => None,
     };
@@ -73,7 +73,7 @@ pub fn jobs_of(cell: &Cell) -> Result<Vec<Job>> {
 /// What `[eval]` asks of the first `count` of the stored images `samples`.
 fn scoring(eval: &Eval, samples: Key, count: usize) -> Result<(FeaturesJob, MetricsJob)> {
     let weights = pinned("eval.weights", &eval.weights)?;
-    let reference = pinned("eval.reference", &eval.reference)?;
+    let reference = pinned_reference(&eval.reference, eval)?;
     // What is not fetched yet shows what it holds when it is there.
     let absent = eval
         .reference

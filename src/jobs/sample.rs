@@ -3,7 +3,7 @@
 use crate::experiment::check::values::kept;
 use crate::experiment::file::experiment::{Precision, Sample, Sampler, Steps, VarianceRule};
 use crate::experiment::key::Key;
-use crate::experiment::nets::arch::Arch;
+use crate::experiment::nets::arch::{Answer, Arch};
 use crate::jobs::inputs::pinned::Pinned;
 use crate::jobs::net::{ModelInputs, Net};
 use crate::jobs::stage::{Cost, Plannable, Stage, Wanted};
@@ -14,13 +14,13 @@ use serde::Serialize;
 pub struct SampleJob {
     pub net: Net,
     /// None when the scale is 0, so that such a cell shares the unguided images.
-    pub guidance: Option<ClassifierGuidance>,
+    pub guidance: Option<PlannedGuidance>,
     pub sample: Sample,
 }
 
 /// A classifier, how much its gradient counts, and what it is calculated in.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ClassifierGuidance {
+pub struct PlannedGuidance {
     pub net: Net,
     pub scale: f64,
     pub dtype: Precision,
@@ -52,7 +52,7 @@ impl Plannable for SampleJob {
             guidance: Option<Guide>,
             sample: Sample,
         }
-        let guide = |guidance: &ClassifierGuidance| -> Result<Guide> {
+        let guide = |guidance: &PlannedGuidance| -> Result<Guide> {
             Ok(Guide {
                 net: guidance.net.inputs()?,
                 scale: guidance.scale,
@@ -121,7 +121,7 @@ pub(crate) fn without_idle(sample: &Sample, net: &ModelInputs) -> Sample {
     }
     // "learned" names what a net with a learned variance does anyway; for another net it is an error, found elsewhere.
     sample.variance = sample.variance.filter(|v| *v != VarianceRule::Learned);
-    if matches!(&net.net, Some(Arch::Unet(unet) | Arch::SuperRes(unet)) if !unet.learn_sigma) {
+    if net.net.as_ref().and_then(Arch::answer) == Some(Answer::Mean) {
         sample.variance = sample.variance.filter(|v| *v != VarianceRule::FixedLarge);
     }
     sample

@@ -27,10 +27,12 @@ pub fn avg_pool2(x: &Tensor) -> Result<Tensor> {
     if crate::kernels::cuda::takes(&[x]) {
         return crate::kernels::cuda::resample::avg_pool2(x);
     }
-    match ours(&[x]) {
-        true => x.contiguous()?.apply_op1(AvgPool2),
-        false if half(x) => widened([x], |[x]| avg_pool2(x)),
-        false => x.avg_pool2d(2),
+    if ours(&[x]) {
+        x.contiguous()?.apply_op1(AvgPool2)
+    } else if half(x) {
+        widened([x], |[x]| avg_pool2(x))
+    } else {
+        x.avg_pool2d(2)
     }
 }
 

@@ -2,12 +2,20 @@
 
 use std::cell::Cell;
 
+/// How convolutions of f32 multiply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Products {
+    F32,
+    /// On a GPU that has it; elsewhere as `F32`.
+    Tf32,
+}
+
 thread_local! {
-    static ALLOWED: Cell<bool> = const { Cell::new(false) };
+    static ALLOWED: Cell<Products> = const { Cell::new(Products::F32) };
 }
 
 /// Puts back what was allowed before, however the work ends.
-struct Before(bool);
+struct Before(Products);
 
 impl Drop for Before {
     fn drop(&mut self) {
@@ -15,16 +23,16 @@ impl Drop for Before {
     }
 }
 
-/// Runs `work`; where `yes`, convolutions that it calls, and their gradients whenever they are asked for, multiply in TF32
-/// on a GPU that has it, and sum in f32, as PyTorch's do unless told otherwise. On a CPU nothing changes.
-pub fn in_tf32<R>(yes: bool, work: impl FnOnce() -> R) -> R {
-    let _before = Before(ALLOWED.replace(yes));
+/// Runs `work`; with [`Products::Tf32`], convolutions that it calls, and their gradients whenever they are asked for,
+/// multiply in TF32 on a GPU that has it, and sum in f32, as PyTorch's do unless told otherwise. On a CPU nothing changes.
+pub fn with_products<R>(products: Products, work: impl FnOnce() -> R) -> R {
+    let _before = Before(ALLOWED.replace(products));
     work()
 }
 
-/// What the innermost [`in_tf32`] around this call allows.
+/// Whether the innermost [`with_products`] around this call allows TF32.
 pub fn allowed() -> bool {
-    ALLOWED.get()
+    ALLOWED.get() == Products::Tf32
 }
 
 #[cfg(test)]
@@ -34,10 +42,11 @@ mod tests {
     #[test]
     fn the_innermost_decides_and_a_panic_puts_back_what_was() {
         assert!(!allowed());
-        in_tf32(true, || {
+        with_products(Products::Tf32, || {
             assert!(allowed());
-            in_tf32(false, || assert!(!allowed()));
-            let broken = std::panic::catch_unwind(|| in_tf32(false, || panic!("on purpose")));
+            with_products(Products::F32, || assert!(!allowed()));
+            let broken =
+                std::panic::catch_unwind(|| with_products(Products::F32, || panic!("on purpose")));
             assert!(broken.is_err() && allowed());
         });
         assert!(!allowed());

@@ -37,9 +37,10 @@ pub fn settle() -> Result<(), ThreadPoolBuildError> {
 ///
 /// `work` must not wait for anything that needs the same pool, or one thread (`RAYON_NUM_THREADS=1`) waits for itself.
 pub fn beside<R: Send>(device: &Device, work: impl FnOnce() -> R + Send) -> R {
-    match device.is_cpu() {
-        true => rayon::scope(|_| work()),
-        false => work(),
+    if device.is_cpu() {
+        rayon::scope(|_| work())
+    } else {
+        work()
     }
 }
 

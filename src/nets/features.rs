@@ -2,7 +2,7 @@
 
 use crate::experiment::nets::arch::FeatureArch;
 use crate::kernels::resample::avg_pool2;
-use crate::nets::adm::layers::{Conv2d, GroupNorm, Linear, Start};
+use crate::nets::adm::layers::{Conv2d, GroupNorm, Linear, Start, Window};
 use crate::nets::adm::resize::{Filter, resize};
 use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
@@ -35,15 +35,22 @@ struct Block {
 
 impl Block {
     fn new(cin: usize, cout: usize, vb: VarBuilder) -> Result<Self> {
-        let skip = match cin == cout {
-            true => None,
-            false => Some(Conv2d::new(cin, cout, 1, 1, Start::Torch, vb.pp("skip"))?),
+        let skip = if cin == cout {
+            None
+        } else {
+            Some(Conv2d::new(
+                cin,
+                cout,
+                Window::ONE,
+                Start::Torch,
+                vb.pp("skip"),
+            )?)
         };
         Ok(Self {
             norm1: GroupNorm::new(cin, GROUPS, vb.pp("norm1"))?,
-            conv1: Conv2d::new(cin, cout, 3, 1, Start::Torch, vb.pp("conv1"))?,
+            conv1: Conv2d::new(cin, cout, Window::THREE, Start::Torch, vb.pp("conv1"))?,
             norm2: GroupNorm::new(cout, GROUPS, vb.pp("norm2"))?,
-            conv2: Conv2d::new(cout, cout, 3, 1, Start::Zero, vb.pp("conv2"))?,
+            conv2: Conv2d::new(cout, cout, Window::THREE, Start::Zero, vb.pp("conv2"))?,
             skip,
         })
     }
@@ -89,7 +96,7 @@ impl FeatureNet {
             }
         }
         let widths: Vec<usize> = (0..stages).map(|s| arch.channels << s.min(2)).collect();
-        let stem = Conv2d::new(3, widths[0], 3, 2, Start::Torch, vb.pp("stem"))?;
+        let stem = Conv2d::new(3, widths[0], Window::HALVING, Start::Torch, vb.pp("stem"))?;
         let mut blocks = Vec::new();
         let mut channels = widths[0];
         for (stage, &width) in widths.iter().enumerate() {
@@ -105,7 +112,13 @@ impl FeatureNet {
             stem,
             blocks,
             norm: GroupNorm::new(channels, GROUPS, vb.pp("norm"))?,
-            to_spatial: Conv2d::new(channels, arch.spatial, 1, 1, Start::Torch, vb.pp("spatial"))?,
+            to_spatial: Conv2d::new(
+                channels,
+                arch.spatial,
+                Window::ONE,
+                Start::Torch,
+                vb.pp("spatial"),
+            )?,
             to_pool: Linear::new(channels, arch.pool, Start::Torch, vb.pp("pool"))?,
             to_class: Linear::new(
                 arch.pool + GRID * GRID * arch.spatial,

@@ -1,15 +1,11 @@
 //! Every tensor of a net by name and shape, without its weights; and fresh weights to train from.
 
 use crate::experiment::nets::arch::Arch;
-use crate::nets::adm::classifier::Classifier;
-use crate::nets::adm::unet::{SuperRes, Unet};
-use crate::nets::features::FeatureNet;
+use crate::nets::open::open;
+use crate::random::stream::{polar, stream, uniform};
 use candle_core::{DType, Device, Result, Shape, Tensor, bail};
 use candle_nn::var_builder::SimpleBackend;
 use candle_nn::{Init, VarBuilder};
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
-use std::f64::consts::TAU;
 use std::sync::{Arc, Mutex};
 
 /// One tensor of a net.
@@ -58,12 +54,7 @@ impl SimpleBackend for Recorder {
 pub fn tensors(arch: &Arch) -> Result<Vec<Entry>> {
     let entries = Arc::new(Mutex::new(Vec::new()));
     let vb = VarBuilder::from_backend(Box::new(Recorder(entries.clone())), DType::F32, Device::Cpu);
-    match arch {
-        Arch::Unet(arch) => drop(Unet::new(arch, vb)?),
-        Arch::SuperRes(arch) => drop(SuperRes::new(arch, vb)?),
-        Arch::Classifier(arch) => drop(Classifier::new(arch, vb)?),
-        Arch::Features(arch) => drop(FeatureNet::new(arch, vb)?),
-    }
+    drop(open(arch, vb)?);
     let Ok(entries) = entries.lock() else {
         bail!("the inventory is poisoned")
     };
@@ -80,25 +71,20 @@ pub fn initial(arch: &Arch, seed: u64) -> Result<Vec<(String, Tensor)>> {
 
 fn fresh(entry: &Entry, seed: u64) -> Result<Tensor> {
     // FNV-1a of the name picks the stream.
-    let stream = entry.name.bytes().fold(0xcbf29ce484222325u64, |h, b| {
+    let lane = entry.name.bytes().fold(0xcbf29ce484222325u64, |h, b| {
         (h ^ b as u64).wrapping_mul(0x100000001b3)
     });
-    let mut key = [0u8; 32];
-    key[..8].copy_from_slice(&seed.to_le_bytes());
-    key[8..15].copy_from_slice(b"weights");
-    let mut rng = ChaCha8Rng::from_seed(key);
-    rng.set_stream(stream);
-    let mut uniform = || (rng.next_u64() >> 11) as f64 * 2f64.powi(-53);
+    let mut rng = stream(seed, "weights", lane, 0);
     let n = entry.shape.iter().product::<usize>();
     let values: Vec<f32> = match entry.init {
         Init::Const(value) => vec![value as f32; n],
         Init::Uniform { lo, up } => (0..n)
-            .map(|_| (lo + (up - lo) * uniform()) as f32)
+            .map(|_| (lo + (up - lo) * uniform(&mut rng)) as f32)
             .collect(),
         Init::Randn { mean, stdev } => (0..n)
             .map(|_| {
-                let radius = (-2.0 * (1.0 - uniform()).ln()).sqrt();
-                (mean + stdev * radius * (TAU * uniform()).cos()) as f32
+                let (radius, angle) = polar(&mut rng);
+                (mean + stdev * radius * angle.cos()) as f32
             })
             .collect(),
         Init::Kaiming { .. } => bail!("`{}` has no start of its own", entry.name),

@@ -14,10 +14,7 @@ pub struct Named {
 pub fn devices(list: Option<&str>) -> Result<Vec<Named>> {
     let Some(list) = list else {
         let found = all_cuda();
-        return Ok(match found.is_empty() {
-            true => vec![cpu()],
-            false => found,
-        });
+        return Ok(if found.is_empty() { vec![cpu()] } else { found });
     };
     let mut chosen: Vec<Named> = Vec::new();
     for name in list.split(',').map(str::trim) {
@@ -51,9 +48,10 @@ fn one(name: &str) -> Result<Named> {
             let there: Vec<String> = all_cuda().into_iter().map(|d| d.name).collect();
             let there = there.into_iter().chain(["cpu".to_string()]);
             let there = there.collect::<Vec<_>>().join(", ");
-            let why = match cfg!(feature = "cuda") {
-                true => "",
-                false => ": this build has no CUDA",
+            let why = if cfg!(feature = "cuda") {
+                ""
+            } else {
+                ": this build has no CUDA"
             };
             bail!("no such device `{name}`{why}; available: {there}")
         }
@@ -94,10 +92,7 @@ fn open_cuda(index: usize) -> candle_core::Result<Device> {
 }
 
 fn all_cuda() -> Vec<Named> {
-    let count = match cfg!(feature = "cuda") {
-        true => 16,
-        false => 0,
-    };
+    let count = if cfg!(feature = "cuda") { 16 } else { 0 };
     (0..count)
         .map_while(|n| open_cuda(n).ok().map(|device| (n, device)))
         .map(|(n, device)| Named {

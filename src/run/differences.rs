@@ -121,8 +121,9 @@ fn influence(row: &Row, metric: &str) -> Result<Option<Vec<f64>>> {
     };
     let reading = || format!("reading {}", path.display());
     let mut file = Npz::open(path).with_context(reading)?;
-    match file.has(metric) {
-        true => Ok(Some(file.f64(metric).with_context(reading)?.data)),
-        false => Ok(None),
+    if file.has(metric) {
+        Ok(Some(file.f64(metric).with_context(reading)?.data))
+    } else {
+        Ok(None)
     }
 }

@@ -8,11 +8,12 @@ const FULL_CARD: &str = "CUDA_ERROR_OUT_OF_MEMORY";
 /// `reading a.pt: no such file`, hints on lines of their own.
 pub fn message(error: &Error) -> String {
     let text = links(error).join(": ");
-    match text.contains(FULL_CARD) {
-        true => format!(
+    if text.contains(FULL_CARD) {
+        format!(
             "{text}\nhint: the GPU's memory is full; lower `sample.batch`, which is without effect on the images, or `train.batch`"
-        ),
-        false => text,
+        )
+    } else {
+        text
     }
 }
 

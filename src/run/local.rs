@@ -5,10 +5,10 @@ use crate::run::device::Named;
 use crate::run::lease::Holder;
 use crate::run::plan::Plan;
 use crate::run::store::Store;
-use crate::run::worker::{Outcome, Run, Worker, fatal, is_fatal};
-use anyhow::{Error, Result};
+use crate::run::worker::{Damage, Outcome, Run, Worker, fatal, is_fatal};
+use anyhow::{Error, Result, anyhow};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// What happens, as it happens; `item` is a position in `Plan::items`.
@@ -37,6 +37,11 @@ pub enum Event<'a> {
     /// It reads a result that failed.
     Skipped {
         item: usize,
+    },
+    /// What it reads was damaged, in these words, and is made again first.
+    Damaged {
+        item: usize,
+        damaged: &'a [Damage],
     },
     /// Another process makes it; we look again every few seconds.
     Held {
@@ -67,10 +72,14 @@ enum Turn {
 }
 
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
+/// How often a run makes a damaged result again before it takes the disk for the cause.
+const MOST_AGAIN: u32 = 2;
 
 struct Scheduler<'a> {
     worker: Worker<'a>,
     turns: Mutex<Vec<Turn>>,
+    /// How often each item was made again because it was found damaged.
+    again: Mutex<Vec<u32>>,
     moved: Condvar,
     fail_fast: bool,
     halt: AtomicBool,
@@ -95,10 +104,7 @@ pub fn run(
     tell: &(dyn Fn(Event) + Sync),
 ) -> Result<Summary> {
     store.prepare()?;
-    let turn = |stored| match stored {
-        true => Turn::Done,
-        false => Turn::Todo,
-    };
+    let turn = |stored| if stored { Turn::Done } else { Turn::Todo };
     let turns = plan.items.iter().map(|item| turn(item.state.stored()));
     let scheduler = Scheduler {
         turns: Mutex::new(turns.collect()),
@@ -108,6 +114,7 @@ pub fn run(
             run: options.run,
             stop: options.stop,
         },
+        again: Mutex::new(vec![0; plan.items.len()]),
         moved: Condvar::new(),
         fail_fast: options.fail_fast,
         halt: AtomicBool::new(false),
@@ -166,6 +173,10 @@ impl Scheduler<'_> {
                 })
             };
             let outcome = self.worker.work(item, device, &tell);
+            let outcome = match outcome {
+                Ok(Outcome::Damaged(damaged)) => self.make_again(item, &damaged),
+                outcome => outcome,
+            };
             let turn = self.judge(item, device, started.elapsed().as_secs_f64(), outcome);
             if let Ok(mut turns) = self.turns.lock() {
                 turns[item] = turn;
@@ -173,6 +184,28 @@ impl Scheduler<'_> {
             self.moved.notify_all();
         }
         self.moved.notify_all();
+    }
+
+    /// Puts what `item` reads back among what is to do; a result that does not stay whole ends that.
+    fn make_again(&self, item: usize, damaged: &[Damage]) -> Result<Outcome> {
+        let mut again = self.again.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        for Damage { need, lines } in damaged {
+            again[*need] += 1;
+            if again[*need] > MOST_AGAIN {
+                let made = &self.worker.plan.items[*need];
+                let (stage, key) = (made.job.stage(), &made.key);
+                return Ok(Outcome::Failed(anyhow!(
+                    "the {stage} result {key} that this job reads was made {MOST_AGAIN} times more and is still not whole: {}\nhint: see whether the disk is sound",
+                    lines.join("; ")
+                )));
+            }
+            if turns[*need] == Turn::Done {
+                turns[*need] = Turn::Todo;
+            }
+        }
+        (self.tell)(Event::Damaged { item, damaged });
+        Ok(Outcome::Damaged(Vec::new()))
     }
 
     fn judge(&self, item: usize, device: &Named, seconds: f64, outcome: Result<Outcome>) -> Turn {
@@ -210,7 +243,7 @@ impl Scheduler<'_> {
                 });
                 Turn::Held(Instant::now() + LOOK_AGAIN)
             }
-            Ok(Outcome::Stopped) => Turn::Todo,
+            Ok(Outcome::Stopped | Outcome::Damaged(_)) => Turn::Todo,
             Ok(Outcome::Failed(error)) | Err(error) => failed(error),
         }
     }

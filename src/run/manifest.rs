@@ -1,6 +1,7 @@
 //! What is known of a finished result: written last, by rename, so that its presence means done.
 
 use crate::experiment::key::{Key, digest_file};
+use crate::jobs::files::damage::BROKEN;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -78,6 +79,7 @@ pub fn files(folder: &Path, own: &[&str]) -> Result<BTreeMap<String, Stored>> {
         // Hidden names are files that are being written.
         let other =
             own.contains(&name.as_str()) || name.starts_with("lease") || name.starts_with('.');
+        let other = other || name.ends_with(&format!(".{BROKEN}"));
         if other || !entry.path().is_file() {
             continue;
         }

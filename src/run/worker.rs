@@ -1,7 +1,9 @@
 //! One job on one device: take the lease of its entry, run its stage there, then commit the result or keep the error.
 
-use crate::experiment::key::digest_file;
 use crate::jobs::context::{JobContext, Progress, Stopped};
+use crate::jobs::files::damage::{self, set_aside};
+use crate::jobs::files::parts;
+use crate::jobs::inputs::pinned::digest_path;
 use crate::jobs::job::Job;
 use crate::run::device::Named;
 use crate::run::fault::message;
@@ -28,6 +30,8 @@ pub enum Outcome {
     Held(Holder),
     /// We were asked to stop; what is made so far is kept.
     Stopped,
+    /// These results that it reads have to be made again first.
+    Damaged(Vec<Damage>),
     Failed(Error),
 }
 
@@ -57,6 +61,10 @@ impl Worker<'_> {
         let wanted = item.job.wanted();
         if self.store.state(stage, &item.key, &wanted).stored() {
             return Ok(Outcome::There);
+        }
+        let damaged = damaged_needs(self.plan, self.store, item)?;
+        if !damaged.is_empty() {
+            return Ok(Outcome::Damaged(damaged));
         }
         let at = jiff::Timestamp::now();
         let made = self.make(item, device, &scratch, tell);
@@ -117,7 +125,7 @@ impl Worker<'_> {
         }
         for file in item.job.inputs() {
             ensure!(
-                digest_file(&file.path)? == file.digest,
+                digest_path(&file.path)? == file.digest,
                 "{} has changed since the sweep began\nhint: run the same command again",
                 file.path.display()
             );
@@ -135,6 +143,9 @@ impl Worker<'_> {
         let device = device.device.clone();
         let (out, root) = (&scratch.folder, self.store.root());
         let bench = JobContext::new(device, out, root, &input, &told, self.stop)?;
+        for line in damage::missing(out) {
+            bench.warn(&line);
+        }
         let ran = catch_unwind(AssertUnwindSafe(|| (self.run)(&item.job, &bench)));
         let ran = ran.unwrap_or_else(|panic| Err(described(&panic)));
         match &ran {
@@ -182,4 +193,41 @@ pub fn fatal(error: Error, store: &Store) -> Error {
             )
         })
         .unwrap_err()
+}
+
+/// The kinds of parts that stages leave to each other.
+const KINDS: [&str; 2] = ["images", "features"];
+
+/// A result that has to be made again.
+#[derive(Debug)]
+pub struct Damage {
+    /// Its position in `Plan::items`.
+    pub need: usize,
+    /// What was found of its parts, a sentence each.
+    pub lines: Vec<String>,
+}
+
+/// The results that `item` reads and that are not all there, once their damaged parts are set aside.
+fn damaged_needs(plan: &Plan, store: &Store, item: &Item) -> Result<Vec<Damage>> {
+    let mut found = Vec::new();
+    for &need in &item.needs {
+        let made = &plan.items[need];
+        let (stage, wanted) = (made.job.stage(), made.job.wanted());
+        let folder = store.folder(stage, &made.key);
+        let mut lines = Vec::new();
+        for kind in KINDS {
+            let parts = if folder.is_dir() {
+                parts::present(&folder, kind)?
+            } else {
+                Vec::new()
+            };
+            for part in parts {
+                lines.extend(set_aside(&part.path)?);
+            }
+        }
+        if !lines.is_empty() || !store.state(stage, &made.key, &wanted).stored() {
+            found.push(Damage { need, lines });
+        }
+    }
+    Ok(found)
 }

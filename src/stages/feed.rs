@@ -4,10 +4,9 @@ use crate::data::shapes::{self, Scene, Stream};
 use crate::data::source::{Augment, Source};
 use crate::experiment::file::experiment::Train;
 use crate::machine::cores;
+use crate::random::stream::{Rng, stream};
 use anyhow::{Context, Result, ensure};
 use candle_core::{Device, Tensor};
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
 use rayon::ThreadPoolBuilder;
 use rayon::prelude::*;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -159,7 +158,7 @@ impl Feed {
     }
 
     fn augment(&self, draw: u64) -> Augment {
-        let mut rng = stream(self.train.seed, "augment", draw);
+        let mut rng = stream(self.train.seed, "augment", draw, 0);
         Augment {
             flip: self.train.flip && rng.next_u32() & 1 == 1,
             crop: self.train.random_crop.then(|| rng.next_u64()),
@@ -185,18 +184,6 @@ fn scene_attributes(indices: &[u64]) -> Vec<f32> {
     all
 }
 
-/// A stream of random numbers for draw `draw`, apart from every other purpose of the same seed.
-fn stream(seed: u64, purpose: &str, draw: u64) -> ChaCha8Rng {
-    let mut key = [0u8; 32];
-    key[..8].copy_from_slice(&seed.to_le_bytes());
-    for (k, b) in key[8..].iter_mut().zip(purpose.bytes()) {
-        *k = b;
-    }
-    let mut rng = ChaCha8Rng::from_seed(key);
-    rng.set_stream(draw);
-    rng
-}
-
 /// Which image the n-th draw takes: in order for endless data, else epochs of shuffled passes.
 struct Order {
     seed: u64,
@@ -219,7 +206,7 @@ impl Order {
 
 /// Fisher–Yates over 0..len with the epoch's own stream.
 fn shuffle(seed: u64, epoch: u64, len: u32) -> Vec<u32> {
-    let mut rng = stream(seed, "epoch", epoch);
+    let mut rng = stream(seed, "epoch", epoch, 0);
     let mut order: Vec<u32> = (0..len).collect();
     for i in (1..order.len()).rev() {
         // The modulo's bias is below 2^-32 for any data set that fits in u32.

@@ -1,4 +1,4 @@
-"""Prints the table of tests/golden_pixels.rs: what the evaluators' own code makes of some images, as digests of f32 bits.
+"""Prints the table of tests/data/pixels.rs: what the evaluators' own code makes of some images, as digests of f32 bits.
 
     python tests/pictures/inputs.py        # needs benches/peers/evaluators.txt and a CPU with AVX2
 """

@@ -1,6 +1,6 @@
-"""The picture files of tests/pictures.rs and the FNV-1a of the RGB bytes that Pillow makes of each.
+"""The picture files of tests/io/pictures.rs and the FNV-1a of the RGB bytes that Pillow makes of each.
 
-    python tests/pictures/make.py        # prints the table of tests/pictures.rs; needs pillow and numpy
+    python tests/pictures/make.py        # prints the table of tests/io/pictures.rs; needs pillow and numpy
 """
 
 import io

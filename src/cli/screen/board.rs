@@ -122,6 +122,15 @@ impl<'a> Board<'a> {
                 let text = "not tried: what it reads has failed";
                 self.say(&self.line("skipped", item, text));
             }
+            Event::Damaged { item, damaged } => {
+                inner.tally.running = inner.tally.running.saturating_sub(1);
+                inner.tally.waiting += 1 + damaged.len();
+                inner.open.extend(damaged.iter().map(|damage| damage.need));
+                for line in damaged.iter().flat_map(|damage| &damage.lines) {
+                    let word = paint("warning", Paint::Yellow);
+                    self.say(&self.line(&word, item, line));
+                }
+            }
             Event::Held { item, holder } => {
                 inner.tally.running = inner.tally.running.saturating_sub(1);
                 inner.tally.waiting += 1;

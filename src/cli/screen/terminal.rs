@@ -1,5 +1,6 @@
 //! How words and numbers meet the screen: stdout is data, stderr is talk, and a closed pipe is no error.
 
+use crate::report::rows::names;
 use crate::run::fault::links;
 use anyhow::{Error, Result};
 use std::io::{ErrorKind, IsTerminal, Write};
@@ -113,17 +114,9 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
-/// `31,000`.
+/// `31,000`, as tables write it.
 pub fn thousands(n: u64) -> String {
-    let digits = n.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    names::thousands(n as usize)
 }
 
 /// `11.3 M`, `300 k`, `42`.

@@ -1,15 +1,38 @@
 //! `runner clean`: frees the store entries that no given experiment file reaches, and on request the answers beside them.
 
-use crate::cli::args::{Choice, CleanArgs};
-use crate::cli::open::open;
+use crate::cli::cache;
+use crate::cli::cache::Cache;
+use crate::cli::open::{Choice, open};
 use crate::cli::screen::terminal::{bytes, out, say, table};
-use crate::cli::verbs::fetch;
 use crate::run::lease::holder;
 use crate::run::store::ANSWERS;
 use crate::run::store::{Entry, Store};
 use anyhow::{Context, Result};
+use clap::Args;
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
+Examples:
+  # See what would go
+  runner clean experiments/*.toml
+
+  # Free it
+  runner clean experiments/*.toml --yes")]
+pub struct CleanArgs {
+    /// The experiment files whose results stay
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// Free also what `score`, `likelihood` and `reconstruct` keep to go on from
+    #[arg(long)]
+    pub answers: bool,
+    /// Remove, rather than show what would be removed
+    #[arg(long)]
+    pub yes: bool,
+    #[command(flatten)]
+    pub cache: Cache,
+}
 
 pub fn run(args: &CleanArgs, root: &Path) -> Result<u8> {
     let mut kept: HashSet<(&'static str, String)> = HashSet::new();
@@ -22,7 +45,7 @@ pub fn run(args: &CleanArgs, root: &Path) -> Result<u8> {
         };
         let plan = open(&choice, root, None)?.plan;
         // Results that were made with them could not be told from those that nobody needs.
-        fetch::refuse_incomplete(&plan).with_context(|| file.display().to_string())?;
+        cache::refuse_incomplete(&plan).with_context(|| file.display().to_string())?;
         for item in plan.items {
             kept.insert((item.job.stage().name(), item.key.short().to_string()));
         }

@@ -1,13 +1,42 @@
 //! `runner export`: the images of one cell as one npz, such as guided-diffusion's scripts write and read.
 
-use crate::cli::args::ExportArgs;
-use crate::cli::open::open;
+use crate::cli::open::{Choice, open};
 use crate::cli::screen::terminal::{out, thousands};
+use crate::jobs::files::damage::set_aside;
+use crate::jobs::files::parts;
 use crate::jobs::stage::Stage;
 use crate::run::plan::{Item, Plan};
 use crate::stages::draw::export::export;
 use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
 use std::path::{Path, PathBuf};
+
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
+The npz is as guided-diffusion's scripts write theirs: `arr_0` u8 [n, height, width, 3], `arr_1` int64 [n] the labels. Its
+evaluator.py, its super_res_sample.py (--base_samples) and `runner score` read it.
+
+Examples:
+  runner export experiments/guidance.toml 0 --out samples.npz
+
+  # The first 100 images of one slice
+  runner export experiments/guidance.toml --only model.resolution=16 --only guidance.scale=1 --set sample.count=100
+
+  # The small images that an upsampler started from
+  runner export experiments/upsample.toml 1 --stage sample")]
+pub struct ExportArgs {
+    #[command(flatten)]
+    pub choice: Choice,
+    /// The number of the cell, where there are several
+    #[arg(value_name = "CELL")]
+    pub cell: Option<usize>,
+    /// The npz to write [default: NAME-cellCELL.npz]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Whose images: sample or upsample [default: the last that the cell has]
+    #[arg(long, value_name = "STAGE")]
+    pub stage: Option<String>,
+}
 
 /// The stages that make images.
 const MAKERS: [Stage; 2] = [Stage::Sample, Stage::Upsample];
@@ -28,6 +57,14 @@ pub fn run(args: &ExportArgs, store: &Path) -> Result<u8> {
         thousands(count)
     );
     let folder = opened.store.folder(stage, &item.key);
+    for part in parts::present(&folder, "images")? {
+        if let Some(line) = set_aside(&part.path)? {
+            bail!(
+                "{}: {line}\nhint: that is done by `runner sweep {file} --until {stage}`",
+                stands().trim_end()
+            );
+        }
+    }
     let written = |path: &Path| export(&folder, count, path).with_context(stands);
     let (path, [n, h, w, _]) = match &args.out {
         Some(path) => (path.clone(), written(path)?),

@@ -1,18 +1,40 @@
 //! `runner fetch`: published weights, references and samples into the cache, whole and checked.
 
-use crate::cli::args::{Cache, FetchArgs};
+use crate::cli::cache::{Cache, folder};
+use crate::cli::screen::live::PLAIN_EVERY;
 use crate::cli::screen::terminal::{bytes, out, say, table};
-use crate::experiment::catalogue::{Entry, SCHEME, all, find};
+use crate::cli::watched::at_once;
+use crate::experiment::catalogue::{Entry, all, find};
 use crate::io::net::download::{self, Event, Outcome, Patience, Wanted};
-use crate::run::plan::Plan;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::Result;
+use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::time::Instant;
 
-/// Between two lines of progress where nobody watches a bar.
-const PLAIN_EVERY: Duration = Duration::from_secs(30);
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
+Files come to a folder of their own and are resumed where they were cut off. Their sha256 is compared with the published
+one; where none is published, it is recorded in NAME.json beside the file at first, and compared from then on.
+In an experiment file, `fetch:imagenet64` stands for the fetched file of that name.
+
+Examples:
+  runner fetch --list
+  runner fetch imagenet64 imagenet64-classifier inception imagenet64-reference
+
+  # On another disk
+  runner fetch imagenet512 --cache /data/runner")]
+pub struct FetchArgs {
+    /// What to fetch, by the names of `--list`
+    #[arg(value_name = "NAME", required_unless_present = "list")]
+    pub names: Vec<String>,
+    /// Show every name, its size, and what is here already
+    #[arg(long)]
+    pub list: bool,
+    #[command(flatten)]
+    pub cache: Cache,
+}
 
 pub fn run(args: &FetchArgs) -> Result<u8> {
     let cache = folder(&args.cache)?;
@@ -21,6 +43,7 @@ pub fn run(args: &FetchArgs) -> Result<u8> {
     }
     // Every name is looked up before the first byte is asked for.
     let entries: Vec<&Entry> = args.names.iter().map(|n| find(n)).collect::<Result<_>>()?;
+    at_once("stopped; what has come is kept\nto go on, run the same command again")?;
     for entry in entries {
         let path = cache.join(entry.file());
         let wanted = Wanted {
@@ -35,43 +58,6 @@ pub fn run(args: &FetchArgs) -> Result<u8> {
         tell(entry, &path, &made?)?;
     }
     Ok(0)
-}
-
-/// Where fetched files are: `--cache`, RUNNER_CACHE, or the user's cache as XDG has it.
-pub fn folder(cache: &Cache) -> Result<PathBuf> {
-    if let Some(folder) = &cache.cache {
-        return Ok(folder.clone());
-    }
-    let named = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    // A relative XDG_CACHE_HOME is to be passed over.
-    let xdg = named("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .filter(|path| path.is_absolute());
-    let home = || named("HOME").map(|home| Path::new(&home).join(".cache"));
-    let folder = xdg.or_else(home).context(
-        "there is neither HOME nor XDG_CACHE_HOME to keep fetched files in\nhint: name a folder with --cache or RUNNER_CACHE",
-    )?;
-    Ok(folder.join("runner"))
-}
-
-/// The path that `fetch:NAME` stands for; every other text as it is.
-pub fn place(text: &str, cache: &Cache) -> Result<String> {
-    let Some(name) = text.strip_prefix(SCHEME) else {
-        return Ok(text.to_string());
-    };
-    let path = folder(cache)?.join(find(name)?.file());
-    if !path.exists() {
-        refuse_absent(&[name.to_string()])?;
-    }
-    Ok(path.display().to_string())
-}
-
-/// The same of a path.
-pub fn place_path(path: &Path, cache: &Cache) -> Result<PathBuf> {
-    match path.to_str() {
-        Some(text) => Ok(place(text, cache)?.into()),
-        None => Ok(path.to_path_buf()),
-    }
 }
 
 /// stdout: the path, for scripts; stderr: what is known of it.
@@ -180,30 +166,4 @@ impl Teller {
             bar.finish_and_clear();
         }
     }
-}
-
-/// `runner fetch imagenet64 inception`, for what a plan reads and does not find.
-pub fn command(names: &[String]) -> String {
-    format!("runner fetch {}", names.join(" "))
-}
-
-/// A plan cannot be carried out before all that it reads is there.
-pub fn refuse_incomplete(plan: &Plan) -> Result<()> {
-    if let Some(data) = plan.absent_data().first() {
-        bail!(
-            "train.data = \"{data}\" cannot be read: no such file or folder\nhint: name a folder with one folder a class, or an archive: --set train.data=PATH"
-        );
-    }
-    refuse_absent(&plan.absent())
-}
-
-/// What cannot be done before these are in the cache.
-fn refuse_absent(names: &[String]) -> Result<()> {
-    ensure!(
-        names.is_empty(),
-        "not in the cache: {}\nhint: {}",
-        names.join(", "),
-        command(names)
-    );
-    Ok(())
 }

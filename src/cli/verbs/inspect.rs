@@ -1,9 +1,8 @@
 //! `runner inspect`: what is inside a checkpoint, a file of statistics, an npz or a stored result.
 
-use crate::cli::args::InspectArgs;
 use crate::cli::screen::terminal::{bytes, duration, out, short, table};
 use crate::experiment::key::digest_file;
-use crate::experiment::nets::arch::{Arch, Card};
+use crate::experiment::nets::arch::Card;
 use crate::io::checkpoint::Checkpoint;
 use crate::io::numpy::npz::Npz;
 use crate::io::statistics::Statistics;
@@ -11,8 +10,28 @@ use crate::jobs::inputs::card::card;
 use crate::run::store::{Entry, Store};
 use crate::stages::weights::fitting_preset;
 use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
 use serde_json::json;
 use std::path::Path;
+
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
+Examples:
+  runner inspect checkpoints/64x64_diffusion.pt
+  runner inspect training_state.pt --key ema
+  runner inspect reference_stats/shapes32.npz
+  runner inspect e8d67cc9")]
+pub struct InspectArgs {
+    /// A .pt, .pth, .safetensors, .pb, .npz or .pkl file, or the first digits of a stored key
+    #[arg(value_name = "WHAT")]
+    pub what: String,
+    /// The dictionary within a torch file or a pickle, such as `ema`; `a.b` is `b` in `a`
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<String>,
+    /// One JSON object a tensor, array or file on stdout
+    #[arg(long)]
+    pub json: bool,
+}
 
 pub fn run(args: &InspectArgs, store: &Path) -> Result<u8> {
     let path = Path::new(&args.what);
@@ -101,16 +120,8 @@ fn checkpoint(file: &Checkpoint, as_json: bool) -> Result<()> {
 /// `unet at 32 pixels, 10 classes (circle, ...), trained for 40,000 steps`.
 fn described(card: &Card) -> String {
     let kind = card.arch.title();
-    let resolution = match &card.arch {
-        Arch::Unet(net) => net.trunk.resolution,
-        Arch::SuperRes(net) => net.trunk.resolution,
-        Arch::Classifier(net) => net.trunk.resolution,
-        Arch::Features(net) => net.resolution,
-    };
-    let from = match &card.arch {
-        Arch::SuperRes(net) => net.low_resolution,
-        _ => None,
-    };
+    let resolution = card.arch.resolution();
+    let from = card.arch.low_resolution();
     let from = from.map_or(String::new(), |low| format!(" from {low}"));
     let classes = match card.classes.len() {
         0 => String::new(),

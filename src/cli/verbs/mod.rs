@@ -4,7 +4,6 @@ pub mod ask;
 pub mod clean;
 pub mod export;
 pub mod fetch;
-pub(crate) mod file_args;
 pub mod import;
 pub mod inspect;
 pub mod plan;

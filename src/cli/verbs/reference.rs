@@ -1,33 +1,65 @@
 //! `runner reference`: a data set to the npz that samples are measured against.
 
-use crate::cli::args::ReferenceArgs;
+use crate::cli::cache::{Cache, weights};
 use crate::cli::screen::live::Live;
-use crate::cli::screen::terminal::{duration, say, thousands};
-use crate::cli::verbs::fetch::place_path;
+use crate::cli::screen::terminal::{duration, say, thousands, warning};
+use crate::cli::watched::{INTERRUPTED, unless_stopped, until_stopped};
 use crate::data::resize::crop::Crop;
 use crate::experiment::key::digest_file;
 use crate::experiment::scoring::feature_space::Input;
 use crate::experiment::scoring::preset::Preset;
-use crate::jobs::context::{Progress, Stopped};
+use crate::jobs::context::{Progress, Watch};
 use crate::run::device::{Named, devices};
 use crate::stages::describe::extract::Extractor;
 use crate::stages::describe::reference::{Order, run as make};
 use crate::stages::describe::reference_images::{self, ImagesOrder};
 use anyhow::{Context, Result, bail, ensure};
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use clap::Args;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-static STOP: AtomicBool = AtomicBool::new(false);
+#[derive(Args, Debug, Clone)]
+#[command(after_long_help = "\
+Examples:
+  runner reference shapes --resolution 32 --count 10000 \\
+      --weights experiments/shapes/features.safetensors --out reference_stats/shapes32.npz
+
+  # Statistics that the ADM evaluator, pytorch-fid and clean-fid read too
+  runner reference imagenet/train --resolution 64 --weights inception.pth --out reference_stats/imagenet64.npz")]
+pub struct ReferenceArgs {
+    /// `shapes`, or an image folder, tar, zip, npz or npy
+    #[arg(value_name = "DATA")]
+    pub data: String,
+    /// Pixels a side that images are cropped to [default for Inception: as they are]
+    #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub resolution: Option<u32>,
+    /// Inception: whose way of cropping, `adm` (BOX and BICUBIC, then the centre) or `edm` (the centre, then LANCZOS)
+    /// [default: adm]
+    #[arg(long, value_name = "WAY", requires = "resolution")]
+    pub crop: Option<Crop>,
+    /// Images to describe, the first ones [default for Inception: all]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
+    pub count: Option<u32>,
+    /// The feature net: Inception's .pth, .pt, .pb or .safetensors, or a feature net trained here
+    #[arg(long, value_name = "FILE", env = "RUNNER_WEIGHTS")]
+    pub weights: Option<PathBuf>,
+    /// Inception: the evaluator whose way of resizing the reference is for
+    #[arg(long, value_name = "PRESET", default_value = "adm")]
+    pub preset: String,
+    /// The npz to write
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// `cpu` or `cuda:0` [default: the first CUDA device, else cpu]
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<String>,
+    #[command(flatten)]
+    pub cache: Cache,
+}
 
 pub fn run(args: &ReferenceArgs, store: &Path) -> Result<u8> {
-    let args = &ReferenceArgs {
-        weights: place_path(&args.weights, &args.cache)?,
-        ..args.clone()
-    };
+    let weights = weights(args.weights.as_deref(), &args.cache)?;
     let device = devices(args.device.as_deref())?.swap_remove(0);
-    let extractor = digest_file(&args.weights).context("--weights")?;
-    ctrlc::set_handler(|| STOP.store(true, Ordering::Relaxed)).context("watching for Ctrl-C")?;
+    let digest = digest_file(&weights).context("--weights")?;
     let started = Instant::now();
     let live = Live::start();
     let tell = |progress: Progress| {
@@ -36,30 +68,44 @@ pub fn run(args: &ReferenceArgs, store: &Path) -> Result<u8> {
         } = progress;
         live.set(format!("{} / {} {unit}", thousands(done), thousands(total)));
     };
-    let net = Extractor::open(&args.weights, None, &device.device)?;
-    let made = match net.space().input {
-        Input::Resized { .. } => by_published_net(args, &net, &extractor, store, &tell),
-        Input::AsTrained => by_own_net(args, &extractor, &device, &tell),
+    let net = Extractor::open(&weights, None, &device.device)?;
+    let (made, kept) = if net.space().input != Input::AsTrained {
+        let stop = until_stopped("part")?;
+        let watch = Watch {
+            tell: &tell,
+            warn: &warning,
+            stop,
+        };
+        let made = by_published_net(args, (&net, &digest), store, watch);
+        (made, "the parts that are whole are kept")
+    } else {
+        let stop = until_stopped("batch")?;
+        let watch = Watch {
+            tell: &tell,
+            warn: &warning,
+            stop,
+        };
+        let made = by_own_net(args, (&weights, &digest), &device, watch);
+        (
+            made,
+            "nothing is kept of a reference by a net that was trained here",
+        )
     };
     drop(live);
-    match made {
-        Err(error) if error.is::<Stopped>() => Ok(130),
-        Err(error) => Err(error),
-        Ok(()) => {
-            let took = duration(started.elapsed().as_secs_f64());
-            say(&format!("wrote {} in {took}", args.out.display()));
-            Ok(0)
-        }
+    if unless_stopped(made, kept)?.is_none() {
+        return Ok(INTERRUPTED);
     }
+    let took = duration(started.elapsed().as_secs_f64());
+    say(&format!("wrote {} in {took}", args.out.display()));
+    Ok(0)
 }
 
 /// Image files as they are, or cropped.
 fn by_published_net(
     args: &ReferenceArgs,
-    net: &Extractor,
-    weights: &str,
+    (net, weights): (&Extractor, &str),
     store: &Path,
-    tell: &dyn Fn(Progress),
+    watch: Watch,
 ) -> Result<()> {
     let preset: Preset = args.preset.parse().map_err(anyhow::Error::msg)?;
     let rules = preset.rules();
@@ -76,15 +122,15 @@ fn by_published_net(
         store,
         out: &args.out,
     };
-    reference_images::run(&order, tell, &STOP)
+    reference_images::run(&order, watch)
 }
 
 /// Images of one size, from any data that nets are trained on.
 fn by_own_net(
     args: &ReferenceArgs,
-    extractor: &str,
+    (weights, digest): (&Path, &str),
     device: &Named,
-    tell: &dyn Fn(Progress),
+    watch: Watch,
 ) -> Result<()> {
     let (Some(resolution), Some(count)) = (args.resolution, args.count) else {
         bail!("a feature net that was trained here needs `--resolution` and `--count`");
@@ -97,9 +143,9 @@ fn by_own_net(
         data: &args.data,
         resolution: resolution as usize,
         count: count as usize,
-        weights: &args.weights,
-        extractor,
+        weights,
+        extractor: digest,
         out: &args.out,
     };
-    make(&order, &device.device, tell, &STOP)
+    make(&order, &device.device, watch)
 }

@@ -1,14 +1,33 @@
 //! `runner report`, and the end of every sweep: the table on stdout, the files in `reports/NAME`.
 
-use crate::cli::args::ReportArgs;
-use crate::cli::open::{Opened, open};
+use crate::cli::open::{Choice, Opened, open};
 use crate::cli::screen::terminal::{out, say, warning, width};
 use crate::report::page::write::{Format, write};
 use crate::report::rows::input::Report;
 use crate::report::table::{sheet, terminal};
 use crate::run::results::{rows, warnings};
 use anyhow::{Context, Result};
+use clap::Args;
 use std::path::{Path, PathBuf};
+
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
+Examples:
+  runner report experiments/guidance.toml
+  runner report experiments/guidance.toml --format md,csv --sort fd --out results")]
+pub struct ReportArgs {
+    #[command(flatten)]
+    pub choice: Choice,
+    /// html, csv, parquet, md, tex, svg, png [default: all]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub format: Vec<String>,
+    /// Where to write [default: reports/NAME]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Order the tables by an axis or a metric
+    #[arg(long, value_name = "KEY")]
+    pub sort: Option<String>,
+}
 
 pub fn run(args: &ReportArgs, store: &Path) -> Result<u8> {
     let opened = open(&args.choice, store, None)?;

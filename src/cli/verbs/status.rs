@@ -1,7 +1,6 @@
 //! `runner status`: where a sweep stands; for one cell, its keys, its errors and the end of its logs.
 
-use crate::cli::args::StatusArgs;
-use crate::cli::open::{Opened, open};
+use crate::cli::open::{Choice, Opened, open};
 use crate::cli::screen::board::with_interval;
 use crate::cli::screen::terminal::{Paint, duration, out, paint, table, thousands};
 use crate::experiment::grid::axes::short_names;
@@ -12,10 +11,30 @@ use crate::run::plan::{Item, Plan};
 use crate::run::results::{Row, rows};
 use crate::run::store::{Failure, JOB, LOG, State};
 use anyhow::{Result, bail};
+use clap::Args;
 use serde_json::json;
 use std::io::IsTerminal;
 use std::path::Path;
 use std::time::Duration;
+
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
+Examples:
+  runner status experiments/guidance.toml --watch
+  runner status experiments/guidance.toml 3")]
+pub struct StatusArgs {
+    #[command(flatten)]
+    pub choice: Choice,
+    /// The number of one cell: its keys, its error, the end of its log
+    #[arg(value_name = "CELL")]
+    pub cell: Option<usize>,
+    /// Redraw every 2 s
+    #[arg(long)]
+    pub watch: bool,
+    /// One JSON object a cell on stdout
+    #[arg(long)]
+    pub json: bool,
+}
 
 const WATCH_EVERY: Duration = Duration::from_secs(2);
 const LOG_LINES: usize = 5;

@@ -1,23 +1,52 @@
 //! `runner sweep`: run what is missing, tell as it goes, end with the table and the report.
 
-use crate::cli::args::SweepArgs;
-use crate::cli::open::{Opened, open};
+use crate::cli::cache;
+use crate::cli::open::{Choice, Opened, open};
 use crate::cli::screen::board::Board;
 use crate::cli::screen::terminal;
 use crate::cli::screen::terminal::{out, say};
-use crate::cli::verbs::fetch;
 use crate::cli::verbs::report;
+use crate::cli::watched::{INTERRUPTED, until_stopped};
 use crate::jobs::stage::Stage;
 use crate::run::device::{Named, devices};
 use crate::run::local::{Options, Summary, run as run_plan};
 use crate::run::results::rows;
 use crate::stages;
 use anyhow::{Context, Result};
+use clap::Args;
 use serde_json::json;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-static STOP: AtomicBool = AtomicBool::new(false);
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
+Examples:
+  # To resume, run the same command again
+  runner sweep experiments/guidance.toml
+
+  # Only the images, on one GPU
+  runner sweep experiments/guidance.toml --until sample --device cuda:0
+
+  # Score again what is stored
+  runner sweep experiments/guidance.toml --again metrics")]
+pub struct SweepArgs {
+    #[command(flatten)]
+    pub choice: Choice,
+    /// Stop after this stage: train, sample, upsample, features, metrics
+    #[arg(long, value_name = "STAGE")]
+    pub until: Option<String>,
+    /// Forget the stored result of this stage, and what follows, for these cells
+    #[arg(long, value_name = "STAGE")]
+    pub again: Option<String>,
+    /// `cpu` or `cuda:0,cuda:1` [default: all CUDA devices, else cpu]
+    #[arg(long, value_name = "LIST")]
+    pub device: Option<String>,
+    /// Stop at the first failed job
+    #[arg(long)]
+    pub fail_fast: bool,
+    /// One JSON object a cell on stdout when all is done
+    #[arg(long)]
+    pub json: bool,
+}
 
 pub fn run(args: &SweepArgs, store: &Path) -> Result<u8> {
     let again = args.again.as_ref().map(|stage| {
@@ -27,13 +56,17 @@ pub fn run(args: &SweepArgs, store: &Path) -> Result<u8> {
     let again = again.transpose()?;
     let devices = devices(args.device.as_deref())?;
     let mut opened = open(&args.choice, store, args.until.as_deref())?;
-    fetch::refuse_incomplete(&opened.plan)?;
+    cache::refuse_incomplete(&opened.plan)?;
     opened.store.prepare()?;
     if let Some(stage) = again {
         forget(&mut opened, stage)?;
     }
-    watch_for_interrupts()?;
-    let summary = match run_missing(&opened, &devices, args.fail_fast) {
+    let options = Options {
+        fail_fast: args.fail_fast,
+        stop: until_stopped("part")?,
+        run: &stages::run,
+    };
+    let summary = match run_missing(&opened, &devices, &options) {
         Ok(summary) => summary,
         Err(error) => {
             terminal::error(&error);
@@ -48,7 +81,7 @@ pub fn run(args: &SweepArgs, store: &Path) -> Result<u8> {
             "{done} done, {failed} failed, {left} to run; what is made so far is kept"
         ));
         say("to go on, run the same command again");
-        return Ok(130);
+        return Ok(INTERRUPTED);
     }
     if args.json {
         print_json(&opened)?;
@@ -60,7 +93,7 @@ pub fn run(args: &SweepArgs, store: &Path) -> Result<u8> {
     })
 }
 
-fn run_missing(opened: &Opened, devices: &[Named], fail_fast: bool) -> Result<Summary> {
+fn run_missing(opened: &Opened, devices: &[Named], options: &Options) -> Result<Summary> {
     let open = opened.plan.to_run().len();
     let all = opened.plan.items.len();
     let name = &opened.sweep.name;
@@ -74,12 +107,7 @@ fn run_missing(opened: &Opened, devices: &[Named], fail_fast: bool) -> Result<Su
         on.join(", ")
     ));
     let board = Board::new(&opened.plan, &opened.store, devices.len());
-    let options = Options {
-        fail_fast,
-        stop: &STOP,
-        run: &stages::run,
-    };
-    let ran = run_plan(&opened.plan, &opened.store, devices, &options, &|event| {
+    let ran = run_plan(&opened.plan, &opened.store, devices, options, &|event| {
         board.on(event)
     });
     board.close();
@@ -97,15 +125,6 @@ fn forget(opened: &mut Opened, stage: Stage) -> Result<()> {
     }
     opened.plan.refresh(&opened.store);
     Ok(())
-}
-
-/// Ctrl-C once stops after the part at hand; twice stops now, which loses no more than that part.
-fn watch_for_interrupts() -> Result<()> {
-    let handler = || match STOP.swap(true, Ordering::Relaxed) {
-        false => say("\nstopping after the current part; press again to stop now"),
-        true => std::process::exit(130),
-    };
-    ctrlc::set_handler(handler).context("watching for Ctrl-C")
 }
 
 fn tell_failures(opened: &Opened, summary: &Summary, file: &Path) -> u8 {

@@ -1,11 +1,9 @@
 //! Class names to labels, and from file paths to class names.
 
 use crate::data::labels::imagenet;
+use crate::data::labels::names::{nearest, synonyms};
 use anyhow::{Result, bail, ensure};
 use std::collections::BTreeSet;
-
-/// Suggestions that an unknown name gets.
-const NEAREST: usize = 3;
 
 /// The label of `asked` among `names`: the exact name, one of its comma-separated synonyms, any of these in other
 /// letter case, or the label itself as a number.
@@ -47,41 +45,6 @@ fn by_wnid(names: &[String], asked: &str) -> Result<Option<usize>> {
     }
     let wnid = imagenet::wnid(imagenet::index(asked)?);
     Ok(names.iter().position(|name| Some(name.as_str()) == wnid))
-}
-
-fn synonyms(name: &str) -> impl Iterator<Item = &str> {
-    name.split(',').map(str::trim)
-}
-
-/// `"Heart" (1)` for the names that a misspelt one is nearest to.
-pub fn nearest(names: &[String], asked: &str) -> Vec<String> {
-    let lower: Vec<char> = asked.to_lowercase().chars().take(100).collect();
-    let far = |name: &str| edits(&lower, &name.to_lowercase().chars().collect::<Vec<_>>());
-    let mut ranked: Vec<(usize, usize)> = names
-        .iter()
-        .enumerate()
-        .map(|(i, name)| (synonyms(name).map(far).min().unwrap_or(usize::MAX), i))
-        .collect();
-    ranked.sort();
-    let first = ranked.iter().take(NEAREST);
-    first
-        .map(|&(_, i)| format!("{:?} ({i})", names[i]))
-        .collect()
-}
-
-/// Insertions, deletions and replacements between two words (Levenshtein).
-fn edits(a: &[char], b: &[char]) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut corner = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let replaced = corner + (x != y) as usize;
-            corner = row[j + 1];
-            row[j + 1] = replaced.min(corner + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }
 
 /// Class names and the label of every path (with `/` between its parts). Pictures in two or more folders belong to the

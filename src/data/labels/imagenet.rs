@@ -1,6 +1,6 @@
 //! The 1,000 classes of ImageNet (ILSVRC 2012) by WNID and by name: line i of the table is label i of every released net.
 
-use crate::data::labels::classes::nearest;
+use crate::data::labels::names::nearest;
 use anyhow::{Result, bail, ensure};
 use std::sync::OnceLock;
 

@@ -2,3 +2,4 @@
 
 pub mod classes;
 pub mod imagenet;
+pub(crate) mod names;

@@ -1,7 +1,6 @@
 //! A stream of uniform numbers that depends on a stream name and an index only: ChaCha8, the same on every machine.
 
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use crate::random::stream::{ChaCha8Rng, Rng, named};
 
 /// The numbers of one scene.
 pub(super) struct Draws(ChaCha8Rng);
@@ -9,13 +8,7 @@ pub(super) struct Draws(ChaCha8Rng);
 impl Draws {
     /// The stream of scene `index` of the family `name` (at most 32 bytes count).
     pub fn of(name: &str, index: u64) -> Draws {
-        let mut key = [0u8; 32];
-        for (slot, byte) in key.iter_mut().zip(name.bytes()) {
-            *slot = byte;
-        }
-        let mut rng = ChaCha8Rng::from_seed(key);
-        rng.set_stream(index);
-        Draws(rng)
+        Draws(named(name, index))
     }
 
     /// Uniform in [0, 1), 24 bits.

@@ -2,9 +2,8 @@
 
 use crate::diffusion::likelihood::terms::{bound_term, prior_term, squared_error};
 use crate::diffusion::process::at::At;
-use crate::diffusion::process::posterior::Reading;
+use crate::diffusion::process::posterior::{Field, Reading};
 use crate::diffusion::random::noise::START;
-use crate::diffusion::samplers::guidance::Field;
 use candle_core::{DType, Result, Tensor};
 use std::ops::ControlFlow;
 

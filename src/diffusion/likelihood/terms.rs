@@ -1,6 +1,6 @@
 //! Divergences and likelihoods of Gaussians, in nats per element, and means over everything but the batch.
 
-use crate::diffusion::process::at::At;
+use crate::diffusion::process::at::{At, Zeros};
 use crate::diffusion::process::posterior::Posterior;
 use crate::diffusion::process::schedule::Schedule;
 use candle_core::{Result, Tensor};
@@ -66,15 +66,14 @@ pub fn bound_term(
         let log_p = discretized_log_likelihood(x0, &posterior.mean, &log_scale)?;
         mean_flat(&log_p)?.affine(-1.0 / LN_2, 0.0)
     };
-    match (at, at.at_zero()) {
-        (_, (false, _)) => divergence(),
-        (_, (_, true)) => decoder(),
-        (At::Each(places), _) => {
+    match at.zeros() {
+        Zeros::None => divergence(),
+        Zeros::All => decoder(),
+        Zeros::Among(places) => {
             let zero: Vec<u8> = places.iter().map(|&i| u8::from(i == 0)).collect();
             Tensor::from_vec(zero, places.len(), x.device())?
                 .where_cond(&decoder()?, &divergence()?)
         }
-        (At::All(_), _) => divergence(),
     }
 }
 

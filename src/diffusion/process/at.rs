@@ -9,6 +9,15 @@ pub enum At<'a> {
     Each(&'a [usize]),
 }
 
+/// The images of a batch that stand at step 0.
+#[derive(Clone, Copy, Debug)]
+pub enum Zeros<'a> {
+    None,
+    All,
+    /// Some of these steps, one an image, are 0.
+    Among(&'a [usize]),
+}
+
 impl At<'_> {
     /// x [n, ...] times a coefficient of the step; computed in f64, cast to x's dtype.
     pub fn scale(self, x: &Tensor, coefficient: impl Fn(usize) -> f64) -> Result<Tensor> {
@@ -58,12 +67,17 @@ impl At<'_> {
             .to_dtype(like.dtype())?
             .to_device(like.device())
     }
+}
 
-    /// Whether any, and whether every, image stands at step 0.
-    pub fn at_zero(self) -> (bool, bool) {
+impl<'a> At<'a> {
+    /// Which images stand at step 0.
+    pub fn zeros(self) -> Zeros<'a> {
         match self {
-            At::All(i) => (i == 0, i == 0),
-            At::Each(places) => (places.contains(&0), places.iter().all(|&i| i == 0)),
+            At::All(0) => Zeros::All,
+            At::All(_) => Zeros::None,
+            At::Each(places) if !places.contains(&0) => Zeros::None,
+            At::Each(places) if places.iter().all(|&i| i == 0) => Zeros::All,
+            At::Each(places) => Zeros::Among(places),
         }
     }
 }

@@ -3,8 +3,11 @@
 use crate::diffusion::process::at::At;
 use crate::diffusion::process::schedule::Schedule;
 use crate::experiment::file::experiment::VarianceRule;
-use crate::experiment::nets::arch::Process;
+use crate::experiment::nets::arch::{Answer, Process};
 use candle_core::{Result, Tensor, bail};
+
+/// (x [n, c, h, w], t [n] f32) → [n, ...]: a net as a function of a noisy image and its time, or such a net's gradient.
+pub type Field<'a> = dyn Fn(&Tensor, &Tensor) -> Result<Tensor> + 'a;
 
 /// What the first c channels of the answer are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,17 +37,17 @@ pub struct Output {
 
 impl Output {
     /// As the ADM release reads its nets.
-    pub fn of(process: &Process, learn_sigma: bool) -> Self {
-        Self {
-            mean: match process.predict_x0 {
-                true => Mean::StartX,
-                false => Mean::Epsilon,
-            },
-            variance: match learn_sigma {
-                true => Variance::LearnedRange,
-                false => Variance::FixedLarge,
-            },
-        }
+    pub fn of(process: &Process, answer: Answer) -> Self {
+        let mean = if process.predict_x0 {
+            Mean::StartX
+        } else {
+            Mean::Epsilon
+        };
+        let variance = match answer {
+            Answer::MeanAndVariance => Variance::LearnedRange,
+            Answer::Mean => Variance::FixedLarge,
+        };
+        Self { mean, variance }
     }
 
     /// The same with another variance where one is asked for.
@@ -80,10 +83,10 @@ impl Output {
                 self.variance
             );
         }
-        Ok(match self.learned() {
-            true => (answer.narrow(1, 0, c)?, Some(answer.narrow(1, c, c)?)),
-            false => (answer.clone(), None),
-        })
+        if !self.learned() {
+            return Ok((answer.clone(), None));
+        }
+        Ok((answer.narrow(1, 0, c)?, Some(answer.narrow(1, c, c)?)))
     }
 }
 
@@ -170,9 +173,10 @@ impl Reading<'_> {
                 (from_mean - at.scale(x, |i| s.posterior_xt[i] / s.posterior_x0[i])?)?
             }
         };
-        match self.clip {
-            true => x0.clamp(-1.0, 1.0),
-            false => Ok(x0),
+        if self.clip {
+            x0.clamp(-1.0, 1.0)
+        } else {
+            Ok(x0)
         }
     }
 

@@ -57,9 +57,10 @@ impl Schedule {
             .iter()
             .map(|&t| 1.0 - full[t] / std::mem::replace(&mut before, full[t]))
             .collect();
-        let clock = match process.rescale_timesteps {
-            true => 1000.0 / total as f64,
-            false => 1.0,
+        let clock = if process.rescale_timesteps {
+            1000.0 / total as f64
+        } else {
+            1.0
         };
         Self::from_betas(respaced, kept, clock)
     }

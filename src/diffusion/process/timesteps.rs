@@ -1,7 +1,7 @@
 //! Which steps a training batch stands on (ADM's schedule samplers).
 
-use crate::diffusion::random::stream::{below, stream, uniform};
 use crate::experiment::file::experiment::ScheduleSampler;
+use crate::random::stream::{below, stream, uniform};
 use candle_core::{Result, bail};
 
 /// Losses remembered of each step.
@@ -55,9 +55,7 @@ impl Timesteps {
         let steps = self.history.counts.len();
         if !self.warm() {
             return Draw {
-                places: (0..n)
-                    .map(|_| below(&mut rng, steps as u64) as usize)
-                    .collect(),
+                places: (0..n).map(|_| below(&mut rng, steps)).collect(),
                 weights: vec![1.0; n],
             };
         }

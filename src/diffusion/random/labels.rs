@@ -1,6 +1,6 @@
 //! Which class image i asks for: a pure function of the rule, the seed and the index.
 
-use crate::diffusion::random::stream::{below, stream};
+use crate::random::stream::{below, stream};
 use candle_core::{Result, bail};
 
 /// How labels are given out.
@@ -21,7 +21,7 @@ pub fn label(rule: &Rule, seed: u64, index: u64, classes: u32) -> Result<u32> {
     }
     let class = match rule {
         Rule::Balanced => (index % u64::from(classes)) as u32,
-        Rule::Random => below(&mut stream(seed, "label", index, 0), u64::from(classes)) as u32,
+        Rule::Random => below(&mut stream(seed, "label", index, 0), classes as usize) as u32,
         Rule::Cycle(list) if list.is_empty() => {
             bail!("classes = [] asks for no class; at least 1 of {classes} is allowed")
         }

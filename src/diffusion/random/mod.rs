@@ -2,4 +2,3 @@
 
 pub mod labels;
 pub mod noise;
-pub(crate) mod stream;

@@ -1,9 +1,8 @@
 //! Gaussian noise keyed by (seed, image, step): the same for any batch size, thread count, order of work or resume point.
 
-use crate::diffusion::random::stream::{stream, uniform};
+use crate::random::stream::{polar, stream};
 use candle_core::{Device, Result, Tensor};
 use rayon::prelude::*;
-use std::f64::consts::TAU;
 
 /// The step id of x_T; the k-th step of denoising (from 0) has id `1 + k`.
 pub const START: u64 = 0;
@@ -28,9 +27,8 @@ impl Noise {
     pub fn normal(&self, image: u64, step: u64, out: &mut [f32]) {
         let mut rng = stream(self.seed, self.purpose, image, step);
         for pair in out.chunks_mut(2) {
-            // Box-Muller; 1 - u lies in (0, 1], so the logarithm is finite.
-            let radius = (-2.0 * (1.0 - uniform(&mut rng)).ln()).sqrt();
-            let (sin, cos) = (TAU * uniform(&mut rng)).sin_cos();
+            let (radius, angle) = polar(&mut rng);
+            let (sin, cos) = angle.sin_cos();
             for (value, part) in pair.iter_mut().zip([cos, sin]) {
                 *value = (radius * part) as f32;
             }

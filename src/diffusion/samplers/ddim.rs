@@ -1,11 +1,35 @@
-//! One implicit step, and its inverse ("Denoising Diffusion Implicit Models").
+//! `ddim`: implicit sampling ("Denoising Diffusion Implicit Models", arXiv:2010.02502, equation 12), guided by the noise that
+//! each x0 stands for (arXiv:2105.05233, algorithm 2); and its inverse.
 
 use crate::diffusion::process::at::At;
 use crate::diffusion::process::schedule::Schedule;
+use crate::diffusion::samplers::guided::Guided;
+use crate::diffusion::samplers::sampler::Sampler;
 use candle_core::{Result, Tensor};
 
-/// Standard deviation of the noise that a step adds (`eta` 0 adds none, 1 as much as an ancestral step), and the weight
-/// of the direction to x_t. In f32 from the tables' values, as the release computes them: near the ends their rounding shows.
+/// It remembers nothing between steps.
+pub struct Ddim {
+    /// Share of an ancestral step's noise, 0 to 1.
+    pub eta: f64,
+}
+
+impl Sampler for Ddim {
+    fn step(
+        &mut self,
+        net: &Guided,
+        x: &Tensor,
+        i: usize,
+        noise: &dyn Fn() -> Result<Tensor>,
+    ) -> Result<Tensor> {
+        let x0 = net.x0(x, i)?;
+        let adds = self.eta != 0.0 && i != 0;
+        let noise = adds.then(noise).transpose()?;
+        step(net.schedule(), x, &x0, At::All(i), self.eta, noise.as_ref())
+    }
+}
+
+/// Standard deviation of the noise that a step adds (equation 16: `eta` 0 adds none, 1 as much as an ancestral step), and the
+/// weight of the direction to x_t. In f32 from the tables' values, as the release computes them: near the ends their rounding shows.
 fn weights(schedule: &Schedule, eta: f64, i: usize) -> (f32, f32) {
     let now = schedule.alpha_bar[i] as f32;
     let prev = schedule.alpha_bar_prev[i] as f32;
@@ -39,7 +63,7 @@ pub fn step(
     }
 }
 
-/// x [n, c, h, w] and its x0 → x_{t+1}, with eta 0: an image on its way to its noise.
+/// x [n, c, h, w] and its x0 → x_{t+1}, with eta 0 (section 4.3): an image on its way to its noise.
 pub fn reverse(schedule: &Schedule, x: &Tensor, x0: &Tensor, at: At) -> Result<Tensor> {
     let eps = schedule.eps_of_x0(x, x0, at)?;
     let toward = at.scale(x0, |i| schedule.alpha_bar_next[i].sqrt())?;

@@ -1,6 +1,7 @@
-//! From noise to images: one file a sampler, and guidance.
+//! From noise to images: one file a sampler, with its source and what it keeps between steps.
 
 pub mod ddim;
 pub mod ddpm;
-pub mod guidance;
+pub mod draw;
+pub mod guided;
 pub mod sampler;

@@ -1,39 +1,43 @@
-//! From x_T to images: the loop over the steps of a schedule.
+//! What a sampler is, and the loop over the steps of a schedule that drives one.
 
-use crate::diffusion::process::at::At;
-use crate::diffusion::process::posterior::Reading;
 use crate::diffusion::random::noise::START;
-use crate::diffusion::samplers::guidance::{Field, Guide, condition_mean, condition_score};
-use crate::diffusion::samplers::{ddim, ddpm};
-use crate::experiment::file::experiment::Sampler;
-use candle_core::{D, DType, Result, Tensor, bail};
+use crate::diffusion::samplers::guided::Guided;
+use candle_core::{Result, Tensor};
 use std::ops::ControlFlow;
 
-/// How a batch is drawn.
-pub struct Recipe<'a> {
-    pub reading: Reading<'a>,
-    pub sampler: Sampler,
-    /// DDIM's noise, 0 to 1; DDPM has no use for it.
-    pub eta: f64,
-    /// None draws unguided and runs no classifier.
-    pub guide: Option<&'a Guide<'a>>,
+/// A way from x_T to images. One is made for every batch: what it remembers of earlier steps is that batch's. A step may
+/// ask the net as often as it needs to, at any step of the schedule, and takes guidance in its own form.
+pub trait Sampler {
+    /// x_i [n, c, h, w] → x_{i-1}, for `i` of S - 1 down to 0. `noise` is this step's [n, c, h, w] of N(0, 1), the same
+    /// however often it is called.
+    ///
+    /// # Errors
+    /// Those of the net, of its guidance and of `noise`.
+    fn step(
+        &mut self,
+        net: &Guided,
+        x: &Tensor,
+        i: usize,
+        noise: &dyn Fn() -> Result<Tensor>,
+    ) -> Result<Tensor>;
 }
 
-/// Images [n, c, h, w] of about [-1, 1], or None when `tick` broke off.
-/// `denoise` (x, t) → [n, c or 2c, h, w]; `noise` (step id) → [n, c, h, w], with `START` for x_T and `1 + k` for the k-th step;
-/// `tick` (k) is called after each step.
-pub fn draw(
-    recipe: &Recipe,
-    denoise: &Field,
+/// Images [n, c, h, w] of about [-1, 1], or None when `tick` broke off. `noise` (step id) → [n, c, h, w], with `START` for
+/// x_T and `1 + k` for the k-th step; `tick` (k) is called after each step.
+///
+/// # Errors
+/// Those of the sampler and of `noise`, and images that are not finite.
+pub fn draw_with(
+    sampler: &mut dyn Sampler,
+    net: &Guided,
     noise: &dyn Fn(u64) -> Result<Tensor>,
     tick: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> Result<Option<Tensor>> {
-    let steps = recipe.reading.schedule.len();
     let mut x = noise(START)?;
-    for (done, i) in (0..steps).rev().enumerate() {
+    for (done, i) in (0..net.schedule().len()).rev().enumerate() {
         let noise = || noise(START + 1 + done as u64);
-        x = recipe.step(&x, i, denoise, &noise)?;
-        recipe.finite(&x, "image", i)?;
+        x = sampler.step(net, &x, i, &noise)?;
+        net.finite(&x, i)?;
         if tick(done).is_break() {
             return Ok(None);
         }
@@ -41,93 +45,116 @@ pub fn draw(
     Ok(Some(x))
 }
 
-/// `noise` as `draw` asks for it, with what the steps add scaled by `temperature` and x_T left as it is.
-pub fn tempered(
-    temperature: f64,
-    noise: impl Fn(u64) -> Result<Tensor>,
-) -> impl Fn(u64) -> Result<Tensor> {
-    move |step| match step {
-        START => noise(START),
-        // Exactly the untempered images at 1.
-        _ if temperature == 1.0 => noise(step),
-        _ => noise(step)? * temperature,
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diffusion::process::at::At;
+    use crate::diffusion::process::posterior::{Mean, Output, Reading, Variance};
+    use crate::diffusion::process::schedule::Schedule;
+    use crate::diffusion::samplers::ddim::{self, Ddim};
+    use crate::experiment::nets::arch::{NoiseSchedule, Process};
+    use candle_core::Device;
 
-impl Recipe<'_> {
-    /// x_i → x_{i-1}
-    fn step(
-        &self,
-        x: &Tensor,
-        i: usize,
-        denoise: &Field,
-        noise: &dyn Fn() -> Result<Tensor>,
-    ) -> Result<Tensor> {
-        let (schedule, at) = (self.reading.schedule, At::All(i));
-        let t = schedule.clock(at, x.dim(0)?, x.device())?;
-        // Detached: no step may keep the graph of the one before.
-        let answer = denoise(x, &t)?.detach().to_dtype(DType::F32)?;
-        self.finite(&answer, "net's answer", i)?;
-        let pull = match self.guide {
-            Some(guide) => {
-                let pull = guide.pull(x, &t)?.detach().to_dtype(DType::F32)?;
-                self.finite(&pull, "guidance gradient", i)?;
-                Some(pull)
-            }
-            None => None,
-        };
-        match self.sampler {
-            Sampler::Ddpm => {
-                let posterior = self.reading.posterior(&answer, x, at)?;
-                let mean = match &pull {
-                    Some(pull) => condition_mean(&posterior, pull)?,
-                    None => posterior.mean,
-                };
-                match i {
-                    0 => Ok(mean),
-                    _ => ddpm::step(&mean, &posterior.log_variance, &noise()?, at),
+    /// Standard deviation of the toy data, N(0, SPREAD²) in every pixel: its best denoiser is known.
+    const SPREAD: f64 = 0.5;
+
+    /// Keeps the prediction of the step before, and extrapolates from both in the logarithm of signal to noise.
+    #[derive(Default)]
+    struct TwoPredictions(Option<Tensor>);
+
+    impl Sampler for TwoPredictions {
+        fn step(
+            &mut self,
+            net: &Guided,
+            x: &Tensor,
+            i: usize,
+            _: &dyn Fn() -> Result<Tensor>,
+        ) -> Result<Tensor> {
+            let schedule = net.schedule();
+            let x0 = net.x0(x, i)?;
+            let log_ratio = |a: f64| 0.5 * (a / (1.0 - a)).ln();
+            let aim = match self.0.replace(x0.clone()) {
+                Some(before) if i > 0 => {
+                    let [far, here, next] =
+                        [i + 1, i, i - 1].map(|i| log_ratio(schedule.alpha_bar[i]));
+                    (&x0 + ((&x0 - before)? * (0.5 * (next - here) / (here - far)))?)?
                 }
-            }
-            Sampler::Ddim => {
-                let mut x0 = self.reading.x0(&answer, x, at)?;
-                if let Some(pull) = &pull {
-                    x0 = condition_score(schedule, &x0, x, at, pull)?;
-                }
-                let noise = match self.eta != 0.0 && i != 0 {
-                    true => Some(noise()?),
-                    false => None,
-                };
-                ddim::step(schedule, x, &x0, at, self.eta, noise.as_ref())
-            }
+                _ => x0,
+            };
+            ddim::step(schedule, x, &aim, At::All(i), 0.0, None)
         }
     }
 
-    /// An infinity or a NaN anywhere makes the sum one.
-    fn finite(&self, tensor: &Tensor, what: &str, i: usize) -> Result<()> {
-        // Plane by plane first: a GPU makes each sum on one of its processors.
-        let planes = tensor.flatten_from(2)?.sum(D::Minus1)?;
-        if planes.sum_all()?.to_scalar::<f32>()?.is_finite() {
-            return Ok(());
-        }
-        let schedule = self.reading.schedule;
-        let guidance = match self.guide {
-            Some(guide) => format!("guidance scale {}", guide.scale()),
-            None => "no guidance".to_string(),
-        };
-        bail!(
-            "the {what} is not finite at step {} of {} (timestep {}, {guidance})",
-            schedule.len() - i,
-            schedule.len(),
-            schedule.timestep(i)
-        )
-    }
-}
+    /// Asks the net again where a first step leads, and takes the step by the mean of both predictions.
+    struct TwoEvaluations;
 
-/// images [n, c, h, w] of [-1, 1] → u8 [n, h, w, c], truncated as the release does.
-pub fn to_u8(images: &Tensor) -> Result<Tensor> {
-    ((images + 1.0)? * 127.5)?
-        .clamp(0.0, 255.0)?
-        .to_dtype(DType::U8)?
-        .permute((0, 2, 3, 1))?
-        .contiguous()
+    impl Sampler for TwoEvaluations {
+        fn step(
+            &mut self,
+            net: &Guided,
+            x: &Tensor,
+            i: usize,
+            _: &dyn Fn() -> Result<Tensor>,
+        ) -> Result<Tensor> {
+            let (schedule, at) = (net.schedule(), At::All(i));
+            let x0 = net.x0(x, i)?;
+            let next = ddim::step(schedule, x, &x0, at, 0.0, None)?;
+            if i == 0 {
+                return Ok(next);
+            }
+            let mean = ((x0 + net.x0(&next, i - 1)?)? * 0.5)?;
+            ddim::step(schedule, x, &mean, at, 0.0, None)
+        }
+    }
+
+    /// How far the end of the way lies from where the exact flow leads, as a share of it.
+    fn error(sampler: &mut dyn Sampler) -> Result<f64> {
+        let process = Process {
+            schedule: NoiseSchedule::Linear,
+            timesteps: 1000,
+            rescale_timesteps: false,
+            predict_x0: true,
+        };
+        let schedule = Schedule::new(&process, "250")?;
+        let place = |t: &Tensor| -> Result<usize> {
+            let t = t.to_vec1::<f32>()?[0];
+            let place = (0..schedule.len()).find(|&i| schedule.timestep(i) == t);
+            place.ok_or_else(|| candle_core::Error::Msg(format!("timestep {t} was not kept")))
+        };
+        let variance = |i: usize| 1.0 - (1.0 - SPREAD * SPREAD) * schedule.alpha_bar[i];
+        let denoise = |x: &Tensor, t: &Tensor| {
+            let i = place(t)?;
+            x * (schedule.alpha_bar[i].sqrt() * SPREAD * SPREAD / variance(i))
+        };
+        let net = Guided {
+            reading: Reading {
+                schedule: &schedule,
+                output: Output {
+                    mean: Mean::StartX,
+                    variance: Variance::FixedSmall,
+                },
+                clip: false,
+            },
+            net: &denoise,
+            guidance: None,
+        };
+        let noise = |_| Tensor::ones((1, 1, 1, 1), candle_core::DType::F32, &Device::Cpu);
+        let go_on = &mut |_| ControlFlow::Continue(());
+        let Some(end) = draw_with(sampler, &net, &noise, go_on)? else {
+            candle_core::bail!("nothing stopped it")
+        };
+        let end = f64::from(end.flatten_all()?.to_vec1::<f32>()?[0]);
+        let exact = SPREAD / variance(schedule.len() - 1).sqrt();
+        Ok((end / exact - 1.0).abs())
+    }
+
+    #[test]
+    fn samplers_that_remember_or_ask_twice_come_nearer_to_the_exact_flow() -> Result<()> {
+        let plain = error(&mut Ddim { eta: 0.0 })?;
+        let multistep = error(&mut TwoPredictions::default())?;
+        let two_stage = error(&mut TwoEvaluations)?;
+        assert!(multistep < plain / 3.0, "{multistep} and {plain}");
+        assert!(two_stage < plain / 3.0, "{two_stage} and {plain}");
+        Ok(())
+    }
 }

@@ -7,7 +7,7 @@ use crate::experiment::check::nets::{
 use crate::experiment::file::experiment::{
     Classes, Eval, Experiment, Kind, Sample, Sampler, Steps, Upsample, VarianceRule,
 };
-use crate::experiment::nets::arch::Arch;
+use crate::experiment::nets::arch::Answer;
 use crate::experiment::nets::presets;
 use crate::experiment::scoring::feature_space::FeatureSpace;
 use crate::experiment::scoring::metric::{Metric, Need};
@@ -131,10 +131,7 @@ fn preset_timesteps(name: Option<&str>) -> usize {
 
 fn preset_learns_sigma(name: Option<&str>) -> bool {
     let preset = name.and_then(presets::arch);
-    preset.is_none_or(|(arch, _)| match arch {
-        Arch::Unet(net) | Arch::SuperRes(net) => net.learn_sigma,
-        Arch::Classifier(_) | Arch::Features(_) => false,
-    })
+    preset.is_none_or(|(arch, _)| arch.answer() == Some(Answer::MeanAndVariance))
 }
 
 /// The steps of `table` (`sample`, `upsample`) against T, the number of steps the net was trained on.

@@ -48,9 +48,10 @@ pub fn check(claims: &[Claim], axes: &[Axis], metrics: &[Metric]) -> Result<()> 
             measured && claim.metric.better().is_some(),
             "{place}: metric = \"{}\" is {}",
             claim.metric.id(),
-            match measured {
-                true => "neither good when high nor when low",
-                false => "not a metric of [eval]",
+            if measured {
+                "neither good when high nor when low"
+            } else {
+                "not a metric of [eval]"
             }
         );
         let keys = |table: &toml::Table| -> Vec<String> {

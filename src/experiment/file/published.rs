@@ -26,9 +26,10 @@ pub fn check(rows: &[Published], axes: &[Axis], metrics: &[Metric]) -> Result<()
         for (key, value) in places {
             let Some((_, values)) = lists.iter().find(|(name, _)| *name == key) else {
                 let names: Vec<&str> = lists.iter().map(|(name, _)| name.as_str()).collect();
-                let names = match names.is_empty() {
-                    true => "which the file has none of".to_string(),
-                    false => format!("which are {}", names.join(", ")),
+                let names = if names.is_empty() {
+                    "which the file has none of".to_string()
+                } else {
+                    format!("which are {}", names.join(", "))
                 };
                 anyhow::bail!("{place}: at.{key} is not one of the axes, {names}");
             };

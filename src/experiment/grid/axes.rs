@@ -44,10 +44,7 @@ impl Axis {
     }
 
     pub fn place(&self) -> &'static str {
-        match self.zipped {
-            true => "[[zip]]",
-            false => "[grid]",
-        }
+        if self.zipped { "[[zip]]" } else { "[grid]" }
     }
 }
 

@@ -40,9 +40,10 @@ impl Cell {
 
     /// `cell 4 (steps=50 scale=0)`, or the experiment's name where there is no grid.
     pub fn title(&self) -> String {
-        match self.at.is_empty() {
-            true => self.spec.name.clone(),
-            false => format!("cell {} ({})", self.index, self.label()),
+        if self.at.is_empty() {
+            self.spec.name.clone()
+        } else {
+            format!("cell {} ({})", self.index, self.label())
         }
     }
 }
@@ -96,9 +97,10 @@ pub fn sweep(text: &str, set: &[String], only: &[String]) -> Result<Sweep> {
         cell.spec.claim.clear();
         let prefix = cell.title();
         let checked = cell.spec.check();
-        match axes.is_empty() {
-            true => checked?,
-            false => checked.with_context(|| prefix)?,
+        if axes.is_empty() {
+            checked?
+        } else {
+            checked.with_context(|| prefix)?
         }
         cells.push(cell);
     }
@@ -156,9 +158,10 @@ fn override_value(table: &mut toml::Table, text: &str) -> Result<()> {
                 "`{key}` is an axis of {} with {} values\nhint: to run one slice, use `--only {key}={one}`; to replace the axis, use {}",
                 axis.place(),
                 values.len(),
-                match axis.zipped {
-                    true => "an editor: lists of [[zip]] move together".to_string(),
-                    false => format!("`--set grid.{key}=[{text}]`"),
+                if axis.zipped {
+                    "an editor: lists of [[zip]] move together".to_string()
+                } else {
+                    format!("`--set grid.{key}=[{text}]`")
                 },
             );
         }
@@ -217,9 +220,10 @@ fn keep(cells: &mut Vec<Cell>, axes: &[Axis], text: &str) -> Result<()> {
     let lists = axes.iter().flat_map(|axis| &axis.lists);
     let Some((_, values)) = lists.clone().find(|(name, _)| name == key) else {
         let names: Vec<String> = lists.map(|(name, _)| format!("`{name}`")).collect();
-        match names.is_empty() {
-            true => bail!("the file has no [grid]"),
-            false => bail!("`{key}` is no axis; the axes are {}", names.join(", ")),
+        if names.is_empty() {
+            bail!("the file has no [grid]")
+        } else {
+            bail!("`{key}` is no axis; the axes are {}", names.join(", "))
         }
     };
     let mut wanted = Vec::new();
@@ -269,9 +273,10 @@ fn check_deltas(report: &ReportOptions, axes: &[Axis]) -> Result<()> {
     ensure!(
         names.contains(&key.as_str()),
         "report.deltas = \"{key}\" is not an axis ({})",
-        match names.is_empty() {
-            true => "there is none".to_string(),
-            false => names.join(", "),
+        if names.is_empty() {
+            "there is none".to_string()
+        } else {
+            names.join(", ")
         }
     );
     Ok(())
@@ -284,9 +289,12 @@ fn check_charts(charts: &[Chart], axes: &[Axis], metrics: &[Metric]) -> Result<(
         .flat_map(|axis| axis.lists.iter().map(|(name, _)| name.as_str()))
         .collect();
     let metrics: Vec<&str> = metrics.iter().map(|metric| metric.id()).collect();
-    let list = |names: &[&str]| match names.is_empty() {
-        true => "none here".to_string(),
-        false => names.join(", "),
+    let list = |names: &[&str]| {
+        if names.is_empty() {
+            "none here".to_string()
+        } else {
+            names.join(", ")
+        }
     };
     for (n, chart) in charts.iter().enumerate() {
         let place = format!("[[chart]] {}", n + 1);

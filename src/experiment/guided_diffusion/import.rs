@@ -46,9 +46,10 @@ pub fn import(flags: &str, there: &dyn Fn(&Path) -> bool) -> Result<String> {
             _ => "imported".to_string(),
         },
         model,
-        guidance: match guided {
-            true => Some(guidance(&flags, there)?),
-            false => None,
+        guidance: if guided {
+            Some(guidance(&flags, there)?)
+        } else {
+            None
         },
         sample: Some(sample(&flags)?),
         ..Experiment::default()

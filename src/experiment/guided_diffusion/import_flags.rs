@@ -74,9 +74,10 @@ pub(crate) fn unet(flags: &Flags, resolution: usize, channel_mult: Vec<f64>) -> 
             None => flags.count("num_heads", 1)?,
         },
         channels_per_head: per_head,
-        qkv_order: match flags.flag("use_new_attention_order")? {
-            true => QkvOrder::New,
-            false => QkvOrder::Legacy,
+        qkv_order: if flags.flag("use_new_attention_order")? {
+            QkvOrder::New
+        } else {
+            QkvOrder::Legacy
         },
         adagn: flags.flag("use_scale_shift_norm")?,
         updown: flags.flag("resblock_updown")?,
@@ -137,9 +138,10 @@ pub(crate) fn weights(flags: &Flags, name: &str, there: &dyn Fn(&Path) -> bool) 
 pub(crate) fn sample(flags: &Flags) -> Result<Sample> {
     let respacing = flags.text("timestep_respacing");
     Ok(Sample {
-        sampler: match flags.flag("use_ddim")? {
-            true => Sampler::Ddim,
-            false => Sampler::Ddpm,
+        sampler: if flags.flag("use_ddim")? {
+            Sampler::Ddim
+        } else {
+            Sampler::Ddpm
         },
         steps: match (respacing, respacing.parse()) {
             ("", _) => Steps::Count(flags.count("diffusion_steps", 1)?),

@@ -27,9 +27,10 @@ pub(crate) fn table(flags: &Flags, there: &dyn Fn(&Path) -> bool) -> Result<Stri
     let drawn = sample(flags)?;
     let upsample = Upsample {
         // A net that was trained here says itself what it is.
-        preset: match checkpoint.extension().is_some_and(|e| e == "safetensors") {
-            true => None,
-            false => Some(preset(flags)?),
+        preset: if checkpoint.extension().is_some_and(|e| e == "safetensors") {
+            None
+        } else {
+            Some(preset(flags)?)
         },
         checkpoint,
         sampler: drawn.sampler,

@@ -1,4 +1,5 @@
-//! Architectures as data: every option of the ADM nets ("Diffusion Models Beat GANs on Image Synthesis", and its release).
+//! Architectures as data: every option of the ADM nets ("Diffusion Models Beat GANs on Image Synthesis", arXiv:2105.05233, and
+//! its release).
 
 use serde::{Deserialize, Serialize};
 
@@ -111,7 +112,91 @@ pub enum Arch {
     Features(FeatureArch),
 }
 
+/// What a net is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// Noise to images.
+    Denoise,
+    /// Noise and small images to large ones.
+    Upsample,
+    /// Noisy images to classes.
+    Classify,
+    /// Clean images to features.
+    Describe,
+}
+
+/// What the output channels of a denoiser hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// As many as the image has: the noise, or x0.
+    Mean,
+    /// Twice as many: the same, then the variance.
+    MeanAndVariance,
+}
+
+impl UnetArch {
+    pub fn answer(&self) -> Answer {
+        if self.learn_sigma {
+            Answer::MeanAndVariance
+        } else {
+            Answer::Mean
+        }
+    }
+}
+
 impl Arch {
+    pub fn task(&self) -> Task {
+        match self {
+            Arch::Unet(_) => Task::Denoise,
+            Arch::SuperRes(_) => Task::Upsample,
+            Arch::Classifier(_) => Task::Classify,
+            Arch::Features(_) => Task::Describe,
+        }
+    }
+
+    /// Pixels a side of the images that the net takes, or that a feature net resizes them to.
+    pub fn resolution(&self) -> usize {
+        match self {
+            Arch::Unet(net) | Arch::SuperRes(net) => net.trunk.resolution,
+            Arch::Classifier(net) => net.trunk.resolution,
+            Arch::Features(net) => net.resolution,
+        }
+    }
+
+    /// How many classes the net must be told or tells apart; none for an unconditional denoiser.
+    pub fn classes(&self) -> Option<usize> {
+        match self {
+            Arch::Unet(net) | Arch::SuperRes(net) => net.classes,
+            Arch::Classifier(net) => Some(net.classes),
+            Arch::Features(net) => Some(net.classes),
+        }
+    }
+
+    /// None for nets without levels of blocks.
+    pub fn trunk(&self) -> Option<&Trunk> {
+        match self {
+            Arch::Unet(net) | Arch::SuperRes(net) => Some(&net.trunk),
+            Arch::Classifier(net) => Some(&net.trunk),
+            Arch::Features(_) => None,
+        }
+    }
+
+    /// Pixels a side of the small images that a super-resolution net enlarges.
+    pub fn low_resolution(&self) -> Option<usize> {
+        match self {
+            Arch::SuperRes(net) => net.low_resolution,
+            Arch::Unet(_) | Arch::Classifier(_) | Arch::Features(_) => None,
+        }
+    }
+
+    /// None for nets that do not denoise.
+    pub fn answer(&self) -> Option<Answer> {
+        match self {
+            Arch::Unet(net) | Arch::SuperRes(net) => Some(net.answer()),
+            Arch::Classifier(_) | Arch::Features(_) => None,
+        }
+    }
+
     /// What the net is called in messages.
     pub fn title(&self) -> &'static str {
         match self {

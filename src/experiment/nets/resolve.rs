@@ -13,7 +13,7 @@ pub fn resolve(model: &Model, card: Option<&Card>) -> Result<(Arch, Option<Proce
     let (mut arch, mut process) = match (card, preset) {
         (Some(card), Some((arch, _))) => {
             let mut plain = arch;
-            set_resolution(&mut plain, resolution(&card.arch));
+            set_resolution(&mut plain, card.arch.resolution());
             // A net trained by this very file has the file's changes in its card.
             let mut changed = plain.clone();
             change(&mut changed, &model.arch)?;
@@ -35,9 +35,9 @@ pub fn resolve(model: &Model, card: Option<&Card>) -> Result<(Arch, Option<Proce
     if let Some(asked) = model.resolution {
         match card {
             Some(_) => ensure!(
-                asked == resolution(&arch),
+                asked == arch.resolution(),
                 "model.resolution = {asked}, and the checkpoint was trained at {}",
-                resolution(&arch)
+                arch.resolution()
             ),
             None => set_resolution(&mut arch, asked),
         }
@@ -92,14 +92,6 @@ fn by_name(name: &str) -> Result<(Arch, Process)> {
 fn put<T: Clone>(value: &mut T, change: Option<T>) {
     if let Some(change) = change {
         *value = change;
-    }
-}
-
-fn resolution(arch: &Arch) -> usize {
-    match arch {
-        Arch::Unet(net) | Arch::SuperRes(net) => net.trunk.resolution,
-        Arch::Classifier(net) => net.trunk.resolution,
-        Arch::Features(net) => net.resolution,
     }
 }
 

@@ -2,27 +2,19 @@
 
 use crate::io::disk::write_atomic;
 use crate::io::image::jpeg;
+use crate::io::image::pixels::{MEMORY_LIMIT, SIDE_LIMIT};
 use anyhow::{Context, Result, ensure};
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{DynamicImage, ExtendedColorType, ImageEncoder, ImageReader, Limits};
 use std::io::Cursor;
 use std::path::Path;
 
-/// The largest side, and the most bytes a decoder may take: larger claims are refused before they are allocated.
-pub(crate) const SIDE_LIMIT: u32 = 20_000;
-pub(crate) const MEMORY_LIMIT: u64 = 1 << 30;
+pub use crate::io::image::pixels::Rgb8;
+
 const FILE_LIMIT: u64 = 512 << 20;
 
 /// What a JPEG begins with.
 const JPEG: &[u8] = b"\xff\xd8\xff";
-
-/// An RGB picture of bytes, [h, w, 3].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rgb8 {
-    pub w: usize,
-    pub h: usize,
-    pub data: Vec<u8>,
-}
 
 /// True where `head` begins a picture of a kind that is read.
 pub fn recognise(head: &[u8]) -> bool {
@@ -109,4 +101,14 @@ pub fn encode_png(pixels: &[u8], w: usize, h: usize) -> Result<Vec<u8>> {
 pub fn write_png(path: &Path, pixels: &[u8], w: usize, h: usize) -> Result<()> {
     let bytes = encode_png(pixels, w, h).with_context(|| format!("writing {}", path.display()))?;
     write_atomic(path, |out| Ok(out.write_all(&bytes)?))
+}
+
+impl Rgb8 {
+    /// Writes the image as PNG, whole or not at all.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        write_png(path, &self.data, self.w, self.h)
+    }
 }

@@ -1,6 +1,6 @@
 //! JPEG to RGB bytes as Pillow decodes it, to the bit: the same integer arithmetic as its libjpeg-turbo.
 
-use crate::io::image::file::{MEMORY_LIMIT, Rgb8, SIDE_LIMIT};
+use crate::io::image::pixels::{MEMORY_LIMIT, Rgb8, SIDE_LIMIT};
 use anyhow::{Result, bail, ensure};
 use libjpeg_turbo_rs::{DecodeLimits, Decoder, PixelFormat};
 use std::panic::{AssertUnwindSafe, catch_unwind};

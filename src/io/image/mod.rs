@@ -2,3 +2,4 @@
 
 pub mod file;
 pub(crate) mod jpeg;
+pub mod pixels;

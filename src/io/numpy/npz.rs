@@ -210,6 +210,20 @@ impl Npz {
     }
 }
 
+/// Reads every entry to its end.
+///
+/// # Errors
+/// Where the archive is cut off, an entry's bytes do not have their checksum, or no file of this name can be read.
+pub fn verify(path: &Path) -> Result<()> {
+    let mut file = Npz::open(path)?;
+    let mut block = vec![0; 1 << 18];
+    for k in 0..file.archive.len() {
+        let mut entry = file.archive.by_index(k)?;
+        while entry.read(&mut block)? > 0 {}
+    }
+    Ok(())
+}
+
 /// How far a covariance may be from symmetric, as a part of its largest value; sums in f32 are far closer.
 const ASYMMETRY: f64 = 1e-4;
 

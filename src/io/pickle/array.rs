@@ -2,7 +2,7 @@
 
 use crate::io::numpy::npy::{self, Header};
 use crate::io::numpy::npz::Array;
-use crate::io::pickle::reader::{Id, Node, Pickle};
+use crate::io::pickle::values::{Id, Node, Pickle};
 use anyhow::{Context, Result, bail, ensure};
 use std::borrow::Cow;
 

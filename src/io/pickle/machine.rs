@@ -1,6 +1,8 @@
-//! The machine that reads a pickle's instructions and pushes plain values where Python would call something.
+//! Python pickles (protocols 2 to 5), read as data: names are looked up in a short list, and where Python would call
+//! something a plain value is pushed.
 
-use crate::io::pickle::reader::{self, Ended, Id, Node, Pickle};
+use crate::io::pickle::names::allowed;
+use crate::io::pickle::values::{Ended, Id, Node, Pickle};
 use anyhow::{Context, Result, bail, ensure};
 use std::collections::HashMap;
 
@@ -10,33 +12,36 @@ const STEPS_LIMIT: usize = 1 << 22;
 /// Bytes of a module or class name.
 const NAME_LIMIT: usize = 1 << 10;
 
-/// Runs up to the pickle's end.
-pub(crate) fn run(source: &[u8]) -> Result<Pickle<'_>> {
-    let mut machine = Machine {
-        source,
-        at: 0,
-        nodes: Vec::new(),
-        stack: Vec::new(),
-        marks: Vec::new(),
-        memo: HashMap::new(),
-        copied: 0,
-    };
-    for _ in 0..STEPS_LIMIT {
-        let at = machine.at;
-        let op = machine.byte()?;
-        if op == b'.' {
-            return Ok(Pickle {
-                root: machine.pop()?,
-                nodes: machine.nodes,
-                length: machine.at,
-            });
+impl<'a> Pickle<'a> {
+    /// Reads the pickle that `source` begins with. Memory is bounded by `STEPS_LIMIT`; text and bytes stay in
+    /// `source`.
+    pub fn read(source: &'a [u8]) -> Result<Pickle<'a>> {
+        let mut machine = Machine {
+            source,
+            at: 0,
+            nodes: Vec::new(),
+            stack: Vec::new(),
+            marks: Vec::new(),
+            memo: HashMap::new(),
+            copied: 0,
+        };
+        for _ in 0..STEPS_LIMIT {
+            let at = machine.at;
+            let op = machine.byte()?;
+            if op == b'.' {
+                return Ok(Pickle {
+                    root: machine.pop()?,
+                    nodes: machine.nodes,
+                    length: machine.at,
+                });
+            }
+            machine.step(op).map_err(|e| match e.is::<Ended>() {
+                true => e,
+                false => e.context(format!("its pickle is refused at byte {at}")),
+            })?;
         }
-        machine.step(op).map_err(|e| match e.is::<Ended>() {
-            true => e,
-            false => e.context(format!("its pickle is refused at byte {at}")),
-        })?;
+        bail!("its pickle takes more than the {STEPS_LIMIT} steps that are read")
     }
-    bail!("its pickle takes more than the {STEPS_LIMIT} steps that are read")
 }
 
 struct Machine<'a> {
@@ -86,11 +91,11 @@ impl<'a> Machine<'a> {
             b'a' | b'e' | b's' | b'u' => self.fill(op)?,
             b'c' => {
                 let (module, name) = (self.line()?, self.line()?);
-                self.push(Node::Global(reader::allowed(module, name)?));
+                self.push(Node::Global(allowed(module, name)?));
             }
             0x93 => {
                 let (name, module) = (self.pop_text()?, self.pop_text()?);
-                self.push(Node::Global(reader::allowed(module, name)?));
+                self.push(Node::Global(allowed(module, name)?));
             }
             b'R' | 0x81 => {
                 let (with, what) = (self.pop()?, self.pop()?);

@@ -2,4 +2,5 @@
 
 pub(crate) mod array;
 pub(crate) mod machine;
-pub(crate) mod reader;
+pub(crate) mod names;
+pub(crate) mod values;

@@ -1,8 +1,8 @@
 //! Torch's container from before 1.6: five pickles (magic, protocol, system, object, keys), then the storages end to end.
 
-use crate::io::pickle::reader::{Ended, Node, Pickle};
+use crate::io::pickle::values::{Ended, Node, Pickle};
 use crate::io::stored::Span;
-use crate::io::torch::file::{self, Opened, PICKLE_LIMIT, Storage};
+use crate::io::torch::opened::{Opened, PICKLE_LIMIT, Storage, storage};
 use anyhow::{Context, Result, bail, ensure};
 use std::collections::HashMap;
 use std::fs::File;
@@ -126,7 +126,7 @@ fn lengths(object: &Pickle) -> Result<HashMap<String, (u64, u64)>> {
     let mut lengths = HashMap::new();
     for node in object.nodes() {
         if let Node::Persistent(described) = node {
-            let storage = file::storage(object, *described)?;
+            let storage = storage(object, *described)?;
             let length = (storage.count, storage.bytes()?);
             let other = lengths.insert(storage.key.to_string(), length);
             ensure!(

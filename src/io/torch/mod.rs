@@ -2,5 +2,6 @@
 
 pub(crate) mod file;
 pub(crate) mod legacy;
+pub(crate) mod opened;
 pub(crate) mod state_dict;
 pub(crate) mod zip;

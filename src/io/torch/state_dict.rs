@@ -1,8 +1,10 @@
 //! The dictionary of tensors in a torch file's object: the whole, or the part that a key names.
 
-use crate::io::pickle::reader::{Id, Node, Pickle, SCRIPTED};
+use crate::io::pickle::names::SCRIPTED;
+use crate::io::pickle::values::{Id, Node, Pickle};
 use crate::io::stored::Stored;
-use crate::io::torch::file::{self, Place};
+use crate::io::torch::file;
+use crate::io::torch::opened::Place;
 use anyhow::{Result, bail, ensure};
 
 /// Dictionaries within dictionaries, and values that are visited: a file whose values hold each other has no end.

@@ -2,7 +2,7 @@
 
 use crate::io::numpy::npz::MOST_DEFLATED;
 use crate::io::stored::Span;
-use crate::io::torch::file::{Opened, PICKLE_LIMIT, Storage};
+use crate::io::torch::opened::{Opened, PICKLE_LIMIT, Storage};
 use anyhow::{Context, Result, bail, ensure};
 use std::fs::File;
 use std::io::{BufReader, Read};

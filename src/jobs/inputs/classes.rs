@@ -3,7 +3,6 @@
 use crate::data::labels::{classes, imagenet};
 use crate::diffusion::random::labels::Rule;
 use crate::experiment::file::experiment::{Class, ClassRule, Classes, Experiment};
-use crate::experiment::nets::arch::Arch;
 use crate::experiment::nets::resolve::resolve;
 use anyhow::{Context, Result, ensure};
 
@@ -62,11 +61,7 @@ fn classes_of(spec: &Experiment) -> Result<Option<usize>> {
     if model.preset.is_none() {
         return Ok(None);
     }
-    Ok(match resolve(&model, None)?.0 {
-        Arch::Unet(net) | Arch::SuperRes(net) => net.classes,
-        Arch::Classifier(net) => Some(net.classes),
-        Arch::Features(_) => None,
-    })
+    Ok(resolve(&model, None)?.0.classes())
 }
 
 /// Only safetensors files, and nets that are trained here, say what their classes are called.

@@ -1,12 +1,15 @@
 //! Files that jobs read, by what is in them: their sha256 reaches the key, their paths do not.
 
 use crate::experiment::catalogue::{self, SCHEME};
+use crate::experiment::file::experiment::Eval;
 use crate::experiment::key::{digest_file, hex};
+use crate::experiment::scoring::feature_space::FeatureSpace;
 use anyhow::{Context, Result, ensure};
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
-/// A file and the sha256 of what was in it when the job was made.
+/// A file, or a folder of images, and the sha256 of what was in it when the job was made ([`digest_path`]).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pinned {
     pub path: PathBuf,
@@ -47,6 +50,42 @@ pub fn pinned(key: &str, path: &Path) -> Result<Pinned> {
     };
     let path = path.to_path_buf();
     Ok(Pinned { path, digest })
+}
+
+/// `eval.reference`: a file, or for a published network a folder of images too.
+pub fn pinned_reference(path: &Path, eval: &Eval) -> Result<Pinned> {
+    if !path.is_dir() {
+        return pinned("eval.reference", path);
+    }
+    let shown = path.display();
+    ensure!(
+        FeatureSpace::named(&eval.features).is_published(),
+        "eval.reference = \"{shown}\" is a folder, and features of \"{0}\" are compared with a file of statistics\nhint: make one of the folder: `runner reference {shown} --resolution R --count N --weights {1} --out FILE.npz`, with the samples' R",
+        eval.features,
+        eval.weights.display()
+    );
+    let digest = digest_path(path).with_context(|| format!("eval.reference = \"{shown}\""))?;
+    let path = path.to_path_buf();
+    Ok(Pinned { path, digest })
+}
+
+/// What [`Pinned::digest`] is: sha256 of a file, or of the sha256 of every file below a folder, in the order of their
+/// paths. A file's is taken once a process while its size and time of change stay.
+pub fn digest_path(path: &Path) -> Result<String> {
+    if !path.is_dir() {
+        return digest_file(path);
+    }
+    let mut files = Vec::new();
+    for entry in walkdir::WalkDir::new(path).follow_links(true) {
+        let entry = entry.with_context(|| format!("reading {}", path.display()))?;
+        if entry.file_type().is_file() {
+            files.push(entry.into_path());
+        }
+    }
+    files.sort();
+    let digests = files.par_iter().map(|file| digest_file(file));
+    let digests: Vec<String> = digests.collect::<Result<_>>()?;
+    Ok(hex(&Sha256::digest(digests.concat())))
 }
 
 /// `train.data`: a file by its bytes; a folder by the names and sizes in it; `shapes`, made by rule, by its name alone.

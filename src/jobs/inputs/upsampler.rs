@@ -1,6 +1,6 @@
 //! Which samples a super-resolution net can enlarge: those of its own small size, labelled with its own classes.
 
-use crate::experiment::nets::arch::Arch;
+use crate::experiment::nets::arch::{Arch, Task};
 use crate::experiment::nets::resolve::resolve;
 use crate::io::checkpoint::Checkpoint;
 use crate::jobs::inputs::card::card;
@@ -13,33 +13,33 @@ use anyhow::{Context, Result, bail, ensure};
 /// # Errors
 /// Where the sizes or the classes differ, or `net` is of another kind.
 pub fn check(base: &SampleJob, net: &Net) -> Result<()> {
-    let large = match known(net).context("upsample.checkpoint")? {
-        Some(Arch::SuperRes(large)) => large,
-        Some(other) => bail!(
-            "upsample.checkpoint is a {}, and upsampling needs a super-resolution net",
-            other.title()
-        ),
-        None => return Ok(()),
+    let Some(large) = known(net).context("upsample.checkpoint")? else {
+        return Ok(());
     };
+    ensure!(
+        large.task() == Task::Upsample,
+        "upsample.checkpoint is a {}, and upsampling needs a super-resolution net",
+        large.title()
+    );
     let small = match known(&base.net).context("model")? {
-        Some(Arch::Unet(small)) => small,
+        Some(small) if small.task() == Task::Denoise => small,
         // Another kind is refused where the samples are drawn.
         _ => return Ok(()),
     };
-    let side = small.trunk.resolution;
-    if let Some(low) = large.low_resolution {
+    let side = small.resolution();
+    if let Some(low) = large.low_resolution() {
         ensure!(
             low == side,
             "[upsample] starts from images of {low} pixels a side, and [model] makes them of {side}\nhint: choose a model of {low} pixels, or an upsampler that starts from {side}"
         );
     }
-    let Some(wanted) = large.classes else {
+    let Some(wanted) = large.classes() else {
         return Ok(());
     };
     let guide = base.guidance.as_ref().map(|pull| known(&pull.net));
     let asked = match guide.transpose().context("guidance.checkpoint")?.flatten() {
-        Some(Arch::Classifier(guide)) => Some(guide.classes),
-        _ => small.classes,
+        Some(guide) if guide.task() == Task::Classify => guide.classes(),
+        _ => small.classes(),
     };
     match asked {
         Some(asked) => ensure!(

@@ -2,7 +2,7 @@
 
 use crate::kernels::simd::exp::exp;
 use crate::kernels::simd::lanes::Lanes;
-use crate::kernels::simd::tile::{COLS, Finish, Kernel, Run, Tile, kernel, tiles};
+use crate::kernels::simd::tile::{COLS, Finish, Kernel, Run, Tile, Write, kernel, tiles};
 use crate::kernels::simd::transpose::transpose_all;
 use crate::machine::isa::{Isa, per_isa};
 
@@ -32,7 +32,7 @@ struct Product {
     full: bool,
     out: *mut f32,
     out_step: usize,
-    add: bool,
+    write: Write,
 }
 
 per_isa! {
@@ -128,7 +128,7 @@ impl Head {
                     w_step: p.w_step,
                     out: p.out.add(r * p.out_step),
                     out_step: p.out_step,
-                    add: p.add,
+                    write: p.write,
                     finish: Finish::PLAIN,
                 };
                 kernel(&tile, &[Run { offset: 0, n: p.n }]);
@@ -149,14 +149,14 @@ impl Head {
                 full: true,
                 out,
                 out_step: COLS,
-                add: false,
+                write: Write::Replace,
             };
             self.multiply::<1>(rows, product);
         }
     }
 
     /// `out [l][wide] += x [l][32] w [32][wide]`
-    unsafe fn accumulate(&self, x: *const f32, w: *const f32, out: *mut f32, add: bool) {
+    unsafe fn accumulate(&self, x: *const f32, w: *const f32, out: *mut f32, write: Write) {
         for c in (0..self.wide()).step_by(COLS) {
             // SAFETY: as for `multiply`; rows of `w` and `out` are `wide` long.
             unsafe {
@@ -169,7 +169,7 @@ impl Head {
                     full: self.wide() - c > 16,
                     out: out.add(c),
                     out_step: self.wide(),
-                    add,
+                    write,
                 };
                 self.multiply::<COLS>(self.l, product);
             }
@@ -261,8 +261,13 @@ impl Head {
                 }
                 transpose_all(isa, (g, COLS), (d, COLS), (g_rows, wide), true);
                 transpose_all(isa, (q, COLS), (d, COLS), (q_rows, wide), true);
-                self.accumulate(p, g_rows, dv, first > 0);
-                self.accumulate(dp, q_rows, dk, first > 0);
+                let write = if first > 0 {
+                    Write::Add
+                } else {
+                    Write::Replace
+                };
+                self.accumulate(p, g_rows, dv, write);
+                self.accumulate(dp, q_rows, dk, write);
             }
             transpose_all(isa, (dk, wide), (l, d), (grads[1], l), false);
             transpose_all(isa, (dv, wide), (l, d), (grads[2], l), false);

@@ -3,7 +3,7 @@
 use super::layout::{Geometry, Images, Spec};
 use super::store::Output;
 use super::weights::Weights;
-use crate::kernels::simd::tile::{COLS, Finish, Kernel, Run, Tile, kernel, tiles};
+use crate::kernels::simd::tile::{COLS, Finish, Kernel, Run, Tile, Write, kernel, tiles};
 use crate::machine::flush::Flush;
 use crate::machine::isa::Isa;
 use crate::machine::scratch::{Line, Ptr, ZERO, with_scratch};
@@ -38,9 +38,10 @@ impl Cut {
             _ => 1,
         };
         let tasks = blocks * n.div_ceil(group);
-        let split = match tasks < threads {
-            true => (2 * threads / tasks).clamp(1, panels),
-            false => 1,
+        let split = if tasks < threads {
+            (2 * threads / tasks).clamp(1, panels)
+        } else {
+            1
         };
         Cut {
             rows,
@@ -144,7 +145,7 @@ impl Pass<'_> {
                         let x = packed.add(i * image + g.out_row(r));
                         self.rows(x, m, p, &runs, sums);
                         let start = (r0 + r) * g.ow;
-                        self.out.store(first + i, p, start, sums, m * g.ow);
+                        self.out.store(first + i, p, start..start + m * g.ow, sums);
                     }
                 }
             }
@@ -189,7 +190,7 @@ impl Pass<'_> {
                         w_step: if full { 32 } else { 16 },
                         out: sums.add((r * g.ow + c) * COLS),
                         out_step: COLS,
-                        add: false,
+                        write: Write::Replace,
                         finish: Finish::PLAIN,
                     };
                     (self.kernel)(&tile, runs);

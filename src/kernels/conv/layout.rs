@@ -57,12 +57,11 @@ pub struct Geometry {
 
 impl Geometry {
     pub fn new(spec: Spec, h: usize, w: usize) -> Geometry {
-        let (oh, ow) = spec.out(h, w);
-        Geometry::of_output(spec, h, w, oh, ow)
+        Geometry::of_output(spec, (h, w), spec.out(h, w))
     }
 
     /// The geometry of an output of any size: what lies outside the image is zero.
-    pub fn of_output(spec: Spec, h: usize, w: usize, oh: usize, ow: usize) -> Geometry {
+    pub fn of_output(spec: Spec, (h, w): (usize, usize), (oh, ow): (usize, usize)) -> Geometry {
         let phase = ((ow - 1) * spec.stride + spec.kw).div_ceil(spec.stride);
         Geometry {
             spec,

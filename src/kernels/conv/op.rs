@@ -150,9 +150,10 @@ impl Conv2d {
         let spec = self.spec(x.shape(), w.shape())?;
         let (n, _, h, wd) = x.dims4()?;
         let dy = View::of(dy)?;
-        let dx = match x.track_op() {
-            true => Some(self.input_grad(spec, (n, h, wd), &View::of(w)?, &dy)?),
-            false => None,
+        let dx = if x.track_op() {
+            Some(self.input_grad(spec, (n, h, wd), &View::of(w)?, &dy)?)
+        } else {
+            None
         };
         if !w.track_op() {
             return Ok((dx, None));
@@ -164,9 +165,10 @@ impl Conv2d {
             h,
             w: wd,
         };
-        let images = match pointwise::fits(&spec) {
-            true => pointwise::fold(images),
-            false => images,
+        let images = if pointwise::fits(&spec) {
+            pointwise::fold(images)
+        } else {
+            images
         };
         let mut dw = unfilled(w.elem_count());
         weight_grad(self.isa, spec, images, &dy, &mut dw);
@@ -314,9 +316,10 @@ impl CustomOp3 for Conv2d {
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let dy = dy.contiguous()?;
         let (dx, dw) = self.backward(x, w, &dy)?;
-        let db = match bias.track_op() {
-            true => Some(bias_grad(&dy)?),
-            false => None,
+        let db = if bias.track_op() {
+            Some(bias_grad(&dy)?)
+        } else {
+            None
         };
         Ok((dx, dw, db))
     }

@@ -3,7 +3,7 @@
 use super::layout::{Images, Spec};
 use super::store::Output;
 use super::weights::Weights;
-use crate::kernels::simd::tile::{COLS, Finish, ROWS, Run, Tile, kernel, tiles};
+use crate::kernels::simd::tile::{COLS, Finish, ROWS, Run, Tile, Write, kernel, tiles};
 use crate::machine::flush::Flush;
 use crate::machine::scratch::{Ptr, with_scratch};
 use rayon::prelude::*;
@@ -19,12 +19,13 @@ pub fn fits(spec: &Spec) -> bool {
 /// The same pixels as rows of at most 192, for the gradient of the weights: their arrangement does not matter to it.
 pub fn fold(x: Images) -> Images {
     let plane = x.h * x.w;
-    let w = match plane <= 192 {
-        true => plane,
-        false => (16..=192)
+    let w = if plane <= 192 {
+        plane
+    } else {
+        (16..=192)
             .rev()
             .find(|w| plane.is_multiple_of(*w))
-            .unwrap_or(plane),
+            .unwrap_or(plane)
     };
     Images {
         h: plane / w,
@@ -116,7 +117,7 @@ impl Pass<'_> {
                     w_step: COLS,
                     out: sums,
                     out_step: COLS,
-                    add: false,
+                    write: Write::Replace,
                     finish: Finish::PLAIN,
                 };
                 kernel(&tile, &[run]);

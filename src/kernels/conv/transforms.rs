@@ -99,7 +99,7 @@ unsafe fn output<V: Lanes>(
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{input, output};
+    use crate::kernels::conv::transforms::{input, output};
     use std::arch::x86_64::{__m256, __m512};
 
     #[target_feature(enable = "avx512f")]

@@ -1,7 +1,7 @@
 //! The gradient of the weights: the same repacked rows, the reduction now running over pixels.
 
 use super::layout::{Geometry, Images, Spec};
-use crate::kernels::simd::tile::{COLS, Finish, Kernel, Run, Tile, kernel};
+use crate::kernels::simd::tile::{COLS, Finish, Kernel, Run, Tile, Write, kernel};
 use crate::kernels::simd::transpose::{Block, transpose};
 use crate::machine::flush::Flush;
 use crate::machine::isa::Isa;
@@ -93,7 +93,12 @@ impl Pass<'_> {
                 for p in panels.clone() {
                     self.pack_grad(image, p, r0, rows, pixels);
                     let at = (part * self.panels + p) * panel_size(g);
-                    self.reduce(buffer, rows, pixels, sums.at(at), step > first);
+                    let write = if step > first {
+                        Write::Add
+                    } else {
+                        Write::Replace
+                    };
+                    self.reduce(buffer, rows, pixels, sums.at(at), write);
                 }
             }
         });
@@ -137,7 +142,7 @@ impl Pass<'_> {
         rows: usize,
         pixels: *const f32,
         sums: *mut f32,
-        add: bool,
+        write: Write,
     ) {
         let g = &self.g;
         let taps = g.spec.taps();
@@ -163,7 +168,7 @@ impl Pass<'_> {
                             w_step: COLS,
                             out: sums.add(((b * taps + tap) * 16 + c) * COLS),
                             out_step: COLS,
-                            add,
+                            write,
                             finish: Finish::PLAIN,
                         };
                         (self.kernel)(&tile, &runs);

@@ -46,9 +46,10 @@ impl<'a> Weights<'a> {
         let src = self.data[o * self.out_step..].as_ptr();
         let dst = lines.as_mut_ptr() as *mut f32;
         // Taps of neighbouring channels are neighbours when plain: one matrix.
-        let (blocks, cols) = match self.in_step == taps {
-            true => (1, channels * taps),
-            false => (channels, taps),
+        let (blocks, cols) = if self.in_step == taps {
+            (1, channels * taps)
+        } else {
+            (channels, taps)
         };
         for i in 0..blocks {
             // SAFETY: the range was checked above, and lines are written for `cols` columns only.

@@ -6,7 +6,7 @@ use super::layout::{Geometry, Images, Spec};
 use super::store::Output;
 use super::transforms::{self, F, transforms};
 use super::weights::Weights;
-use crate::kernels::simd::tile::{COLS, Finish, Kernel, Run, Tile, kernel, tiles};
+use crate::kernels::simd::tile::{COLS, Finish, Kernel, Run, Tile, Write, kernel, tiles};
 use crate::machine::flush::Flush;
 use crate::machine::scratch::{Line, ZERO, with_scratch};
 use rayon::prelude::*;
@@ -72,10 +72,8 @@ pub fn forward(spec: Spec, x: Images, weights: Weights, out: Output) {
     let (oh, ow) = spec.out(x.h, x.w);
     let g = Geometry::of_output(
         spec,
-        x.h,
-        x.w,
-        oh.next_multiple_of(2),
-        ow.next_multiple_of(2),
+        (x.h, x.w),
+        (oh.next_multiple_of(2), ow.next_multiple_of(2)),
     );
     assert_eq!(x.data.len(), x.n * spec.cin * x.h * x.w);
     let panels = spec.cout.div_ceil(COLS);
@@ -227,7 +225,7 @@ impl Pass<'_> {
                     w_step: 16 * halves,
                     out: out.add(c * COLS),
                     out_step: COLS,
-                    add: false,
+                    write: Write::Replace,
                     finish: Finish::PLAIN,
                 };
                 (self.kernel)(&tile, &runs);
@@ -257,11 +255,10 @@ impl Pass<'_> {
                     }
                 }
             }
-            let start = part.t0 * 2;
-            let pixels = (last - start) * ow;
+            let pixels = part.t0 * 2 * ow..last * ow;
             // SAFETY: the rows belong to this task alone.
             unsafe {
-                self.out.store(part.first + i, p, start * ow, sums, pixels);
+                self.out.store(part.first + i, p, pixels, sums);
             }
         }
     }

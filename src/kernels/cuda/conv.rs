@@ -74,17 +74,19 @@ impl Conv2d {
             bail!("conv2d: with ReLU it has no gradient");
         }
         let problem = self.problem(x.shape(), w.shape())?;
-        let dx = match x.track_op() {
-            true => Some(with([w, dy], |[w, dy]| {
+        let dx = if x.track_op() {
+            Some(with([w, dy], |[w, dy]| {
                 by_type!(w.0, input_grad(w, dy, &problem, x.shape()))
-            })?),
-            false => None,
+            })?)
+        } else {
+            None
         };
-        let dw = match w.track_op() {
-            true => Some(with([x, dy], |[x, dy]| {
+        let dw = if w.track_op() {
+            Some(with([x, dy], |[x, dy]| {
                 by_type!(x.0, weight_grad(x, dy, &problem, w.shape()))
-            })?),
-            false => None,
+            })?)
+        } else {
+            None
         };
         Ok((dx, dw))
     }
@@ -315,11 +317,12 @@ impl CustomOp3 for Conv2d {
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let dy = aligned(dy)?;
         let (dx, dw) = self.backward(x, w, &dy)?;
-        let db = match bias.track_op() {
-            true => Some(with([&dy], |[dy]| {
+        let db = if bias.track_op() {
+            Some(with([&dy], |[dy]| {
                 by_type!(dy.0, bias_grad(dy, bias.shape()))
-            })?),
-            false => None,
+            })?)
+        } else {
+            None
         };
         Ok((dx, dw, db))
     }

@@ -1,6 +1,7 @@
 //! Group normalisation with its affine map and SiLU: one launch forwards, one backwards.
 
 use super::float::{Float, aligned, by_type, device, grid, int, kernel, tensor, view, with};
+use crate::kernels::norm::loops::Activation;
 use candle_core::cuda_backend::cudarc::driver::{CudaView, PushKernelArg};
 use candle_core::{
     CpuStorage, CudaDevice, CudaStorage, CustomOp3, DType, Layout, Result, Shape, Tensor, bail,
@@ -22,12 +23,12 @@ pub fn group_norm(
     groups: usize,
     gain: &Tensor,
     offset: &Tensor,
-    silu: bool,
+    activation: Activation,
 ) -> Result<Tensor> {
     let affine = |t: &Tensor| t.to_dtype(DType::F32)?.contiguous();
     let op = GroupNorm {
         groups,
-        silu,
+        silu: activation == Activation::Silu,
         stats: OnceLock::new(),
     };
     aligned(x)?.apply_op3(&affine(gain)?, &affine(offset)?, op)

@@ -1,6 +1,6 @@
 //! Small matrix products whose sums are taken in one order, so that a row's result does not depend on the other rows.
 
-use crate::kernels::simd::tile::{COLS, Finish, ROWS, Run, Tile, kernel, tiles};
+use crate::kernels::simd::tile::{COLS, Finish, ROWS, Run, Tile, Write, kernel, tiles};
 use crate::kernels::simd::transpose::transpose_all;
 use crate::machine::flush::Flush;
 use crate::machine::isa::Isa;
@@ -46,9 +46,10 @@ pub fn product(
         let panels = n.div_ceil(COLS);
         // SAFETY: `a` is only read, and panels are different columns of `out`.
         let run = |p: usize| unsafe { panel(isa, a.at(0), b, bias, (m, n, k), p, out) };
-        match m * n * k < SMALL {
-            true => (0..panels).for_each(run),
-            false => (0..panels).into_par_iter().for_each(run),
+        if m * n * k < SMALL {
+            (0..panels).for_each(run)
+        } else {
+            (0..panels).into_par_iter().for_each(run)
         }
     });
 }
@@ -93,7 +94,7 @@ unsafe fn panel(
                     w_step: COLS,
                     out: sums,
                     out_step: COLS,
-                    add: false,
+                    write: Write::Replace,
                     finish,
                 };
                 kernel(&tile, &[Run { offset: 0, n: k }]);

@@ -129,17 +129,16 @@ impl CustomOp3 for Linear {
         let dy = dy.contiguous()?;
         let dy = View::of(&dy)?;
         let (dx, dw) = Linear::grads(x, w, &dy)?;
-        let db = match bias.track_op() {
-            true => {
-                let mut sums = vec![0f32; bias.elem_count()];
-                for row in dy.chunks_exact(sums.len().max(1)) {
-                    for (sum, d) in sums.iter_mut().zip(row) {
-                        *sum += d;
-                    }
+        let db = if bias.track_op() {
+            let mut sums = vec![0f32; bias.elem_count()];
+            for row in dy.chunks_exact(sums.len().max(1)) {
+                for (sum, d) in sums.iter_mut().zip(row) {
+                    *sum += d;
                 }
-                Some(tensor(sums, bias.shape())?)
             }
-            false => None,
+            Some(tensor(sums, bias.shape())?)
+        } else {
+            None
         };
         Ok((dx, dw, db))
     }

@@ -1,18 +1,17 @@
-//! A convolution with its bias and ReLU, its weights packed once for the many images that it will see.
+//! A convolution with its bias and its activation, its weights packed once for the many images that it will see.
 
-use super::blocked::{Blocked, Slot, lanes};
+use super::blocked::{Blocked, Slot};
 use super::direct::Direct;
+pub use super::weights::Activation;
 use super::winograd::{self, Winograd};
 use crate::kernels::conv::layout::Spec;
-use crate::kernels::simd::tile::COLS;
 use crate::kernels::view::{View, ours};
-use crate::machine::scratch::{Line, ZERO};
 use candle_core::{Result, Tensor, bail};
 
-/// `x [n, ci, h, w]` convolved, bias added and negative values cut off; forwards only.
+/// `x [n, ci, h, w]` convolved, bias added, and the activation of that; forwards only.
 pub struct Conv {
     pub(super) spec: Spec,
-    relu: bool,
+    activation: Activation,
     body: Body,
 }
 
@@ -33,15 +32,16 @@ impl Conv {
         bias: &Tensor,
         stride: usize,
         padding: (usize, usize),
-        relu: bool,
+        activation: Activation,
     ) -> Result<Conv> {
-        let mut conv = Conv::plain(weight, bias, stride, padding, relu)?;
+        let mut conv = Conv::plain(weight, bias, stride, padding, activation)?;
         if ours(&[weight, bias]) {
             let (weight, bias) = (weight.contiguous()?, bias.contiguous()?);
             let (w, b) = (View::of(&weight)?, View::of(&bias)?);
-            conv.body = match winograd::pays(&conv.spec) {
-                true => Body::Winograd(Winograd::new(conv.spec, &w, &b, relu)),
-                false => Body::Direct(Direct::new(conv.spec, &w, &b, relu)),
+            conv.body = if winograd::pays(&conv.spec) {
+                Body::Winograd(Winograd::new(conv.spec, &w, &b, activation))
+            } else {
+                Body::Direct(Direct::new(conv.spec, &w, &b, activation))
             };
         }
         Ok(conv)
@@ -53,7 +53,7 @@ impl Conv {
         bias: &Tensor,
         stride: usize,
         (pad_y, pad_x): (usize, usize),
-        relu: bool,
+        activation: Activation,
     ) -> Result<Conv> {
         let (cout, cin, kh, kw) = weight.dims4()?;
         if bias.dims() != [cout] {
@@ -76,7 +76,7 @@ impl Conv {
                 pad_y,
                 pad_x,
             },
-            relu,
+            activation,
             body: Body::Plain { weight, bias },
         })
     }
@@ -114,33 +114,22 @@ impl Conv {
             let op = crate::kernels::cuda::conv::Conv2d {
                 stride: s.stride,
                 padding: (s.pad_y, s.pad_x),
-                relu: self.relu,
+                relu: self.activation == Activation::Relu,
                 tf32: false,
             };
             return op.apply(x, weight, Some(bias));
         }
-        let y = match s.pad_y == s.pad_x {
-            true => x.conv2d(weight, s.pad_y, s.stride, 1, 1)?,
-            false => x
-                .pad_with_zeros(2, s.pad_y, s.pad_y)?
+        let y = if s.pad_y == s.pad_x {
+            x.conv2d(weight, s.pad_y, s.stride, 1, 1)?
+        } else {
+            x.pad_with_zeros(2, s.pad_y, s.pad_y)?
                 .pad_with_zeros(3, s.pad_x, s.pad_x)?
-                .conv2d(weight, 0, s.stride, 1, 1)?,
+                .conv2d(weight, 0, s.stride, 1, 1)?
         };
         let y = y.broadcast_add(&bias.reshape((1, s.cout, 1, 1))?)?;
-        if self.relu { y.relu() } else { Ok(y) }
+        match self.activation {
+            Activation::Relu => y.relu(),
+            Activation::None => Ok(y),
+        }
     }
-}
-
-/// Input channels as the weights count them: whole blocks.
-pub(super) fn depth(spec: &Spec) -> usize {
-    spec.cin.next_multiple_of(lanes(spec.cin))
-}
-
-/// Biases of whole panels, zeros after the last.
-pub(super) fn pad_bias(bias: &[f32]) -> Vec<Line> {
-    let mut lines = vec![ZERO; bias.len().next_multiple_of(COLS) / 16];
-    for (i, value) in bias.iter().enumerate() {
-        lines[i / 16].0[i % 16] = *value;
-    }
-    lines
 }

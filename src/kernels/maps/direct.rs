@@ -3,9 +3,9 @@
 //! Only maps that need padding are copied first, row by row, into the task's scratch.
 
 use super::blocked::{Blocked, Slot, lanes};
-use super::conv::{depth, pad_bias};
+use super::weights::{Activation, depth, pad_bias};
 use crate::kernels::conv::layout::Spec;
-use crate::kernels::simd::tile::{COLS, Finish, Kernel, Run, Tile, kernel, tiles};
+use crate::kernels::simd::tile::{COLS, Finish, Kernel, Run, Tile, Write, kernel, tiles};
 use crate::machine::flush::Flush;
 use crate::machine::scratch::{Line, ZERO, with_scratch};
 use rayon::prelude::*;
@@ -26,7 +26,7 @@ pub struct Direct {
 
 impl Direct {
     /// `w [cout, cin, kh, kw]`, `bias [cout]`.
-    pub fn new(spec: Spec, w: &[f32], bias: &[f32], relu: bool) -> Direct {
+    pub fn new(spec: Spec, w: &[f32], bias: &[f32], activation: Activation) -> Direct {
         let (taps, lanes) = (spec.taps(), lanes(spec.cin));
         let k = depth(&spec) * taps;
         let mut lines = vec![ZERO; spec.cout.div_ceil(16) * k];
@@ -51,7 +51,7 @@ impl Direct {
             spec,
             w: lines,
             bias: pad_bias(bias),
-            relu,
+            relu: activation == Activation::Relu,
         }
     }
 
@@ -108,9 +108,10 @@ impl<'a> Pass<'a> {
             _ => 1,
         };
         let (tasks, panels) = (strips * x.n.div_ceil(group), spec.cout.div_ceil(COLS));
-        let split = match tasks < threads {
-            true => (2 * threads / tasks).clamp(1, panels),
-            false => 1,
+        let split = if tasks < threads {
+            (2 * threads / tasks).clamp(1, panels)
+        } else {
+            1
         };
         let runs = (0..x.blocks()).flat_map(|b| {
             (0..spec.kh).map(move |ky| Run {
@@ -162,9 +163,10 @@ impl<'a> Pass<'a> {
                 for i in 0..images {
                     // SAFETY: the image lies in scratch or in the maps, and its rows belong to this task alone.
                     unsafe {
-                        let x = match self.padded {
-                            true => buffer.add(i * size).cast_const(),
-                            false => self.x.data().as_ptr().add((first + i) * size),
+                        let x = if self.padded {
+                            buffer.add(i * size).cast_const()
+                        } else {
+                            self.x.data().as_ptr().add((first + i) * size)
                         };
                         self.panel(first + i, p, x, start, rows);
                     }
@@ -211,9 +213,10 @@ impl<'a> Pass<'a> {
             relu: self.conv.relu,
         };
         // Where rows follow each other without a gap, they are one long row.
-        let (lines, pixels) = match spec.kw == 1 && spec.stride == 1 {
-            true => (1, rows * out.w),
-            false => (rows, out.w),
+        let (lines, pixels) = if spec.kw == 1 && spec.stride == 1 {
+            (1, rows * out.w)
+        } else {
+            (rows, out.w)
         };
         for line in 0..lines {
             let y = start + line;
@@ -229,7 +232,7 @@ impl<'a> Pass<'a> {
                         w_step: if full { 32 } else { 16 },
                         out: out.at(image, p * 2, y * out.w + c),
                         out_step: 16,
-                        add: false,
+                        write: Write::Replace,
                         finish,
                     };
                     (self.kernel)(&tile, &self.runs);

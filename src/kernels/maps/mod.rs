@@ -10,7 +10,8 @@ mod direct;
 mod pools;
 pub mod stack;
 mod transforms;
+mod weights;
 mod winograd;
 
-pub use conv::Conv;
+pub use conv::{Activation, Conv};
 pub use stack::{Maps, Stack};

@@ -23,9 +23,10 @@ enum Kind {
 impl Maps {
     /// x [n, c, h, w]: in the kernels' layout where it is f32 on the CPU, as it is elsewhere.
     pub fn new(x: &Tensor) -> Result<Maps> {
-        match ours(&[x]) {
-            true => Maps::on(x, Isa::best()),
-            false => Ok(Maps::plain(x)),
+        if ours(&[x]) {
+            Maps::on(x, Isa::best())
+        } else {
+            Ok(Maps::plain(x))
         }
     }
 

@@ -113,12 +113,11 @@ unsafe fn input_body<V: Lanes>(job: &Input) {
             let y = ((job.top + ty) * OUT).wrapping_sub(job.pad_y);
             let x = (tx * OUT).wrapping_sub(job.pad_x);
             let inside = y < job.h && x < job.w && y + SIDE <= job.h && x + SIDE <= job.w;
-            let (src, row) = match inside {
-                true => (&job.x[(y * job.w + x) * 16..], job.w * 16),
-                false => {
-                    gather(job, y, x, &mut edge);
-                    (&edge[..], SIDE * 16)
-                }
+            let (src, row) = if inside {
+                (&job.x[(y * job.w + x) * 16..], job.w * 16)
+            } else {
+                gather(job, y, x, &mut edge);
+                (&edge[..], SIDE * 16)
             };
             // SAFETY: six rows of six pixels are there, and the tile's places in `v`.
             unsafe {

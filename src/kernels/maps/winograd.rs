@@ -3,10 +3,10 @@
 //! Pixels -> V[frequency][channel block][tile][16] -> one small matrix product a frequency -> M -> pixels.
 
 use super::blocked::{Blocked, Slot};
-use super::conv::{depth, pad_bias};
 use super::transforms::{self, F, Input, OUT, Output};
+use super::weights::{Activation, depth, pad_bias};
 use crate::kernels::conv::layout::Spec;
-use crate::kernels::simd::tile::{COLS, Finish, Kernel, Run, Tile, kernel, tiles};
+use crate::kernels::simd::tile::{COLS, Finish, Kernel, Run, Tile, Write, kernel, tiles};
 use crate::machine::flush::Flush;
 use crate::machine::scratch::{Line, ZERO, with_scratch};
 use rayon::prelude::*;
@@ -32,7 +32,7 @@ pub struct Winograd {
 
 impl Winograd {
     /// `w [cout, cin, 3, 3]`, `bias [cout]`.
-    pub fn new(spec: Spec, w: &[f32], bias: &[f32], relu: bool) -> Winograd {
+    pub fn new(spec: Spec, w: &[f32], bias: &[f32], activation: Activation) -> Winograd {
         let k = depth(&spec);
         let mut u = vec![ZERO; spec.cout.div_ceil(16) * k * F];
         u.par_chunks_mut(2 * k * F)
@@ -53,7 +53,7 @@ impl Winograd {
             spec,
             u,
             bias: pad_bias(bias),
-            relu,
+            relu: activation == Activation::Relu,
         }
     }
 
@@ -218,7 +218,7 @@ impl<'a> Pass<'a> {
                     w_step: 16 * halves,
                     out: m.add(c * COLS),
                     out_step: COLS,
-                    add: false,
+                    write: Write::Replace,
                     finish: Finish::PLAIN,
                 };
                 (self.kernel)(&tile, &runs);

@@ -1,5 +1,6 @@
-//! Group normalisation with its affine map, ADM's scale and shift, and SiLU, as one operation with gradients.
+//! Group normalisation (arXiv:1803.08494) with its affine map, ADM's scale and shift, and SiLU, as one operation with gradients.
 
+pub use crate::kernels::norm::loops::Activation;
 use crate::kernels::norm::loops::{Grads, Group, Stats, backward, forward};
 use crate::kernels::view::{View, half, ours, slice, tensor, widened};
 use crate::machine::flush::Flush;
@@ -10,7 +11,7 @@ use rayon::prelude::*;
 use std::sync::OnceLock;
 
 /// Group normalisation (eps 1e-5) of `x [n, c, ...]` in `groups`, times `weight [c]` plus `bias [c]`, then times
-/// `1 + scale [n, c]` plus `shift [n, c]`, then SiLU when `silu`; differentiable in all of them.
+/// `1 + scale [n, c]` plus `shift [n, c]`, then `activation`; differentiable in all of them.
 ///
 /// On the CPU in f32 it is one pass with fixed sums, so an image's result has the same bits whatever the batch size and
 /// the number of threads; elsewhere it is candle's composition. The sums are in f32 whatever the type of `x`, whose type
@@ -21,22 +22,22 @@ pub fn group_norm(
     weight: &Tensor,
     bias: &Tensor,
     scale_shift: Option<(&Tensor, &Tensor)>,
-    silu: bool,
+    activation: Activation,
 ) -> Result<Tensor> {
     if half(x) {
         return widened([x], |[x]| {
-            group_norm(x, groups, weight, bias, scale_shift, silu)
+            group_norm(x, groups, weight, bias, scale_shift, activation)
         });
     }
     let (gain, offset) = affine(x, weight, bias, scale_shift)?;
     #[cfg(feature = "cuda")]
     if crate::kernels::cuda::norm::fits(x) {
-        return crate::kernels::cuda::norm::group_norm(x, groups, &gain, &offset, silu);
+        return crate::kernels::cuda::norm::group_norm(x, groups, &gain, &offset, activation);
     }
     if !ours(&[x, &gain, &offset]) {
-        return composed(x, groups, &gain, &offset, silu);
+        return composed(x, groups, &gain, &offset, activation);
     }
-    let op = GroupNorm::new(groups, silu, Isa::best());
+    let op = GroupNorm::new(groups, activation, Isa::best());
     x.contiguous()?.apply_op3(&gain, &offset, op)
 }
 
@@ -68,7 +69,7 @@ fn composed(
     groups: usize,
     gain: &Tensor,
     offset: &Tensor,
-    silu: bool,
+    activation: Activation,
 ) -> Result<Tensor> {
     let shape = x.dims().to_vec();
     let (n, c) = (shape[0], shape[1]);
@@ -82,14 +83,17 @@ fn composed(
     let y = unit
         .broadcast_mul(&per_channel(gain)?)?
         .broadcast_add(&per_channel(offset)?)?;
-    let y = if silu { y.silu()? } else { y };
+    let y = match activation {
+        Activation::Silu => y.silu()?,
+        Activation::None => y,
+    };
     y.to_dtype(x.dtype())?.reshape(shape)
 }
 
 /// The operation on `(x [n, c, ...], gain [n, c], offset [n, c])`.
 pub struct GroupNorm {
     groups: usize,
-    silu: bool,
+    activation: Activation,
     isa: Isa,
     /// of every group of every image, kept by the forward pass for the gradients
     stats: OnceLock<Vec<Stats>>,
@@ -106,10 +110,10 @@ struct Sizes {
 }
 
 impl GroupNorm {
-    pub fn new(groups: usize, silu: bool, isa: Isa) -> GroupNorm {
+    pub fn new(groups: usize, activation: Activation, isa: Isa) -> GroupNorm {
         GroupNorm {
             groups,
-            silu,
+            activation,
             isa,
             stats: OnceLock::new(),
         }
@@ -148,7 +152,7 @@ impl GroupNorm {
             plane: s.plane,
             gain: &g[i * s.width..][..s.width],
             offset: &o[i * s.width..][..s.width],
-            silu: self.silu,
+            activation: self.activation,
         }
     }
 }

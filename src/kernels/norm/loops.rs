@@ -6,6 +6,14 @@ use crate::machine::isa::per_isa;
 
 const EPS: f64 = 1e-5;
 
+/// What follows the affine map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    None,
+    /// x · sigmoid(x)
+    Silu,
+}
+
 /// Mean and 1 / sqrt(variance + eps) of a group.
 #[derive(Clone, Copy, Default)]
 pub struct Stats {
@@ -20,7 +28,7 @@ pub struct Group<'a> {
     pub plane: usize,
     pub gain: &'a [f32],
     pub offset: &'a [f32],
-    pub silu: bool,
+    pub activation: Activation,
 }
 
 /// Where the gradients of a group go.
@@ -31,7 +39,7 @@ pub struct Grads<'a> {
 }
 
 per_isa! {
-    /// `y = (x - mean) * rstd * gain + offset`, then SiLU; returns what `backward` needs.
+    /// `y = (x - mean) * rstd * gain + offset`, then the activation; returns what `backward` needs.
     pub fn forward(group: &Group, y: &mut [f32]) -> Stats = forward_body
 }
 per_isa! {
@@ -108,9 +116,9 @@ unsafe fn forward_body<V: Lanes>(group: &Group, y: &mut [f32]) -> Stats {
         let rows = group.x.chunks(group.plane).zip(y.chunks_mut(group.plane));
         for (c, (x, y)) in rows.enumerate() {
             let line = (mean, rstd * group.gain[c], group.offset[c]);
-            match group.silu {
-                true => affine::<V, true>(x, y, line),
-                false => affine::<V, false>(x, y, line),
+            match group.activation {
+                Activation::Silu => affine::<V, true>(x, y, line),
+                Activation::None => affine::<V, false>(x, y, line),
             }
         }
         Stats { mean, rstd }
@@ -205,9 +213,9 @@ unsafe fn backward_body<V: Lanes>(group: &Group, stats: Stats, dy: &[f32], grads
         let rows = group.x.chunks(plane).zip(dy.chunks(plane));
         for (c, ((x, dy), dz)) in rows.zip(grads.x.chunks_mut(plane)).enumerate() {
             let line = (mean, rstd * group.gain[c], group.offset[c]);
-            let (d, dx) = match group.silu {
-                true => channel::<V, true>(x, dy, dz, line),
-                false => channel::<V, false>(x, dy, dz, line),
+            let (d, dx) = match group.activation {
+                Activation::Silu => channel::<V, true>(x, dy, dz, line),
+                Activation::None => channel::<V, false>(x, dy, dz, line),
             };
             grads.offset[c] = d as f32;
             grads.gain[c] = (dx * f64::from(rstd)) as f32;

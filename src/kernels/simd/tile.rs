@@ -18,6 +18,15 @@ pub struct Run {
     pub n: usize,
 }
 
+/// What a tile's sums do to what `out` holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// They take its place.
+    Replace,
+    /// They are added to it.
+    Add,
+}
+
 /// What becomes of a tile's sums on their way out.
 #[derive(Clone, Copy)]
 pub struct Finish {
@@ -51,8 +60,7 @@ pub struct Tile {
     pub w_step: usize,
     pub out: *mut f32,
     pub out_step: usize,
-    /// add to what `out` holds
-    pub add: bool,
+    pub write: Write,
     pub finish: Finish,
 }
 
@@ -91,10 +99,12 @@ unsafe fn portable<const XU: usize>(t: &Tile, runs: &[Run]) {
             // SAFETY: the caller vouches for the tile.
             unsafe {
                 let out = t.out.add(u * t.out_step + half * t.finish.half) as *mut [f32; 16];
-                let mut sum = match t.add {
-                    true => *out,
-                    false if t.finish.bias.is_null() => [0f32; 16],
-                    false => *(t.finish.bias.add(half * 16) as *const [f32; 16]),
+                let mut sum = if t.write == Write::Add {
+                    *out
+                } else if t.finish.bias.is_null() {
+                    [0f32; 16]
+                } else {
+                    *(t.finish.bias.add(half * 16) as *const [f32; 16])
                 };
                 let mut w = t.w.add(half * 16);
                 for run in runs {
@@ -118,7 +128,7 @@ unsafe fn portable<const XU: usize>(t: &Tile, runs: &[Run]) {
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{Finish, Run, Tile};
+    use super::{Finish, Run, Tile, Write};
     use std::arch::x86_64::*;
 
     /// A tile of UR rows by NV vectors, all sums in registers.
@@ -137,7 +147,7 @@ mod x86 {
                         let (half, within) = (v * $lanes / 16, v * $lanes % 16);
                         t.out.add(u * t.out_step + half * t.finish.half + within)
                     };
-                    if t.add {
+                    if t.write == Write::Add {
                         for u in 0..UR {
                             for v in 0..NV {
                                 sum[u][v] = $load(out(u, v));
@@ -247,9 +257,10 @@ mod x86 {
                 let rows = left.div_ceil(left.div_ceil(6));
                 // SAFETY: the caller vouches for the tile, and this is a part of it.
                 unsafe {
-                    let bias = match t.finish.bias.is_null() {
-                        true => t.finish.bias,
-                        false => t.finish.bias.add(16 * half),
+                    let bias = if t.finish.bias.is_null() {
+                        t.finish.bias
+                    } else {
+                        t.finish.bias.add(16 * half)
                     };
                     let part = Tile {
                         rows,

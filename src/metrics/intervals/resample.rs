@@ -1,8 +1,6 @@
 //! Images drawn again: how far the mean of what each contributes moves between sets of them.
 
-use crate::metrics::intervals::draws::below;
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
+use crate::random::stream::{below, named};
 use rayon::prelude::*;
 
 /// Sets of images drawn again for an interval.
@@ -18,8 +16,7 @@ pub fn percentiles(each: &[f64]) -> (f64, f64) {
     let mut means: Vec<f64> = (0..RESAMPLES as u64)
         .into_par_iter()
         .map(|resample| {
-            let mut rng = ChaCha8Rng::from_seed(*b"runner: images are drawn again..");
-            rng.set_stream(resample);
+            let mut rng = named("runner: images are drawn again..", resample);
             (0..n).map(|_| each[below(&mut rng, n)]).sum::<f64>() / n as f64
         })
         .collect();

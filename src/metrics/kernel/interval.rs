@@ -6,15 +6,14 @@
 //! other set's chance, and H decides both the variance and the law, a weighted sum of χ² (Gretton
 //! et al. 2012, "A Kernel Two-Sample Test", theorem 12): right-skewed, and no normal one.
 
-use crate::metrics::intervals::draws::{below, subset};
+use crate::metrics::intervals::draws::subset;
 use crate::metrics::intervals::jackknife::Jackknife;
 use crate::metrics::intervals::normal::Z;
 use crate::metrics::kernel::mmd::{Side, Sums, cube};
+use crate::random::stream::{below, named};
 use anyhow::{Result, ensure};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, Par};
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
 use rayon::prelude::*;
 
 /// Rows that stand for all of them where pairs are looked at one by one.
@@ -133,8 +132,8 @@ fn law(sums: &Sums, pairs: &Pairs, rows: &[usize]) -> Vec<f64> {
         let count = AT_ONCE.min(RESAMPLES - start);
         let mut weights = Mat::from_fn(rows.len(), count, |_, _| -1.0);
         for resample in 0..count {
-            let mut rng = ChaCha8Rng::from_seed(*b"runner: kernel bootstrap, images");
-            rng.set_stream((start + resample) as u64);
+            let lane = (start + resample) as u64;
+            let mut rng = named("runner: kernel bootstrap, images", lane);
             (0..rows.len()).for_each(|_| weights[(below(&mut rng, rows.len()), resample)] += 1.0);
         }
         let mut turned = Mat::<f64>::zeros(rows.len(), count);

@@ -76,7 +76,18 @@ fn attend(qkv: &Tensor, heads: usize, order: QkvOrder) -> Result<Tensor> {
     attention(&part(0)?, &part(1)?, &part(2)?)?.reshape((n, c, l))
 }
 
-/// The classifier's pool: attention from the mean token over all pixels.
+/// Sizes of an [`AttentionPool`].
+#[derive(Clone, Copy)]
+pub struct PoolShape {
+    /// Pixels a side of the maps that it pools.
+    pub side: usize,
+    pub channels: usize,
+    pub heads: usize,
+    /// Outputs.
+    pub classes: usize,
+}
+
+/// The classifier's pool: attention from the mean token over all pixels (as CLIP's, arXiv:2103.00020, section 2.4).
 pub struct AttentionPool {
     positional_embedding: Tensor,
     qkv_proj: Pointwise,
@@ -85,14 +96,13 @@ pub struct AttentionPool {
 }
 
 impl AttentionPool {
-    /// For maps of side by side pixels; `classes` outputs.
-    pub fn new(
-        side: usize,
-        channels: usize,
-        heads: usize,
-        classes: usize,
-        vb: VarBuilder,
-    ) -> Result<Self> {
+    pub fn new(shape: PoolShape, vb: VarBuilder) -> Result<Self> {
+        let PoolShape {
+            side,
+            channels,
+            heads,
+            classes,
+        } = shape;
         let stdev = 1.0 / (channels as f64).sqrt();
         let init = Init::Randn { mean: 0.0, stdev };
         Ok(Self {

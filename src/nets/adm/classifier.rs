@@ -1,8 +1,8 @@
 //! The noisy classifier: the UNet's way down and middle under one of four pools.
 
 use crate::experiment::nets::arch::{ClassifierArch, Pool};
-use crate::nets::adm::attention::{AttentionPool, heads};
-use crate::nets::adm::layers::{Conv2d, GroupNorm, Linear, Start};
+use crate::nets::adm::attention::{AttentionPool, PoolShape, heads};
+use crate::nets::adm::layers::{Conv2d, GroupNorm, Linear, Start, Window};
 use crate::nets::adm::trunk::{Builder, Encoder, TimeEmbedding};
 use candle_core::{D, Result, Tensor, bail};
 use candle_nn::{VarBuilder, ops};
@@ -46,7 +46,7 @@ impl Classifier {
                 let zero = Start::Zero;
                 Head::Adaptive(
                     norm,
-                    Conv2d::new(channels, arch.classes, 1, 1, zero, vb.pp("3"))?,
+                    Conv2d::new(channels, arch.classes, Window::ONE, zero, vb.pp("3"))?,
                 )
             }
             Pool::Attention => {
@@ -54,12 +54,14 @@ impl Classifier {
                     bail!("pool = \"attention\" needs channels_per_head");
                 }
                 let heads = heads(channels, trunk.heads, trunk.channels_per_head)?;
-                let side = trunk.resolution / encoder.factor;
+                let shape = PoolShape {
+                    side: trunk.resolution / encoder.factor,
+                    channels,
+                    heads,
+                    classes: arch.classes,
+                };
                 let norm = GroupNorm::new(channels, trunk.norm_groups, vb.pp("0"))?;
-                Head::Attention(
-                    norm,
-                    AttentionPool::new(side, channels, heads, arch.classes, vb.pp("2"))?,
-                )
+                Head::Attention(norm, AttentionPool::new(shape, vb.pp("2"))?)
             }
             Pool::Spatial => Head::Spatial(
                 Linear::new(features, HIDDEN, Start::Torch, vb.pp("0"))?,

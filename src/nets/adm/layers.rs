@@ -2,11 +2,10 @@
 
 use crate::kernels::conv;
 use crate::kernels::linear::product;
-use crate::kernels::norm::group_norm;
+use crate::kernels::norm::group_norm::{Activation, group_norm};
+use crate::random::stream::{Rng, stream};
 use candle_core::{DType, Device, Result, Tensor, bail};
 use candle_nn::{Init, VarBuilder};
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
 use rayon::prelude::*;
 use std::cell::Cell;
 
@@ -40,23 +39,37 @@ pub struct Conv2d {
     padding: usize,
 }
 
+/// The pixels that a convolution sees at a time, an odd number a side, and how far it moves between them.
+#[derive(Clone, Copy)]
+pub struct Window {
+    side: usize,
+    stride: usize,
+}
+
+impl Window {
+    pub const ONE: Window = Window { side: 1, stride: 1 };
+    pub const THREE: Window = Window { side: 3, stride: 1 };
+    /// Three pixels a side; the map comes out half as large.
+    pub const HALVING: Window = Window { side: 3, stride: 2 };
+}
+
 impl Conv2d {
-    /// Kernel of 1 or 3 (or any odd k), padded so that stride 1 keeps the size.
+    /// Padded so that stride 1 keeps the size.
     pub fn new(
         cin: usize,
         cout: usize,
-        k: usize,
-        stride: usize,
+        window: Window,
         start: Start,
         vb: VarBuilder,
     ) -> Result<Self> {
+        let k = window.side;
         let fan_in = cin * k * k;
         let weight = vb.get_with_hints((cout, cin, k, k), "weight", start.init(fan_in))?;
         let bias = vb.get_with_hints(cout, "bias", start.init(fan_in))?;
         Ok(Self {
             weight,
             bias,
-            stride,
+            stride: window.stride,
             padding: k / 2,
         })
     }
@@ -136,23 +149,37 @@ impl GroupNorm {
 
     /// x [n, c, ..] normalised.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        group_norm::group_norm(x, self.groups, &self.weight, &self.bias, None, false)
+        group_norm(
+            x,
+            self.groups,
+            &self.weight,
+            &self.bias,
+            None,
+            Activation::None,
+        )
     }
 
     /// SiLU of the normalised x.
     pub fn silu(&self, x: &Tensor) -> Result<Tensor> {
-        group_norm::group_norm(x, self.groups, &self.weight, &self.bias, None, true)
+        group_norm(
+            x,
+            self.groups,
+            &self.weight,
+            &self.bias,
+            None,
+            Activation::Silu,
+        )
     }
 
     /// SiLU of GN(x) * (1 + scale) + shift, scale and shift [n, c] (AdaGN).
     pub fn adaptive_silu(&self, x: &Tensor, scale: &Tensor, shift: &Tensor) -> Result<Tensor> {
-        group_norm::group_norm(
+        group_norm(
             x,
             self.groups,
             &self.weight,
             &self.bias,
             Some((scale, shift)),
-            true,
+            Activation::Silu,
         )
     }
 }
@@ -202,12 +229,10 @@ impl Dropout {
             return Ok(x.clone());
         }
         let layer = self.layer.replace(self.layer.get() + 1);
-        let mut key = [0u8; 32];
-        key[..8].copy_from_slice(&self.seed.to_le_bytes());
-        key[8..15].copy_from_slice(b"dropout");
-        key[16..24].copy_from_slice(&layer.to_le_bytes());
-        let mut rng = ChaCha8Rng::from_seed(key);
-        rng.set_stream(self.step);
+        let mut purpose = [0; 16];
+        purpose[..7].copy_from_slice(b"dropout");
+        purpose[8..].copy_from_slice(&layer.to_le_bytes());
+        let rng = stream(self.seed, purpose, self.step, 0);
         let keep = (1.0 / (1.0 - self.p)) as f32;
         let limit = (self.p * 4294967296.0) as u64;
         let mut mask = vec![0f32; x.elem_count()];
@@ -240,11 +265,7 @@ mod tests {
         let dropout = Dropout::new(p, 7, 11);
         dropout.forward(&x)?;
         let mask = dropout.forward(&x)?.to_vec1::<f32>()?;
-        let mut key = [0u8; 32];
-        (key[0], key[16]) = (7, 1);
-        key[8..15].copy_from_slice(b"dropout");
-        let mut rng = ChaCha8Rng::from_seed(key);
-        rng.set_stream(11);
+        let mut rng = stream(7, b"dropout\0\x01", 11, 0);
         for (i, value) in mask.iter().enumerate() {
             let kept = rng.next_u32() >= 1 << 30;
             assert_eq!(*value, if kept { 4.0 / 3.0 } else { 0.0 }, "value {i}");

@@ -2,7 +2,7 @@
 
 use crate::experiment::nets::arch::Trunk;
 use crate::kernels::resample::{avg_pool2, upsample2};
-use crate::nets::adm::layers::{Conv2d, Dropout, GroupNorm, Linear, Start};
+use crate::nets::adm::layers::{Conv2d, Dropout, GroupNorm, Linear, Start, Window};
 use candle_core::{D, Result, Tensor};
 use candle_nn::VarBuilder;
 
@@ -50,7 +50,7 @@ impl ResBlock {
         let (norm_out, conv_out) = (vb.pp("out_layers.0"), vb.pp("out_layers.3"));
         Ok(Self {
             norm_in: GroupNorm::new(cin, trunk.norm_groups, norm_in)?,
-            conv_in: Conv2d::new(cin, cout, 3, 1, Start::Torch, conv_in)?,
+            conv_in: Conv2d::new(cin, cout, Window::THREE, Start::Torch, conv_in)?,
             emb: Linear::new(
                 4 * trunk.channels,
                 emb_width,
@@ -58,13 +58,12 @@ impl ResBlock {
                 vb.pp("emb_layers.1"),
             )?,
             norm_out: GroupNorm::new(cout, trunk.norm_groups, norm_out)?,
-            conv_out: Conv2d::new(cout, cout, 3, 1, Start::Zero, conv_out)?,
-            skip: match cin == cout {
-                true => None,
-                false => {
-                    let vb = vb.pp("skip_connection");
-                    Some(Conv2d::new(cin, cout, 1, 1, Start::Torch, vb)?)
-                }
+            conv_out: Conv2d::new(cout, cout, Window::THREE, Start::Zero, conv_out)?,
+            skip: if cin == cout {
+                None
+            } else {
+                let vb = vb.pp("skip_connection");
+                Some(Conv2d::new(cin, cout, Window::ONE, Start::Torch, vb)?)
             },
             resample,
             adagn: trunk.adagn,
@@ -96,9 +95,10 @@ impl ResBlock {
             Some(skip) => (skip.forward(&x)? + h)?,
             None => (x + h)?,
         };
-        match self.rescale {
-            true => sum * std::f64::consts::FRAC_1_SQRT_2,
-            false => Ok(sum),
+        if self.rescale {
+            sum * std::f64::consts::FRAC_1_SQRT_2
+        } else {
+            Ok(sum)
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::experiment::nets::arch::Trunk;
 use crate::kernels::resample::{avg_pool2, upsample2};
 use crate::nets::adm::attention::{AttentionBlock, heads};
-use crate::nets::adm::layers::{Conv2d, Dropout, Linear, Start, timestep_embedding};
+use crate::nets::adm::layers::{Conv2d, Dropout, Linear, Start, Window, timestep_embedding};
 use crate::nets::adm::resblock::{ResBlock, Resample};
 use candle_core::{DType, Result, Tensor, bail};
 use candle_nn::VarBuilder;
@@ -111,16 +111,16 @@ impl Builder<'_> {
         if self.trunk.updown {
             return self.res(channels, channels, Resample::Down, vb);
         }
-        let conv = match self.trunk.conv_resample {
-            true => Some(Conv2d::new(
+        let conv = if self.trunk.conv_resample {
+            Some(Conv2d::new(
                 channels,
                 channels,
-                3,
-                2,
+                Window::HALVING,
                 Start::Torch,
                 vb.pp("op"),
-            )?),
-            false => None,
+            )?)
+        } else {
+            None
         };
         Ok(Layer::Down(conv))
     }
@@ -129,16 +129,16 @@ impl Builder<'_> {
         if self.trunk.updown {
             return self.res(channels, channels, Resample::Up, vb);
         }
-        let conv = match self.trunk.conv_resample {
-            true => Some(Conv2d::new(
+        let conv = if self.trunk.conv_resample {
+            Some(Conv2d::new(
                 channels,
                 channels,
-                3,
-                1,
+                Window::THREE,
                 Start::Torch,
                 vb.pp("conv"),
-            )?),
-            false => None,
+            )?)
+        } else {
+            None
         };
         Ok(Layer::Up(conv))
     }
@@ -163,7 +163,13 @@ impl Encoder {
         check(trunk)?;
         let blocks = vb.pp("input_blocks");
         let mut channels = builder.width(0);
-        let stem = Conv2d::new(in_channels, channels, 3, 1, Start::Torch, blocks.pp("0.0"))?;
+        let stem = Conv2d::new(
+            in_channels,
+            channels,
+            Window::THREE,
+            Start::Torch,
+            blocks.pp("0.0"),
+        )?;
         let mut input_blocks = vec![vec![Layer::Conv(stem)]];
         let mut widths = vec![channels];
         let mut factor = 1;

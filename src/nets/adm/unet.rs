@@ -1,10 +1,11 @@
 //! The ADM UNet, and the super-resolution net, which is the same net shown a small image beside the noise.
 
-use crate::experiment::nets::arch::UnetArch;
-use crate::nets::adm::layers::{Conv2d, Dropout, GroupNorm, Start};
+use crate::experiment::nets::arch::{Answer, UnetArch};
+use crate::nets::adm::layers::{Conv2d, Dropout, GroupNorm, Start, Window};
 use crate::nets::adm::resblock::Resample;
 use crate::nets::adm::resize::{Filter, resize};
 use crate::nets::adm::trunk::{Builder, Encoder, Layer, TimeEmbedding, run};
+use crate::nets::denoiser::{Conditions, Denoiser};
 use candle_core::{DType, Result, Tensor, bail};
 use candle_nn::{Init, VarBuilder};
 
@@ -16,6 +17,10 @@ pub struct Unet {
     output_blocks: Vec<Vec<Layer>>,
     norm: GroupNorm,
     head: Conv2d,
+    /// Pixels a side.
+    resolution: usize,
+    classes: Option<usize>,
+    answer: Answer,
 }
 
 impl Unet {
@@ -53,10 +58,9 @@ impl Unet {
             heads: arch.heads_up.unwrap_or(trunk.heads),
         };
         let (output_blocks, channels) = decoder(&up, &encoder, vb.pp("output_blocks"))?;
-        let out_channels = if arch.learn_sigma {
-            2 * trunk.in_channels
-        } else {
-            trunk.in_channels
+        let out_channels = match arch.answer() {
+            Answer::Mean => trunk.in_channels,
+            Answer::MeanAndVariance => 2 * trunk.in_channels,
         };
         Ok(Self {
             time_embed,
@@ -64,13 +68,17 @@ impl Unet {
             encoder,
             output_blocks,
             norm: GroupNorm::new(channels, trunk.norm_groups, f32.pp("out.0"))?,
-            head: Conv2d::new(channels, out_channels, 3, 1, Start::Zero, f32.pp("out.2"))?,
+            head: Conv2d::new(
+                channels,
+                out_channels,
+                Window::THREE,
+                Start::Zero,
+                f32.pp("out.2"),
+            )?,
+            resolution: trunk.resolution,
+            classes: arch.classes,
+            answer: arch.answer(),
         })
-    }
-
-    /// Does the net need labels?
-    pub fn conditional(&self) -> bool {
-        self.label_emb.is_some()
     }
 
     /// x [n, c, h, w], t [n] f32 on the original clock, y [n] u32 for a class-conditional net
@@ -102,6 +110,31 @@ impl Unet {
             h = run(block, &Tensor::cat(&[&h, &skip], 1)?, &emb, dropout)?;
         }
         self.head.forward(&self.norm.silu(&h.to_dtype(x.dtype())?)?)
+    }
+}
+
+impl Denoiser for Unet {
+    fn denoise(&self, x: &Tensor, t: &Tensor, given: &Conditions) -> Result<Tensor> {
+        if given.low.is_some() {
+            bail!("a unet was given small images to enlarge");
+        }
+        self.forward(x, t, given.labels, given.dropout)
+    }
+
+    fn resolution(&self) -> usize {
+        self.resolution
+    }
+
+    fn classes(&self) -> Option<usize> {
+        self.classes
+    }
+
+    fn low_resolution(&self) -> Option<usize> {
+        None
+    }
+
+    fn answer(&self) -> Answer {
+        self.answer
     }
 }
 
@@ -153,17 +186,16 @@ fn decoder(
 
 pub struct SuperRes {
     unet: Unet,
+    /// Pixels a side of the small images.
+    low_resolution: Option<usize>,
 }
 
 impl SuperRes {
     pub fn new(arch: &UnetArch, vb: VarBuilder) -> Result<Self> {
         Ok(Self {
             unet: Unet::with_stem(arch, 2 * arch.trunk.in_channels, vb)?,
+            low_resolution: arch.low_resolution,
         })
-    }
-
-    pub fn conditional(&self) -> bool {
-        self.unet.conditional()
     }
 
     /// As `Unet::forward`, with `low` [n, c, s, s] in [-1, 1] enlarged to x's size and put behind it.
@@ -185,5 +217,30 @@ impl SuperRes {
         let large = resize(&low.detach(), h, w, Filter::Bilinear)?;
         self.unet
             .forward(&Tensor::cat(&[x, &large], 1)?, t, y, dropout)
+    }
+}
+
+impl Denoiser for SuperRes {
+    fn denoise(&self, x: &Tensor, t: &Tensor, given: &Conditions) -> Result<Tensor> {
+        let Some(low) = given.low else {
+            bail!("a super-resolution net was given no small images")
+        };
+        self.forward(x, t, low, given.labels, given.dropout)
+    }
+
+    fn resolution(&self) -> usize {
+        self.unet.resolution
+    }
+
+    fn classes(&self) -> Option<usize> {
+        self.unet.classes
+    }
+
+    fn low_resolution(&self) -> Option<usize> {
+        self.low_resolution
+    }
+
+    fn answer(&self) -> Answer {
+        self.unet.answer
     }
 }

@@ -203,12 +203,12 @@ const THREE: (usize, usize) = (3, 3);
 const LINE: (usize, usize) = (1, 7);
 const COLUMN: (usize, usize) = (7, 1);
 
-fn block(name: &'static str, halves: bool, branches: Vec<Branch>) -> Block<Unit> {
+fn block(name: &'static str, branches: Vec<Branch>) -> Block<Unit> {
     Block {
         name,
         channels: branches.iter().map(|b| b.width).sum(),
         branches: branches.into_iter().map(|b| b.steps).collect(),
-        halves,
+        halves: false,
     }
 }
 
@@ -216,7 +216,6 @@ fn block_a(name: &'static str, cin: usize, pooled: usize) -> Block<Unit> {
     let branch = |label: &str| Branch::of(name, label, cin);
     block(
         name,
-        false,
         vec![
             branch("branch1x1").conv("", 64, ONE),
             branch("branch5x5")
@@ -233,9 +232,8 @@ fn block_a(name: &'static str, cin: usize, pooled: usize) -> Block<Unit> {
 
 fn block_b(name: &'static str, cin: usize) -> Block<Unit> {
     let branch = |label: &str| Branch::of(name, label, cin);
-    block(
+    let block = block(
         name,
-        true,
         vec![
             branch("branch3x3").halving("", 384),
             branch("branch3x3dbl")
@@ -244,14 +242,17 @@ fn block_b(name: &'static str, cin: usize) -> Block<Unit> {
                 .halving("_3", 96),
             branch("pool").pool(Step::Max { stride: 2, pad: 0 }),
         ],
-    )
+    );
+    Block {
+        halves: true,
+        ..block
+    }
 }
 
 fn block_c(name: &'static str, cin: usize, c: usize) -> Block<Unit> {
     let branch = |label: &str| Branch::of(name, label, cin);
     block(
         name,
-        false,
         vec![
             branch("branch1x1").conv("", 192, ONE),
             branch("branch7x7")
@@ -271,9 +272,8 @@ fn block_c(name: &'static str, cin: usize, c: usize) -> Block<Unit> {
 
 fn block_d(name: &'static str, cin: usize) -> Block<Unit> {
     let branch = |label: &str| Branch::of(name, label, cin);
-    block(
+    let block = block(
         name,
-        true,
         vec![
             branch("branch3x3").conv("_1", 192, ONE).halving("_2", 320),
             branch("branch7x7x3")
@@ -283,14 +283,17 @@ fn block_d(name: &'static str, cin: usize) -> Block<Unit> {
                 .halving("_4", 192),
             branch("pool").pool(Step::Max { stride: 2, pad: 0 }),
         ],
-    )
+    );
+    Block {
+        halves: true,
+        ..block
+    }
 }
 
 fn block_e(name: &'static str, cin: usize, pool: Step<Unit>) -> Block<Unit> {
     let branch = |label: &str| Branch::of(name, label, cin);
     block(
         name,
-        false,
         vec![
             branch("branch1x1").conv("", 320, ONE),
             branch("branch3x3")

@@ -68,13 +68,15 @@ impl Names {
         let mut sources = HashMap::new();
         for (name, shape) in tensors() {
             let (stored, order) = stored(scheme, &name);
-            let source = match present.contains(stored.as_str()) {
-                true => Source::Stored {
+            let source = if present.contains(stored.as_str()) {
+                Source::Stored {
                     name: stored,
                     order,
-                },
-                false if name.ends_with(".bn.weight") => Source::Ones(shape[0]),
-                false => bail!("tensor `{stored}` is missing, Inception-v3 needs it as `{name}`"),
+                }
+            } else if name.ends_with(".bn.weight") {
+                Source::Ones(shape[0])
+            } else {
+                bail!("tensor `{stored}` is missing, Inception-v3 needs it as `{name}`")
             };
             sources.insert(name, source);
         }

@@ -1,7 +1,7 @@
 //! FID's Inception-v3 (the TensorFlow graph of 2015-12-05, as pytorch-fid and torch-fidelity run it).
 
 use crate::kernels::linear::product::linear;
-use crate::kernels::maps::{Conv, Maps};
+use crate::kernels::maps::{Activation, Conv, Maps};
 use crate::nets::inception::blocks::{Block, CLASSES, EPS, POOL, Step, Unit, blocks, stem, units};
 use candle_core::{DType, Device, Result, Tensor, bail};
 
@@ -141,7 +141,7 @@ impl Weights<'_> {
             .collect();
         let weight = Tensor::from_vec(values, weight.shape(), self.device)?;
         let bias = Tensor::from_vec(bias, unit.cout, self.device)?;
-        Conv::new(&weight, &bias, unit.stride, unit.padding, true)
+        Conv::new(&weight, &bias, unit.stride, unit.padding, Activation::Relu)
     }
 }
 
@@ -237,9 +237,10 @@ fn last_block(taps: Taps) -> usize {
 
 fn run(block: &Block<Conv>, x: &Maps) -> Result<Maps> {
     let (_, _, h, w) = x.dims()?;
-    let size = match block.halves {
-        true => ((h - 1) / 2, (w - 1) / 2),
-        false => (h, w),
+    let size = if block.halves {
+        ((h - 1) / 2, (w - 1) / 2)
+    } else {
+        (h, w)
     };
     let mut stack = x.stack(block.channels, size);
     for branch in &block.branches {

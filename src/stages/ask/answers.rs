@@ -1,13 +1,13 @@
 //! What long questions to a net found, kept in parts in the store: a killed run goes on, a larger count asks for the rest.
 
 use crate::io::numpy::npz::{self, Array, Npz};
-use crate::jobs::context::{Progress, Stopped};
+use crate::jobs::context::{Progress, Stopped, Watch};
+use crate::jobs::files::damage::whole;
 use crate::jobs::files::parts;
 use anyhow::{Context, Result};
 use candle_core::Tensor;
 use std::ops::{ControlFlow, Range};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Hears of a step that is done, from 0, and how many there are.
 pub type Tick<'t> = dyn FnMut(usize, usize) -> ControlFlow<()> + 't;
@@ -35,10 +35,13 @@ impl Asked {
     /// Lets `ask` find what no part holds yet.
     ///
     /// # Errors
-    /// [`Stopped`] when `stop` was set, after the step at hand: parts that are whole are kept.
-    pub fn answers(self, ask: &Ask, tell: &dyn Fn(Progress), stop: &AtomicBool) -> Result<Answers> {
+    /// [`Stopped`] when `watch` asked for it, after the step at hand: parts that are whole are kept.
+    pub fn answers(self, ask: &Ask, watch: Watch) -> Result<Answers> {
         let Asked { folder, what, .. } = &self;
         std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+        for part in parts::present(folder, what)? {
+            whole(&part.path, watch.warn)?;
+        }
         let ranges = parts::missing(&parts::present(folder, what)?, self.count, self.size);
         let mut done = self.count - ranges.iter().map(|r| r.end - r.start).sum::<u64>();
         for range in ranges {
@@ -46,16 +49,16 @@ impl Asked {
             let mut tick = |step: usize, steps: usize| {
                 // Counted in whole images, so that a long batch moves the bar too.
                 let share = size * (step as u64 + 1) / steps as u64;
-                tell(Progress {
+                watch.tell(Progress {
                     done: done + share,
                     total: self.count,
                     unit: self.unit,
                     note: String::new(),
                 });
-                match stop.load(Ordering::Relaxed) {
-                    true => ControlFlow::Break(()),
-                    false => ControlFlow::Continue(()),
+                if watch.stopped() {
+                    return ControlFlow::Break(());
                 }
+                ControlFlow::Continue(())
             };
             let Some(found) = ask(range.clone(), &mut tick)? else {
                 return Err(Stopped.into());

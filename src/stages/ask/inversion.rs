@@ -5,14 +5,13 @@ use crate::diffusion::process::at::At;
 use crate::diffusion::process::posterior::Reading;
 use crate::diffusion::process::schedule::Schedule;
 use crate::diffusion::samplers::ddim;
-use crate::jobs::context::Progress;
+use crate::jobs::context::Watch;
 use crate::metrics::intervals::resample::percentiles;
 use crate::stages::ask::answers::{Asked, Tick};
 use crate::stages::ask::subject::{Batch, Subject};
 use anyhow::Result;
 use candle_core::{DType, Tensor};
 use std::ops::{ControlFlow, Range};
-use std::sync::atomic::AtomicBool;
 
 /// A change of what is calculated gets a higher number.
 const VERSION: u32 = 1;
@@ -38,13 +37,8 @@ pub struct Inversion {
 /// [`SHOWN`] at most, are given back.
 ///
 /// # Errors
-/// [`Stopped`](crate::jobs::context::Stopped) when `stop` was set: what is whole is kept.
-pub fn invert(
-    subject: &Subject,
-    steps: &str,
-    tell: &dyn Fn(Progress),
-    stop: &AtomicBool,
-) -> Result<Inversion> {
+/// [`Stopped`](crate::jobs::context::Stopped) when `watch` asked for it: what is whole is kept.
+pub fn invert(subject: &Subject, steps: &str, watch: Watch) -> Result<Inversion> {
     let schedule = subject.schedule(steps)?;
     let reading = subject.reading(&schedule, true);
     let ask = |batch: &Batch, tick: &mut Tick| {
@@ -67,7 +61,7 @@ pub fn invert(
         Ok(Some(found))
     };
     let timesteps = timesteps(&schedule);
-    let answers = subject.ask(("inversion", VERSION), &timesteps, &ask, tell, stop)?;
+    let answers = subject.ask(("inversion", VERSION), &timesteps, &ask, watch)?;
     let errors = answers.rows("error", subject.count)?;
     let errors: Vec<f64> = errors.into_iter().map(f64::from).collect();
     let error = errors.iter().sum::<f64>() / errors.len().max(1) as f64;
@@ -139,14 +133,13 @@ fn decode(
 /// first in the middle. Kept in the store pair by pair.
 ///
 /// # Errors
-/// [`Stopped`](crate::jobs::context::Stopped) when `stop` was set: pairs that are whole are kept.
+/// [`Stopped`](crate::jobs::context::Stopped) when `watch` asked for it: pairs that are whole are kept.
 pub fn between(
     subject: &Subject,
     steps: &str,
     inversion: &Inversion,
     along: usize,
-    tell: &dyn Fn(Progress),
-    stop: &AtomicBool,
+    watch: Watch,
 ) -> Result<Vec<f32>> {
     let schedule = subject.schedule(steps)?;
     let reading = subject.reading(&schedule, true);
@@ -174,7 +167,7 @@ pub fn between(
         let row = images.map(|images| Ok::<_, anyhow::Error>(images.unsqueeze(0)?));
         Ok(row.transpose()?.map(|row| vec![("path", row)]))
     };
-    let answers = asked.answers(&ask, tell, stop)?;
+    let answers = asked.answers(&ask, watch)?;
     answers.rows("path", u64::MAX)
 }
 

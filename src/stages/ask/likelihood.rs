@@ -2,12 +2,11 @@
 
 use crate::diffusion::likelihood::bpd::{Bits, bits_per_dim};
 use crate::diffusion::random::noise::Noise;
-use crate::jobs::context::Progress;
+use crate::jobs::context::Watch;
 use crate::metrics::intervals::resample::percentiles;
 use crate::stages::ask::answers::Tick;
 use crate::stages::ask::subject::{Batch, Subject};
 use anyhow::Result;
-use std::sync::atomic::AtomicBool;
 
 /// A change of what is calculated gets a higher number.
 const VERSION: u32 = 1;
@@ -41,14 +40,8 @@ pub struct Term {
 /// The bound on `steps` of the process with x0 clamped, every image under noise of its own, by `seed` and its index.
 ///
 /// # Errors
-/// [`Stopped`](crate::jobs::context::Stopped) when `stop` was set: what is whole is kept.
-pub fn likelihood(
-    subject: &Subject,
-    steps: &str,
-    seed: u64,
-    tell: &dyn Fn(Progress),
-    stop: &AtomicBool,
-) -> Result<Likelihood> {
+/// [`Stopped`](crate::jobs::context::Stopped) when `watch` asked for it: what is whole is kept.
+pub fn likelihood(subject: &Subject, steps: &str, seed: u64, watch: Watch) -> Result<Likelihood> {
     let schedule = subject.schedule(steps)?;
     let reading = subject.reading(&schedule, true);
     let noise = Noise::apart(seed, "likelihood");
@@ -79,7 +72,7 @@ pub fn likelihood(
     };
     let timesteps: Vec<f32> = (0..schedule.len()).map(|i| schedule.timestep(i)).collect();
     let of = (&timesteps, seed);
-    let answers = subject.ask(("likelihood", VERSION), &of, &ask, tell, stop)?;
+    let answers = subject.ask(("likelihood", VERSION), &of, &ask, watch)?;
     let rows = |name: &str| answers.rows(name, subject.count);
     let total: Vec<f64> = rows("total")?.into_iter().map(f64::from).collect();
     let bits = mean(&total);

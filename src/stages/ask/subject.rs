@@ -3,27 +3,26 @@
 use crate::data::labels::classes;
 use crate::data::shapes::Stream;
 use crate::data::source::{Augment, Source};
-use crate::diffusion::process::posterior::{Output, Reading};
+use crate::diffusion::process::posterior::{Field, Output, Reading};
 use crate::diffusion::process::schedule::Schedule;
-use crate::diffusion::samplers::guidance::Field;
 use crate::experiment::file::experiment::Model;
 use crate::experiment::key::{Key, digest_file};
-use crate::experiment::nets::arch::{Arch, Process, UnetArch};
+use crate::experiment::nets::arch::{Arch, Process, Task, UnetArch};
 use crate::io::checkpoint::Checkpoint;
-use crate::jobs::context::Progress;
+use crate::jobs::context::Watch;
 use crate::jobs::inputs::card::card;
 use crate::jobs::inputs::pinned::digest_data;
-use crate::nets::adm::unet::Unet;
+use crate::nets::denoiser::{Conditions, Denoiser};
+use crate::nets::open::denoiser;
 use crate::stages::ask::answers::{Answers, Asked, Found, Tick};
 use crate::stages::feed::planes;
 use crate::stages::weights;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 use serde::Serialize;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 
 /// What is asked about.
 pub struct Question<'a> {
@@ -42,9 +41,9 @@ pub struct Question<'a> {
 /// A denoiser and images, both open.
 pub struct Subject<'a> {
     question: &'a Question<'a>,
-    unet: Unet,
+    denoiser: Box<dyn Denoiser>,
     process: Process,
-    arch: UnetArch,
+    arch: Arch,
     /// Pixels a side.
     pub side: usize,
     source: Source,
@@ -75,7 +74,7 @@ impl<'a> Subject<'a> {
         let path = question.checkpoint;
         let card = card(&Checkpoint::open(path)?);
         if let Some(card) = card.with_context(|| format!("reading {}", path.display()))?
-            && !matches!(card.arch, Arch::Unet(_))
+            && card.arch.task() != Task::Denoise
         {
             bail!(
                 "{} is a {}, and a denoiser of images (a unet) is needed",
@@ -88,16 +87,15 @@ impl<'a> Subject<'a> {
             ..Model::default()
         };
         let net = weights::load(path, &model, device)?;
-        let Arch::Unet(arch) = &net.arch else {
-            bail!(
-                "{} is a {}, and a denoiser of images (a unet) is needed",
-                path.display(),
-                net.arch.title()
-            )
-        };
-        let side = arch.trunk.resolution;
+        ensure!(
+            net.arch.task() == Task::Denoise,
+            "{} is a {}, and a denoiser of images (a unet) is needed",
+            path.display(),
+            net.arch.title()
+        );
+        let side = net.arch.resolution();
         let source = Source::open(question.data, Stream::Validation, side)?;
-        let numbers = match arch.classes {
+        let numbers = match net.arch.classes() {
             Some(wanted) => classes::numbers(source.classes(), &net.classes, wanted)
                 .with_context(|| format!("labels of {}", question.data))?,
             None => Vec::new(),
@@ -110,11 +108,11 @@ impl<'a> Subject<'a> {
             (None, len) => len.unwrap_or(IMAGES).min(IMAGES),
         };
         Ok(Self {
-            unet: Unet::new(arch, net.vb.clone())?,
+            denoiser: denoiser(&net.arch, net.vb)?,
             process: net
                 .process
                 .context("the model names no diffusion process")?,
-            arch: arch.clone(),
+            arch: net.arch,
             side,
             source,
             numbers,
@@ -139,7 +137,7 @@ impl<'a> Subject<'a> {
     pub fn reading<'s>(&self, schedule: &'s Schedule, clip: bool) -> Reading<'s> {
         Reading {
             schedule,
-            output: Output::of(&self.process, self.arch.learn_sigma),
+            output: Output::of(&self.process, self.denoiser.answer()),
             clip,
         }
     }
@@ -150,7 +148,13 @@ impl<'a> Subject<'a> {
 
     /// The net as a function of (x, t), asked for `labels`.
     pub fn denoiser(&self, labels: Option<Tensor>) -> Box<Field<'_>> {
-        Box::new(move |x: &Tensor, t: &Tensor| self.unet.forward(x, t, labels.as_ref(), None))
+        Box::new(move |x: &Tensor, t: &Tensor| {
+            let given = Conditions {
+                labels: labels.as_ref(),
+                ..Conditions::default()
+            };
+            self.denoiser.denoise(x, t, &given)
+        })
     }
 
     /// The labels [n] of these images, for a net that asks for them.
@@ -180,14 +184,14 @@ impl<'a> Subject<'a> {
             })
             .collect::<Result<Option<Vec<u32>>>>()?;
         let shape = (images.len(), 3, self.side, self.side);
-        let labels = match (self.unet.conditional(), labels) {
-            (false, _) => None,
-            (true, Some(labels)) => {
+        let labels = match (self.denoiser.classes(), labels) {
+            (None, _) => None,
+            (Some(_), Some(labels)) => {
                 let numbers = labels.iter().map(|label| self.numbers[*label as usize]);
                 let numbers: Vec<u32> = numbers.collect();
                 Some(Tensor::from_vec(numbers, images.len(), &self.device)?)
             }
-            (true, None) => bail!(
+            (Some(_), None) => bail!(
                 "the net asks which class an image is of, and not all images of {} have one",
                 self.question.data
             ),
@@ -203,14 +207,13 @@ impl<'a> Subject<'a> {
     /// weights, the images and `of`. Its arrays have a row an image of the batch.
     ///
     /// # Errors
-    /// [`Stopped`](crate::jobs::context::Stopped) when `stop` was set: parts that are whole are kept.
+    /// [`Stopped`](crate::jobs::context::Stopped) when `watch` asked for it: parts that are whole are kept.
     pub fn ask(
         &self,
         what: (&'static str, u32),
         of: &impl Serialize,
         ask: &dyn Fn(&Batch, &mut Tick) -> Result<Option<Found>>,
-        tell: &dyn Fn(Progress),
-        stop: &AtomicBool,
+        watch: Watch,
     ) -> Result<Answers> {
         let asked = Asked {
             folder: self.folder(what, of)?,
@@ -220,15 +223,22 @@ impl<'a> Subject<'a> {
             size: self.question.batch as u64,
         };
         let ask = |range: Range<u64>, tick: &mut Tick| ask(&self.batch(range.collect())?, tick);
-        asked.answers(&ask, tell, stop)
+        asked.answers(&ask, watch)
     }
 
     /// The folder of the store for what is found of this net and these images by `of`.
     pub fn folder(&self, (what, version): (&str, u32), of: &impl Serialize) -> Result<PathBuf> {
+        /// A unet stands in keys without its family's name, other families with theirs.
+        #[derive(Serialize)]
+        #[serde(untagged)]
+        enum Options<'k> {
+            Unet(&'k UnetArch),
+            Other(&'k Arch),
+        }
         #[derive(Serialize)]
         struct Inputs<'k, T> {
             weights: &'k str,
-            net: &'k UnetArch,
+            net: Options<'k>,
             process: &'k Process,
             data: &'k str,
             classes: &'k [u32],
@@ -236,7 +246,10 @@ impl<'a> Subject<'a> {
         }
         let inputs = Inputs {
             weights: &self.digests.0,
-            net: &self.arch,
+            net: match &self.arch {
+                Arch::Unet(unet) => Options::Unet(unet),
+                other => Options::Other(other),
+            },
             process: &self.process,
             data: self.digests.1.as_deref().unwrap_or(self.question.data),
             classes: &self.numbers,

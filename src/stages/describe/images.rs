@@ -6,7 +6,8 @@ use crate::data::survey::Facts;
 use crate::experiment::key::{Key, hex};
 use crate::experiment::scoring::feature_space::Input;
 use crate::experiment::scoring::rules::Preprocessing;
-use crate::jobs::context::{Progress, Stopped};
+use crate::jobs::context::{Progress, Watch};
+use crate::jobs::files::damage::whole;
 use crate::jobs::files::parts::Part;
 use crate::stages::describe::described::{self, Described};
 use crate::stages::describe::extract::{Extractor, INCEPTION_BATCH, Rows};
@@ -17,7 +18,6 @@ use sha2::{Digest, Sha256};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A change of what a part holds gets a higher number: parts are then made again.
 const VERSION: u32 = 1;
@@ -44,12 +44,9 @@ pub struct Order<'a> {
 /// Describes what is missing. For every preprocessing the whole set; None where a shard leaves parts to others.
 ///
 /// # Errors
-/// [`Stopped`] when `stop` was set: parts that are whole are kept.
-pub fn run(
-    order: &Order,
-    tell: &dyn Fn(Progress),
-    stop: &AtomicBool,
-) -> Result<Option<Vec<Described>>> {
+/// [`Stopped`](crate::jobs::context::Stopped) when `watch` asked for it, after the part at hand: parts that are whole are
+/// kept.
+pub fn run(order: &Order, watch: Watch) -> Result<Option<Vec<Described>>> {
     let total = order.gallery.len();
     ensure!(order.part > 0, "part = 0 is not at least 1");
     let folders: Vec<PathBuf> = order
@@ -61,29 +58,32 @@ pub fn run(
         })
         .collect::<Result<_>>()?;
     let mut parts = vec![Vec::new(); folders.len()];
-    let (mut whole, mut done) = (true, 0);
+    let (mut all_there, mut done) = (true, 0);
     for (number, start) in (0..total).step_by(order.part).enumerate() {
-        if stop.load(Ordering::Relaxed) {
-            return Err(Stopped.into());
-        }
+        watch.go_on()?;
         let range = start..total.min(start + order.part);
         let name = part_name(&order.gallery, range.clone())?;
         let paths: Vec<PathBuf> = folders.iter().map(|folder| folder.join(&name)).collect();
-        let missing: Vec<usize> = (0..paths.len()).filter(|&p| !paths[p].exists()).collect();
+        let mut missing = Vec::new();
+        for (p, path) in paths.iter().enumerate() {
+            if !whole(path, watch.warn)? {
+                missing.push(p);
+            }
+        }
         let ours = number % order.shard.1 == order.shard.0;
         if !missing.is_empty() && ours {
             let mut tick = |n: usize| {
-                tell(Progress {
+                watch.tell(Progress {
                     done: (done + n) as u64,
                     total: total as u64,
                     unit: "images",
                     note: String::new(),
                 })
             };
-            make(order, range.clone(), &missing, &paths, &mut tick, stop)?;
+            make(order, range.clone(), &missing, &paths, &mut tick)?;
         }
         done += range.len();
-        whole &= missing.is_empty() || ours;
+        all_there &= missing.is_empty() || ours;
         let range = range.start as u64..range.end as u64;
         for (parts, path) in parts.iter_mut().zip(paths) {
             parts.push(Part {
@@ -92,7 +92,7 @@ pub fn run(
             });
         }
     }
-    Ok(whole.then(|| parts.into_iter().map(Described::of).collect()))
+    Ok(all_there.then(|| parts.into_iter().map(Described::of).collect()))
 }
 
 /// The folder in `store` of the parts that the net of these weights, by sha256, made of images resized one way; nets that
@@ -131,12 +131,11 @@ fn make(
     missing: &[usize],
     paths: &[PathBuf],
     tick: &mut dyn FnMut(usize),
-    stop: &AtomicBool,
 ) -> Result<()> {
     let mut rows: Vec<Rows> = missing.iter().map(|_| Rows::default()).collect();
     let facts = match order.extractor.space().input {
-        Input::Resized { .. } => resized(order, range, missing, &mut rows, tick, stop)?,
-        Input::AsTrained => as_trained(order, range, &mut rows, tick, stop)?,
+        Input::Resized { .. } => resized(order, range, missing, &mut rows, tick)?,
+        Input::AsTrained => as_trained(order, range, &mut rows, tick)?,
     };
     for (&p, rows) in missing.iter().zip(rows) {
         described::write(&paths[p], rows, &facts)?;
@@ -150,7 +149,6 @@ fn resized(
     missing: &[usize],
     rows: &mut [Rows],
     tick: &mut dyn FnMut(usize),
-    stop: &AtomicBool,
 ) -> Result<Vec<Facts>> {
     let load = Load {
         images: range,
@@ -167,9 +165,6 @@ fn resized(
             order.extractor.describe(planes, rows)?;
         }
         tick(facts.len());
-        if stop.load(Ordering::Relaxed) {
-            return Err(Stopped.into());
-        }
     }
     Ok(facts)
 }
@@ -179,7 +174,6 @@ fn as_trained(
     range: Range<usize>,
     rows: &mut [Rows],
     tick: &mut dyn FnMut(usize),
-    stop: &AtomicBool,
 ) -> Result<Vec<Facts>> {
     let mut facts: Vec<Facts> = Vec::new();
     for first in range.clone().step_by(TOGETHER) {
@@ -208,9 +202,6 @@ fn as_trained(
             .extractor
             .extract(&pixels, side, how, &mut rows[0], &mut |_| {})?;
         tick(facts.len());
-        if stop.load(Ordering::Relaxed) {
-            return Err(Stopped.into());
-        }
     }
     Ok(facts)
 }

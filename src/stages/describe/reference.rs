@@ -5,7 +5,7 @@ use crate::data::source::{Augment, Source};
 use crate::diffusion::random::noise::{Noise, START};
 use crate::experiment::scoring::rules::Preprocessing;
 use crate::io::numpy::npz::{self, Array};
-use crate::jobs::context::{Progress, Stopped};
+use crate::jobs::context::{Progress, Watch};
 use crate::jobs::files::meta::Meta;
 use crate::metrics::frechet::moments::Moments;
 use crate::stages::describe::extract::{Extractor, Rows};
@@ -13,7 +13,6 @@ use anyhow::{Context, Result, ensure};
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Images read and described at a time.
 const CHUNK: usize = 1000;
@@ -38,12 +37,7 @@ pub struct Order<'a> {
 }
 
 /// Describes the images and writes moments, the first features, and the moments of the pixel-Gaussian baseline.
-pub fn run(
-    order: &Order,
-    device: &Device,
-    tell: &dyn Fn(Progress),
-    stop: &AtomicBool,
-) -> Result<()> {
+pub fn run(order: &Order, device: &Device, watch: Watch) -> Result<()> {
     let source = Source::open(order.data, Stream::Reference, order.resolution)?;
     if let Some(len) = source.len() {
         ensure!(
@@ -63,9 +57,7 @@ pub fn run(
     let mut fitted = Vec::new();
     let mut done = 0;
     while done < order.count {
-        if stop.load(Ordering::Relaxed) {
-            return Err(Stopped.into());
-        }
+        watch.go_on()?;
         let n = CHUNK.min(order.count - done);
         let pixels = read(&source, done as u64, n)?;
         if done < FITTED {
@@ -74,7 +66,7 @@ pub fn run(
         let start = done;
         let mut tick = |batch: usize| {
             done += batch;
-            tell(Progress {
+            watch.tell(Progress {
                 done: done as u64,
                 total: order.count as u64,
                 unit: "images",

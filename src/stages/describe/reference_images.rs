@@ -4,7 +4,7 @@ use crate::data::gallery::Gallery;
 use crate::data::resize::crop::Crop;
 use crate::experiment::scoring::rules::Preprocessing;
 use crate::io::numpy::npz::{self, Array};
-use crate::jobs::context::Progress;
+use crate::jobs::context::Watch;
 use crate::jobs::files::meta::Meta;
 use crate::metrics::rows::Rows;
 use crate::stages::describe::described::{Described, Kind, PART};
@@ -13,7 +13,6 @@ use crate::stages::describe::images::{self, Order};
 use anyhow::{Context, Result, ensure};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 /// Images whose features stay in the file: as many as the ADM evaluator's reference batches hold.
 const KEPT: usize = 10_000;
@@ -36,7 +35,7 @@ pub struct ImagesOrder<'a> {
 
 /// Describes what is missing and writes `mu`, `sigma`, `mu_s`, `sigma_s` (as the ADM evaluator, pytorch-fid and clean-fid
 /// read them), `count`, the first features and `meta`.
-pub fn run(order: &ImagesOrder, tell: &dyn Fn(Progress), stop: &AtomicBool) -> Result<()> {
+pub fn run(order: &ImagesOrder, watch: Watch) -> Result<()> {
     let mut gallery = Gallery::open(&[order.data])?;
     if let Some(count) = order.count {
         ensure!(
@@ -61,8 +60,7 @@ pub fn run(order: &ImagesOrder, tell: &dyn Fn(Progress), stop: &AtomicBool) -> R
             part: PART,
             shard: (0, 1),
         },
-        tell,
-        stop,
+        watch,
     )?;
     let described = described.and_then(|mut all| all.pop());
     write(order, &described.context("no part was left to others")?)

@@ -1,21 +1,22 @@
 //! A net ready to draw, and the parts that it fills: what the two stages of a cell have in common.
 
-use crate::diffusion::process::posterior::{Output, Reading, mean_half};
+use crate::diffusion::guidance::rule::Guidance;
+use crate::diffusion::process::posterior::{Field, Output, Reading, mean_half};
 use crate::diffusion::process::schedule::Schedule;
 use crate::diffusion::random::noise::Noise;
-use crate::diffusion::samplers::guidance::{Field, Guide};
-use crate::diffusion::samplers::sampler::{Recipe, draw, tempered, to_u8};
-use crate::experiment::file::experiment::{Precision, Sample, Steps};
-use crate::experiment::nets::arch::UnetArch;
+use crate::diffusion::samplers::draw::{Recipe, draw, tempered, to_u8};
+use crate::experiment::file::experiment::{Sample, Steps};
 use crate::io::numpy::npz::{self, Array};
 use crate::jobs::context::{JobContext, Progress, Stopped};
 use crate::jobs::files::parts;
 use crate::jobs::files::results::{LAST, kept};
 use crate::jobs::net::{Net, Weights};
-use crate::kernels::tf32::in_tf32;
+use crate::kernels::tf32::with_products;
+use crate::nets::denoiser::Denoiser;
+use crate::nets::precision::products;
 use crate::stages::weights::{self, Loaded};
 use anyhow::{Context, Result};
-use candle_core::{DType, Tensor};
+use candle_core::Tensor;
 use std::ops::ControlFlow;
 
 /// How a net's answers become images.
@@ -39,7 +40,7 @@ impl<'a> Drawer<'a> {
     pub fn open(
         (table, sample): (&str, &'a Sample),
         net: &Loaded,
-        arch: &UnetArch,
+        denoiser: &dyn Denoiser,
         noise: Noise,
         bench: &'a JobContext,
     ) -> Result<Self> {
@@ -53,7 +54,7 @@ impl<'a> Drawer<'a> {
         };
         let schedule =
             Schedule::new(process, &steps).with_context(|| format!("{table}.steps = {steps}"))?;
-        let own = Output::of(process, arch.learn_sigma);
+        let own = Output::of(process, denoiser.answer());
         let output = own.with(sample.variance).context(format!("[{table}]"))?;
         Ok(Self {
             bench,
@@ -61,7 +62,7 @@ impl<'a> Drawer<'a> {
             output,
             unread_half: own.learned() && !output.learned(),
             schedule,
-            side: arch.trunk.resolution,
+            side: denoiser.resolution(),
             noise,
         })
     }
@@ -108,15 +109,15 @@ impl<'a> Drawer<'a> {
         &self,
         images: &[u64],
         answer: &Field,
-        guide: Option<&Guide>,
+        guidance: Option<&dyn Guidance>,
         made: u64,
     ) -> Result<Tensor> {
         let denoise = |x: &Tensor, t: &Tensor| {
-            let tf32 = self.sample.dtype == Precision::Tf32;
-            let answer = in_tf32(tf32, || answer(x, t))?;
-            match self.unread_half {
-                true => mean_half(&answer, x),
-                false => Ok(answer),
+            let answer = with_products(products(self.sample.dtype), || answer(x, t))?;
+            if self.unread_half {
+                mean_half(&answer, x)
+            } else {
+                Ok(answer)
             }
         };
         let (side, device) = (self.side, &self.bench.device);
@@ -130,7 +131,7 @@ impl<'a> Drawer<'a> {
             },
             sampler: self.sample.sampler,
             eta: self.sample.eta,
-            guide,
+            guidance,
         };
         let total = self.sample.count as u64;
         let mut tick = |step: usize| {
@@ -147,15 +148,6 @@ impl<'a> Drawer<'a> {
         let x =
             draw(&recipe, &denoise, &noise, &mut tick)?.context("nothing stops a draw half-way")?;
         Ok(to_u8(&x)?)
-    }
-}
-
-/// The type that a net's blocks are asked to calculate in.
-pub fn dtype(precision: Precision) -> DType {
-    match precision {
-        Precision::F32 | Precision::Tf32 => DType::F32,
-        Precision::Bf16 => DType::BF16,
-        Precision::F16 => DType::F16,
     }
 }
 

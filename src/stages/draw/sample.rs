@@ -1,17 +1,19 @@
 //! Noise to images: where a net meets a classifier.
 
+use crate::diffusion::guidance::classifier::ClassifierGuidance;
+use crate::diffusion::guidance::rule::Guidance;
 use crate::diffusion::random::labels::{Rule, label};
 use crate::diffusion::random::noise::Noise;
-use crate::diffusion::samplers::guidance::Guide;
-use crate::experiment::file::experiment::Precision;
-use crate::experiment::nets::arch::Arch;
+use crate::experiment::nets::arch::{Arch, Process, Task};
 use crate::jobs::context::JobContext;
 use crate::jobs::inputs::classes;
-use crate::jobs::sample::{ClassifierGuidance, SampleJob};
-use crate::kernels::tf32::in_tf32;
+use crate::jobs::sample::{PlannedGuidance, SampleJob};
+use crate::kernels::tf32::with_products;
 use crate::nets::adm::classifier::Classifier;
-use crate::nets::adm::unet::Unet;
-use crate::stages::draw::drawer::{Drawer, Drawn, dtype, open_net};
+use crate::nets::denoiser::{Conditions, Denoiser};
+use crate::nets::open::denoiser;
+use crate::nets::precision::{dtype, products};
+use crate::stages::draw::drawer::{Drawer, Drawn, open_net};
 use crate::stages::weights::Loaded;
 use anyhow::{Result, bail, ensure};
 use candle_core::Tensor;
@@ -19,8 +21,8 @@ use candle_core::Tensor;
 /// All that drawing needs, once it is loaded.
 struct Sampling<'a> {
     drawer: Drawer<'a>,
-    unet: Unet,
-    classifier: Option<(Classifier, &'a ClassifierGuidance)>,
+    denoiser: Box<dyn Denoiser>,
+    classifier: Option<(Classifier, &'a PlannedGuidance)>,
     rule: Rule,
     /// How many classes there are to ask for.
     classes: usize,
@@ -39,19 +41,25 @@ pub fn run(job: &SampleJob, bench: &JobContext) -> Result<()> {
 impl<'a> Sampling<'a> {
     fn open(job: &'a SampleJob, bench: &'a JobContext) -> Result<Self> {
         let net = open_net(&job.net, bench)?;
-        let Arch::Unet(arch) = &net.arch else {
-            bail!(
-                "model.checkpoint is a {}, samples are drawn by a unet",
-                net.arch.title()
-            )
-        };
+        ensure!(
+            net.arch.task() == Task::Denoise,
+            "model.checkpoint is a {}, samples are drawn by a unet",
+            net.arch.title()
+        );
+        let denoiser = denoiser(&net.arch, net.vb.to_dtype(dtype(job.sample.dtype)))?;
         let noise = Noise::new(job.sample.seed);
-        let drawer = Drawer::open(("sample", &job.sample), &net, arch, noise, bench)?;
-        let mut classes = arch.classes;
+        let drawer = Drawer::open(
+            ("sample", &job.sample),
+            &net,
+            denoiser.as_ref(),
+            noise,
+            bench,
+        )?;
+        let mut classes = denoiser.classes();
         let classifier = match &job.guidance {
             Some(pull) => {
                 let loaded = open_net(&pull.net, bench)?;
-                classes = Some(check_guide(&loaded, &net, arch.trunk.resolution)?);
+                classes = Some(check_guide(&loaded, &net)?);
                 let Arch::Classifier(arch) = &loaded.arch else {
                     bail!(
                         "guidance.checkpoint is a {}, guidance needs a classifier",
@@ -66,7 +74,7 @@ impl<'a> Sampling<'a> {
         let classes = classes.unwrap_or(1);
         Ok(Self {
             drawer,
-            unet: Unet::new(arch, net.vb.to_dtype(dtype(job.sample.dtype)))?,
+            denoiser,
             classifier,
             rule: classes::rule(&job.sample.classes, &net.classes, classes)?,
             classes,
@@ -81,37 +89,40 @@ impl<'a> Sampling<'a> {
         let labels = images.iter().map(|&i| label(&self.rule, seed, i, classes));
         let labels = labels.collect::<candle_core::Result<Vec<u32>>>()?;
         let y = Tensor::from_slice(&labels, labels.len(), &self.bench.device)?;
-        let asked = self.unet.conditional().then_some(&y);
-        let answer = |x: &Tensor, t: &Tensor| self.unet.forward(x, t, asked, None);
+        let given = Conditions {
+            labels: self.denoiser.classes().map(|_| &y),
+            ..Conditions::default()
+        };
+        let answer = |x: &Tensor, t: &Tensor| self.denoiser.denoise(x, t, &given);
         let log_probs = self.classifier.as_ref().map(|(net, pull)| {
-            let tf32 = pull.dtype == Precision::Tf32;
-            let field = move |x: &Tensor, t: &Tensor| in_tf32(tf32, || net.log_probs(x, t));
+            let products = products(pull.dtype);
+            let field =
+                move |x: &Tensor, t: &Tensor| with_products(products, || net.log_probs(x, t));
             (field, pull.scale)
         });
-        let guide = log_probs
+        let guidance = log_probs
             .as_ref()
-            .map(|(field, scale)| Guide::classifier(*scale, field, &y));
-        let drawn = self.drawer.draw(images, &answer, guide.as_ref(), made)?;
+            .map(|(field, scale)| ClassifierGuidance::new(*scale, field, &y));
+        let guidance = guidance.as_ref().map(|rule| rule as &dyn Guidance);
+        let drawn = self.drawer.draw(images, &answer, guidance, made)?;
         Ok((drawn, labels))
     }
 }
 
 /// A classifier guides only nets of its own pixels, classes and clock; its number of classes.
-fn check_guide(guide: &Loaded, net: &Loaded, resolution: usize) -> Result<usize> {
+fn check_guide(guide: &Loaded, net: &Loaded) -> Result<usize> {
     let Arch::Classifier(arch) = &guide.arch else {
         bail!(
             "guidance.checkpoint is a {}, guidance needs a classifier",
             guide.arch.title()
         )
     };
-    let side = arch.trunk.resolution;
+    let (side, resolution) = (arch.trunk.resolution, net.arch.resolution());
     ensure!(
         side == resolution,
         "the classifier was trained at {side} pixels, the model at {resolution}"
     );
-    if let Arch::Unet(unet) = &net.arch
-        && let Some(classes) = unet.classes
-    {
+    if let Some(classes) = net.arch.classes() {
         ensure!(
             classes == arch.classes,
             "the classifier knows {} classes, the model {classes}",
@@ -119,9 +130,7 @@ fn check_guide(guide: &Loaded, net: &Loaded, resolution: usize) -> Result<usize>
         );
     }
     if let (Some(guide), Some(net)) = (&guide.process, &net.process) {
-        let clock = |p: &crate::experiment::nets::arch::Process| {
-            (p.schedule, p.timesteps, p.rescale_timesteps)
-        };
+        let clock = |p: &Process| (p.schedule, p.timesteps, p.rescale_timesteps);
         ensure!(
             clock(guide) == clock(net),
             "the classifier was trained on {:?} noise over {} steps, the model on {:?} over {}",

@@ -4,16 +4,18 @@
 //! memory by then: it was another job's.
 
 use crate::diffusion::random::noise::Noise;
-use crate::experiment::nets::arch::Arch;
+use crate::experiment::nets::arch::Task;
 use crate::io::numpy::npz::Npz;
 use crate::io::numpy::rows::Rows;
 use crate::jobs::context::JobContext;
 use crate::jobs::files::parts::{self, Part};
 use crate::jobs::upsample::UpsampleJob;
-use crate::nets::adm::unet::SuperRes;
-use crate::stages::draw::drawer::{Drawer, Drawn, dtype, open_net};
+use crate::nets::denoiser::Conditions;
+use crate::nets::open::denoiser;
+use crate::nets::precision::dtype;
+use crate::stages::draw::drawer::{Drawer, Drawn, open_net};
 use crate::stages::feed::planes;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use candle_core::Tensor;
 use std::ops::Range;
 
@@ -23,15 +25,21 @@ const PURPOSE: &str = "upsample";
 /// Draws what is missing of images 0..count into `images-AAAAAA-BBBBBB.npz`.
 pub fn run(job: &UpsampleJob, bench: &JobContext) -> Result<()> {
     let net = open_net(&job.net, bench)?;
-    let Arch::SuperRes(arch) = &net.arch else {
-        bail!(
-            "upsample.checkpoint is a {}, and upsampling needs a super-resolution net",
-            net.arch.title()
-        )
-    };
+    ensure!(
+        net.arch.task() == Task::Upsample,
+        "upsample.checkpoint is a {}, and upsampling needs a super-resolution net",
+        net.arch.title()
+    );
+    let denoiser = denoiser(&net.arch, net.vb.to_dtype(dtype(job.sample.dtype)))?;
     let noise = Noise::apart(job.sample.seed, PURPOSE);
-    let drawer = Drawer::open(("upsample", &job.sample), &net, arch, noise, bench)?;
-    let side = arch.low_resolution.unwrap_or_default();
+    let drawer = Drawer::open(
+        ("upsample", &job.sample),
+        &net,
+        denoiser.as_ref(),
+        noise,
+        bench,
+    )?;
+    let side = denoiser.low_resolution().unwrap_or_default();
     let images = parts::present(&bench.input(&job.samples), "images")?;
     let parts = parts::covering(&images, job.sample.count as u64)?;
     let mut small = Small {
@@ -39,14 +47,17 @@ pub fn run(job: &UpsampleJob, bench: &JobContext) -> Result<()> {
         side,
         open: None,
     };
-    let unet = SuperRes::new(arch, net.vb.to_dtype(dtype(job.sample.dtype)))?;
     drawer.fill(&mut |images, made| -> Result<Drawn> {
         let (pixels, labels) = small.read(images)?;
         let shape = (images.len(), 3, side, side);
         let low = Tensor::from_vec(pixels, shape, &bench.device)?;
         let y = Tensor::from_slice(&labels, labels.len(), &bench.device)?;
-        let asked = unet.conditional().then_some(&y);
-        let answer = |x: &Tensor, t: &Tensor| unet.forward(x, t, &low, asked, None);
+        let given = Conditions {
+            labels: denoiser.classes().map(|_| &y),
+            low: Some(&low),
+            dropout: None,
+        };
+        let answer = |x: &Tensor, t: &Tensor| denoiser.denoise(x, t, &given);
         Ok((drawer.draw(images, &answer, None, made)?, labels))
     })
 }

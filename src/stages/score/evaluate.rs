@@ -7,7 +7,7 @@ use crate::experiment::scoring::metric::Metric;
 use crate::experiment::scoring::rules::Rules;
 use crate::io::disk::write_json;
 use crate::io::numpy::npz::{self, Array};
-use crate::jobs::context::{JobContext, Progress};
+use crate::jobs::context::{JobContext, Progress, Watch};
 use crate::jobs::files::parts;
 use crate::jobs::files::results::{FEW, INFLUENCES, RECORD, Record, SCORES};
 use crate::jobs::metrics::MetricsJob;
@@ -101,7 +101,12 @@ fn reference(job: &MetricsJob, rules: &Rules, bench: &JobContext) -> Result<Real
                 ..progress
             });
         };
-        images = images::run(&order, &tell, bench.stop())?;
+        let watch = Watch {
+            tell: &tell,
+            warn: &|line| bench.warn(line),
+            stop: bench.stop(),
+        };
+        images = images::run(&order, watch)?;
     }
     let mut reals = opened.with(images.as_deref())?;
     reals.pop().context("the reference has one side")

@@ -4,7 +4,7 @@ use crate::data::gallery::Gallery;
 use crate::data::survey::{Finding, Survey};
 use crate::experiment::scoring::feature_space::Input;
 use crate::experiment::scoring::rules::{FEWEST, Preprocessing, Rules};
-use crate::jobs::context::Progress;
+use crate::jobs::context::{Progress, Watch};
 use crate::stages::describe::described::{Described, Kind};
 use crate::stages::describe::extract::Extractor;
 use crate::stages::describe::images::{self, Order};
@@ -12,7 +12,6 @@ use crate::stages::score::reference::{Opened, Real};
 use anyhow::{Result, ensure};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 /// Who meets whom, through which net.
 pub struct Comparison<'a> {
@@ -42,12 +41,8 @@ pub struct Compared {
     pub findings: Vec<Finding>,
 }
 
-/// Describes what is missing of both sides; None where a shard left parts to others.
-pub fn run(
-    comparison: &Comparison,
-    tell: &dyn Fn(&str, Progress),
-    stop: &AtomicBool,
-) -> Result<Option<Compared>> {
+/// Describes what is missing of both sides; None where a shard left parts to others. What is told has the side as its note.
+pub fn run(comparison: &Comparison, watch: Watch) -> Result<Option<Compared>> {
     let mut hows: Vec<Preprocessing> = comparison.rules.iter().map(|r| r.preprocessing).collect();
     hows.sort();
     hows.dedup();
@@ -69,12 +64,18 @@ pub fn run(
         part: comparison.part,
         shard: comparison.shard,
     };
+    let of = |side: &str, progress: Progress| {
+        let note = side.to_string();
+        watch.tell(Progress { note, ..progress });
+    };
     let images = Arc::new(Gallery::open(comparison.samples)?);
-    let samples = images::run(&order(&images), &|p| tell("samples", p), stop)?;
+    let tell = &|progress| of("samples", progress);
+    let samples = images::run(&order(&images), Watch { tell, ..watch })?;
     let mut real = None;
     if opened.needs_images(comparison.rules) {
         let images = Arc::new(Gallery::open(&[comparison.reference])?);
-        real = images::run(&order(&images), &|p| tell("reference", p), stop)?;
+        let tell = &|progress| of("reference", progress);
+        real = images::run(&order(&images), Watch { tell, ..watch })?;
         if real.is_none() {
             return Ok(None);
         }

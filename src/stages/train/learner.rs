@@ -6,13 +6,15 @@ use crate::diffusion::process::schedule::Schedule;
 use crate::diffusion::process::timesteps::{Draw, Timesteps};
 use crate::diffusion::random::noise::{Noise, START};
 use crate::diffusion::training::loss::{Loss, Noised, training_losses, velocity_weight};
-use crate::experiment::file::experiment::{Precision, Train, Weighting};
+use crate::experiment::file::experiment::{Train, Weighting};
 use crate::experiment::nets::arch::{Arch, Process};
-use crate::kernels::tf32::in_tf32;
+use crate::kernels::tf32::with_products;
 use crate::nets::adm::classifier::Classifier;
 use crate::nets::adm::layers::Dropout;
-use crate::nets::adm::unet::{SuperRes, Unet};
+use crate::nets::denoiser::{Conditions, Denoiser};
 use crate::nets::features::FeatureNet;
+use crate::nets::open::{Net, open};
+use crate::nets::precision::products;
 use crate::stages::feed::Batch;
 use crate::stages::train::journal::Term;
 use anyhow::{Context, Result, ensure};
@@ -22,18 +24,16 @@ use candle_nn::VarBuilder;
 /// Weight of the attributes' squared error beside the class's cross-entropy in the feature net's loss.
 const ATTRIBUTES: f64 = 2.0;
 
-enum Net {
-    Unet(Unet, Output),
-    SuperRes(SuperRes, Output, usize),
-    Classifier(Classifier),
-    Features(FeatureNet),
+/// A net and what it learns by.
+enum Objective {
+    Denoise(Box<dyn Denoiser>, Schedule, Output),
+    Classify(Classifier, Schedule),
+    Describe(FeatureNet),
 }
 
 /// A net with its objective.
 pub struct Learner {
-    net: Net,
-    /// None for nets of clean images.
-    schedule: Option<Schedule>,
+    objective: Objective,
     pub timesteps: Timesteps,
     train: Train,
     device: Device,
@@ -52,32 +52,23 @@ impl Learner {
         train: &Train,
         vb: VarBuilder,
     ) -> Result<Self> {
-        let schedule = process.map(|p| Schedule::new(p, "")).transpose()?;
-        let need = || process.context("a net that sees noisy images needs a diffusion process");
-        let net = match arch {
-            Arch::Unet(a) => Net::Unet(
-                Unet::new(a, vb.clone())?,
-                Output::of(need()?, a.learn_sigma),
-            ),
-            Arch::SuperRes(a) => {
-                let low = a
-                    .low_resolution
-                    .context("a super-resolution net starts from some size")?;
-                Net::SuperRes(
-                    SuperRes::new(a, vb.clone())?,
-                    Output::of(need()?, a.learn_sigma),
-                    low,
-                )
+        let process = || process.context("a net that sees noisy images needs a diffusion process");
+        let schedule = || Ok::<_, anyhow::Error>(Schedule::new(process()?, "")?);
+        let objective = match open(arch, vb.clone())? {
+            Net::Denoiser(net) => {
+                let output = Output::of(process()?, net.answer());
+                Objective::Denoise(net, schedule()?, output)
             }
-            Arch::Classifier(a) => Net::Classifier(Classifier::new(a, vb.clone())?),
-            Arch::Features(a) => Net::Features(FeatureNet::new(a, vb.clone())?),
+            Net::Classifier(net) => Objective::Classify(net, schedule()?),
+            Net::Features(net) => Objective::Describe(net),
         };
-        let steps = schedule.as_ref().map_or(1, Schedule::len);
-        let timesteps = Timesteps::new(train.schedule_sampler, steps);
+        let steps = match &objective {
+            Objective::Denoise(_, schedule, _) | Objective::Classify(_, schedule) => schedule.len(),
+            Objective::Describe(_) => 1,
+        };
         Ok(Self {
-            net,
-            schedule,
-            timesteps,
+            objective,
+            timesteps: Timesteps::new(train.schedule_sampler, steps),
             train: train.clone(),
             device: vb.device().clone(),
         })
@@ -85,10 +76,12 @@ impl Learner {
 
     /// The names that the log will carry.
     pub fn columns(&self) -> &'static [&'static str] {
-        match self.net {
-            Net::Unet(..) | Net::SuperRes(..) => &["loss", "mse", "vb"],
-            Net::Classifier(_) => &["loss", "accuracy", "validation_loss", "validation_accuracy"],
-            Net::Features(_) => &[
+        match self.objective {
+            Objective::Denoise(..) => &["loss", "mse", "vb"],
+            Objective::Classify(..) => {
+                &["loss", "accuracy", "validation_loss", "validation_accuracy"]
+            }
+            Objective::Describe(_) => &[
                 "loss",
                 "accuracy",
                 "attributes",
@@ -100,21 +93,30 @@ impl Learner {
 
     /// Values by timestep quartile make sense.
     pub fn has_quartiles(&self) -> bool {
-        self.schedule.is_some()
+        !matches!(self.objective, Objective::Describe(_))
     }
 
     /// One training batch at update `step`.
     pub fn outcome(&mut self, batch: &Batch, step: u64) -> Result<Outcome> {
-        in_tf32(self.train.dtype == Precision::Tf32, || match &self.net {
-            Net::Unet(..) | Net::SuperRes(..) => self.denoise(batch, step),
-            Net::Classifier(_) => self.classify(batch, step),
-            Net::Features(_) => self.describe(batch),
+        let mut at = TrainStep {
+            batch,
+            step,
+            timesteps: &mut self.timesteps,
+            train: &self.train,
+            device: &self.device,
+        };
+        with_products(products(self.train.dtype), || match &self.objective {
+            Objective::Denoise(net, schedule, output) => {
+                at.denoise(net.as_ref(), schedule, *output)
+            }
+            Objective::Classify(net, schedule) => at.classify(net, schedule),
+            Objective::Describe(net) => at.describe(net),
         })
     }
 
     /// Loss and accuracy on images the net does not learn from; nothing for denoisers.
     pub fn validate(&mut self, batch: &Batch, step: u64) -> Result<Vec<Term>> {
-        if matches!(self.net, Net::Unet(..) | Net::SuperRes(..)) {
+        if matches!(self.objective, Objective::Denoise(..)) {
             return Ok(Vec::new());
         }
         let outcome = self.outcome(batch, step)?;
@@ -134,59 +136,57 @@ impl Learner {
             });
         Ok(renamed.collect())
     }
+}
 
-    fn noise(&self, batch: &Batch) -> candle_core::Result<Tensor> {
+/// A batch at its place in a training.
+struct TrainStep<'a> {
+    batch: &'a Batch,
+    /// The update, counted from the first of the training.
+    step: u64,
+    timesteps: &'a mut Timesteps,
+    train: &'a Train,
+    device: &'a Device,
+}
+
+impl TrainStep<'_> {
+    fn noise(&self) -> candle_core::Result<Tensor> {
+        let batch = self.batch;
         let draws: Vec<u64> = (batch.first_draw..).take(batch.count()).collect();
         let side = batch.resolution;
-        Noise::apart(self.train.seed, "train").tensor(&draws, START, (3, side, side), &self.device)
+        Noise::apart(self.train.seed, "train").tensor(&draws, START, (3, side, side), self.device)
     }
 
-    fn denoise(&mut self, batch: &Batch, step: u64) -> Result<Outcome> {
-        let schedule = self
-            .schedule
-            .as_ref()
-            .context("a denoiser has a schedule")?;
-        let Draw { places, weights } = self.timesteps.draw(self.train.seed, step, batch.count());
-        let (x0, noise) = (batch.images(&self.device)?, self.noise(batch)?);
+    fn denoise(
+        &mut self,
+        net: &dyn Denoiser,
+        schedule: &Schedule,
+        output: Output,
+    ) -> Result<Outcome> {
+        let (batch, seed, step) = (self.batch, self.train.seed, self.step);
+        let Draw { places, weights } = self.timesteps.draw(seed, step, batch.count());
+        let (x0, noise) = (batch.images(self.device)?, self.noise()?);
         let noised = Noised::new(schedule, &x0, &noise, &places)?;
-        let t = schedule.clock(At::Each(&places), batch.count(), &self.device)?;
-        let dropout = Dropout::new(self.train.dropout, self.train.seed, step);
-        let y = batch.labels(&self.device)?;
-        let (answer, output) = match &self.net {
-            Net::SuperRes(net, output, low) => {
-                let factor = batch.resolution / low;
-                // Area interpolation, as ADM makes its training pairs.
-                let small = x0.avg_pool2d(factor)?;
-                (
-                    net.forward(
-                        &noised.x,
-                        &t,
-                        &small,
-                        y.as_ref().filter(|_| net.conditional()),
-                        Some(&dropout),
-                    )?,
-                    *output,
-                )
-            }
-            Net::Unet(net, output) => (
-                net.forward(
-                    &noised.x,
-                    &t,
-                    y.as_ref().filter(|_| net.conditional()),
-                    Some(&dropout),
-                )?,
-                *output,
-            ),
-            _ => unreachable!("only denoisers come here"),
+        let t = schedule.clock(At::Each(&places), batch.count(), self.device)?;
+        let labels = batch.labels(self.device)?;
+        let low = match net.low_resolution() {
+            // Area interpolation, as ADM makes its training pairs.
+            Some(low) => Some(x0.avg_pool2d(batch.resolution / low)?),
+            None => None,
         };
+        let given = Conditions {
+            labels: labels.as_ref().filter(|_| net.classes().is_some()),
+            low: low.as_ref(),
+            dropout: Some(&Dropout::new(self.train.dropout, seed, step)),
+        };
+        let answer = net.denoise(&noised.x, &t, &given)?;
         let losses = training_losses(Loss::RescaledMse, schedule, output, &noised, &answer)?;
-        let weights = Tensor::from_vec(weights, batch.count(), &self.device)?;
+        let weights = Tensor::from_vec(weights, batch.count(), self.device)?;
         let weighted = match (self.train.weighting, &losses.mse) {
             (Weighting::Velocity, Some(mse)) => {
                 let by_step = places
                     .iter()
                     .map(|&i| velocity_weight(schedule, output.mean, i) as f32);
-                let by_step = Tensor::from_vec(by_step.collect(), batch.count(), &self.device)?;
+                let by_step = Tensor::from_vec(by_step.collect(), batch.count(), self.device)?;
                 // What the squared error counts beyond the one that is in the loss already.
                 (&losses.loss + (mse * (by_step - 1.0)?)?)?
             }
@@ -217,31 +217,22 @@ impl Learner {
     }
 
     /// ADM's classifier_train: diffuse to a drawn step, then cross-entropy; importance weights are not used.
-    fn classify(&mut self, batch: &Batch, step: u64) -> Result<Outcome> {
-        let schedule = self
-            .schedule
-            .as_ref()
-            .context("a noisy classifier has a schedule")?;
-        let Net::Classifier(net) = &self.net else {
-            unreachable!("only classifiers come here")
+    fn classify(&self, net: &Classifier, schedule: &Schedule) -> Result<Outcome> {
+        let batch = self.batch;
+        let x0 = batch.images(self.device)?;
+        let (places, x) = if self.train.noised {
+            let drawn = self
+                .timesteps
+                .draw(self.train.seed, self.step, batch.count());
+            let x = schedule.diffuse(&x0, &self.noise()?, At::Each(&drawn.places))?;
+            (drawn.places, x)
+        } else {
+            (vec![0; batch.count()], x0)
         };
-        let x0 = batch.images(&self.device)?;
-        let places = match self.train.noised {
-            true => {
-                self.timesteps
-                    .draw(self.train.seed, step, batch.count())
-                    .places
-            }
-            false => vec![0; batch.count()],
-        };
-        let x = match self.train.noised {
-            true => schedule.diffuse(&x0, &self.noise(batch)?, At::Each(&places))?,
-            false => x0,
-        };
-        let t = schedule.clock(At::Each(&places), batch.count(), &self.device)?;
+        let t = schedule.clock(At::Each(&places), batch.count(), self.device)?;
         let log_probs = net.log_probs(&x, &t)?;
         let quartiles: Vec<usize> = places.iter().map(|p| 4 * p / schedule.len()).collect();
-        let (loss, values, accuracy) = cross_entropy(&log_probs, batch, &self.device)?;
+        let (loss, values, accuracy) = cross_entropy(&log_probs, batch, self.device)?;
         let terms = vec![
             Term {
                 name: "loss",
@@ -257,13 +248,11 @@ impl Learner {
         Ok(Outcome { loss, terms })
     }
 
-    fn describe(&mut self, batch: &Batch) -> Result<Outcome> {
-        let Net::Features(net) = &self.net else {
-            unreachable!("only feature nets come here")
-        };
-        let features = net.forward(&batch.images(&self.device)?)?;
+    fn describe(&self, net: &FeatureNet) -> Result<Outcome> {
+        let batch = self.batch;
+        let features = net.forward(&batch.images(self.device)?)?;
         let log_probs = candle_nn::ops::log_softmax(&features.logits, D::Minus1)?;
-        let (mut loss, values, accuracy) = cross_entropy(&log_probs, batch, &self.device)?;
+        let (mut loss, values, accuracy) = cross_entropy(&log_probs, batch, self.device)?;
         let mut terms = vec![
             Term {
                 name: "loss",
@@ -284,7 +273,7 @@ impl Learner {
                 features.attributes.dim(1)?,
                 batch.attributes.len() / batch.count()
             );
-            let target = Tensor::from_slice(&batch.attributes, shape, &self.device)?;
+            let target = Tensor::from_slice(&batch.attributes, shape, self.device)?;
             let errors = (&features.attributes - target)?.sqr()?.mean(D::Minus1)?;
             terms.push(Term {
                 name: "attributes",

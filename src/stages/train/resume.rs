@@ -70,8 +70,9 @@ pub fn restore(
 /// A finished training needs its state no more.
 pub fn remove(folder: &Path) -> Result<()> {
     let path = folder.join(FILE);
-    match path.exists() {
-        true => fs::remove_file(&path).with_context(|| format!("removing {}", path.display())),
-        false => Ok(()),
+    if path.exists() {
+        fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))
+    } else {
+        Ok(())
     }
 }

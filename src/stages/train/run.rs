@@ -47,8 +47,7 @@ pub fn run(job: &TrainJob, bench: &JobContext) -> Result<()> {
     let train = &job.train;
     let (sides, attributes) = match &arch {
         Arch::Features(a) => (FEATURE_SIDES.to_vec(), a.attributes > 0),
-        Arch::Unet(a) | Arch::SuperRes(a) => (vec![a.trunk.resolution], false),
-        Arch::Classifier(a) => (vec![a.trunk.resolution], false),
+        _ => (vec![arch.resolution()], false),
     };
     let feed = Feed::open(train, Stream::Train, &sides, attributes)?;
     let classes = feed.classes();
@@ -72,12 +71,7 @@ pub fn run(job: &TrainJob, bench: &JobContext) -> Result<()> {
 
 /// A class-conditional net must know as many classes as the data shows.
 fn check_classes(arch: &Arch, classes: &[String]) -> Result<()> {
-    let wanted = match arch {
-        Arch::Unet(a) | Arch::SuperRes(a) => a.classes,
-        Arch::Classifier(a) => Some(a.classes),
-        Arch::Features(a) => Some(a.classes),
-    };
-    match wanted {
+    match arch.classes() {
         Some(wanted) if wanted != classes.len() => bail!(
             "the data has {} classes, the net {wanted}\nhint: set `model.arch.classes = {}`",
             classes.len(),
@@ -130,9 +124,10 @@ impl<'a> Run<'a> {
         match adamw.step {
             0 => {
                 if let Some((start, grown)) = grown {
-                    let stem = match grown.widened {
-                        true => ", the stem's further channels at zero",
-                        false => "",
+                    let stem = if grown.widened {
+                        ", the stem's further channels at zero"
+                    } else {
+                        ""
                     };
                     bench.log(&format!(
                         "{} of {} blocks start from {}{stem}",

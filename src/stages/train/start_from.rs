@@ -1,7 +1,7 @@
 //! A net that starts from another's weights: the same net to train on, one more finely resolved, grown around it, or
 //! a super-resolution net, whose trunk is a denoiser's.
 
-use crate::experiment::nets::arch::{Arch, Card, Trunk};
+use crate::experiment::nets::arch::{Arch, Card};
 use crate::io::checkpoint::Checkpoint;
 use crate::jobs::inputs::card::card;
 use anyhow::{Context, Result, bail};
@@ -96,17 +96,9 @@ fn widen(old: Tensor, to: &[usize]) -> Result<Tensor> {
     }
 }
 
-fn trunk(arch: &Arch) -> Option<&Trunk> {
-    match arch {
-        Arch::Unet(net) | Arch::SuperRes(net) => Some(&net.trunk),
-        Arch::Classifier(net) => Some(&net.trunk),
-        Arch::Features(_) => None,
-    }
-}
-
 /// How many input blocks the new net has before the old one's first level; 0 where a net has no levels to tell.
 fn shift(arch: &Arch, card: Option<&Card>) -> usize {
-    let (Some(new), Some(old)) = (trunk(arch), card.and_then(|c| trunk(&c.arch))) else {
+    let (Some(new), Some(old)) = (arch.trunk(), card.and_then(|c| c.arch.trunk())) else {
         return 0;
     };
     let more = new

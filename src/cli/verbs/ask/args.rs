@@ -1,9 +1,12 @@
-//! Flags and help texts of the commands that ask a denoiser about real images.
+//! Flags that the commands share which ask a denoiser about real images.
 
-use crate::cli::args::Cache;
+use crate::cli::cache::Cache;
 use crate::stages::ask::subject::Question;
 use clap::Args;
 use std::path::{Path, PathBuf};
+
+/// What a stopped command says of what it has found.
+pub(crate) const KEPT: &str = "what is whole is kept";
 
 /// Which net, which images.
 #[derive(Args, Debug, Clone)]
@@ -41,53 +44,4 @@ impl QuestionArgs {
             store,
         }
     }
-}
-
-#[derive(Args, Debug)]
-#[command(after_long_help = "\
-The variational bound of guided-diffusion's image_nll. What is found of each image is kept in the store: to resume, or to
-ask about more images, run the same command again.
-
-Examples:
-  runner likelihood experiments/shapes/unet16.safetensors shapes --count 200
-  runner likelihood fetch:imagenet64 imagenet/val --preset imagenet64 --steps 1000 --out terms.npz")]
-pub struct LikelihoodArgs {
-    #[command(flatten)]
-    pub question: QuestionArgs,
-    /// Steps of the process, a count or ADM's `ddim25` and `10,10,20`; fewer give a looser bound, that of the shorter
-    /// process [default: all that it was trained on]
-    #[arg(long, value_name = "STEPS")]
-    pub steps: Option<String>,
-    /// Seed of the noise
-    #[arg(long, value_name = "N", default_value = "0")]
-    pub seed: u64,
-    /// Write `vb_terms`, `mse_terms` and `xstart_mse_terms`, a value a step from the noisiest on, and the `prior` to this
-    /// npz, f64 means over images
-    #[arg(long, value_name = "FILE")]
-    pub out: Option<PathBuf>,
-    /// One JSON object on stdout
-    #[arg(long)]
-    pub json: bool,
-}
-
-#[derive(Args, Debug)]
-#[command(after_long_help = "\
-Examples:
-  runner reconstruct experiments/shapes/unet16.safetensors shapes --count 100 --steps 10 --steps 50 --out rebuilt
-  runner reconstruct experiments/shapes/unet16.safetensors shapes --count 20 --steps 50 --interpolate 9 --out between")]
-pub struct ReconstructArgs {
-    #[command(flatten)]
-    pub question: QuestionArgs,
-    /// Steps each way, a count or ADM's `ddim25`; may be said several times, for a row each
-    #[arg(long, value_name = "STEPS", required = true)]
-    pub steps: Vec<String>,
-    /// Draw K images from one to another, ends included, for each pair of the first 20 images, by the last of the steps
-    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(2..=64))]
-    pub interpolate: Option<u32>,
-    /// The folder for `reconstruction.png` (the first 10 images above what came back of them) and `interpolation.png`
-    #[arg(long, value_name = "DIR")]
-    pub out: PathBuf,
-    /// One JSON object a row on stdout
-    #[arg(long)]
-    pub json: bool,
 }

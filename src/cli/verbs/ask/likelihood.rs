@@ -1,20 +1,46 @@
 //! `runner likelihood`: bits per dimension of real images under a denoiser.
 
-use crate::cli::args::LikelihoodArgs;
+use crate::cli::cache::place_path;
 use crate::cli::screen::live::Live;
-use crate::cli::screen::terminal::{out, say, table, thousands};
-use crate::cli::verbs::fetch::place_path;
+use crate::cli::screen::terminal::{out, say, table, thousands, warning};
+use crate::cli::verbs::ask::args::{KEPT, QuestionArgs};
+use crate::cli::watched::{INTERRUPTED, unless_stopped, until_stopped};
 use crate::io::numpy::npz::{self, Array};
-use crate::jobs::context::{Progress, Stopped};
+use crate::jobs::context::{Progress, Watch};
 use crate::run::device::devices;
 use crate::stages::ask::likelihood::{Likelihood, Term, likelihood};
 use crate::stages::ask::subject::Subject;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
+use clap::Args;
 use serde_json::json;
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::path::{Path, PathBuf};
 
-static STOP: AtomicBool = AtomicBool::new(false);
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
+The variational bound of guided-diffusion's image_nll. What is found of each image is kept in the store: to resume, or to
+ask about more images, run the same command again.
+
+Examples:
+  runner likelihood experiments/shapes/unet16.safetensors shapes --count 200
+  runner likelihood fetch:imagenet64 imagenet/val --preset imagenet64 --steps 1000 --out terms.npz")]
+pub struct LikelihoodArgs {
+    #[command(flatten)]
+    pub question: QuestionArgs,
+    /// Steps of the process, a count or ADM's `ddim25` and `10,10,20`; fewer give a looser bound, that of the shorter
+    /// process [default: all that it was trained on]
+    #[arg(long, value_name = "STEPS")]
+    pub steps: Option<String>,
+    /// Seed of the noise
+    #[arg(long, value_name = "N", default_value = "0")]
+    pub seed: u64,
+    /// Write `vb_terms`, `mse_terms` and `xstart_mse_terms`, a value a step from the noisiest on, and the `prior` to this
+    /// npz, f64 means over images
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// One JSON object on stdout
+    #[arg(long)]
+    pub json: bool,
+}
 
 pub fn run(args: &LikelihoodArgs, store: &Path) -> Result<u8> {
     let asked = &args.question;
@@ -27,20 +53,21 @@ pub fn run(args: &LikelihoodArgs, store: &Path) -> Result<u8> {
     if let Some(path) = &args.out {
         within_a_folder(path)?;
     }
-    ctrlc::set_handler(|| STOP.store(true, Ordering::Relaxed)).context("watching for Ctrl-C")?;
+    let stop = until_stopped("step")?;
     let live = Live::start();
     let tell = |progress: Progress| {
         let (done, total) = (thousands(progress.done), thousands(progress.total));
         live.set(format!("{done} / {total} {}", progress.unit));
     };
-    let found = likelihood(&subject, &steps, args.seed, &tell, &STOP);
+    let watch = Watch {
+        tell: &tell,
+        warn: &warning,
+        stop,
+    };
+    let found = likelihood(&subject, &steps, args.seed, watch);
     drop(live);
-    let found = match found {
-        Err(error) if error.is::<Stopped>() => {
-            say("stopped; what is whole is kept\nto go on, run the same command again");
-            return Ok(130);
-        }
-        found => found?,
+    let Some(found) = unless_stopped(found, KEPT)? else {
+        return Ok(INTERRUPTED);
     };
     if let Some(path) = &args.out {
         write(path, &found)?;

@@ -1,21 +1,43 @@
 //! `runner reconstruct`: real images to their noise and back by DDIM, and images between two of them.
 
-use crate::cli::args::ReconstructArgs;
+use crate::cli::cache::place_path;
 use crate::cli::screen::live::Live;
-use crate::cli::screen::terminal::{out, say, table, thousands};
-use crate::cli::verbs::fetch::place_path;
+use crate::cli::screen::terminal::{out, say, table, thousands, warning};
+use crate::cli::verbs::ask::args::{KEPT, QuestionArgs};
+use crate::cli::watched::{INTERRUPTED, unless_stopped, until_stopped};
 use crate::io::disk::write_atomic;
-use crate::jobs::context::{Progress, Stopped};
+use crate::jobs::context::{Progress, Watch};
 use crate::report::grids::mosaic::{Images, in_rows};
 use crate::run::device::devices;
 use crate::stages::ask::inversion::{Inversion, between, invert};
 use crate::stages::ask::subject::Subject;
 use anyhow::{Context, Result};
+use clap::Args;
 use serde_json::json;
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::path::{Path, PathBuf};
 
-static STOP: AtomicBool = AtomicBool::new(false);
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
+Examples:
+  runner reconstruct experiments/shapes/unet16.safetensors shapes --count 100 --steps 10 --steps 50 --out rebuilt
+  runner reconstruct experiments/shapes/unet16.safetensors shapes --count 20 --steps 50 --interpolate 9 --out between")]
+pub struct ReconstructArgs {
+    #[command(flatten)]
+    pub question: QuestionArgs,
+    /// Steps each way, a count or ADM's `ddim25`; may be said several times, for a row each
+    #[arg(long, value_name = "STEPS", required = true)]
+    pub steps: Vec<String>,
+    /// Draw K images from one to another, ends included, for each pair of the first 20 images, by the last of the steps
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(2..=64))]
+    pub interpolate: Option<u32>,
+    /// The folder for `reconstruction.png` (the first 10 images above what came back of them) and `interpolation.png`
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// One JSON object a row on stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Images of a row of the sheet.
 const COLUMNS: u64 = 10;
 
@@ -29,7 +51,7 @@ pub fn run(args: &ReconstructArgs, store: &Path) -> Result<u8> {
         subject.schedule(steps)?;
     }
     std::fs::create_dir_all(&args.out).with_context(|| format!("making {}", args.out.display()))?;
-    ctrlc::set_handler(|| STOP.store(true, Ordering::Relaxed)).context("watching for Ctrl-C")?;
+    let stop = until_stopped("step")?;
     let live = Live::start();
     let tell = |steps: &str, progress: Progress| {
         let (done, total) = (thousands(progress.done), thousands(progress.total));
@@ -38,19 +60,29 @@ pub fn run(args: &ReconstructArgs, store: &Path) -> Result<u8> {
     let find = || {
         let mut found = Vec::new();
         for steps in &args.steps {
-            found.push(invert(&subject, steps, &|p| tell(steps, p), &STOP)?);
+            let tell = &|progress| tell(steps, progress);
+            found.push(invert(
+                &subject,
+                steps,
+                Watch {
+                    tell,
+                    warn: &warning,
+                    stop,
+                },
+            )?);
         }
         let path = match (args.interpolate, found.last(), args.steps.last()) {
             (Some(along), Some(last), Some(steps)) => {
-                let tell = |p| tell(steps, p);
-                Some(between(
-                    &subject,
-                    steps,
-                    last,
+                let tell = &|progress| tell(steps, progress);
+                let (watch, along) = (
+                    Watch {
+                        tell,
+                        warn: &warning,
+                        stop,
+                    },
                     along as usize,
-                    &tell,
-                    &STOP,
-                )?)
+                );
+                Some(between(&subject, steps, last, along, watch)?)
             }
             _ => None,
         };
@@ -58,12 +90,8 @@ pub fn run(args: &ReconstructArgs, store: &Path) -> Result<u8> {
     };
     let found: Result<(Vec<Inversion>, Option<Vec<f32>>)> = find();
     drop(live);
-    let (found, path) = match found {
-        Err(error) if error.is::<Stopped>() => {
-            say("stopped; what is whole is kept\nto go on, run the same command again");
-            return Ok(130);
-        }
-        found => found?,
+    let Some((found, path)) = unless_stopped(found, KEPT)? else {
+        return Ok(INTERRUPTED);
     };
     rows(args, &subject, &found)?;
     let columns = subject.count.min(COLUMNS) as usize;

@@ -3,7 +3,6 @@
 use crate::cli::screen::pace::Paces;
 use crate::cli::screen::terminal::{self, bytes, duration, short};
 use crate::experiment::file::experiment::Model;
-use crate::experiment::nets::arch::Arch;
 use crate::experiment::nets::resolve::resolve;
 use crate::experiment::scoring::feature_space::{FeatureSpace, Widths};
 use crate::jobs::job::Job;
@@ -179,7 +178,7 @@ fn size(job: &Job) -> Option<u64> {
 /// Pixels a side, as far as the file says it.
 fn side(model: &Model) -> Option<usize> {
     match resolve(model, None) {
-        Ok((Arch::Unet(net) | Arch::SuperRes(net), _)) => Some(net.trunk.resolution),
+        Ok((arch, _)) if arch.answer().is_some() => Some(arch.resolution()),
         _ => model.resolution,
     }
 }

@@ -1,10 +1,9 @@
 //! `runner plan`: what a sweep would run, and why.
 
-use crate::cli::args::PlanArgs;
-use crate::cli::open::{Opened, open};
+use crate::cli::cache;
+use crate::cli::open::{Choice, Opened, open};
 use crate::cli::screen::pace::Paces;
 use crate::cli::screen::terminal::{Paint, bytes, duration, out, paint, say, short, table};
-use crate::cli::verbs::fetch;
 use crate::cli::verbs::plan::price;
 use crate::experiment::catalogue::find;
 use crate::experiment::grid::axes::{Axis, short_names};
@@ -16,8 +15,29 @@ use crate::run::plan::Plan;
 use crate::run::store::State;
 use crate::run::why::reasons;
 use anyhow::Result;
+use clap::Args;
 use serde_json::json;
 use std::path::Path;
+
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
+Examples:
+  runner plan experiments/guidance.toml
+  runner plan experiments/guidance.toml --why
+  runner plan experiments/guidance.toml --set sample.steps=50 --json")]
+pub struct PlanArgs {
+    #[command(flatten)]
+    pub choice: Choice,
+    /// Stop after this stage: train, sample, upsample, features, metrics
+    #[arg(long, value_name = "STAGE")]
+    pub until: Option<String>,
+    /// One line a cell: what moved since the nearest stored result
+    #[arg(long)]
+    pub why: bool,
+    /// One JSON object a job on stdout, with every resolved value
+    #[arg(long)]
+    pub json: bool,
+}
 
 pub fn run(args: &PlanArgs, store: &Path) -> Result<u8> {
     let opened = open(&args.choice, store, args.until.as_deref())?;
@@ -115,7 +135,7 @@ fn print_summary(opened: &Opened) -> Result<()> {
         say(&format!(
             "\n{} {}",
             paint("hint:", Paint::Cyan),
-            fetch::command(&absent)
+            cache::command(&absent)
         ));
     }
     Ok(())

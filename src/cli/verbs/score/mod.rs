@@ -1,4 +1,5 @@
 //! `runner score`.
 
+pub(crate) mod args;
 pub mod run;
 pub mod table;

@@ -1,17 +1,19 @@
 //! `runner score`: images against a reference, by one evaluator's rules or by all of them; no experiment file.
 
-use crate::cli::args::ScoreArgs;
+use crate::cli::cache::{place, weights};
 use crate::cli::screen::live::Live;
 use crate::cli::screen::terminal::{say, short, thousands, warning};
-use crate::cli::verbs::fetch::{place, place_path};
-use crate::cli::verbs::score::table::{Column, append_csv, json_lines, print};
+use crate::cli::verbs::score::args::ScoreArgs;
+use crate::cli::verbs::score::table::{About, Column, append_csv, json_lines, print};
+use crate::cli::watched::{INTERRUPTED, unless_stopped, until_stopped};
+use crate::data::survey::Finding;
 use crate::experiment::key::digest_file;
 use crate::experiment::scoring::feature_space::FeatureSpace;
 use crate::experiment::scoring::metric::Metric;
 use crate::experiment::scoring::own_net;
 use crate::experiment::scoring::preset::Preset;
 use crate::experiment::scoring::rules::Rules;
-use crate::jobs::context::{Progress, Stopped};
+use crate::jobs::context::{Progress, Stopped, Watch};
 use crate::jobs::files::results::FEW;
 use crate::run::device::devices;
 use crate::stages::describe::extract::Extractor;
@@ -22,38 +24,22 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-static STOP: AtomicBool = AtomicBool::new(false);
-
 pub fn run(args: &ScoreArgs, store: &Path) -> Result<u8> {
+    let net = weights(args.weights.as_deref(), &args.cache)?;
     let cache = &args.cache;
     let samples = args.samples.iter().map(|text| place(text, cache));
     let args = &ScoreArgs {
         samples: samples.collect::<Result<_>>()?,
         reference: place(&args.reference, cache)?,
-        weights: place_path(&args.weights, cache)?,
         ..args.clone()
     };
     let shard = shard(args.shard.as_deref())?;
     let device = devices(args.device.as_deref())?.swap_remove(0);
-    let weights = digest_file(&args.weights)
-        .context("--weights")
-        .context(HINT)?;
-    let extractor = Extractor::open(&args.weights, args.key.as_deref(), &device.device)?;
-    let space = extractor.space();
-    let presets = presets(&args.preset, space)?;
-    let chosen: Vec<(String, Rules)> = presets
-        .into_iter()
-        .map(|(name, rules)| Ok((name, restricted(rules, &args.metrics)?)))
-        .collect::<Result<_>>()?;
-    if let Some(name) = space.published(&weights) {
-        say(&format!("weights: {name}, sha256 {}", &weights[..8]));
-    } else if space.is_published() {
-        warning(&format!(
-            "the weights (sha256 {}) are no published file whose digest is known; their numbers compare with no paper's",
-            &weights[..8]
-        ));
-    }
-    ctrlc::set_handler(|| STOP.store(true, Ordering::Relaxed)).context("watching for Ctrl-C")?;
+    let weights = digest_file(&net).context("--weights")?;
+    let extractor = Extractor::open(&net, args.key.as_deref(), &device.device)?;
+    let chosen = chosen(args, extractor.space())?;
+    tell_weights(extractor.space(), &weights);
+    let stop = until_stopped("part")?;
     let rules: Vec<Rules> = chosen.iter().map(|(_, rules)| *rules).collect();
     let comparison = Comparison {
         samples: &args.samples,
@@ -66,12 +52,8 @@ pub fn run(args: &ScoreArgs, store: &Path) -> Result<u8> {
         part: args.part as usize,
         shard,
     };
-    let both = match describe(&comparison) {
-        Err(error) if error.is::<Stopped>() => {
-            say("stopped; the parts that are whole are kept\nto go on, run the same command again");
-            return Ok(130);
-        }
-        described => described?,
+    let Some(both) = unless_stopped(describe(&comparison, stop), KEPT)? else {
+        return Ok(INTERRUPTED);
     };
     let Some(both) = both else {
         let (k, n) = shard;
@@ -85,38 +67,47 @@ pub fn run(args: &ScoreArgs, store: &Path) -> Result<u8> {
     for finding in &both.findings {
         warning(&finding.to_string());
     }
-    let columns = measure(&both, &chosen, args.compat)?;
-    let about = about(args, &both, &weights);
-    if args.json {
-        json_lines(&about, &columns, &both.findings)?;
-    } else {
-        print(&about, &columns)?;
-    }
-    if let Some(path) = &args.csv {
-        append_csv(path, &about, &columns)?;
-    }
+    let measured = measure(&both, &chosen, args.compat, stop);
+    let Some(columns) = unless_stopped(measured, KEPT)? else {
+        return Ok(INTERRUPTED);
+    };
+    let about = About {
+        samples: args.samples.join(" "),
+        reference: args.reference.clone(),
+        weights,
+        count: both.sides[0].samples.len(),
+        real: both.sides[0].real.count,
+    };
+    show(args, &about, &columns, &both.findings)?;
     Ok(0)
 }
 
-const HINT: &str = "the feature net is needed\nhint: published weights are pt_inception-2015-12-05-6726825d.pth (release `fid_weights` of mseitzer/pytorch-fid); the shapes world's are experiments/shapes/features.safetensors";
+/// What a stopped command says of what it has made.
+const KEPT: &str = "the parts that are whole are kept";
 
-/// What stands in every result.
-pub struct About {
-    pub samples: String,
-    pub reference: String,
-    pub weights: String,
-    pub count: usize,
-    /// Images behind the reference's moments, where known.
-    pub real: Option<u64>,
+fn show(args: &ScoreArgs, about: &About, columns: &[Column], findings: &[Finding]) -> Result<()> {
+    if args.json {
+        json_lines(about, columns, findings)?;
+    } else {
+        print(about, columns)?;
+    }
+    match &args.csv {
+        Some(path) => append_csv(path, about, columns),
+        None => Ok(()),
+    }
 }
 
-fn about(args: &ScoreArgs, both: &Compared, weights: &str) -> About {
-    About {
-        samples: args.samples.join(" "),
-        reference: args.reference.clone(),
-        weights: weights.to_string(),
-        count: both.sides[0].samples.len(),
-        real: both.sides[0].real.count,
+/// Whose file the weights of a published network are.
+fn tell_weights(space: &FeatureSpace, digest: &str) {
+    if !space.is_published() {
+        return;
+    }
+    match space.published(digest) {
+        Some(name) => say(&format!("weights: {name}, sha256 {}", &digest[..8])),
+        None => warning(&format!(
+            "the weights (sha256 {}) are no published file whose digest is known; their numbers compare with no paper's",
+            &digest[..8]
+        )),
     }
 }
 
@@ -132,6 +123,14 @@ fn shard(text: Option<&str>) -> Result<(usize, usize)> {
         Some((k, n)) if k >= 1 && k <= n => Ok((k - 1, n)),
         _ => bail!("--shard {text}: `K/N` with K in 1..=N is needed, such as 1/4"),
     }
+}
+
+/// The presets that are asked for, by name, each with the metrics that are asked for.
+fn chosen(args: &ScoreArgs, space: &FeatureSpace) -> Result<Vec<(String, Rules)>> {
+    let presets = presets(&args.preset, space)?.into_iter();
+    presets
+        .map(|(name, rules)| Ok((name, restricted(rules, &args.metrics)?)))
+        .collect()
 }
 
 fn presets(name: &str, space: &FeatureSpace) -> Result<Vec<(String, Rules)>> {
@@ -170,10 +169,15 @@ fn restricted(rules: Rules, asked: &[String]) -> Result<Rules> {
     Ok(rules.only(&wanted))
 }
 
-fn describe(comparison: &Comparison) -> Result<Option<Compared>> {
+fn describe(comparison: &Comparison, stop: &AtomicBool) -> Result<Option<Compared>> {
     let (live, started) = (Live::start(), Instant::now());
-    let tell = |side: &str, progress: Progress| {
-        let Progress { done, total, .. } = progress;
+    let tell = |progress: Progress| {
+        let Progress {
+            done,
+            total,
+            note: side,
+            ..
+        } = progress;
         let pace = done as f64 / started.elapsed().as_secs_f64();
         live.set(format!(
             "{side}: {} / {} images   {} images/s",
@@ -182,12 +186,24 @@ fn describe(comparison: &Comparison) -> Result<Option<Compared>> {
             short(pace)
         ));
     };
-    let both = sides::run(comparison, &tell, &STOP);
+    let both = sides::run(
+        comparison,
+        Watch {
+            tell: &tell,
+            warn: &warning,
+            stop,
+        },
+    );
     drop(live);
     both
 }
 
-fn measure(both: &Compared, chosen: &[(String, Rules)], compat: bool) -> Result<Vec<Column>> {
+fn measure(
+    both: &Compared,
+    chosen: &[(String, Rules)],
+    compat: bool,
+    stop: &AtomicBool,
+) -> Result<Vec<Column>> {
     let mut scorers: Vec<Scorer> = both
         .sides
         .iter()
@@ -205,6 +221,9 @@ fn measure(both: &Compared, chosen: &[(String, Rules)], compat: bool) -> Result<
     let live = Live::start();
     let mut columns = Vec::new();
     for (preset, rules) in chosen {
+        if stop.load(Ordering::Relaxed) {
+            return Err(Stopped.into());
+        }
         // Nets that resize by themselves have one side, whatever the rules say.
         let at = both
             .sides

@@ -1,7 +1,6 @@
 //! Scores as people and programs read them: a table on stdout, one JSON object a line, rows appended to a CSV file.
 
 use crate::cli::screen::terminal::{number, out, say, table, thousands};
-use crate::cli::verbs::score::run::About;
 use crate::data::survey::Finding;
 use crate::experiment::scoring::metric::Metric;
 use crate::experiment::scoring::rules::Preprocessing;
@@ -11,6 +10,17 @@ use serde_json::{Map, Value, json};
 use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
+
+/// What stands in every result.
+pub struct About {
+    pub samples: String,
+    pub reference: String,
+    /// sha256 of the feature net's weights.
+    pub weights: String,
+    pub count: usize,
+    /// Images behind the reference's moments, where known.
+    pub real: Option<u64>,
+}
 
 /// One evaluator's numbers.
 pub struct Column {
@@ -76,7 +86,8 @@ fn list(column: &Column) -> Result<()> {
     out(&table(&rows, &[]))
 }
 
-/// One row an evaluator; the last row is how far apart they are, largest minus smallest.
+/// A row for each evaluator and a column for each metric; the last row is the largest difference between evaluators, in
+/// the metric's own unit.
 fn side_by_side(columns: &[Column]) -> Result<()> {
     let mut metrics: Vec<Metric> = columns
         .iter()

@@ -1,0 +1,98 @@
+//! Where fetched files are, and what `fetch:NAME` stands for.
+
+use crate::experiment::catalogue::{SCHEME, find};
+use crate::run::plan::Plan;
+use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
+use std::path::{Path, PathBuf};
+
+/// Where fetched files are.
+#[derive(Args, Debug, Clone, Default)]
+pub struct Cache {
+    /// Where fetched files are kept [default: ~/.cache/runner]
+    #[arg(long, value_name = "DIR", env = "RUNNER_CACHE")]
+    pub cache: Option<PathBuf>,
+}
+
+/// Where fetched files are: `--cache`, RUNNER_CACHE, or the user's cache as XDG has it.
+pub fn folder(cache: &Cache) -> Result<PathBuf> {
+    if let Some(folder) = &cache.cache {
+        return Ok(folder.clone());
+    }
+    let named = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    // A relative XDG_CACHE_HOME is to be passed over.
+    let xdg = named("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute());
+    let home = || named("HOME").map(|home| Path::new(&home).join(".cache"));
+    let folder = xdg.or_else(home).context(
+        "there is neither HOME nor XDG_CACHE_HOME to keep fetched files in\nhint: name a folder with --cache or RUNNER_CACHE",
+    )?;
+    Ok(folder.join("runner"))
+}
+
+/// The path that `fetch:NAME` stands for; every other text as it is.
+pub fn place(text: &str, cache: &Cache) -> Result<String> {
+    let Some(name) = text.strip_prefix(SCHEME) else {
+        return Ok(text.to_string());
+    };
+    let path = folder(cache)?.join(find(name)?.file());
+    if !path.exists() {
+        refuse_absent(&[name.to_string()])?;
+    }
+    Ok(path.display().to_string())
+}
+
+/// The same of a path.
+pub fn place_path(path: &Path, cache: &Cache) -> Result<PathBuf> {
+    match path.to_str() {
+        Some(text) => Ok(place(text, cache)?.into()),
+        None => Ok(path.to_path_buf()),
+    }
+}
+
+/// The feature net of a command that takes one: a path, or what `fetch:NAME` stands for.
+///
+/// # Errors
+/// Where none is named, or what is named is not there; both with the ways to one.
+pub fn weights(named: Option<&Path>, cache: &Cache) -> Result<PathBuf> {
+    const CURE: &str = "hint: `runner fetch inception` gets Inception's weights, then pass `--weights fetch:inception`; any other net goes by path, `--weights PATH`, such as experiments/shapes/features.safetensors";
+    let Some(path) = named else {
+        bail!(
+            "a feature net is needed, and neither --weights nor RUNNER_WEIGHTS names one\n{CURE}"
+        );
+    };
+    let path = place_path(path, cache)?;
+    ensure!(
+        path.is_file(),
+        "--weights {}: there is no such file\n{CURE}",
+        path.display()
+    );
+    Ok(path)
+}
+
+/// `runner fetch imagenet64 inception`, for what a plan reads and does not find.
+pub fn command(names: &[String]) -> String {
+    format!("runner fetch {}", names.join(" "))
+}
+
+/// A plan cannot be carried out before all that it reads is there.
+pub fn refuse_incomplete(plan: &Plan) -> Result<()> {
+    if let Some(data) = plan.absent_data().first() {
+        bail!(
+            "train.data = \"{data}\" cannot be read: no such file or folder\nhint: name a folder with one folder a class, or an archive: --set train.data=PATH"
+        );
+    }
+    refuse_absent(&plan.absent())
+}
+
+/// What cannot be done before these are in the cache.
+fn refuse_absent(names: &[String]) -> Result<()> {
+    ensure!(
+        names.is_empty(),
+        "not in the cache: {}\nhint: {}",
+        names.join(", "),
+        command(names)
+    );
+    Ok(())
+}

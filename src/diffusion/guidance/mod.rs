@@ -1,0 +1,4 @@
+//! Rules that steer a sampler toward what is asked for: one file a rule, and what every rule may change.
+
+pub mod classifier;
+pub mod rule;

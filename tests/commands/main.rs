@@ -1,0 +1,16 @@
+//! The program as people run it, started as a process of its own.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod desk;
+mod export;
+mod files;
+mod help;
+mod inception;
+mod plan;
+mod questions;
+mod score;
+mod studies;
+mod sweep;
+mod upsample;

@@ -1,0 +1,10 @@
+//! Images, from the file to the input of a net.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod batches;
+mod gallery;
+mod pixels;
+mod shapes;
+mod sources;

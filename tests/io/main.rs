@@ -1,0 +1,13 @@
+//! Files as this program and others write them: read right where they are whole, refused in words where they are not.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod disk;
+mod download;
+mod formats;
+mod frozen_graphs;
+mod hostile_pickles;
+mod pictures;
+mod statistics;
+mod strangers;

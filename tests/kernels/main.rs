@@ -1,0 +1,8 @@
+//! The CPU kernels against candle's plain operations.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod attention;
+mod convolutions;
+mod maps;

@@ -1,0 +1,10 @@
+//! Numbers in, scores out: against closed forms, brute force and the reference programs.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod closed_forms;
+mod intervals;
+mod manifolds;
+mod paired;
+mod references;

@@ -1,0 +1,13 @@
+//! Nets and diffusion against the reference programs.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod diffusion;
+mod inception;
+mod inception_files;
+mod options;
+mod precision;
+mod references;
+mod released;
+mod rule;

@@ -1,0 +1,17 @@
+//! What the studies of real images ask: a shipped net about the shapes world.
+
+use runner::stages::ask::subject::Question;
+use std::path::Path;
+
+pub const NET: &str = "experiments/shapes/unet16.safetensors";
+
+pub fn question<'a>(store: &'a Path, count: u64, batch: usize) -> Question<'a> {
+    Question {
+        checkpoint: Path::new(NET),
+        preset: None,
+        data: "shapes",
+        count: Some(count),
+        batch,
+        store,
+    }
+}

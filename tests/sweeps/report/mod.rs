@@ -1,0 +1,9 @@
+//! What a report says of results, from rows that no job made.
+
+mod charts;
+mod claims;
+mod deltas;
+mod grids;
+mod page;
+mod published;
+mod tables;

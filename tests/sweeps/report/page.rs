@@ -1,0 +1,119 @@
+//! A report as a whole: it stands alone, takes names as text, is the same twice, and never calls another net's distance FID.
+
+use crate::support::reports::{EXPERIMENT, SMALL, parse, read, report, rows, small};
+use runner::report::page::write::{Format, write};
+use runner::report::table::sheet;
+
+#[test]
+fn shapes_metrics_are_never_called_fid() {
+    let sweep = parse(EXPERIMENT);
+    let rows = rows(&sweep);
+    let dir = tempfile::tempdir().unwrap();
+    let paths = write(&report(&sweep, &rows), dir.path(), &Format::ALL).unwrap();
+    let mut texts = 0;
+    for path in paths {
+        let ending = path.extension().unwrap().to_str().unwrap();
+        if matches!(ending, "html" | "md" | "tex" | "svg") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert!(!text.to_lowercase().contains("fid"), "{}", path.display());
+            texts += 1;
+        }
+    }
+    assert!(texts > 10);
+    assert!(read(dir.path(), "fd-vs-resolution.svg").contains("FD (shapes)"));
+}
+
+#[test]
+fn the_page_needs_nothing_outside_of_itself() {
+    let sweep = parse(EXPERIMENT);
+    let rows = rows(&sweep);
+    let dir = tempfile::tempdir().unwrap();
+    write(&report(&sweep, &rows), dir.path(), &[Format::Html]).unwrap();
+    let page = read(dir.path(), "index.html");
+    for word in ["<script", "<link", "@import", "url(", "href="] {
+        assert!(!page.contains(word), "{word}");
+    }
+    for source in page.split("src=\"").skip(1) {
+        assert!(source.starts_with("data:image/png;base64,"));
+    }
+    let addresses: Vec<&str> = page.split("http").skip(1).collect();
+    assert!(
+        addresses
+            .iter()
+            .all(|a| a.starts_with("://www.w3.org/2000/svg"))
+    );
+}
+
+#[test]
+fn hostile_names_are_only_text() {
+    let hostile = r#"a<script>alert(1)</script>&\input{x}_50%$"#;
+    let text = SMALL.replace(
+        "sample.steps = [25, 50, 100]",
+        &format!("model.checkpoint = ['{hostile}', 'b|c']"),
+    );
+    let sweep = parse(&text);
+    let mut rows = rows(&sweep);
+    rows[1].missing = Some(format!("{hostile}\nsecond line"));
+    rows[1].scores.clear();
+    let mut shown = report(&sweep, &rows);
+    shown.resolved = &text;
+    let warnings = [hostile.to_string()];
+    shown.warnings = &warnings;
+    let dir = tempfile::tempdir().unwrap();
+    write(&shown, dir.path(), &Format::ALL).unwrap();
+    let page = read(dir.path(), "index.html");
+    assert!(!page.contains("<script"));
+    assert!(page.contains("&lt;script&gt;alert(1)"));
+    let tex = read(dir.path(), "table.tex");
+    assert!(!tex.contains("\\input"));
+    assert!(tex.contains("\\textbackslash{}input\\{x\\}\\_50\\%\\$"));
+    let markdown = read(dir.path(), "table.md");
+    assert!(!markdown.contains("<script") && markdown.contains("b\\|c"));
+}
+
+#[test]
+fn a_report_without_any_score_can_be_written() {
+    let (sweep, mut rows) = small();
+    for row in &mut rows {
+        row.scores.clear();
+        row.missing = Some("not run".into());
+    }
+    let charts =
+        "[[chart]]\nx = \"sample.steps\"\ny = [\"all\"]\n[[chart]]\nx = \"recall\"\ny = [\"fd\"]\n";
+    let charted = parse(&format!("{SMALL}{charts}"));
+    let dir = tempfile::tempdir().unwrap();
+    write(&report(&charted, &rows), dir.path(), &Format::ALL).unwrap();
+    assert!(read(dir.path(), "table.md").contains("missing (not run)"));
+    assert!(sheet::sheet(&report(&sweep, &rows)).is_ok());
+}
+
+#[test]
+fn a_second_report_is_the_same_and_takes_only_our_stale_files_away() {
+    let sweep = parse(EXPERIMENT);
+    let rows = rows(&sweep);
+    let dir = tempfile::tempdir().unwrap();
+    let first = write(&report(&sweep, &rows), dir.path(), &Format::ALL).unwrap();
+    let bytes: Vec<Vec<u8>> = first.iter().map(|p| std::fs::read(p).unwrap()).collect();
+    write(&report(&sweep, &rows), dir.path(), &Format::ALL).unwrap();
+    for (path, bytes) in first.iter().zip(&bytes) {
+        assert!(std::fs::read(path).unwrap() == *bytes, "{}", path.display());
+    }
+    std::fs::write(dir.path().join("notes.svg"), "mine").unwrap();
+    std::fs::write(dir.path().join("recall-vs-scale.svg"), "edited").unwrap();
+    let uncharted = parse(EXPERIMENT.split("[[chart]]").next().unwrap());
+    write(&report(&uncharted, &rows), dir.path(), &[Format::Svg]).unwrap();
+    assert!(!dir.path().join("fd-vs-scale.svg").exists());
+    assert!(dir.path().join("fd-vs-scale.png").exists());
+    assert_eq!(read(dir.path(), "notes.svg"), "mine");
+    assert_eq!(read(dir.path(), "recall-vs-scale.svg"), "edited");
+}
+
+#[test]
+fn formats_are_told_when_one_is_unknown() {
+    let error = "pdf".parse::<Format>().unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "unknown format `pdf`; allowed: html, csv, parquet, md, tex, svg, png"
+    );
+    assert_eq!("tex".parse::<Format>().unwrap(), Format::Tex);
+}

@@ -1,0 +1,230 @@
+//! Training is exact: killed and resumed, it ends at the same bits.
+
+use crate::support::process::on_threads;
+use runner::experiment::file::experiment::Experiment;
+use runner::experiment::key::Key;
+use runner::io::checkpoint::Checkpoint;
+use runner::jobs::context::{JobContext, Progress, Stopped};
+use runner::jobs::train::TrainJob;
+use runner::stages::train::run;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+const UNET: &str = r#"
+name = "tiny"
+[model]
+preset = "shapes16"
+[model.arch]
+channel_mult = [1, 1]
+attention = [8]
+[train]
+data = "shapes"
+steps = 6
+batch = 4
+learning_rate = 1e-3
+ema = 0.9
+warmup = 2
+anneal = "cosine"
+dropout = 0.1
+schedule_sampler = "loss-second-moment"
+flip = true
+checkpoint_every = 2
+keep = [4]
+"#;
+
+const CLASSIFIER: &str = r#"
+name = "tiny"
+[model]
+kind = "classifier"
+preset = "shapes16-classifier"
+[model.arch]
+channel_mult = [1, 1]
+[train]
+data = "shapes"
+steps = 5
+batch = 4
+learning_rate = 1e-3
+weight_decay = 0.05
+checkpoint_every = 2
+"#;
+
+const SUPERRES: &str = r#"
+name = "tiny"
+[model]
+kind = "superres"
+preset = "imagenet64-to-256"
+resolution = 16
+[model.arch]
+channels = 32
+res_blocks = 1
+channel_mult = [1, 1]
+heads = 2
+classes = 10
+attention = []
+low_resolution = 8
+[train]
+data = "shapes"
+steps = 4
+batch = 2
+learning_rate = 1e-3
+checkpoint_every = 2
+"#;
+
+const FEATURES: &str = r#"
+name = "tiny"
+[model]
+kind = "features"
+preset = "shapes-features"
+[train]
+data = "shapes"
+steps = 4
+batch = 4
+learning_rate = 1e-3
+checkpoint_every = 2
+"#;
+
+/// Trains in `out`; with `stop_after`, as if it were interrupted once that many steps are done.
+fn train(text: &str, out: &Path, stop_after: Option<u64>) -> anyhow::Result<()> {
+    let spec: Experiment = toml::from_str(text)?;
+    let mut model = spec.model;
+    let mut train = spec.train.expect("a [train] table");
+    if let Some(steps) = stop_after {
+        // Progress is told at log lines only, so the interruption is a shorter run's saved state.
+        train.checkpoint_every = steps;
+    }
+    model.checkpoint = None;
+    let job = TrainJob {
+        model,
+        train,
+        data_digest: None,
+        start: None,
+    };
+    let stop = AtomicBool::new(false);
+    let input = |_: &Key| PathBuf::new();
+    let tell = |_: Progress| {};
+    let bench = JobContext::new(candle_core::Device::Cpu, out, out, &input, &tell, &stop)?;
+    match stop_after {
+        None => run::run(&job, &bench),
+        Some(steps) => std::thread::scope(|scope| {
+            // The saved state appears by rename when the step is done; then the run is told to stop.
+            let watch = scope.spawn(|| {
+                while !out.join("training.safetensors").exists() {
+                    std::thread::yield_now();
+                }
+                stop.store(true, Ordering::Relaxed);
+            });
+            let ended = run::run(&job, &bench);
+            let _ = watch.join();
+            assert!(steps > 0);
+            ended
+        }),
+    }
+}
+
+fn weights(path: &Path) -> Vec<(String, Vec<u32>)> {
+    let file = Checkpoint::open(path).expect("weights");
+    let tensors = file.tensors(&candle_core::Device::Cpu).expect("tensors");
+    let bits = |t: &candle_core::Tensor| {
+        t.flatten_all()
+            .unwrap()
+            .to_vec1::<f32>()
+            .unwrap()
+            .iter()
+            .map(|v| v.to_bits())
+            .collect()
+    };
+    tensors
+        .iter()
+        .map(|(name, t)| (name.clone(), bits(t)))
+        .collect()
+}
+
+fn resumes_exactly(text: &str) {
+    let (whole, halves) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    train(text, whole.path(), None).unwrap();
+    let stopped = train(text, halves.path(), Some(2)).unwrap_err();
+    assert!(stopped.is::<Stopped>(), "{stopped:#}");
+    assert!(halves.path().join("training.safetensors").exists());
+    train(text, halves.path(), None).unwrap();
+    assert!(!halves.path().join("training.safetensors").exists());
+    let file = "model.safetensors";
+    assert!(
+        weights(&whole.path().join(file)) == weights(&halves.path().join(file)),
+        "the resumed weights differ"
+    );
+    let trained = weights(&whole.path().join(file));
+    assert!(
+        trained
+            .iter()
+            .any(|(_, bits)| bits.iter().any(|b| *b != trained[0].1[0]))
+    );
+}
+
+#[test]
+fn a_unet_resumed_ends_at_the_same_bits() {
+    resumes_exactly(UNET);
+}
+
+#[test]
+fn a_classifier_resumed_ends_at_the_same_bits() {
+    resumes_exactly(CLASSIFIER);
+}
+
+#[test]
+fn a_super_resolution_net_resumed_ends_at_the_same_bits() {
+    resumes_exactly(SUPERRES);
+}
+
+#[test]
+fn a_feature_net_resumed_ends_at_the_same_bits() {
+    resumes_exactly(FEATURES);
+}
+
+#[test]
+fn a_kept_checkpoint_names_its_training_seconds() {
+    let dir = tempfile::tempdir().unwrap();
+    train(UNET, dir.path(), None).unwrap();
+    let text = std::fs::read_to_string(dir.path().join("checkpoints.json")).unwrap();
+    let kept: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let files: Vec<&str> = kept
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|k| k["file"].as_str().unwrap())
+        .collect();
+    assert_eq!(files, ["model-000004.safetensors", "model.safetensors"]);
+    let seconds: Vec<f64> = kept
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|k| k["seconds"].as_f64().unwrap())
+        .collect();
+    assert!(seconds[0] > 0.0 && seconds[1] > seconds[0]);
+    let log = std::fs::read_to_string(dir.path().join("log.csv")).unwrap();
+    assert!(
+        log.lines().next().unwrap().contains("loss_q3") && log.lines().count() == 2,
+        "{log}"
+    );
+    let file = Checkpoint::open(&dir.path().join("model.safetensors")).unwrap();
+    assert!(
+        file.metadata()["runner"].contains("\"steps\":6"),
+        "{:?}",
+        file.metadata()
+    );
+}
+
+#[test]
+fn the_thread_count_does_not_reach_the_weights() {
+    let runs: Vec<Vec<(String, Vec<u32>)>> = [1, 2]
+        .iter()
+        .map(|&threads| {
+            let dir = tempfile::tempdir().unwrap();
+            on_threads(threads, || train(CLASSIFIER, dir.path(), None)).unwrap();
+            weights(&dir.path().join("model.safetensors"))
+        })
+        .collect();
+    assert!(
+        runs[0] == runs[1],
+        "one and two threads end at different bits"
+    );
+}
