@@ -224,7 +224,7 @@ fn measure(
         if stop.load(Ordering::Relaxed) {
             return Err(Stopped.into());
         }
-        // Nets that resize by themselves have one side, whatever the rules say.
+        // Nets that take images as they are have one pair of sides, whatever the rules say.
         let at = both
             .sides
             .iter()
