@@ -10,12 +10,15 @@ use peers::torch::Peer;
 use rayon::prelude::*;
 use runner::data::gallery::Gallery;
 use runner::data::loader::{Loader, Order};
-use runner::data::resize::input::{self, INPUT};
+use runner::data::resize::input;
 use runner::data::shapes::{Scene, Stream};
 use runner::experiment::scoring::rules::Preprocessing;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
+
+/// Numbers in one image's input for Inception.
+const INPUT: usize = Preprocessing::Tf1.input_len();
 
 const IMAGES: usize = 300;
 const WIDTH: usize = 500;

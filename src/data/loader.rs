@@ -1,7 +1,7 @@
 //! Images to ready batches: decoded, surveyed and resized on every core, a few batches ahead of whoever takes them.
 
 use crate::data::gallery::Gallery;
-use crate::data::resize::input::{self, INPUT};
+use crate::data::resize::input;
 use crate::data::survey::Facts;
 use crate::experiment::scoring::rules::Preprocessing;
 use crate::machine::cores;
@@ -222,7 +222,8 @@ impl Shared {
     /// What one thread does: an image after the other, until there is none or the loader is dropped.
     fn work(&self) {
         cores::roam();
-        let mut scratch = vec![0f32; INPUT * self.order.preprocessings.len()];
+        let hows = self.order.preprocessings.iter();
+        let mut scratch: Vec<Vec<f32>> = hows.map(|how| vec![0f32; how.input_len()]).collect();
         while let Some((slot, i)) = self.begin() {
             let made = catch_unwind(AssertUnwindSafe(|| self.make(i, &mut scratch)));
             let made = made.unwrap_or_else(|_| {
@@ -261,40 +262,35 @@ impl Shared {
 
     fn slot(&self, first: usize) -> Slot {
         let n = self.order.batch.min(self.order.images.end - first);
-        let planes = || vec![0f32; n * INPUT];
+        let planes = |how: &Preprocessing| vec![0f32; n * how.input_len()];
         Slot {
             first,
             left: AtomicUsize::new(n),
             body: Mutex::new(Body {
                 facts: vec![None; n],
-                planes: self.order.preprocessings.iter().map(|_| planes()).collect(),
+                planes: self.order.preprocessings.iter().map(planes).collect(),
                 failed: None,
             }),
         }
     }
 
     /// Image `i` into `scratch`, one input after the other.
-    fn make(&self, i: usize, scratch: &mut [f32]) -> Result<Facts> {
+    fn make(&self, i: usize, scratch: &mut [Vec<f32>]) -> Result<Facts> {
         let image = self.gallery.read(i)?;
-        for (how, out) in self
-            .order
-            .preprocessings
-            .iter()
-            .zip(scratch.chunks_exact_mut(INPUT))
-        {
+        for (how, out) in self.order.preprocessings.iter().zip(scratch) {
             input::fill(&image, *how, out)
                 .with_context(|| format!("resizing {}", self.gallery.name(i)))?;
         }
         Ok(Facts::of(&image))
     }
 
-    fn put(&self, slot: &Slot, j: usize, made: Result<Facts>, scratch: &[f32]) {
+    fn put(&self, slot: &Slot, j: usize, made: Result<Facts>, scratch: &[Vec<f32>]) {
         let mut body = lock(&slot.body);
         match made {
             Ok(facts) => {
                 body.facts[j] = Some(facts);
-                for (planes, input) in body.planes.iter_mut().zip(scratch.chunks_exact(INPUT)) {
-                    planes[j * INPUT..(j + 1) * INPUT].copy_from_slice(input);
+                for (planes, input) in body.planes.iter_mut().zip(scratch) {
+                    planes[j * input.len()..(j + 1) * input.len()].copy_from_slice(input);
                 }
             }
             Err(why) => {

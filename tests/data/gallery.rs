@@ -3,7 +3,7 @@
 use crate::support::files::{npy, refusal, tar_of};
 use runner::data::gallery::{Gallery, Unreadable};
 use runner::data::loader::{Loader, Order};
-use runner::data::resize::input::{self, INPUT};
+use runner::data::resize::input;
 use runner::data::shapes::{Scene, Stream};
 use runner::data::survey::{Facts, Finding, Oddity, Survey};
 use runner::experiment::scoring::rules::Preprocessing;
@@ -12,6 +12,9 @@ use runner::io::numpy::npz::{self, Array};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+
+/// Numbers in one image's input for Inception.
+const INPUT: usize = Preprocessing::Tf1.input_len();
 
 const BOTH: [Preprocessing; 2] = [Preprocessing::Tf1, Preprocessing::Clean];
 

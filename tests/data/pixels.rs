@@ -4,9 +4,14 @@ use crate::support::files::sha256;
 use crate::support::golden::{cases, close, golden, values};
 use crate::support::program::repository;
 use runner::data::resize::crop::Crop;
-use runner::data::resize::input::{self, INPUT, SIDE};
+use runner::data::resize::input;
 use runner::experiment::scoring::rules::Preprocessing;
 use runner::io::image::file::{self, Rgb8};
+
+/// Height and width of Inception's input.
+const SIDE: usize = Preprocessing::Tf1.side();
+/// Numbers in one image's input for Inception.
+const INPUT: usize = Preprocessing::Tf1.input_len();
 
 /// Every how many rows and columns a pixel is stored.
 const ROWS: usize = 37;

@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod feature_spaces;
 mod file;
 mod import;
 mod presets;

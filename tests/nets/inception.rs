@@ -4,7 +4,7 @@
 use crate::support::golden::{distance, golden, same_shapes, values};
 use crate::support::inception::{case, net, tap, weights};
 use candle_core::{DType, Device, Tensor};
-use runner::data::resize::input::{INPUT, fill};
+use runner::data::resize::input::fill;
 use runner::experiment::scoring::rules::Preprocessing;
 use runner::io::image::pixels::Rgb8;
 use runner::nets::inception::net::{Features, SIDE, Taps, tensors};
@@ -111,7 +111,7 @@ fn prepared(picture: &Picture, how: &str) -> Tensor {
         "tf1" => input(picture.resized(&tf1), |v| (v - 128.0) / 128.0),
         // The program's own, whose pixels are held to PyTorch's by the tests of images.
         "torch" => {
-            let mut out = vec![0f32; INPUT];
+            let mut out = vec![0f32; Preprocessing::Torch.input_len()];
             fill(&picture.image, Preprocessing::Torch, &mut out).expect("an input");
             Tensor::from_vec(out, (1, 3, SIDE, SIDE), &Device::Cpu).expect("an image")
         }

@@ -9,15 +9,15 @@ use runner::data::source::{Augment, Source};
 use runner::diffusion::likelihood::bpd::bits_per_dim;
 use runner::diffusion::random::noise::Noise;
 use runner::jobs::context::Watch;
+use runner::stages::ask::denoiser_on_images::{DenoiserOnImages, Request};
 use runner::stages::ask::likelihood::likelihood;
-use runner::stages::ask::subject::{Question, Subject};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 fn bits(store: &Path, count: u64, batch: usize, seed: u64) -> (f64, Vec<f64>) {
     let question = question(store, count, batch);
-    let subject = Subject::open(&question, &Device::Cpu).unwrap();
+    let subject = DenoiserOnImages::open(&question, &Device::Cpu).unwrap();
     let found = likelihood(
         &subject,
         "4",
@@ -48,14 +48,14 @@ fn the_bound_is_that_of_the_algebra_for_any_batch_and_any_order_of_work() {
     assert_ne!(bits(stores[0].path(), 6, 6, 1).0, whole.0);
 
     let question = question(stores[0].path(), 6, 6);
-    let subject = Subject::open(&question, &Device::Cpu).unwrap();
+    let subject = DenoiserOnImages::open(&question, &Device::Cpu).unwrap();
     let images: Vec<u64> = (0..6).collect();
     let schedule = subject.schedule("4").unwrap();
     let x0 = subject.images(&images).unwrap();
     let denoise = subject.denoiser(subject.labels(&images).unwrap());
     let noise = Noise::apart(0, "likelihood");
     let noise = |step: u64| noise.tensor(&images, step, (3, 16, 16), &Device::Cpu);
-    let reading = subject.reading(&schedule, true);
+    let reading = subject.reading(&schedule);
     let go_on = &mut |_| ControlFlow::Continue(());
     let own = bits_per_dim(reading, &x0, &denoise, &noise, go_on).unwrap();
     let total = own.unwrap().total.to_vec1::<f32>().unwrap();
@@ -71,11 +71,11 @@ fn a_fixed_variance_has_the_same_errors_and_a_bound_of_its_own() {
     let path = desk.path().join("fixed.safetensors");
     shipped_without_variance(&path, None);
     let found = |checkpoint: &Path| {
-        let question = Question {
+        let question = Request {
             checkpoint,
             ..question(desk.path(), 3, 3)
         };
-        let subject = Subject::open(&question, &Device::Cpu).unwrap();
+        let subject = DenoiserOnImages::open(&question, &Device::Cpu).unwrap();
         likelihood(
             &subject,
             "20",
@@ -100,7 +100,7 @@ fn a_fixed_variance_has_the_same_errors_and_a_bound_of_its_own() {
     // Gaussians whose means differ by coef1 (x0 - its estimate). The last step's is no divergence.
     let mut differ = 0;
     let question = question(desk.path(), 3, 3);
-    let subject = Subject::open(&question, &Device::Cpu).unwrap();
+    let subject = DenoiserOnImages::open(&question, &Device::Cpu).unwrap();
     let schedule = subject.schedule("20").unwrap();
     for (k, (term, other)) in fixed.terms.iter().zip(&learned.terms).enumerate() {
         let i = 19 - k;
@@ -148,11 +148,11 @@ fn images_of_a_folder_are_asked_by_the_names_that_the_net_knows() {
     let desk = tempfile::tempdir().unwrap();
     let data = desk.path().join("images");
     folder_of_shapes(&data);
-    let question = Question {
+    let question = Request {
         data: data.to_str().unwrap(),
         ..question(desk.path(), 10, 10)
     };
-    let subject = Subject::open(&question, &Device::Cpu).unwrap();
+    let subject = DenoiserOnImages::open(&question, &Device::Cpu).unwrap();
     let all: Vec<u64> = (0..10).collect();
     let labels = subject
         .labels(&all)

@@ -4,8 +4,8 @@ use crate::question::question;
 use crate::support::program::files_ending;
 use candle_core::Device;
 use runner::jobs::context::{Stopped, Watch};
+use runner::stages::ask::denoiser_on_images::DenoiserOnImages;
 use runner::stages::ask::inversion::{Inversion, between, invert};
-use runner::stages::ask::subject::Subject;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -14,7 +14,7 @@ static GO_ON: AtomicBool = AtomicBool::new(false);
 
 fn back(store: &Path, count: u64, batch: usize, steps: &str) -> Inversion {
     let question = question(store, count, batch);
-    let subject = Subject::open(&question, &Device::Cpu).unwrap();
+    let subject = DenoiserOnImages::open(&question, &Device::Cpu).unwrap();
     invert(
         &subject,
         steps,
@@ -29,7 +29,7 @@ fn back(store: &Path, count: u64, batch: usize, steps: &str) -> Inversion {
 
 fn path(store: &Path, inversion: &Inversion, count: u64, steps: &str, along: usize) -> Vec<f32> {
     let question = question(store, count, 4);
-    let subject = Subject::open(&question, &Device::Cpu).unwrap();
+    let subject = DenoiserOnImages::open(&question, &Device::Cpu).unwrap();
     between(
         &subject,
         steps,
@@ -60,7 +60,7 @@ fn more_steps_bring_images_back_and_a_path_ends_at_its_ends() {
     assert!(many.interval.0 < many.error && many.error < many.interval.1);
     // The error is that of the images that are shown.
     let question = question(store.path(), 4, 4);
-    let subject = Subject::open(&question, &Device::Cpu).unwrap();
+    let subject = DenoiserOnImages::open(&question, &Device::Cpu).unwrap();
     let x0 = subject.images(&[0, 1, 2, 3]).unwrap();
     let x0 = x0.flatten_all().unwrap().to_vec1::<f32>().unwrap();
     let squares = x0.iter().zip(&many.shown);
@@ -123,7 +123,7 @@ fn the_class_of_a_path_is_that_of_the_nearer_end() {
 fn asked_to_stop_it_keeps_what_is_whole() {
     let stores = [(); 2].map(|()| tempfile::tempdir().unwrap());
     let question = question(stores[0].path(), 4, 2);
-    let subject = Subject::open(&question, &Device::Cpu).unwrap();
+    let subject = DenoiserOnImages::open(&question, &Device::Cpu).unwrap();
     let stop = AtomicBool::new(false);
     // Within the second part.
     let tell = |progress: runner::jobs::context::Progress| {

@@ -69,7 +69,7 @@ pub fn run(args: &ReferenceArgs, store: &Path) -> Result<u8> {
         live.set(format!("{} / {} {unit}", thousands(done), thousands(total)));
     };
     let net = Extractor::open(&weights, None, &device.device)?;
-    let (made, kept) = if let Input::Resized { .. } = net.space().input {
+    let (made, kept) = if net.space().input == Input::Resized {
         let stop = until_stopped("part")?;
         let watch = Watch {
             tell: &tell,

@@ -1,4 +1,4 @@
-//! Images to the Inception network's input, to the bit as each evaluator's own code prepares it.
+//! Images to a published network's input, to the bit as each evaluator's own code prepares it.
 
 use crate::data::resize::antialias::{Filter, float_planes};
 use crate::data::resize::bilinear;
@@ -6,12 +6,7 @@ use crate::experiment::scoring::rules::Preprocessing;
 use crate::io::image::file::Rgb8;
 use anyhow::{Result, ensure};
 
-/// Height and width of the input.
-pub const SIDE: usize = 299;
-/// Numbers in one image's input, [3, 299, 299].
-pub const INPUT: usize = 3 * SIDE * SIDE;
-
-/// Fills `out`, f32 [3, 299, 299] of -1..1, with `image` of any size. `Tf1` and `Clean` map 255 to 0.9921875, `Torch`
+/// Fills `out`, f32 [3, side, side] of -1..1, with `image` of any size. `Tf1` and `Clean` map 255 to 0.9921875, `Torch`
 /// to 1. The same image gives the same bits on every machine: operations are fused only where the tool fuses them.
 ///
 /// - `Tf1` is torch-fidelity 0.4.0's on a CPU, which is TensorFlow 1's; the affine grid of EDM and of clean-fid's
@@ -25,9 +20,10 @@ pub fn fill(image: &Rgb8, how: Preprocessing, out: &mut [f32]) -> Result<()> {
         "{} bytes are no picture of {w} by {h}",
         image.data.len()
     );
+    let input = how.input_len();
     ensure!(
-        out.len() == INPUT,
-        "{} numbers are no input, it has {INPUT}",
+        out.len() == input,
+        "{} numbers are no input, it has {input}",
         out.len()
     );
     #[cfg(target_arch = "x86_64")]
@@ -46,19 +42,20 @@ pub fn fill(image: &Rgb8, how: Preprocessing, out: &mut [f32]) -> Result<()> {
 
 #[inline(always)]
 fn planes(image: &Rgb8, how: Preprocessing, out: &mut [f32]) {
+    let side = how.side();
     let centred = |v: f32| (v - 128.0) / 128.0;
     match how {
-        Preprocessing::Tf1 => bilinear::tensorflow(image, SIDE, centred, out),
+        Preprocessing::Tf1 => bilinear::tensorflow(image, side, centred, out),
         Preprocessing::Torch => {
             let unit = |byte: u8| byte as f32 / 255.0;
-            bilinear::pytorch(image, SIDE, unit, |v| 2.0 * v - 1.0, out);
+            bilinear::pytorch(image, side, unit, |v| 2.0 * v - 1.0, out);
         }
         Preprocessing::TorchBytes => {
             let finish = |v: f32| 2.0 * (v.clamp(0.0, 255.0) / 255.0) - 1.0;
-            bilinear::pytorch(image, SIDE, |byte| byte as f32, finish, out);
+            bilinear::pytorch(image, side, |byte| byte as f32, finish, out);
         }
         Preprocessing::Clean => {
-            float_planes(image, SIDE, Filter::Bicubic, out);
+            float_planes(image, side, Filter::Bicubic, out);
             out.iter_mut()
                 .for_each(|v| *v = centred(v.clamp(0.0, 255.0)));
         }

@@ -9,8 +9,8 @@ use crate::experiment::scoring::rules::{Preprocessing, Rules};
 /// How images become the network's input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// Images of any size, resized to `side` pixels a side as one of the evaluators' [`Preprocessing`] has it.
-    Resized { side: usize },
+    /// Images of any size, resized as one of the evaluators' [`Preprocessing`] has it.
+    Resized,
     /// Square images of one size, as they are.
     AsTrained,
 }
@@ -50,7 +50,7 @@ pub struct FeatureSpace {
 pub static INCEPTION: FeatureSpace = FeatureSpace {
     id: Some("inception"),
     net: "Inception",
-    input: Input::Resized { side: 299 },
+    input: Input::Resized,
     widths: Some(Widths {
         pooled: 2048,
         spatial: 2023,
@@ -116,7 +116,7 @@ impl FeatureSpace {
 
     /// How images are resized for the network, out of what a preset says; None where they are taken as they are.
     pub fn resizing(&self, how: Preprocessing) -> Option<Preprocessing> {
-        matches!(self.input, Input::Resized { .. }).then_some(how)
+        (self.input == Input::Resized).then_some(how)
     }
 
     /// The published file of weights that has this sha256; none for others (safetensors made of them, TensorFlow's

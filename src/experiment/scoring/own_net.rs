@@ -36,7 +36,7 @@ pub fn of_images() -> Rules {
             (Metric::Fd, "FD"),
             (Metric::Sfd, "sFD"),
             (Metric::Is, "IS"),
-            (Metric::Kid, "KD"),
+            (Metric::Kd, "KD"),
             (Metric::Precision, "precision"),
             (Metric::Recall, "recall"),
             (Metric::Density, "density"),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// The fewest images that an interval can be taken from.
 pub const FEWEST: usize = 5;
 
-/// How RGB bytes become the Inception network's input, f32 [3, 299, 299]. Features are extracted once for each of
+/// How RGB bytes become a published network's input, f32 [3, side, side]; Inception's is of 299 pixels. Features are extracted once for each of
 /// these that a set of presets asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -28,6 +28,21 @@ impl Preprocessing {
         Preprocessing::TorchBytes,
         Preprocessing::Clean,
     ];
+
+    /// Height and width of the network's input.
+    pub const fn side(self) -> usize {
+        match self {
+            Preprocessing::Tf1
+            | Preprocessing::Torch
+            | Preprocessing::TorchBytes
+            | Preprocessing::Clean => 299,
+        }
+    }
+
+    /// Numbers in one image's input, [3, side, side].
+    pub const fn input_len(self) -> usize {
+        3 * self.side() * self.side()
+    }
 
     /// Its name in files and messages, as serde writes it.
     pub fn name(self) -> &'static str {

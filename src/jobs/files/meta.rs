@@ -12,7 +12,7 @@ pub struct Meta {
     pub data: String,
     /// Pixels a side that the images were cropped to; 0 where they were taken as they are.
     pub resolution: usize,
-    /// How; None where nothing was cropped, in files from before there was a choice, and for nets of other worlds, where
+    /// How; None where nothing was cropped, in files from before there was a choice, and for nets trained here, where
     /// it is ADM's way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crop: Option<Crop>,

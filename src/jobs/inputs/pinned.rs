@@ -52,7 +52,7 @@ pub fn pinned(key: &str, path: &Path) -> Result<Pinned> {
     Ok(Pinned { path, digest })
 }
 
-/// `eval.reference`: a file, or in Inception's world a folder of images too.
+/// `eval.reference`: a file, or for a published network a folder of images too.
 pub fn pinned_reference(path: &Path, eval: &Eval) -> Result<Pinned> {
     if !path.is_dir() {
         return pinned("eval.reference", path);

@@ -7,8 +7,8 @@ use crate::diffusion::process::schedule::Schedule;
 use crate::diffusion::samplers::ddim;
 use crate::jobs::context::Watch;
 use crate::metrics::intervals::resample::percentiles;
-use crate::stages::ask::answers::{Asked, Tick};
-use crate::stages::ask::subject::{Batch, Subject};
+use crate::stages::ask::denoiser_on_images::{Batch, DenoiserOnImages};
+use crate::stages::ask::measurement::{Measurement, Tick};
 use anyhow::Result;
 use candle_core::{DType, Tensor};
 use std::ops::{ControlFlow, Range};
@@ -38,19 +38,19 @@ pub struct Inversion {
 ///
 /// # Errors
 /// [`Stopped`](crate::jobs::context::Stopped) when `watch` asked for it: what is whole is kept.
-pub fn invert(subject: &Subject, steps: &str, watch: Watch) -> Result<Inversion> {
-    let schedule = subject.schedule(steps)?;
-    let reading = subject.reading(&schedule, true);
-    let ask = |batch: &Batch, tick: &mut Tick| {
+pub fn invert(net: &DenoiserOnImages, steps: &str, watch: Watch) -> Result<Inversion> {
+    let schedule = net.schedule(steps)?;
+    let reading = net.reading(&schedule);
+    let measure = |batch: &Batch, tick: &mut Tick| {
         // S - 1 steps to the noise and S back.
         let (there, both) = (schedule.len() - 1, 2 * schedule.len() - 1);
         let labels = &batch.labels;
         let mut along = |step: usize| tick(step, both);
-        let Some(latent) = encode(subject, reading, &batch.x0, labels.clone(), &mut along)? else {
+        let Some(latent) = encode(net, reading, &batch.x0, labels.clone(), &mut along)? else {
             return Ok(None);
         };
         let mut along = |step: usize| tick(there + step, both);
-        let Some(back) = decode(subject, reading, &latent, labels.clone(), &mut along)? else {
+        let Some(back) = decode(net, reading, &latent, labels.clone(), &mut along)? else {
             return Ok(None);
         };
         let error = ((&back - &batch.x0)? * 0.5)?.sqr()?;
@@ -61,8 +61,8 @@ pub fn invert(subject: &Subject, steps: &str, watch: Watch) -> Result<Inversion>
         Ok(Some(found))
     };
     let timesteps = timesteps(&schedule);
-    let answers = subject.ask(("inversion", VERSION), &timesteps, &ask, watch)?;
-    let errors = answers.rows("error", subject.count)?;
+    let stored = net.measured(("inversion", VERSION), &timesteps, &measure, watch)?;
+    let errors = stored.rows("error", net.count)?;
     let errors: Vec<f64> = errors.into_iter().map(f64::from).collect();
     let error = errors.iter().sum::<f64>() / errors.len().max(1) as f64;
     let apart: Vec<f64> = errors.iter().map(|v| v - error).collect();
@@ -71,8 +71,8 @@ pub fn invert(subject: &Subject, steps: &str, watch: Watch) -> Result<Inversion>
         steps: schedule.len(),
         error,
         interval: (error + low, error + high),
-        shown: answers.rows("image", SHOWN)?,
-        latents: answers.rows("latent", SHOWN)?,
+        shown: stored.rows("image", SHOWN)?,
+        latents: stored.rows("latent", SHOWN)?,
     })
 }
 
@@ -83,13 +83,13 @@ pub fn invert(subject: &Subject, steps: &str, watch: Watch) -> Result<Inversion>
 /// 0.0061, `ddim50`: 0.0005 and 0.0022); where it is, on `25` or `100` steps, which end at the last timestep, the two
 /// agree within 1 %.
 fn encode(
-    subject: &Subject,
+    net: &DenoiserOnImages,
     reading: Reading,
     x0: &Tensor,
     labels: Option<Tensor>,
     tick: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> Result<Option<Tensor>> {
-    let denoise = subject.denoiser(labels);
+    let denoise = net.denoiser(labels);
     let mut x = x0.clone();
     for i in 0..reading.schedule.len() - 1 {
         let at = At::All(i);
@@ -106,13 +106,13 @@ fn encode(
 
 /// x_T [n, 3, side, side] → images, clamped to [-1, 1], or None when `tick` broke off.
 fn decode(
-    subject: &Subject,
+    net: &DenoiserOnImages,
     reading: Reading,
     latent: &Tensor,
     labels: Option<Tensor>,
     tick: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> Result<Option<Tensor>> {
-    let denoise = subject.denoiser(labels);
+    let denoise = net.denoiser(labels);
     let mut x = latent.clone();
     for (done, i) in (0..reading.schedule.len()).rev().enumerate() {
         let at = At::All(i);
@@ -135,40 +135,40 @@ fn decode(
 /// # Errors
 /// [`Stopped`](crate::jobs::context::Stopped) when `watch` asked for it: pairs that are whole are kept.
 pub fn between(
-    subject: &Subject,
+    net: &DenoiserOnImages,
     steps: &str,
     inversion: &Inversion,
     along: usize,
     watch: Watch,
 ) -> Result<Vec<f32>> {
-    let schedule = subject.schedule(steps)?;
-    let reading = subject.reading(&schedule, true);
-    let shape = (along, 3, subject.side, subject.side);
-    let each = 3 * subject.side * subject.side;
+    let schedule = net.schedule(steps)?;
+    let reading = net.reading(&schedule);
+    let shape = (along, 3, net.side, net.side);
+    let each = 3 * net.side * net.side;
     let shares: Vec<f64> = (0..along).map(|k| k as f64 / (along - 1) as f64).collect();
     let of = (timesteps(&schedule), along);
-    let asked = Asked {
-        folder: subject.folder(("interpolation", VERSION), &of)?,
+    let measurement = Measurement {
+        folder: net.folder(("interpolation", VERSION), &of)?,
         what: "interpolation",
         unit: "pairs",
         count: (inversion.latents.len() / each / 2) as u64,
         size: 1,
     };
-    let ask = |pair: Range<u64>, tick: &mut Tick| {
+    let measure = |pair: Range<u64>, tick: &mut Tick| {
         let first = 2 * pair.start;
         let ends = &inversion.latents[first as usize * each..][..2 * each];
         let (a, b) = ends.split_at(each);
         let path: Vec<f32> = shares.iter().flat_map(|s| arc(a, b, *s)).collect();
-        let latent = Tensor::from_vec(path, shape, subject.device())?;
+        let latent = Tensor::from_vec(path, shape, net.device())?;
         let nearer = shares.iter().map(|s| first + u64::from(*s > 0.5));
-        let labels = subject.labels(&nearer.collect::<Vec<_>>())?;
+        let labels = net.labels(&nearer.collect::<Vec<_>>())?;
         let mut tick = |step: usize| tick(step, schedule.len());
-        let images = decode(subject, reading, &latent, labels, &mut tick)?;
+        let images = decode(net, reading, &latent, labels, &mut tick)?;
         let row = images.map(|images| Ok::<_, anyhow::Error>(images.unsqueeze(0)?));
         Ok(row.transpose()?.map(|row| vec![("path", row)]))
     };
-    let answers = asked.answers(&ask, watch)?;
-    answers.rows("path", u64::MAX)
+    let stored = measurement.complete(&measure, watch)?;
+    stored.rows("path", u64::MAX)
 }
 
 /// The steps' places on the clock of training.

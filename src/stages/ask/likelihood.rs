@@ -4,8 +4,8 @@ use crate::diffusion::likelihood::bpd::{Bits, bits_per_dim};
 use crate::diffusion::random::noise::Noise;
 use crate::jobs::context::Watch;
 use crate::metrics::intervals::resample::percentiles;
-use crate::stages::ask::answers::Tick;
-use crate::stages::ask::subject::{Batch, Subject};
+use crate::stages::ask::denoiser_on_images::{Batch, DenoiserOnImages};
+use crate::stages::ask::measurement::Tick;
 use anyhow::Result;
 
 /// A change of what is calculated gets a higher number.
@@ -41,15 +41,19 @@ pub struct Term {
 ///
 /// # Errors
 /// [`Stopped`](crate::jobs::context::Stopped) when `watch` asked for it: what is whole is kept.
-pub fn likelihood(subject: &Subject, steps: &str, seed: u64, watch: Watch) -> Result<Likelihood> {
-    let schedule = subject.schedule(steps)?;
-    let reading = subject.reading(&schedule, true);
+pub fn likelihood(
+    net: &DenoiserOnImages,
+    steps: &str,
+    seed: u64,
+    watch: Watch,
+) -> Result<Likelihood> {
+    let schedule = net.schedule(steps)?;
+    let reading = net.reading(&schedule);
     let noise = Noise::apart(seed, "likelihood");
-    let side = subject.side;
-    let ask = |batch: &Batch, tick: &mut Tick| {
-        let denoise = subject.denoiser(batch.labels.clone());
-        let noise =
-            |step: u64| noise.tensor(&batch.images, step, (3, side, side), subject.device());
+    let side = net.side;
+    let measure = |batch: &Batch, tick: &mut Tick| {
+        let denoise = net.denoiser(batch.labels.clone());
+        let noise = |step: u64| noise.tensor(&batch.images, step, (3, side, side), net.device());
         let mut tick = |step: usize| tick(step, schedule.len());
         let bits = bits_per_dim(reading, &batch.x0, &denoise, &noise, &mut tick)?;
         let Some(bits) = bits else {
@@ -72,8 +76,8 @@ pub fn likelihood(subject: &Subject, steps: &str, seed: u64, watch: Watch) -> Re
     };
     let timesteps: Vec<f32> = (0..schedule.len()).map(|i| schedule.timestep(i)).collect();
     let of = (&timesteps, seed);
-    let answers = subject.ask(("likelihood", VERSION), &of, &ask, watch)?;
-    let rows = |name: &str| answers.rows(name, subject.count);
+    let stored = net.measured(("likelihood", VERSION), &of, &measure, watch)?;
+    let rows = |name: &str| stored.rows(name, net.count);
     let total: Vec<f64> = rows("total")?.into_iter().map(f64::from).collect();
     let bits = mean(&total);
     let apart: Vec<f64> = total.iter().map(|v| v - bits).collect();
@@ -84,7 +88,7 @@ pub fn likelihood(subject: &Subject, steps: &str, seed: u64, watch: Watch) -> Re
         let wide = schedule.len();
         let column = |k: usize| all.iter().skip(k).step_by(wide).map(|v| f64::from(*v));
         Ok((0..wide)
-            .map(|k| column(k).sum::<f64>() / subject.count as f64)
+            .map(|k| column(k).sum::<f64>() / net.count as f64)
             .collect())
     };
     let (vb, mse, xstart) = (by_step("vb")?, by_step("mse")?, by_step("xstart_mse")?);
@@ -95,7 +99,7 @@ pub fn likelihood(subject: &Subject, steps: &str, seed: u64, watch: Watch) -> Re
         xstart_mse: xstart[k],
     });
     Ok(Likelihood {
-        count: subject.count,
+        count: net.count,
         bits,
         interval: (bits + low, bits + high),
         prior: mean(&prior),

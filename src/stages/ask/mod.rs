@@ -1,6 +1,6 @@
 //! What a net says of given images: bits per dimension, and the way to their noise and back.
 
-pub mod answers;
+pub mod denoiser_on_images;
 pub mod inversion;
 pub mod likelihood;
-pub mod subject;
+pub mod measurement;

@@ -1,6 +1,6 @@
 //! Images through a feature net, batch by batch: the net of a world made by rule, or Inception.
 
-use crate::data::resize::input::{self, INPUT};
+use crate::data::resize::input;
 use crate::experiment::file::experiment::{Kind, Model};
 use crate::experiment::nets::arch::Arch;
 use crate::experiment::scoring::feature_space::{FeatureSpace, INCEPTION, OWN_NET};
@@ -11,7 +11,7 @@ use crate::io::numpy::npz::Array;
 use crate::jobs::inputs::card::card;
 use crate::machine::cores::beside;
 use crate::nets::features::FeatureNet;
-use crate::nets::inception::net::{Inception, SIDE, Taps};
+use crate::nets::inception::net::{Inception, Taps};
 use crate::stages::describe::inception;
 use crate::stages::feed::planes;
 use crate::stages::weights;
@@ -23,7 +23,7 @@ use std::path::Path;
 /// Images a forward pass; without effect on the features.
 const BATCH: usize = 64;
 /// The same for Inception, whose images are larger.
-pub const INCEPTION_BATCH: usize = 16;
+const INCEPTION_BATCH: usize = 16;
 
 enum Net {
     Features(FeatureNet),
@@ -102,8 +102,16 @@ impl Extractor {
         }
     }
 
+    /// Images a forward pass; without effect on the features.
+    pub fn batch(&self) -> usize {
+        match self.net {
+            Net::Features(_) => BATCH,
+            Net::Inception(_) => INCEPTION_BATCH,
+        }
+    }
+
     /// u8 [n, side, side, 3] → features, appended to `rows`; `tick` hears of each batch's size. `how` resizes for
-    /// Inception; the nets of other worlds resize by themselves.
+    /// a published network; nets trained here take images as they are.
     pub fn extract(
         &self,
         pixels: &[u8],
@@ -117,25 +125,21 @@ impl Extractor {
             each > 0 && pixels.len().is_multiple_of(each),
             "the images are not whole"
         );
-        let size = match self.net {
-            Net::Features(_) => BATCH,
-            Net::Inception(_) => INCEPTION_BATCH,
-        };
-        for batch in pixels.chunks(each * size) {
+        for batch in pixels.chunks(each * self.batch()) {
             let n = batch.len() / each;
             match &self.net {
                 Net::Features(net) => self.through(net, batch, side, rows)?,
                 Net::Inception(_) => {
-                    let mut inputs = vec![0f32; n * INPUT];
+                    let mut inputs = vec![0f32; n * how.input_len()];
                     inputs
-                        .par_chunks_mut(INPUT)
+                        .par_chunks_mut(how.input_len())
                         .zip(batch.par_chunks(each))
                         .try_for_each(|(out, image)| {
                             let data = image.to_vec();
                             let (w, h) = (side, side);
                             input::fill(&Rgb8 { w, h, data }, how, out)
                         })?;
-                    self.describe(inputs, rows)?;
+                    self.describe(inputs, how, rows)?;
                 }
             }
             tick(n);
@@ -143,13 +147,13 @@ impl Extractor {
         Ok(())
     }
 
-    /// f32 [n, 3, 299, 299], ready for Inception → features, appended to `rows`.
-    pub fn describe(&self, inputs: Vec<f32>, rows: &mut Rows) -> Result<()> {
+    /// f32 [n, 3, side, side], made by `how` → features, appended to `rows`.
+    pub fn describe(&self, inputs: Vec<f32>, how: Preprocessing, rows: &mut Rows) -> Result<()> {
         let Net::Inception(net) = &self.net else {
-            bail!("this feature net takes pixels, not Inception's input")
+            bail!("this feature net takes pixels as they are, not resized")
         };
-        let n = inputs.len() / INPUT;
-        let x = Tensor::from_vec(inputs, (n, 3, SIDE, SIDE), &self.device)?;
+        let shape = (inputs.len() / how.input_len(), 3, how.side(), how.side());
+        let x = Tensor::from_vec(inputs, shape, &self.device)?;
         let features = beside(&self.device, || net.forward(&x, Taps::EVALUATOR))?;
         for (rows, tensor) in [
             (&mut rows.pool, &features.pool),

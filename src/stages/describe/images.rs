@@ -10,7 +10,7 @@ use crate::jobs::context::{Progress, Watch};
 use crate::jobs::files::damage::whole;
 use crate::jobs::files::parts::Part;
 use crate::stages::describe::described::{self, Described};
-use crate::stages::describe::extract::{Extractor, INCEPTION_BATCH, Rows};
+use crate::stages::describe::extract::{Extractor, Rows};
 use anyhow::{Context, Result, ensure};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -134,7 +134,7 @@ fn make(
 ) -> Result<()> {
     let mut rows: Vec<Rows> = missing.iter().map(|_| Rows::default()).collect();
     let facts = match order.extractor.space().input {
-        Input::Resized { .. } => resized(order, range, missing, &mut rows, tick)?,
+        Input::Resized => resized(order, range, missing, &mut rows, tick)?,
         Input::AsTrained => as_trained(order, range, &mut rows, tick)?,
     };
     for (&p, rows) in missing.iter().zip(rows) {
@@ -152,7 +152,7 @@ fn resized(
 ) -> Result<Vec<Facts>> {
     let load = Load {
         images: range,
-        batch: INCEPTION_BATCH,
+        batch: order.extractor.batch(),
         preprocessings: missing.iter().map(|&p| order.preprocessings[p]).collect(),
         mixed_sizes: order.mixed_sizes,
         threads: 0,
@@ -161,8 +161,10 @@ fn resized(
     for inputs in Loader::start(order.gallery.clone(), load)? {
         let inputs = inputs?;
         facts.extend(inputs.facts);
-        for (planes, rows) in inputs.planes.into_iter().zip(&mut *rows) {
-            order.extractor.describe(planes, rows)?;
+        let planes = missing.iter().zip(inputs.planes).zip(&mut *rows);
+        for ((&p, planes), rows) in planes {
+            let how = order.preprocessings[p];
+            order.extractor.describe(planes, how, rows)?;
         }
         tick(facts.len());
     }

@@ -22,7 +22,7 @@ const DRAWN: usize = 2000;
 /// Images whose features stay in the file, as the reference set of precision and recall.
 const MANIFOLD: usize = 5000;
 
-/// Without meaning to nets that resize by themselves.
+/// The net takes images as they are, whatever is said here.
 const OWN: Preprocessing = Preprocessing::Tf1;
 
 /// What to make a reference of.

@@ -33,7 +33,7 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// Reads what statistics there are, once for each of `hows` (the one way None for nets that resize by themselves).
+    /// Reads what statistics there are, once for each of `hows` (the one way None for nets that take images as they are).
     pub fn open(
         path: &Path,
         key: Option<&str>,
@@ -75,7 +75,7 @@ impl Opened {
 
 impl Real {
     /// Out of a file of statistics. A file of `runner reference` names the net and the resizing that made it, and is
-    /// refused with others (`weights`: sha256 of the net in use; `how`: None for nets that resize by themselves).
+    /// refused with others (`weights`: sha256 of the net in use; `how`: None for nets that take images as they are).
     pub fn of_file(
         path: &Path,
         key: Option<&str>,

@@ -13,7 +13,7 @@ use anyhow::{Result, ensure};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Who meets whom, through which net.
+/// Which images are compared with which reference, by the features of which net.
 pub struct Comparison<'a> {
     pub samples: &'a [String],
     pub reference: &'a str,

@@ -1,7 +1,7 @@
 //! Flags that the commands share which ask a denoiser about real images.
 
 use crate::cli::cache::Cache;
-use crate::stages::ask::subject::Question;
+use crate::stages::ask::denoiser_on_images::Request;
 use clap::Args;
 use std::path::{Path, PathBuf};
 
@@ -34,8 +34,8 @@ pub struct QuestionArgs {
 }
 
 impl QuestionArgs {
-    pub fn question<'a>(&'a self, checkpoint: &'a Path, store: &'a Path) -> Question<'a> {
-        Question {
+    pub fn question<'a>(&'a self, checkpoint: &'a Path, store: &'a Path) -> Request<'a> {
+        Request {
             checkpoint,
             preset: self.preset.as_deref(),
             data: &self.data,

@@ -8,8 +8,8 @@ use crate::cli::watched::{INTERRUPTED, unless_stopped, until_stopped};
 use crate::io::numpy::npz::{self, Array};
 use crate::jobs::context::{Progress, Watch};
 use crate::run::device::devices;
+use crate::stages::ask::denoiser_on_images::DenoiserOnImages;
 use crate::stages::ask::likelihood::{Likelihood, Term, likelihood};
-use crate::stages::ask::subject::Subject;
 use anyhow::{Result, ensure};
 use clap::Args;
 use serde_json::json;
@@ -47,7 +47,7 @@ pub fn run(args: &LikelihoodArgs, store: &Path) -> Result<u8> {
     let checkpoint = place_path(&asked.checkpoint, &asked.cache)?;
     let device = devices(asked.device.as_deref())?.swap_remove(0);
     let question = asked.question(&checkpoint, store);
-    let subject = Subject::open(&question, &device.device)?;
+    let subject = DenoiserOnImages::open(&question, &device.device)?;
     let all = subject.timesteps();
     let steps = args.steps.clone().unwrap_or(all.to_string());
     if let Some(path) = &args.out {

@@ -10,8 +10,8 @@ use crate::jobs::context::{Progress, Watch};
 use crate::report::grids::mosaic::in_rows;
 use crate::report::grids::samples::Images;
 use crate::run::device::devices;
+use crate::stages::ask::denoiser_on_images::DenoiserOnImages;
 use crate::stages::ask::inversion::{Inversion, between, invert};
-use crate::stages::ask::subject::Subject;
 use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::json;
@@ -48,7 +48,7 @@ pub fn run(args: &ReconstructArgs, store: &Path) -> Result<u8> {
     let checkpoint = place_path(&asked.checkpoint, &asked.cache)?;
     let device = devices(asked.device.as_deref())?.swap_remove(0);
     let question = asked.question(&checkpoint, store);
-    let subject = Subject::open(&question, &device.device)?;
+    let subject = DenoiserOnImages::open(&question, &device.device)?;
     for steps in &args.steps {
         subject.schedule(steps)?;
     }
@@ -106,7 +106,7 @@ fn find(
 }
 
 /// A row for each of the steps, on stdout.
-fn rows(args: &ReconstructArgs, subject: &Subject, found: &[Inversion]) -> Result<()> {
+fn rows(args: &ReconstructArgs, subject: &DenoiserOnImages, found: &[Inversion]) -> Result<()> {
     let head = ["steps", "error a dimension", "interval", "PSNR"];
     let mut lines = vec![head.map(String::from).to_vec()];
     for (asked, inversion) in args.steps.iter().zip(found) {
@@ -143,7 +143,7 @@ fn rows(args: &ReconstructArgs, subject: &Subject, found: &[Inversion]) -> Resul
 }
 
 /// f32 [n, 3, side, side] in [-1, 1] as a PNG, `columns` a row; levels are rounded, so that what came back whole looks so.
-fn draw(path: &Path, subject: &Subject, values: &[f32], columns: usize) -> Result<()> {
+fn draw(path: &Path, subject: &DenoiserOnImages, values: &[f32], columns: usize) -> Result<()> {
     let area = subject.side * subject.side;
     let level = |v: f32| ((v.clamp(-1.0, 1.0) + 1.0) * 127.5).round() as u8;
     let pixels = values.chunks_exact(3 * area).flat_map(|image| {

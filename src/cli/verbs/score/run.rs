@@ -97,7 +97,7 @@ fn show(args: &ScoreArgs, about: &About, columns: &[Column], findings: &[Finding
     }
 }
 
-/// Whose weights they are, where the network is a published one.
+/// Whose file the weights of a published network are.
 fn tell_weights(space: &FeatureSpace, digest: &str) {
     if !space.is_published() {
         return;
@@ -226,7 +226,7 @@ fn measure(
         if stop.load(Ordering::Relaxed) {
             return Err(Stopped.into());
         }
-        // A net that was trained here resizes by itself: it has been described once, whatever way the rules name.
+        // Nets that take images as they are have one pair of sides, whatever the rules say.
         let at = both
             .sides
             .iter()

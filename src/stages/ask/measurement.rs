@@ -1,4 +1,4 @@
-//! What long questions to a net found, kept in parts in the store: a killed run goes on, a larger count asks for the rest.
+//! Long measurements, kept in parts in the store: a killed run goes on, a larger count measures the rest.
 
 use crate::io::numpy::npz::{self, Array, Npz};
 use crate::jobs::context::{Progress, Stopped, Watch};
@@ -12,15 +12,15 @@ use std::path::PathBuf;
 /// Hears of a step that is done, from 0, and how many there are.
 pub type Tick<'t> = dyn FnMut(usize, usize) -> ControlFlow<()> + 't;
 
-/// Named f32 arrays [n, ...], a row each of what was asked about.
-pub type Found = Vec<(&'static str, Tensor)>;
+/// Named f32 arrays [n, ...], a row for each image or pair that was measured.
+pub type Arrays = Vec<(&'static str, Tensor)>;
 
-/// Finds what a range asks for; tells of its steps and, where that breaks off, gives None.
-pub type Ask<'t> = dyn Fn(Range<u64>, &mut Tick) -> Result<Option<Found>> + 't;
+/// Measures what a range names; tells of its steps and, where that breaks off, gives None.
+pub type Measure<'t> = dyn Fn(Range<u64>, &mut Tick) -> Result<Option<Arrays>> + 't;
 
-/// What is asked.
-pub struct Asked {
-    /// Where the parts lie; its name stands for everything that the answers depend on.
+/// What is measured, and where it is kept.
+pub struct Measurement {
+    /// Where the parts lie; its name stands for everything that the numbers depend on.
     pub folder: PathBuf,
     /// The first word of their names.
     pub what: &'static str,
@@ -31,13 +31,13 @@ pub struct Asked {
     pub size: u64,
 }
 
-impl Asked {
-    /// Lets `ask` find what no part holds yet.
+impl Measurement {
+    /// Lets `measure` find what no part holds yet.
     ///
     /// # Errors
     /// [`Stopped`] when `watch` asked for it, after the step at hand: parts that are whole are kept.
-    pub fn answers(self, ask: &Ask, watch: Watch) -> Result<Answers> {
-        let Asked { folder, what, .. } = &self;
+    pub fn complete(self, measure: &Measure, watch: Watch) -> Result<Stored> {
+        let Measurement { folder, what, .. } = &self;
         std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
         for part in parts::present(folder, what)? {
             whole(&part.path, watch.warn)?;
@@ -60,7 +60,7 @@ impl Asked {
                 }
                 ControlFlow::Continue(())
             };
-            let Some(found) = ask(range.clone(), &mut tick)? else {
+            let Some(found) = measure(range.clone(), &mut tick)? else {
                 return Err(Stopped.into());
             };
             let arrays = found
@@ -73,17 +73,17 @@ impl Asked {
             npz::write(&parts::path(folder, what, &range), &arrays)?;
             done += size;
         }
-        Ok(Answers(self))
+        Ok(Stored(self))
     }
 }
 
-/// What was found, on disk.
-pub struct Answers(Asked);
+/// What was measured, on disk.
+pub struct Stored(Measurement);
 
-impl Answers {
+impl Stored {
     /// The array `name` of the first `count`, row by row.
     pub fn rows(&self, name: &str, count: u64) -> Result<Vec<f32>> {
-        let Asked { folder, what, .. } = &self.0;
+        let Measurement { folder, what, .. } = &self.0;
         let count = count.min(self.0.count);
         let mut all = Vec::new();
         for (part, take) in parts::covering(&parts::present(folder, what)?, count)? {

@@ -1,4 +1,4 @@
-//! A trained denoiser and the real images that it is asked about.
+//! A trained denoiser and the real images on which it is measured.
 
 use crate::data::labels::classes;
 use crate::data::shapes::Stream;
@@ -14,7 +14,7 @@ use crate::jobs::inputs::card::card;
 use crate::jobs::inputs::pinned::digest_data;
 use crate::nets::denoiser::{Conditions, Denoiser};
 use crate::nets::open::denoiser;
-use crate::stages::ask::answers::{Answers, Asked, Found, Tick};
+use crate::stages::ask::measurement::{Arrays, Measurement, Stored, Tick};
 use crate::stages::feed::planes;
 use crate::stages::weights;
 use anyhow::{Context, Result, bail, ensure};
@@ -24,8 +24,8 @@ use serde::Serialize;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// What is asked about.
-pub struct Question<'a> {
+/// Which denoiser is measured on which images.
+pub struct Request<'a> {
     pub checkpoint: &'a Path,
     /// What a checkpoint is that does not say so itself.
     pub preset: Option<&'a str>,
@@ -33,14 +33,14 @@ pub struct Question<'a> {
     pub data: &'a str,
     /// The first so many images; the first 1,000, or what there is, where it is not said (ADM's `num_samples`).
     pub count: Option<u64>,
-    /// Images at a time; without effect on what is found.
+    /// Images at a time; without effect on the numbers.
     pub batch: usize,
     pub store: &'a Path,
 }
 
 /// A denoiser and images, both open.
-pub struct Subject<'a> {
-    question: &'a Question<'a>,
+pub struct DenoiserOnImages<'a> {
+    request: &'a Request<'a>,
     denoiser: Box<dyn Denoiser>,
     process: Process,
     arch: Arch,
@@ -64,14 +64,14 @@ pub struct Batch {
 
 const IMAGES: u64 = 1000;
 
-impl<'a> Subject<'a> {
+impl<'a> DenoiserOnImages<'a> {
     /// Opens both and sees that they fit.
     ///
     /// # Errors
     /// Where the checkpoint holds no denoiser of images, where the net wants classes that the data does not have, or
     /// where more images are asked for than there are.
-    pub fn open(question: &'a Question<'a>, device: &Device) -> Result<Self> {
-        let path = question.checkpoint;
+    pub fn open(request: &'a Request<'a>, device: &Device) -> Result<Self> {
+        let path = request.checkpoint;
         let card = card(&Checkpoint::open(path)?);
         if let Some(card) = card.with_context(|| format!("reading {}", path.display()))?
             && card.arch.task() != Task::Denoise
@@ -83,7 +83,7 @@ impl<'a> Subject<'a> {
             );
         }
         let model = Model {
-            preset: question.preset.map(String::from),
+            preset: request.preset.map(String::from),
             ..Model::default()
         };
         let net = weights::load(path, &model, device)?;
@@ -94,15 +94,15 @@ impl<'a> Subject<'a> {
             net.arch.title()
         );
         let side = net.arch.resolution();
-        let source = Source::open(question.data, Stream::Validation, side)?;
+        let source = Source::open(request.data, Stream::Validation, side)?;
         let numbers = match net.arch.classes() {
             Some(wanted) => classes::numbers(source.classes(), &net.classes, wanted)
-                .with_context(|| format!("labels of {}", question.data))?,
+                .with_context(|| format!("labels of {}", request.data))?,
             None => Vec::new(),
         };
-        let count = match (question.count, source.len()) {
+        let count = match (request.count, source.len()) {
             (Some(count), Some(len)) if count > len => {
-                bail!("--count {count}: {} has {len} images", question.data)
+                bail!("--count {count}: {} has {len} images", request.data)
             }
             (Some(count), _) => count,
             (None, len) => len.unwrap_or(IMAGES).min(IMAGES),
@@ -117,9 +117,9 @@ impl<'a> Subject<'a> {
             source,
             numbers,
             count,
-            digests: (digest_file(path)?, digest_data(question.data)?),
+            digests: (digest_file(path)?, digest_data(request.data)?),
             device: device.clone(),
-            question,
+            request,
         })
     }
 
@@ -133,12 +133,12 @@ impl<'a> Subject<'a> {
         Schedule::new(&self.process, steps).with_context(|| format!("--steps {steps}"))
     }
 
-    /// The net's answers as the release reads them.
-    pub fn reading<'s>(&self, schedule: &'s Schedule, clip: bool) -> Reading<'s> {
+    /// The net's answers as the release reads them, x0 clamped to [-1, 1].
+    pub fn reading<'s>(&self, schedule: &'s Schedule) -> Reading<'s> {
         Reading {
             schedule,
             output: Output::of(&self.process, self.denoiser.answer()),
-            clip,
+            clip: true,
         }
     }
 
@@ -193,7 +193,7 @@ impl<'a> Subject<'a> {
             }
             (Some(_), None) => bail!(
                 "the net asks which class an image is of, and not all images of {} have one",
-                self.question.data
+                self.request.data
             ),
         };
         Ok(Batch {
@@ -203,30 +203,31 @@ impl<'a> Subject<'a> {
         })
     }
 
-    /// What `ask` finds of every image, in the order of the images, kept in the store under a key of the net, its
+    /// What `measure` finds of every image, in the order of the images, kept in the store under a key of the net, its
     /// weights, the images and `of`. Its arrays have a row an image of the batch.
     ///
     /// # Errors
     /// [`Stopped`](crate::jobs::context::Stopped) when `watch` asked for it: parts that are whole are kept.
-    pub fn ask(
+    pub fn measured(
         &self,
         what: (&'static str, u32),
         of: &impl Serialize,
-        ask: &dyn Fn(&Batch, &mut Tick) -> Result<Option<Found>>,
+        measure: &dyn Fn(&Batch, &mut Tick) -> Result<Option<Arrays>>,
         watch: Watch,
-    ) -> Result<Answers> {
-        let asked = Asked {
+    ) -> Result<Stored> {
+        let measurement = Measurement {
             folder: self.folder(what, of)?,
             what: what.0,
             unit: "images",
             count: self.count,
-            size: self.question.batch as u64,
+            size: self.request.batch as u64,
         };
-        let ask = |range: Range<u64>, tick: &mut Tick| ask(&self.batch(range.collect())?, tick);
-        asked.answers(&ask, watch)
+        let measure =
+            |range: Range<u64>, tick: &mut Tick| measure(&self.batch(range.collect())?, tick);
+        measurement.complete(&measure, watch)
     }
 
-    /// The folder of the store for what is found of this net and these images by `of`.
+    /// The folder of the store for what this net gives on these images by `of`.
     pub fn folder(&self, (what, version): (&str, u32), of: &impl Serialize) -> Result<PathBuf> {
         /// A unet stands in keys without its family's name, other families with theirs.
         #[derive(Serialize)]
@@ -251,11 +252,11 @@ impl<'a> Subject<'a> {
                 other => Options::Other(other),
             },
             process: &self.process,
-            data: self.digests.1.as_deref().unwrap_or(self.question.data),
+            data: self.digests.1.as_deref().unwrap_or(self.request.data),
             classes: &self.numbers,
             of,
         };
         let key = Key::of(what, version, &inputs)?;
-        Ok(self.question.store.join(what).join(key.short()))
+        Ok(self.request.store.join(what).join(key.short()))
     }
 }
