@@ -80,6 +80,6 @@ impl Desk {
 
     /// Stderr of a call that must be refused.
     pub fn refused(&self, args: &[&str]) -> String {
-        self.runner(args).is_refused().stderr
+        self.runner(args).refuses().stderr
     }
 }

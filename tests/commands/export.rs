@@ -61,7 +61,7 @@ metrics = ["fd"]
     }
 
     fn refused(&self, args: &[&str]) -> String {
-        self.runner(args).is_refused().stderr
+        self.runner(args).refuses().stderr
     }
 
     /// The Fréchet distance that `runner score` finds for an npz.
@@ -143,7 +143,7 @@ fn which_images_are_meant_is_asked_where_it_is_not_clear() {
     desk.done(&["sweep", "small.toml", "--set", grid, "--until", "sample"]);
     let export = |args: &[&str]| desk.runner(&["export", "small.toml"]).args(set).args(args);
     export(&[])
-        .is_refused()
+        .refuses()
         .says("it has 2 cells")
         .says("0 (seed=0), 1 (seed=1)");
     for (args, said) in [
@@ -158,7 +158,7 @@ fn which_images_are_meant_is_asked_where_it_is_not_clear() {
         ),
         (&["1", "--out", "no/such.npz"], "writing no/such.npz"),
     ] {
-        export(args).is_refused().says(said);
+        export(args).refuses().says(said);
     }
     export(&["1", "--out", "one.npz"]).succeeds();
     export(&["--only", "sample.seed=0", "--out", "zero.npz"]).succeeds();

@@ -126,7 +126,7 @@ fn what_does_not_fit_is_refused() {
             "--out nowhere/terms.npz: a file in a folder that exists is needed".to_string()),
     ] {
         let likelihood = asked(desk.path(), "likelihood", net, data, 2).args(more);
-        let refused = likelihood.is_refused().says(&said);
+        let refused = likelihood.refuses().says(&said);
         assert!(refused.stdout.is_empty());
         assert!(!desk.path().join(".runner").exists(), "{said}: something was stored");
     }
@@ -177,7 +177,7 @@ fn what_does_not_fit_is_refused_before_anything_is_made() {
         let reconstruct = asked(desk.path(), "reconstruct", net, "shapes", 2);
         reconstruct
             .args(["--steps", "2", "--steps", steps, "--out", "rebuilt"])
-            .is_refused()
+            .refuses()
             .says(said);
         let left = std::fs::read_dir(desk.path()).unwrap().count();
         assert_eq!(left, 0, "{said}: something was made");

@@ -140,18 +140,18 @@ fn odd_samples_and_wrong_flags_are_told_in_words() {
         .says("1 of 22 images are of one colour");
     let nowhere = ["--reference", "nowhere.npz", "--weights", FEATURES];
     let nowhere = keeping(&store, "score").arg(path).args(nowhere);
-    nowhere.is_refused().says("nowhere.npz");
+    nowhere.refuses().says("nowhere.npz");
     with("nowhere.pth", &[])
-        .is_refused()
+        .refuses()
         .says("hint: `runner fetch inception`");
     with(FEATURES, &["--shard", "3/2"])
-        .is_refused()
+        .refuses()
         .says("K in 1..=N");
     with(FEATURES, &["--metrics", "fid,x"])
-        .is_refused()
+        .refuses()
         .says("--metrics x");
     with("experiments/shapes/unet16.safetensors", &[])
-        .is_refused()
+        .refuses()
         .says("a net of kind \"features\" is needed");
 }
 

@@ -178,7 +178,7 @@ fn what_cannot_be_meant_is_refused_with_its_cure() {
     ] {
         let desk = Desk::new(&experiment(more));
         let set = ["--set", set].into_iter().filter(|_| !set.is_empty());
-        let mut refused = desk.sweep(&[]).args(set).is_refused();
+        let mut refused = desk.sweep(&[]).args(set).refuses();
         for line in said.lines() {
             refused = refused.says(line);
         }

@@ -3,6 +3,7 @@
 use crate::gpu::{gpu, off};
 use crate::support::archs::{arch_of_config, variables};
 use crate::support::golden::{Case, cases, distance, tensor, values};
+use crate::support::inception;
 use crate::support::tensors::normal;
 use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_nn::VarBuilder;

@@ -3,6 +3,7 @@
 
 use crate::support::golden::{distance, golden, same_shapes, values};
 use crate::support::inception::{case, net, tap, weights};
+use crate::support::process::on_threads;
 use candle_core::{DType, Device, Tensor};
 use runner::data::resize::input::fill;
 use runner::experiment::scoring::rules::Preprocessing;
@@ -203,8 +204,7 @@ fn an_image_has_the_same_features_in_any_batch_and_on_any_threads() {
     };
     let mut alone: Option<Vec<_>> = None;
     for threads in [1, 2, 3] {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-        pool.unwrap().install(|| {
+        on_threads(threads, || {
             let all = net
                 .forward(&Tensor::cat(&images, 0).unwrap(), Taps::ALL)
                 .unwrap();

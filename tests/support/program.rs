@@ -50,16 +50,19 @@ impl Runner {
     }
 
     /// Runs to an end that must be good.
+    #[track_caller]
     pub fn succeeds(self) -> Answer {
         self.ends_with(0)
     }
 
     /// Runs to an end that must be a refusal: exit code 2.
-    pub fn is_refused(self) -> Answer {
+    #[track_caller]
+    pub fn refuses(self) -> Answer {
         self.ends_with(2)
     }
 
     /// Runs to an end that must have this exit code.
+    #[track_caller]
     pub fn ends_with(self, code: i32) -> Answer {
         let call = format!("{:?}", self.command);
         let answer = self.run();

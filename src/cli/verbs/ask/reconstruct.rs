@@ -80,7 +80,7 @@ pub fn run(args: &ReconstructArgs, store: &Path) -> Result<u8> {
 /// An inversion for each of the steps, and the images between, where they are asked for.
 fn find(
     args: &ReconstructArgs,
-    subject: &Subject,
+    subject: &DenoiserOnImages,
     live: &Live,
     stop: &AtomicBool,
 ) -> Result<(Vec<Inversion>, Option<Vec<f32>>)> {
