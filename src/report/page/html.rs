@@ -102,11 +102,13 @@ fn found(report: &Report) -> Markup {
             section {
                 h2 { "Findings in numbers" }
                 ul { @for sentence in &findings.summary { li { (sentence) } } }
-                details {
-                    summary { "Sweep by sweep" }
-                    @for group in &findings.groups {
-                        @if !group.name.is_empty() { h3 { (group.name) } }
-                        ul { @for sentence in &group.sentences { li { (sentence) } } }
+                @if !findings.groups.is_empty() {
+                    details {
+                        summary { "Sweep by sweep" }
+                        @for group in &findings.groups {
+                            @if !group.name.is_empty() { h3 { (group.name) } }
+                            ul { @for sentence in &group.sentences { li { (sentence) } } }
+                        }
                     }
                 }
             }
