@@ -2,7 +2,7 @@
 
 use crate::report::chart::canvas::text_width;
 use crate::report::chart::lines::{self, HEIGHT, LABEL, NOTE, Plot, TICK};
-use crate::report::chart::palette;
+use crate::report::chart::palette::{self, Look};
 use crate::report::chart::picture::{Anchor, At, Picture};
 use crate::report::chart::ticks::Scale;
 use crate::report::rows::axes::{self, Axis};
@@ -64,22 +64,7 @@ pub fn draw(report: &Report, pair: &Pair, by: &[String]) -> Picture {
     lines::axes(&mut picture, plot, &x, &y);
     let at = |x_: f64, y_: f64| plot.at(x.place(x_), y.place(y_));
     let looks = palette::looks(traces.len());
-    for (trace, look) in traces.iter().zip(&looks) {
-        for dot in &trace.dots {
-            crosses(&mut picture, dot, look.colour, &at);
-        }
-        let path: Vec<At> = trace
-            .dots
-            .iter()
-            .map(|d| at(d.x.value, d.y.value))
-            .collect();
-        picture.dashes(&path, look.dash, look.colour, 2.2);
-    }
-    for (trace, look) in traces.iter().zip(&looks) {
-        for dot in &trace.dots {
-            picture.point(look.form, at(dot.x.value, dot.y.value), 4.8, look.colour);
-        }
-    }
+    dots_and_lines(&mut picture, &traces, &looks, &at);
     for (trace, dot) in &printed {
         let look = looks[*trace];
         picture.hollow(look.form, at(dot.x.value, dot.y.value), 5.0, look.colour);
@@ -160,6 +145,31 @@ impl Tracing<'_> {
             y: names::score(row, self.pair.y.0)?.clone(),
             label: self.value(row).map(text).unwrap_or_default(),
         })
+    }
+}
+
+/// Intervals at the bottom, lines over them, points at the top.
+fn dots_and_lines(
+    picture: &mut Picture,
+    traces: &[Trace],
+    looks: &[Look],
+    at: &dyn Fn(f64, f64) -> At,
+) {
+    for (trace, look) in traces.iter().zip(looks) {
+        for dot in &trace.dots {
+            crosses(picture, dot, look.colour, at);
+        }
+        let path: Vec<At> = trace
+            .dots
+            .iter()
+            .map(|d| at(d.x.value, d.y.value))
+            .collect();
+        picture.dashes(&path, look.dash, look.colour, 2.2);
+    }
+    for (trace, look) in traces.iter().zip(looks) {
+        for dot in &trace.dots {
+            picture.point(look.form, at(dot.x.value, dot.y.value), 4.8, look.colour);
+        }
     }
 }
 

@@ -50,63 +50,60 @@ fn element(out: &mut String, marks: &[Mark]) {
                 format_args!("<path stroke=\"{stroke}\" stroke-width=\"{width}\" d=\"{paths}\"/>"),
             );
         }
-        [
-            Mark::Fill {
-                points,
-                colour,
-                alpha,
-            },
-            ..,
-        ] => {
+        [single, ..] => mark(out, single),
+        [] => {}
+    }
+}
+
+/// A mark that is no stroke.
+fn mark(out: &mut String, mark: &Mark) {
+    match mark {
+        Mark::Line { .. } => {}
+        Mark::Fill {
+            points,
+            colour,
+            alpha,
+        } => {
             let opacity = if *alpha < 1.0 {
                 format!(" fill-opacity=\"{alpha}\"")
             } else {
                 String::new()
             };
+            let (fill, path) = (hex(*colour), path(points));
             add(
                 out,
-                format_args!(
-                    "<path fill=\"{}\"{opacity} d=\"{}Z\"/>",
-                    hex(*colour),
-                    path(points)
-                ),
+                format_args!("<path fill=\"{fill}\"{opacity} d=\"{path}Z\"/>"),
             );
         }
-        [Mark::Disc { at, radius, colour }, ..] => {
-            let (x, y, r) = (unit(at.0), unit(at.1), unit(*radius));
+        Mark::Disc { at, radius, colour } => {
+            let (x, y, r, fill) = (unit(at.0), unit(at.1), unit(*radius), hex(*colour));
             add(
                 out,
-                format_args!(
-                    "<circle cx=\"{x}\" cy=\"{y}\" r=\"{r}\" fill=\"{}\"/>",
-                    hex(*colour)
-                ),
+                format_args!("<circle cx=\"{x}\" cy=\"{y}\" r=\"{r}\" fill=\"{fill}\"/>"),
             );
         }
-        [
-            Mark::Text {
-                at,
-                text,
-                size,
-                colour,
-                anchor,
-            },
-            ..,
-        ] => {
+        Mark::Text {
+            at,
+            text,
+            size,
+            colour,
+            anchor,
+        } => {
             let (x, y) = (unit(at.0), unit(at.1 + DROP * size));
             let anchor = match anchor {
-                Anchor::Left => "",
-                Anchor::Centre => " text-anchor=\"middle\"",
-                Anchor::Right => " text-anchor=\"end\"",
+                Anchor::Left => "start",
+                Anchor::Centre => "middle",
+                Anchor::Right => "end",
             };
             let (size, fill, text) = (unit(*size), hex(*colour), escape(text));
             add(
                 out,
                 format_args!(
-                    "<text x=\"{x}\" y=\"{y}\" dy=\".5ex\"{anchor} font-size=\"{size}\" fill=\"{fill}\">\n{text}\n</text>"
+                    "<text x=\"{x}\" y=\"{y}\" dy=\".5ex\" text-anchor=\"{anchor}\" font-size=\"{size}\" \
+                     fill=\"{fill}\">\n{text}\n</text>"
                 ),
             );
         }
-        [] => {}
     }
 }
 

@@ -38,40 +38,43 @@ struct Sweep<'a> {
 /// The findings of a report. Cells that differ in their seeds alone are told as one, by their means.
 pub fn findings(report: &Report) -> Findings {
     let variants = seeds::variants(report.rows);
-    let mut summary = Vec::new();
     let repeats = seeds::count(report.rows);
-    if repeats > 1 && variants.len() > 1 {
-        summary.push(format!(
-            "Every score told here is the mean over {repeats} seeds."
-        ));
-    }
-    let Some(axis) = report.axes.swept() else {
-        let told = extremes(report, &variants);
-        return Findings {
-            summary: if told.is_empty() {
-                told
-            } else {
-                [summary, told].concat()
-            },
+    let mut findings = match report.axes.swept() {
+        Some(axis) => along(report, &variants, axis),
+        None => Findings {
+            summary: extremes(report, &variants),
             groups: Vec::new(),
-        };
+        },
     };
-    let sweeps = sweeps(report, &variants, axis);
+    if repeats > 1 && !findings.summary.is_empty() {
+        let scored = |v: &Variant| v.cells.iter().filter(|row| row.missing.is_none()).count();
+        let all = variants.iter().all(|v| scored(v) == repeats);
+        let most = if all { "" } else { "at most " };
+        let means = format!("Scores told here are means over {most}{repeats} seeds.");
+        findings.summary.insert(0, means);
+    }
+    findings
+}
+
+/// What changes along the swept axis.
+fn along(report: &Report, variants: &[Variant], axis: &Axis) -> Findings {
+    let sweeps = sweeps(report, variants, axis);
+    let (within, beyond) = if seeds::count(report.rows) > 1 {
+        (
+            ", within the intervals or not in the same way for every seed",
+            "beyond its intervals in the same way for every seed",
+        )
+    } else {
+        (", within the intervals", "beyond its intervals")
+    };
     let teller = Teller {
         world: report.world(),
         axis,
-        within: if repeats > 1 {
-            ", within the intervals or not for every seed"
-        } else {
-            ", within the intervals"
-        },
-        beyond: if repeats > 1 {
-            "beyond its intervals for every seed"
-        } else {
-            "beyond its intervals"
-        },
+        within,
+        beyond,
     };
     let metrics = names::metrics(report.rows);
+    let mut summary = Vec::new();
     summary.extend(teller.optimum(&sweeps, &metrics));
     for metric in names::TRENDS.map(Metric::id) {
         summary.extend(teller.overall(&sweeps, metric));

@@ -1,13 +1,15 @@
 //! Overviews small enough to be part of a page: images in their own pixels, lossless, each once.
 
 use crate::report::chart::canvas;
-use crate::report::grids::enlarged::{COLUMNS, factor};
+use crate::report::grids::enlarged::factor;
 use crate::report::grids::overview::{Labelled, Overview};
 use anyhow::{Context, Result};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use image::codecs::webp::WebPEncoder;
 
+/// Images of a cell that a page shows at most.
+const COLUMNS: usize = 6;
 /// Pixels of all images of a page together, beyond which fewer columns are shown.
 const PIXELS: usize = 100_000;
 /// Pixels a side beyond which an image is averaged down.

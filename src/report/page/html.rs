@@ -16,7 +16,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 const STYLE: &str = include_str!("style.css");
 
 /// What a report says in tables and sentences.
-pub struct Words<'a> {
+pub struct Texts<'a> {
     pub sheet: &'a Sheet,
     pub deltas: Option<&'a Differences>,
     pub claims: &'a [Tested],
@@ -24,7 +24,7 @@ pub struct Words<'a> {
 
 /// What the page shows beside the report itself.
 pub struct Parts<'a> {
-    pub words: &'a Words<'a>,
+    pub texts: &'a Texts<'a>,
     pub figures: &'a [Figure],
     pub overviews: &'a [Strips],
 }
@@ -48,9 +48,9 @@ pub fn page(report: &Report, parts: &Parts) -> String {
                         p { (statement(report)) }
                         (warnings(report))
                     }
-                    (claims(parts.words.claims))
+                    (claims(parts.texts.claims))
                     (found(report))
-                    (scores(report, parts.words))
+                    (scores(report, parts.texts))
                     (charts(parts.figures))
                     (samples(parts.overviews))
                     (provenance(report))
@@ -102,11 +102,13 @@ fn found(report: &Report) -> Markup {
             section {
                 h2 { "Findings in numbers" }
                 ul { @for sentence in &findings.summary { li { (sentence) } } }
-                details {
-                    summary { "Sweep by sweep" }
-                    @for group in &findings.groups {
-                        @if !group.name.is_empty() { h3 { (group.name) } }
-                        ul { @for sentence in &group.sentences { li { (sentence) } } }
+                @if !findings.groups.is_empty() {
+                    details {
+                        summary { "Sweep by sweep" }
+                        @for group in &findings.groups {
+                            @if !group.name.is_empty() { h3 { (group.name) } }
+                            ul { @for sentence in &group.sentences { li { (sentence) } } }
+                        }
                     }
                 }
             }
@@ -114,13 +116,13 @@ fn found(report: &Report) -> Markup {
     }
 }
 
-fn scores(report: &Report, words: &Words) -> Markup {
+fn scores(report: &Report, texts: &Texts) -> Markup {
     html! {
         section {
             h2 { "Scores" }
-            (table(words.sheet))
-            (captioned(report, words.sheet))
-            @if let Some(deltas) = words.deltas {
+            (table(texts.sheet))
+            (captioned(report, texts.sheet))
+            @if let Some(deltas) = texts.deltas {
                 h3 { (deltas.title) }
                 (table(&deltas.sheet))
                 p.caption { (deltas.caption) "." }

@@ -8,7 +8,7 @@ use crate::report::grids::embedded;
 use crate::report::grids::mosaic::{self, Mosaic};
 use crate::report::grids::overview::{self, Overview};
 use crate::report::grids::samples::{self, Images};
-use crate::report::page::html::{self, Parts, Words};
+use crate::report::page::html::{self, Parts, Texts};
 use crate::report::rows::input::Report;
 use crate::report::rows::names;
 use crate::report::table::{caption, frame, latex, markdown, sheet};
@@ -124,7 +124,7 @@ fn files(report: &Report, formats: &[Format]) -> Result<Vec<File>> {
     let sheet = sheet::sheet(report)?;
     let deltas = deltas::differences(report, &sheet)?;
     let claims = verdicts::tested(report)?;
-    let words = Words {
+    let texts = Texts {
         deltas: deltas.as_ref(),
         claims: &claims,
         sheet: &sheet,
@@ -132,13 +132,13 @@ fn files(report: &Report, formats: &[Format]) -> Result<Vec<File>> {
     let mut files: Vec<File> = Vec::new();
     if wants(Format::Html) {
         let parts = Parts {
-            words: &words,
+            texts: &texts,
             figures: &figures,
             overviews: &embedded::embedded(&overviews)?,
         };
         files.push(("index.html".into(), html::page(report, &parts).into_bytes()));
     }
-    files.extend(tables(report, &words, formats)?);
+    files.extend(tables(report, &texts, formats)?);
     files.extend(charts(&figures, formats)?);
     if wants(Format::Png) {
         files.extend(grids(report, &images, &overviews)?);
@@ -147,7 +147,7 @@ fn files(report: &Report, formats: &[Format]) -> Result<Vec<File>> {
 }
 
 /// The table in every format that is asked for.
-fn tables(report: &Report, words: &Words, formats: &[Format]) -> Result<Vec<File>> {
+fn tables(report: &Report, texts: &Texts, formats: &[Format]) -> Result<Vec<File>> {
     let wants = |f: Format| formats.contains(&f);
     let frame = frame::frame(&[report.rows, &report.published].concat())?;
     let mut files: Vec<File> = Vec::new();
@@ -158,10 +158,10 @@ fn tables(report: &Report, words: &Words, formats: &[Format]) -> Result<Vec<File
         files.push(("table.parquet".into(), frame::parquet(&frame)?));
     }
     if wants(Format::Md) {
-        files.push(("table.md".into(), markdown(report, words).into_bytes()));
+        files.push(("table.md".into(), markdown(report, texts).into_bytes()));
     }
     if wants(Format::Tex) {
-        files.push(("table.tex".into(), latex(report, words).into_bytes()));
+        files.push(("table.tex".into(), latex(report, texts).into_bytes()));
     }
     Ok(files)
 }
@@ -198,31 +198,31 @@ fn grids(report: &Report, images: &[(&Row, Images)], overviews: &[Overview]) -> 
     Ok(mosaics.into_iter().map(file).collect())
 }
 
-fn markdown(report: &Report, words: &Words) -> String {
-    let mut caption = caption::parts(report, words.sheet);
+fn markdown(report: &Report, texts: &Texts) -> String {
+    let mut caption = caption::parts(report, texts.sheet);
     caption.extend(caption::legend(report, "bold: best"));
-    let mut text = markdown::table(words.sheet, &caption);
-    if let Some(deltas) = words.deltas {
+    let mut text = markdown::table(texts.sheet, &caption);
+    if let Some(deltas) = texts.deltas {
         let caption = std::slice::from_ref(&deltas.caption);
         text.push_str(&format!("\n{}:\n\n", deltas.title));
         text.push_str(&markdown::table(&deltas.sheet, caption));
     }
-    if !words.claims.is_empty() {
+    if !texts.claims.is_empty() {
         text.push_str("\nClaims put to the test:\n\n");
     }
-    for tested in words.claims {
+    for tested in texts.claims {
         text.push_str(&format!("- {}  \n  {}\n", tested.claim, tested.verdict));
     }
     text
 }
 
-fn latex(report: &Report, words: &Words) -> String {
+fn latex(report: &Report, texts: &Texts) -> String {
     let name = &report.sweep.name;
     let label = names::slug(name);
-    let mut caption = caption::parts(report, words.sheet);
+    let mut caption = caption::parts(report, texts.sheet);
     caption.extend(caption::legend(report, "Bold: best"));
-    let mut text = latex::table(words.sheet, name, &label, &caption);
-    if let Some(deltas) = words.deltas {
+    let mut text = latex::table(texts.sheet, name, &label, &caption);
+    if let Some(deltas) = texts.deltas {
         let caption = [deltas.title.clone(), deltas.caption.clone()];
         let label = format!("{label}-deltas");
         text.push('\n');

@@ -3,7 +3,7 @@
 use crate::report::rows::values::at;
 use crate::run::results::{Row, Score};
 
-/// The keys of all seeds. No other code names them.
+/// The full keys of all seeds: of training the net, of training its classifier, of drawing.
 const SEEDS: [&str; 3] = ["train.seed", "guidance.train.seed", "sample.seed"];
 
 /// Whether an axis is a seed, by its full key.
