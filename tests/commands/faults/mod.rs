@@ -2,3 +2,4 @@
 
 mod asked;
 mod damage;
+mod slices;

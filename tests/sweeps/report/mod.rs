@@ -6,4 +6,5 @@ mod deltas;
 mod grids;
 mod page;
 mod published;
+mod seeds;
 mod tables;

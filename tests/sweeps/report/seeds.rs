@@ -1,9 +1,7 @@
 //! What a report says of seeds and counts, and how small its page is.
 
-mod report_fixture;
-
+use crate::support::reports::{EXPERIMENT, parse, rows};
 use base64::Engine;
-use report_fixture::{EXPERIMENT, parse, rows};
 use runner::io::numpy::npz::{self, Array};
 use runner::report::findings::overall::findings;
 use runner::report::page::write::{Format, write};
