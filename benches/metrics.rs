@@ -46,61 +46,86 @@ fn write<T: Copy>(path: &Path, values: &[&[T]], bytes: impl Fn(T) -> Vec<u8>) ->
     )?)
 }
 
-fn main() -> Result<()> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let rows = arguments.iter().position(|a| a == "--rows");
-    let n = rows
-        .and_then(|at| arguments.get(at + 1)?.parse().ok())
-        .unwrap_or(10_000);
-    let only = arguments.first().filter(|a| !a.starts_with("--"));
-    let wanted = |name: &str| only.is_none_or(|o| name.contains(o.as_str()));
+/// Which rows are asked for, and how many features a set has.
+struct Asked {
+    only: Option<String>,
+    n: usize,
+}
+
+impl Asked {
+    fn of(arguments: &[String]) -> Asked {
+        let rows = arguments.iter().position(|a| a == "--rows");
+        let n = rows.and_then(|at| arguments.get(at + 1)?.parse().ok());
+        let only = arguments.first().filter(|a| !a.starts_with("--"));
+        Asked {
+            only: only.cloned(),
+            n: n.unwrap_or(10_000),
+        }
+    }
+
+    fn wanted(&self, name: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| name.contains(only))
+    }
+}
+
+fn wrong(error: anyhow::Error) -> Error {
+    Error::Msg(error.to_string())
+}
+
+/// The rows that another program has too, each side in turn.
+fn beside_peers(asked: &Asked, x: &[f32], y: &[f32], [a, b]: [&Moments; 2]) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let path = |name: &str| folder.path().join(name);
-    let (x, y) = (features(1, n), features(2, n));
-    let wrong = |e: anyhow::Error| Error::Msg(e.to_string());
+    let n = asked.n;
     let mut turns = Turns::start(1);
-
-    let (a, b) = (
-        Moments::of(&x, D).map_err(wrong)?,
-        Moments::of(&y, D).map_err(wrong)?,
-    );
     write(
         &path("moments"),
         &[&a.mean, &a.cov, &b.mean, &b.cov],
         |v: f64| v.to_le_bytes().to_vec(),
     )?;
-    write(&path("x"), &[&x], |v: f32| v.to_le_bytes().to_vec())?;
-    write(&path("y"), &[&y], |v: f32| v.to_le_bytes().to_vec())?;
+    write(&path("x"), &[x], |v: f32| v.to_le_bytes().to_vec())?;
+    write(&path("y"), &[y], |v: f32| v.to_le_bytes().to_vec())?;
     for peer in ["pytorch_fid", "torch_fidelity_fid"] {
         let name = format!("fid of moments, {peer}");
-        if wanted(&name) {
+        if asked.wanted(&name) {
             let request = json!({ "op": peer, "arguments": [path("moments"), D] });
             turns.row(&name, request, &mut || {
-                frechet(&a, &b).map(drop).map_err(wrong)
+                frechet(a, b).map(drop).map_err(wrong)
             })?;
         }
     }
     let sets = json!([path("x"), path("y"), D]);
     let name = format!("precision, recall of {n} and {n}");
-    if wanted(&name) {
+    if asked.wanted(&name) {
         let request = json!({ "op": "torch_fidelity_prc", "arguments": sets });
         turns.row(&name, request, &mut || {
-            let real = Manifold::of(&y, D, 3).map_err(wrong)?;
-            let made = Manifold::of(&x, D, 3).map_err(wrong)?;
+            let real = Manifold::of(y, D, 3).map_err(wrong)?;
+            let made = Manifold::of(x, D, 3).map_err(wrong)?;
             real.overlap(&made, Border::Inside).map(drop).map_err(wrong)
         })?;
     }
-    if wanted("kid") && n >= 1000 {
+    if asked.wanted("kid") && n >= 1000 {
         let request = json!({ "op": "torch_fidelity_kid", "arguments": sets });
         turns.row("kid, 100 subsets of 1000", request, &mut || {
-            kid(&x, &y, D, KidRule::TORCH_FIDELITY)
+            kid(x, y, D, KidRule::TORCH_FIDELITY)
                 .map(drop)
                 .map_err(wrong)
         })?;
     }
+    Ok(())
+}
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let asked = Asked::of(&arguments);
+    let n = asked.n;
+    let (x, y) = (features(1, n), features(2, n));
+    let moments = |rows: &[f32]| Moments::of(rows, D).map_err(wrong);
+    let (a, b) = (moments(&x)?, moments(&y)?);
+    beside_peers(&asked, &x, &y, [&a, &b])?;
     // What no other program has.
     let alone = |name: &str, run: &dyn Fn() -> anyhow::Result<()>| -> Result<()> {
-        if wanted(name) {
+        if asked.wanted(name) {
             let start = Instant::now();
             run().map_err(wrong)?;
             println!(

@@ -1,4 +1,4 @@
-//! The bench: all that a stage may touch of the world around it.
+//! The context: all that a stage may touch of the world around it.
 
 use crate::experiment::key::Key;
 use anyhow::{Context, Result};

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-/// What runs a job on its bench: `stages::run`, or a test's own.
+/// What runs a job on its context: `stages::run`, or a test's own.
 pub type Run<'a> = dyn Fn(&Job, &JobContext) -> Result<()> + Sync + 'a;
 
 /// How a try ended.
@@ -142,17 +142,17 @@ impl Worker<'_> {
         };
         let device = device.device.clone();
         let (out, root) = (&scratch.folder, self.store.root());
-        let bench = JobContext::new(device, out, root, &input, &told, self.stop)?;
+        let context = JobContext::new(device, out, root, &input, &told, self.stop)?;
         for line in damage::missing(out) {
-            bench.warn(&line);
+            context.warn(&line);
         }
-        let ran = catch_unwind(AssertUnwindSafe(|| (self.run)(&item.job, &bench)));
+        let ran = catch_unwind(AssertUnwindSafe(|| (self.run)(&item.job, &context)));
         let ran = ran.unwrap_or_else(|panic| Err(described(&panic)));
         match &ran {
-            Ok(()) => bench.log("done"),
-            Err(error) => bench.log(&format!("error: {}", message(error))),
+            Ok(()) => context.log("done"),
+            Err(error) => context.log(&format!("error: {}", message(error))),
         }
-        ran.map(|()| bench.warnings())
+        ran.map(|()| context.warnings())
     }
 }
 

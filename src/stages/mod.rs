@@ -12,17 +12,17 @@ use crate::jobs::context::JobContext;
 use crate::jobs::job::Job;
 use crate::machine::cores::beside;
 
-/// Makes what `job` names, in `bench.out`; continues what an earlier run left there.
-pub fn run(job: &Job, bench: &JobContext) -> anyhow::Result<()> {
-    beside(&bench.device, || run_here(job, bench))
+/// Makes what `job` names, in `context.out`; continues what an earlier run left there.
+pub fn run(job: &Job, context: &JobContext) -> anyhow::Result<()> {
+    beside(&context.device, || run_here(job, context))
 }
 
-fn run_here(job: &Job, bench: &JobContext) -> anyhow::Result<()> {
+fn run_here(job: &Job, context: &JobContext) -> anyhow::Result<()> {
     match job {
-        Job::Train(job) => train::run::run(job, bench),
-        Job::Sample(job) => draw::sample::run(job, bench),
-        Job::Upsample(job) => draw::upsample::run(job, bench),
-        Job::Features(job) => describe::features::run(job, bench),
-        Job::Metrics(job) => score::evaluate::run(job, bench),
+        Job::Train(job) => train::run::run(job, context),
+        Job::Sample(job) => draw::sample::run(job, context),
+        Job::Upsample(job) => draw::upsample::run(job, context),
+        Job::Features(job) => describe::features::run(job, context),
+        Job::Metrics(job) => score::evaluate::run(job, context),
     }
 }

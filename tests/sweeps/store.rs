@@ -39,31 +39,31 @@ fn experiment(folder: &Path, scales: &str, count: usize) -> Sweep {
 }
 
 /// Writes parts of ten images and, for the metrics, scores; `pause` a part.
-fn fake(job: &Job, bench: &JobContext, pause: Duration, made: &AtomicUsize) -> Result<()> {
+fn fake(job: &Job, context: &JobContext, pause: Duration, made: &AtomicUsize) -> Result<()> {
     let Some(count) = job.wanted().count else {
         made.fetch_add(1, Ordering::SeqCst);
         let scores = r#"[{"metric":"fd","value":1.5,"low":1.0,"high":2.0,"count":10}]"#;
-        return Ok(std::fs::write(bench.out.join("scores.json"), scores)?);
+        return Ok(std::fs::write(context.out.join("scores.json"), scores)?);
     };
     for need in job.needs() {
-        assert!(bench.input(&need).join("manifest.json").exists());
+        assert!(context.input(&need).join("manifest.json").exists());
     }
     for start in (0..count).step_by(10) {
-        if bench.stopped() {
+        if context.stopped() {
             return Err(Stopped.into());
         }
-        let path = bench
+        let path = context
             .out
             .join(format!("images-{start:06}-{:06}.npz", start + 10));
         if path.exists() {
             continue;
         }
         std::thread::sleep(pause);
-        let torn = bench.out.join("x.part");
+        let torn = context.out.join("x.part");
         std::fs::write(&torn, format!("{start} of {}", job.key()?.full()))?;
         std::fs::rename(&torn, &path)?;
         made.fetch_add(1, Ordering::SeqCst);
-        bench.tell(Progress {
+        context.tell(Progress {
             done: start as u64 + 10,
             total: count as u64,
             unit: "images",
@@ -96,9 +96,9 @@ fn go_with(
     let options = Options {
         fail_fast,
         stop: &stop,
-        run: &|job, bench| {
+        run: &|job, context| {
             before(job)?;
-            fake(job, bench, pause, &made)
+            fake(job, context, pause, &made)
         },
     };
     let summary = run(

@@ -102,9 +102,9 @@ fn train(text: &str, out: &Path, stop_after: Option<u64>) -> anyhow::Result<()> 
     let stop = AtomicBool::new(false);
     let input = |_: &Key| PathBuf::new();
     let tell = |_: Progress| {};
-    let bench = JobContext::new(candle_core::Device::Cpu, out, out, &input, &tell, &stop)?;
+    let context = JobContext::new(candle_core::Device::Cpu, out, out, &input, &tell, &stop)?;
     match stop_after {
-        None => run::run(&job, &bench),
+        None => run::run(&job, &context),
         Some(steps) => std::thread::scope(|scope| {
             // The saved state appears by rename when the step is done; then the run is told to stop.
             let watch = scope.spawn(|| {
@@ -113,7 +113,7 @@ fn train(text: &str, out: &Path, stop_after: Option<u64>) -> anyhow::Result<()> 
                 }
                 stop.store(true, Ordering::Relaxed);
             });
-            let ended = run::run(&job, &bench);
+            let ended = run::run(&job, &context);
             let _ = watch.join();
             assert!(steps > 0);
             ended

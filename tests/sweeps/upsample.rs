@@ -102,8 +102,8 @@ impl Desk {
         let out = self.place(root, &job.key()?);
         std::fs::create_dir_all(&out)?;
         let input = |key: &Key| self.place(root, key);
-        let bench = JobContext::new(Device::Cpu, &out, &out, &input, tell, stop)?;
-        runner::stages::run(job, &bench)
+        let context = JobContext::new(Device::Cpu, &out, &out, &input, tell, stop)?;
+        runner::stages::run(job, &context)
     }
 }
 

@@ -5,7 +5,7 @@ use crate::diffusion::random::noise::Noise;
 use crate::jobs::context::Watch;
 use crate::metrics::intervals::resample::percentiles;
 use crate::stages::ask::denoiser_on_images::{Batch, DenoiserOnImages};
-use crate::stages::ask::measurement::Tick;
+use crate::stages::ask::measurement::{Arrays, Tick};
 use anyhow::Result;
 
 /// A change of what is calculated gets a higher number.
@@ -56,23 +56,7 @@ pub fn likelihood(
         let noise = |step: u64| noise.tensor(&batch.images, step, (3, side, side), net.device());
         let mut tick = |step: usize| tick(step, schedule.len());
         let bits = bits_per_dim(reading, &batch.x0, &denoise, &noise, &mut tick)?;
-        let Some(bits) = bits else {
-            return Ok(None);
-        };
-        let Bits {
-            total,
-            prior,
-            vb,
-            xstart_mse,
-            mse,
-        } = bits;
-        Ok(Some(vec![
-            ("total", total),
-            ("prior", prior),
-            ("vb", vb),
-            ("xstart_mse", xstart_mse),
-            ("mse", mse),
-        ]))
+        Ok(bits.map(arrays))
     };
     let timesteps: Vec<f32> = (0..schedule.len()).map(|i| schedule.timestep(i)).collect();
     let of = (&timesteps, seed);
@@ -105,6 +89,24 @@ pub fn likelihood(
         prior: mean(&prior),
         terms: terms.collect(),
     })
+}
+
+/// What is kept of a batch: `total` and `prior` [n], the others [n, steps].
+fn arrays(bits: Bits) -> Arrays {
+    let Bits {
+        total,
+        prior,
+        vb,
+        xstart_mse,
+        mse,
+    } = bits;
+    vec![
+        ("total", total),
+        ("prior", prior),
+        ("vb", vb),
+        ("xstart_mse", xstart_mse),
+        ("mse", mse),
+    ]
 }
 
 fn mean(values: &[f64]) -> f64 {

@@ -14,15 +14,15 @@ use rayon::prelude::*;
 use std::ops::Range;
 
 /// Describes what is missing of images 0..count into `features-AAAAAA-BBBBBB.npz`.
-pub fn run(job: &FeaturesJob, bench: &JobContext) -> Result<()> {
-    let images = parts::present(&bench.input(&job.samples), "images")?;
+pub fn run(job: &FeaturesJob, context: &JobContext) -> Result<()> {
+    let images = parts::present(&context.input(&job.samples), "images")?;
     let images = parts::covering(&images, job.count as u64)?;
-    let done = parts::present(&bench.out, "features")?;
-    let extractor = Extractor::open(&job.weights.path, None, &bench.device)?;
+    let done = parts::present(&context.out, "features")?;
+    let extractor = Extractor::open(&job.weights.path, None, &context.device)?;
     check_space(job, extractor.space())?;
     let mut made = 0;
     for (part, take) in images {
-        if bench.stopped() {
+        if context.stopped() {
             return Err(Stopped.into());
         }
         let range = part.range.start + take.start as u64..part.range.start + take.end as u64;
@@ -31,8 +31,8 @@ pub fn run(job: &FeaturesJob, bench: &JobContext) -> Result<()> {
             .iter()
             .any(|gap| gap.end > range.start)
         {
-            describe(&extractor, &part, &take, &range, job, bench, made)?;
-            bench.log(&format!(
+            describe(&extractor, &part, &take, &range, job, context, made)?;
+            context.log(&format!(
                 "features of images {}..{} of {}",
                 range.start, range.end, job.count
             ));
@@ -64,7 +64,7 @@ fn describe(
     take: &Range<usize>,
     range: &Range<u64>,
     job: &FeaturesJob,
-    bench: &JobContext,
+    context: &JobContext,
     made: u64,
 ) -> Result<()> {
     let mut file = Npz::open(&part.path)?;
@@ -89,7 +89,7 @@ fn describe(
     let mut seen = made;
     let mut tick = |batch: usize| {
         seen += batch as u64;
-        bench.tell(Progress {
+        context.tell(Progress {
             done: seen,
             total: job.count as u64,
             unit: "images",
@@ -111,5 +111,5 @@ fn describe(
         });
         arrays.extend(described::seen(&facts.collect::<Vec<_>>()));
     }
-    npz::write(&parts::path(&bench.out, "features", range), &arrays)
+    npz::write(&parts::path(&context.out, "features", range), &arrays)
 }

@@ -21,7 +21,7 @@ use std::ops::ControlFlow;
 
 /// How a net's answers become images.
 pub struct Drawer<'a> {
-    bench: &'a JobContext<'a>,
+    context: &'a JobContext<'a>,
     sample: &'a Sample,
     output: Output,
     /// The net answers with a variance half that `output` does not read.
@@ -42,7 +42,7 @@ impl<'a> Drawer<'a> {
         net: &Loaded,
         denoiser: &dyn Denoiser,
         noise: Noise,
-        bench: &'a JobContext,
+        context: &'a JobContext,
     ) -> Result<Self> {
         let process = net
             .process
@@ -57,7 +57,7 @@ impl<'a> Drawer<'a> {
         let own = Output::of(process, denoiser.answer());
         let output = own.with(sample.variance).context(format!("[{table}]"))?;
         Ok(Self {
-            bench,
+            context,
             sample,
             output,
             unread_half: own.learned() && !output.learned(),
@@ -70,13 +70,13 @@ impl<'a> Drawer<'a> {
     /// Writes what is missing of images 0..count as `images-AAAAAA-BBBBBB.npz`. `make` draws the images of these indices,
     /// u8 [n, side, side, 3], and is told how many there are already.
     pub fn fill(&self, make: &mut dyn FnMut(&[u64], u64) -> Result<Drawn>) -> Result<()> {
-        let (sample, out) = (self.sample, &self.bench.out);
+        let (sample, out) = (self.sample, &self.context.out);
         let count = sample.count as u64;
         let ranges = parts::missing(&parts::present(out, "images")?, count, sample.part as u64);
         let todo: u64 = ranges.iter().map(|r| r.end - r.start).sum();
         let mut made = count - todo;
         for range in ranges {
-            if self.bench.stopped() {
+            if self.context.stopped() {
                 return Err(Stopped.into());
             }
             let (mut pixels, mut labels) = (Vec::new(), Vec::new());
@@ -99,7 +99,8 @@ impl<'a> Drawer<'a> {
                 ],
             )?;
             let (start, end) = (range.start, range.end);
-            self.bench.log(&format!("images {start}..{end} of {count}"));
+            self.context
+                .log(&format!("images {start}..{end} of {count}"));
         }
         Ok(())
     }
@@ -120,7 +121,7 @@ impl<'a> Drawer<'a> {
                 Ok(answer)
             }
         };
-        let (side, device) = (self.side, &self.bench.device);
+        let (side, device) = (self.side, &self.context.device);
         let noise = |step: u64| self.noise.tensor(images, step, (3, side, side), device);
         let noise = tempered(self.sample.temperature, noise);
         let recipe = Recipe {
@@ -137,7 +138,7 @@ impl<'a> Drawer<'a> {
         let mut tick = |step: usize| {
             // Counted in whole images, so that a long batch moves the bar too.
             let share = images.len() as u64 * (step as u64 + 1) / self.schedule.len() as u64;
-            self.bench.tell(Progress {
+            self.context.tell(Progress {
                 done: made + share,
                 total,
                 unit: "images",
@@ -152,13 +153,13 @@ impl<'a> Drawer<'a> {
 }
 
 /// The weights of a job's net.
-pub fn open_net(net: &Net, bench: &JobContext) -> Result<Loaded> {
+pub fn open_net(net: &Net, context: &JobContext) -> Result<Loaded> {
     let path = match &net.weights {
         Weights::File(file) => file.path.clone(),
-        Weights::Trained(key, steps) => bench.input(key).join(match steps {
+        Weights::Trained(key, steps) => context.input(key).join(match steps {
             Some(steps) => kept(*steps),
             None => LAST.to_string(),
         }),
     };
-    weights::load(&path, &net.model, &bench.device)
+    weights::load(&path, &net.model, &context.device)
 }

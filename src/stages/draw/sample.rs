@@ -27,20 +27,20 @@ struct Sampling<'a> {
     /// How many classes there are to ask for.
     classes: usize,
     job: &'a SampleJob,
-    bench: &'a JobContext<'a>,
+    context: &'a JobContext<'a>,
 }
 
 /// Draws what is missing of images 0..count into `images-AAAAAA-BBBBBB.npz`.
-pub fn run(job: &SampleJob, bench: &JobContext) -> Result<()> {
-    let sampling = Sampling::open(job, bench)?;
+pub fn run(job: &SampleJob, context: &JobContext) -> Result<()> {
+    let sampling = Sampling::open(job, context)?;
     sampling
         .drawer
         .fill(&mut |images, made| sampling.draw(images, made))
 }
 
 impl<'a> Sampling<'a> {
-    fn open(job: &'a SampleJob, bench: &'a JobContext) -> Result<Self> {
-        let net = open_net(&job.net, bench)?;
+    fn open(job: &'a SampleJob, context: &'a JobContext) -> Result<Self> {
+        let net = open_net(&job.net, context)?;
         ensure!(
             net.arch.task() == Task::Denoise,
             "model.checkpoint is a {}, samples are drawn by a unet",
@@ -53,12 +53,12 @@ impl<'a> Sampling<'a> {
             &net,
             denoiser.as_ref(),
             noise,
-            bench,
+            context,
         )?;
         let mut classes = denoiser.classes();
         let classifier = match &job.guidance {
             Some(pull) => {
-                let loaded = open_net(&pull.net, bench)?;
+                let loaded = open_net(&pull.net, context)?;
                 classes = Some(check_guide(&loaded, &net)?);
                 let Arch::Classifier(arch) = &loaded.arch else {
                     bail!(
@@ -79,7 +79,7 @@ impl<'a> Sampling<'a> {
             rule: classes::rule(&job.sample.classes, &net.classes, classes)?,
             classes,
             job,
-            bench,
+            context,
         })
     }
 
@@ -88,7 +88,7 @@ impl<'a> Sampling<'a> {
         let (seed, classes) = (self.job.sample.seed, self.classes as u32);
         let labels = images.iter().map(|&i| label(&self.rule, seed, i, classes));
         let labels = labels.collect::<candle_core::Result<Vec<u32>>>()?;
-        let y = Tensor::from_slice(&labels, labels.len(), &self.bench.device)?;
+        let y = Tensor::from_slice(&labels, labels.len(), &self.context.device)?;
         let given = Conditions {
             labels: self.denoiser.classes().map(|_| &y),
             ..Conditions::default()

@@ -23,8 +23,8 @@ use std::ops::Range;
 const PURPOSE: &str = "upsample";
 
 /// Draws what is missing of images 0..count into `images-AAAAAA-BBBBBB.npz`.
-pub fn run(job: &UpsampleJob, bench: &JobContext) -> Result<()> {
-    let net = open_net(&job.net, bench)?;
+pub fn run(job: &UpsampleJob, context: &JobContext) -> Result<()> {
+    let net = open_net(&job.net, context)?;
     ensure!(
         net.arch.task() == Task::Upsample,
         "upsample.checkpoint is a {}, and upsampling needs a super-resolution net",
@@ -37,10 +37,10 @@ pub fn run(job: &UpsampleJob, bench: &JobContext) -> Result<()> {
         &net,
         denoiser.as_ref(),
         noise,
-        bench,
+        context,
     )?;
     let side = denoiser.low_resolution().unwrap_or_default();
-    let images = parts::present(&bench.input(&job.samples), "images")?;
+    let images = parts::present(&context.input(&job.samples), "images")?;
     let parts = parts::covering(&images, job.sample.count as u64)?;
     let mut small = Small {
         parts,
@@ -50,8 +50,8 @@ pub fn run(job: &UpsampleJob, bench: &JobContext) -> Result<()> {
     drawer.fill(&mut |images, made| -> Result<Drawn> {
         let (pixels, labels) = small.read(images)?;
         let shape = (images.len(), 3, side, side);
-        let low = Tensor::from_vec(pixels, shape, &bench.device)?;
-        let y = Tensor::from_slice(&labels, labels.len(), &bench.device)?;
+        let low = Tensor::from_vec(pixels, shape, &context.device)?;
+        let y = Tensor::from_slice(&labels, labels.len(), &context.device)?;
         let given = Conditions {
             labels: denoiser.classes().map(|_| &y),
             low: Some(&low),

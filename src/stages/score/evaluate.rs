@@ -24,16 +24,16 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 /// Scores the first `count` images.
-pub fn run(job: &MetricsJob, bench: &JobContext) -> Result<()> {
-    let features = parts::present(&bench.input(&job.features), "features")?;
+pub fn run(job: &MetricsJob, context: &JobContext) -> Result<()> {
+    let features = parts::present(&context.input(&job.features), "features")?;
     let samples = Described::pieces(parts::covering(&features, job.count as u64)?);
     let published = job.space().is_published();
     let all = job.space().rules(job.preset);
-    let real = reference(job, &all.only(&job.metrics), bench)?;
+    let real = reference(job, &all.only(&job.metrics), context)?;
     check(job, &samples, &real)?;
     if published {
         for finding in sides::findings(&samples, &real, &|i| format!("image {i}"))? {
-            bench.warn(&finding.to_string());
+            context.warn(&finding.to_string());
         }
     }
     let mut asked = job.metrics.clone();
@@ -43,7 +43,7 @@ pub fn run(job: &MetricsJob, bench: &JobContext) -> Result<()> {
     let rules = all.only(&asked);
     let done = Cell::new(0);
     let tell = |name: &str| {
-        bench.tell(Progress {
+        context.tell(Progress {
             done: done.replace(done.get() + 1),
             total: rules.metrics.len() as u64,
             unit: "metrics",
@@ -54,20 +54,20 @@ pub fn run(job: &MetricsJob, bench: &JobContext) -> Result<()> {
     let numbers = in_order(job, &asked, &measured)?;
     if published {
         let record = record(job, &samples, &real, &numbers);
-        warn(&record, bench);
-        write_json(&bench.out.join(RECORD), &record)?;
+        warn(&record, context);
+        write_json(&context.out.join(RECORD), &record)?;
     } else {
-        warn_of_rank(&samples, &real, bench);
+        warn_of_rank(&samples, &real, context);
     }
     let scores: Vec<&Score> = numbers.iter().map(|number| &number.score).collect();
     let line = |s: &&Score| format!("{} {:.4} [{:.4}, {:.4}]", s.metric, s.value, s.low, s.high);
-    bench.log(&scores.iter().map(line).collect::<Vec<_>>().join("  "));
-    npz::write(&bench.out.join(INFLUENCES), &influences(&numbers))?;
-    write_json(&bench.out.join(SCORES), &scores)
+    context.log(&scores.iter().map(line).collect::<Vec<_>>().join("  "));
+    npz::write(&context.out.join(INFLUENCES), &influences(&numbers))?;
+    write_json(&context.out.join(SCORES), &scores)
 }
 
 /// The reference as the rules' tool sees it; its images go through the net only where the rules ask for them.
-fn reference(job: &MetricsJob, rules: &Rules, bench: &JobContext) -> Result<Real> {
+fn reference(job: &MetricsJob, rules: &Rules, context: &JobContext) -> Result<Real> {
     let (path, weights, space) = (&job.reference.path, &job.weights.digest, job.space());
     let how = rules.preprocessing;
     let opened = Opened::open(path, None, weights, &[space.resizing(how)])?;
@@ -78,7 +78,7 @@ fn reference(job: &MetricsJob, rules: &Rules, bench: &JobContext) -> Result<Real
             "{} is no file of `runner reference`, which nets that were trained here are measured against",
             path.display()
         );
-        let extractor = Extractor::open(&job.weights.path, None, &bench.device)?;
+        let extractor = Extractor::open(&job.weights.path, None, &context.device)?;
         ensure!(
             extractor.space() == space,
             "eval.weights = \"{}\" holds another net than {}",
@@ -91,20 +91,20 @@ fn reference(job: &MetricsJob, rules: &Rules, bench: &JobContext) -> Result<Real
             weights,
             preprocessings: &[how],
             mixed_sizes: rules.mixed_sizes,
-            store: &bench.store,
+            store: &context.store,
             part: PART,
             shard: (0, 1),
         };
         let tell = |progress: Progress| {
-            bench.tell(Progress {
+            context.tell(Progress {
                 note: "reference".to_string(),
                 ..progress
             });
         };
         let watch = Watch {
             tell: &tell,
-            warn: &|line| bench.warn(line),
-            stop: bench.stop(),
+            warn: &|line| context.warn(line),
+            stop: context.stop(),
         };
         images = images::run(&order, watch)?;
     }
@@ -179,16 +179,16 @@ fn record(job: &MetricsJob, samples: &Described, real: &Real, numbers: &[&Number
     }
 }
 
-fn warn(record: &Record, bench: &JobContext) {
+fn warn(record: &Record, context: &JobContext) {
     if record.published.is_none() {
-        bench.warn(&format!(
+        context.warn(&format!(
             "the feature net (sha256 {}) is no published file whose digest is known; its numbers compare with no paper's",
             record.weights.get(..8).unwrap_or_default()
         ));
     }
     let biased: Vec<&str> = record.bias.iter().map(|(name, _)| name.as_str()).collect();
     if record.samples_count < FEW && !biased.is_empty() {
-        bench.warn(&format!(
+        context.warn(&format!(
             "{} samples: {} of few of them is biased upwards; compare equal counts only",
             record.samples_count,
             biased.join(" and ")
@@ -197,11 +197,11 @@ fn warn(record: &Record, bench: &JobContext) {
 }
 
 /// Fewer images than features leave covariances singular.
-fn warn_of_rank(samples: &Described, real: &Real, bench: &JobContext) {
+fn warn_of_rank(samples: &Described, real: &Real, context: &JobContext) {
     let spatial = real.spatial.as_ref().map_or(0, |spatial| spatial.dim());
     let (n, widest) = (samples.len(), real.pool.dim().max(spatial));
     if n < widest {
-        bench.warn(&format!(
+        context.warn(&format!(
             "{n} images for {widest} features: distances are biased upward"
         ));
     }

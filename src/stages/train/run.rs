@@ -30,7 +30,7 @@ const FEATURE_SIDES: [usize; 3] = [16, 32, 64];
 /// A training under way.
 struct Run<'a> {
     job: &'a TrainJob,
-    bench: &'a JobContext<'a>,
+    context: &'a JobContext<'a>,
     card: Card,
     adamw: AdamW,
     learner: Learner,
@@ -43,7 +43,7 @@ struct Run<'a> {
 }
 
 /// Trains `[model]`; leaves `model.safetensors` (EMA weights, f32), `log.csv`, `checkpoints.json` and the kept checkpoints.
-pub fn run(job: &TrainJob, bench: &JobContext) -> Result<()> {
+pub fn run(job: &TrainJob, context: &JobContext) -> Result<()> {
     let (arch, process) = resolve(&job.model, None)?;
     let train = &job.train;
     let (sides, attributes) = match &arch {
@@ -57,10 +57,10 @@ pub fn run(job: &TrainJob, bench: &JobContext) -> Result<()> {
         "shapes" => Some(Feed::open(train, Stream::Validation, &sides, false)?),
         _ => None,
     };
-    let mut run = Run::open(job, bench, arch, process, classes, validation)?;
+    let mut run = Run::open(job, context, arch, process, classes, validation)?;
     let batches = feed.start(run.adamw.step..train.steps)?;
     while run.adamw.step < train.steps {
-        if bench.stopped() {
+        if context.stopped() {
             run.save()?;
             return Err(Stopped.into());
         }
@@ -85,7 +85,7 @@ fn check_classes(arch: &Arch, classes: &[String]) -> Result<()> {
 impl<'a> Run<'a> {
     fn open(
         job: &'a TrainJob,
-        bench: &'a JobContext<'a>,
+        context: &'a JobContext<'a>,
         arch: Arch,
         process: Option<Process>,
         classes: Vec<String>,
@@ -94,30 +94,30 @@ impl<'a> Run<'a> {
         let train = &job.train;
         let mut fresh = inventory::initial(&arch, train.seed)?;
         // A run that goes on restores its own weights, whatever it once started from.
-        let start = job.start.as_ref().filter(|_| !resume::begun(&bench.out));
+        let start = job.start.as_ref().filter(|_| !resume::begun(&context.out));
         let grown = start.map(|start| grow(&mut fresh, &arch, &start.path));
         let grown = grown.transpose()?;
         let fresh = fresh
             .into_iter()
-            .map(|(name, w)| Ok((name, w.to_device(&bench.device)?)));
+            .map(|(name, w)| Ok((name, w.to_device(&context.device)?)));
         let mut adamw = AdamW::new(fresh.collect::<Result<Vec<_>>>()?, train)?;
-        let vb = VarBuilder::from_tensors(adamw.tensors(), DType::F32, &bench.device);
+        let vb = VarBuilder::from_tensors(adamw.tensors(), DType::F32, &context.device);
         let mut learner = Learner::new(&arch, process.as_ref(), train, vb)?;
         let timesteps = &mut learner.timesteps;
-        let before = resume::restore(&bench.out, &mut adamw, timesteps, &bench.device)?;
-        let log = bench.out.join("log.csv");
+        let before = resume::restore(&context.out, &mut adamw, timesteps, &context.device)?;
+        let log = context.out.join("log.csv");
         let journal = Journal::open(&log, &learner.columns(), adamw.step)?;
-        let kept = kept_until(&bench.out.join(results::CHECKPOINTS), adamw.step)?;
+        let kept = kept_until(&context.out.join(results::CHECKPOINTS), adamw.step)?;
         if adamw.step == 0 {
             if let Some(grown) = grown {
-                bench.log(&grown.to_string());
+                context.log(&grown.to_string());
             }
-            bench.log(&format!(
+            context.log(&format!(
                 "training for {} steps of {}",
                 train.steps, train.batch
             ));
         } else {
-            bench.log(&format!(
+            context.log(&format!(
                 "going on from step {} of {}",
                 adamw.step, train.steps
             ));
@@ -130,7 +130,7 @@ impl<'a> Run<'a> {
         };
         Ok(Self {
             job,
-            bench,
+            context,
             card,
             adamw,
             learner,
@@ -195,8 +195,9 @@ impl<'a> Run<'a> {
                 note.push_str(&format!("  {name} {value:.4}"));
             }
         }
-        self.bench.log(&format!("step {}  {note}", self.adamw.step));
-        self.bench.tell(Progress {
+        self.context
+            .log(&format!("step {}  {note}", self.adamw.step));
+        self.context.tell(Progress {
             done: self.adamw.step,
             total: train.steps,
             unit: "steps",
@@ -223,7 +224,7 @@ impl<'a> Run<'a> {
             steps: self.adamw.step,
             ..self.card.clone()
         };
-        write_weights(&self.bench.out.join(name), &self.adamw.ema()?, &card)?;
+        write_weights(&self.context.out.join(name), &self.adamw.ema()?, &card)?;
         let note = Kept {
             file: name.to_string(),
             steps: self.adamw.step,
@@ -231,13 +232,13 @@ impl<'a> Run<'a> {
         };
         self.kept.retain(|k| k.file != note.file);
         self.kept.push(note);
-        write_json(&self.bench.out.join(results::CHECKPOINTS), &self.kept)
+        write_json(&self.context.out.join(results::CHECKPOINTS), &self.kept)
     }
 
     /// Writes what a killed run goes on from.
     fn save(&self) -> Result<()> {
         resume::save(
-            &self.bench.out,
+            &self.context.out,
             &self.adamw,
             &self.learner.timesteps,
             self.seconds(),
@@ -246,7 +247,7 @@ impl<'a> Run<'a> {
 
     fn finish(mut self) -> Result<()> {
         self.keep(results::LAST)?;
-        resume::remove(&self.bench.out)?;
+        resume::remove(&self.context.out)?;
         if let Some(path) = &self.job.train.export {
             let halves = self
                 .adamw
@@ -258,7 +259,7 @@ impl<'a> Run<'a> {
                 ..self.card.clone()
             };
             write_weights(path, &halves.collect::<Result<Vec<_>>>()?, &card)?;
-            self.bench.log(&format!("wrote {}", path.display()));
+            self.context.log(&format!("wrote {}", path.display()));
         }
         Ok(())
     }
