@@ -84,5 +84,9 @@ fn a_net_of_another_purpose_is_no_denoiser() {
     let Err(error) = denoiser(&arch, vb) else {
         panic!("a feature net was taken for a denoiser")
     };
-    assert_eq!(error.to_string(), "a feature net does not denoise");
+    let error = error.to_string();
+    assert!(
+        error.starts_with("a feature net does not denoise"),
+        "{error}"
+    );
 }
