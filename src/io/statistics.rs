@@ -165,7 +165,8 @@ fn of_pickle(file: &File, mut opened: Opened, key: Option<&str>) -> Result<Stati
     let root = pickle.root();
     let (at, key) = choose(&pickle, key)?;
     let mut numbers = |name: &str| -> Result<Array<Vec<f64>>> {
-        let id = pickle.get(at, name).context("it was just there")?;
+        let id = pickle.get(at, name);
+        let id = id.with_context(|| format!("it has no `{name}`"))?;
         if let Some(arguments) = file::tensor_arguments(&pickle, id) {
             let tensor = file::tensor(&pickle, name, arguments, &mut opened.place)?;
             let data = tensor.read(file)?;

@@ -1,6 +1,6 @@
 //! What people see: lines, progress and colour.
 
-pub mod board;
 pub(crate) mod live;
 pub mod pace;
+pub mod sweep_progress;
 pub mod terminal;

@@ -1,7 +1,7 @@
 //! `runner status`: where a sweep stands; for one cell, its keys, its errors and the end of its logs.
 
 use crate::cli::open::{Choice, Opened, open};
-use crate::cli::screen::board::with_interval;
+use crate::cli::screen::sweep_progress::with_interval;
 use crate::cli::screen::terminal::{Paint, duration, out, paint, table, thousands};
 use crate::experiment::grid::axes::short_names;
 use crate::experiment::grid::overlay::show;

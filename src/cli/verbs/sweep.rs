@@ -2,7 +2,7 @@
 
 use crate::cli::cache;
 use crate::cli::open::{Choice, Opened, open};
-use crate::cli::screen::board::Board;
+use crate::cli::screen::sweep_progress::SweepProgress;
 use crate::cli::screen::terminal;
 use crate::cli::screen::terminal::{out, say};
 use crate::cli::verbs::report::{self, OnStdout};
@@ -115,11 +115,11 @@ fn run_missing(opened: &Opened, devices: &[Named], options: &Options) -> Result<
         "{name}: {open} of {all} jobs to run on {}\n",
         on.join(", ")
     ));
-    let board = Board::new(&opened.plan, &opened.store, devices.len());
+    let progress = SweepProgress::new(&opened.plan, &opened.store, devices.len());
     let ran = run_plan(&opened.plan, &opened.store, devices, options, &|event| {
-        board.on(event)
+        progress.on(event)
     });
-    board.close();
+    progress.close();
     say("");
     ran
 }

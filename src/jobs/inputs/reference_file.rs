@@ -12,7 +12,7 @@ pub enum Holds {
     /// Statistics alone.
     Statistics,
     /// Statistics and, as `arr_0`, images of the set: the ADM evaluator's reference batches.
-    Both,
+    StatisticsAndImages,
     Images,
 }
 
@@ -27,7 +27,7 @@ pub fn holds(path: &Path) -> Result<Holds> {
         "npz" => {
             let file = Npz::open(path)?;
             match (file.has("mu"), file.has("arr_0")) {
-                (true, true) => Holds::Both,
+                (true, true) => Holds::StatisticsAndImages,
                 (true, false) => Holds::Statistics,
                 _ => Holds::Images,
             }

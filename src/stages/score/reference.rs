@@ -54,7 +54,7 @@ impl Opened {
     pub fn needs_images(&self, rules: &[Rules]) -> bool {
         match self.kind {
             Holds::Images => true,
-            Holds::Both => rules.iter().any(Rules::compares_images),
+            Holds::StatisticsAndImages => rules.iter().any(Rules::compares_images),
             Holds::Statistics => false,
         }
     }

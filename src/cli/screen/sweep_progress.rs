@@ -15,7 +15,7 @@ use std::io::IsTerminal;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-pub struct Board<'a> {
+pub struct SweepProgress<'a> {
     plan: &'a Plan,
     store: &'a Store,
     devices: usize,
@@ -52,8 +52,8 @@ struct DeviceLine {
     spoke: Instant,
 }
 
-impl<'a> Board<'a> {
-    pub fn new(plan: &'a Plan, store: &'a Store, devices: usize) -> Board<'a> {
+impl<'a> SweepProgress<'a> {
+    pub fn new(plan: &'a Plan, store: &'a Store, devices: usize) -> SweepProgress<'a> {
         let live = std::io::stderr().is_terminal().then(MultiProgress::new);
         let mut inner = Inner {
             open: plan.to_run(),
@@ -66,7 +66,7 @@ impl<'a> Board<'a> {
             foot.enable_steady_tick(Duration::from_secs(1));
             inner.foot = Some(foot);
         }
-        Board {
+        SweepProgress {
             plan,
             store,
             devices,
