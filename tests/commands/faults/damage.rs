@@ -55,7 +55,16 @@ sample.seed = [0, 1]
     fn sweep(&self, extra: &[&str]) -> (String, String) {
         let out = self.runner(&[&["sweep", "small.toml"], extra].concat());
         assert!(out.status.success(), "{}", said(&out));
-        let table = std::fs::read_to_string(self.path("reports/small/table.csv")).unwrap();
+        let report = self.path("reports/small");
+        let slices = walkdir::WalkDir::new(&report).min_depth(1).max_depth(1);
+        let slices = slices.into_iter().flatten().map(|entry| entry.into_path());
+        let slices: Vec<PathBuf> = slices.filter(|path| path.is_dir()).collect();
+        let folder = match (extra, slices.as_slice()) {
+            ([], _) => &report,
+            (_, [slice]) => slice,
+            (_, slices) => panic!("one slice has a report: {slices:?}"),
+        };
+        let table = std::fs::read_to_string(folder.join("table.csv")).unwrap();
         (table, said(&out))
     }
 
