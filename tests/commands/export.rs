@@ -66,7 +66,7 @@ metrics = ["fd"]
 
     /// The Fréchet distance that `runner score` finds for an npz.
     fn scored(&self, images: &str) -> f64 {
-        let score = self.runner(&["score", images, "--metrics", "fid", "--json"]);
+        let score = self.runner(&["score", images, "--metrics", "fd", "--json"]);
         let score = score.args(["--reference", &shipped("reference_stats/shapes16.npz")]);
         let features = shipped("experiments/shapes/features.safetensors");
         let scored = score.args(["--weights", &features]).succeeds();

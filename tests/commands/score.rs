@@ -147,7 +147,7 @@ fn odd_samples_and_wrong_flags_are_told_in_words() {
     with(FEATURES, &["--shard", "3/2"])
         .refuses()
         .says("K in 1..=N");
-    with(FEATURES, &["--metrics", "fid,x"])
+    with(FEATURES, &["--metrics", "fd,x"])
         .refuses()
         .says("--metrics x");
     with("experiments/shapes/unet16.safetensors", &[])

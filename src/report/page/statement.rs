@@ -1,6 +1,7 @@
 //! The paragraph at the head of the page.
 
 use crate::experiment::file::experiment::Steps;
+use crate::experiment::scoring::feature_space::FeatureSpace;
 use crate::report::rows::axes::GUIDANCE;
 use crate::report::rows::input::Report;
 use crate::report::rows::values::{self, thousands, varies};
@@ -25,7 +26,7 @@ pub fn statement(report: &Report) -> String {
             metrics.collect::<Vec<_>>().join(", "),
             eval.features
         ));
-        if eval.features != "inception" && caption::asks_frechet(report) {
+        if !FeatureSpace::named(&eval.features).is_published() && caption::asks_frechet(report) {
             text.push_str(
                 "Fréchet distances on these features are not comparable with those on Inception features.",
             );
