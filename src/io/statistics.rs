@@ -32,7 +32,7 @@ pub enum Producer {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statistics {
     pub producer: Producer,
-    /// Mean of the features [d].
+    /// Mean of the features `[d]`.
     pub mu: Vec<f64>,
     /// Their covariance [d, d], row-major, symmetric.
     pub sigma: Vec<f64>,

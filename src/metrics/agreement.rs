@@ -32,7 +32,7 @@ pub fn agreement(logits: &[f32], k: usize, labels: &[i64]) -> Result<Share> {
     Ok(Share::of(&agreeing(logits, k, labels)?))
 }
 
-/// Which rows agree with their label, as [`agreement`] counts them: [n].
+/// Which rows agree with their label, as [`agreement`] counts them: `[n]`.
 pub fn agreeing(logits: &[f32], k: usize, labels: &[i64]) -> Result<Vec<bool>> {
     ensure!(
         k > 0 && !labels.is_empty() && logits.len() == labels.len() * k,

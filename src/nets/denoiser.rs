@@ -7,7 +7,7 @@ use candle_core::{Result, Tensor};
 /// What a denoiser is told beside the noisy images and their time.
 #[derive(Clone, Copy, Default)]
 pub struct Conditions<'a> {
-    /// [n] u32: for nets that know classes, and for no other.
+    /// `[n]` u32: for nets that know classes, and for no other.
     pub labels: Option<&'a Tensor>,
     /// [n, c, s, s] in [-1, 1]: the small images of a super-resolution net, and of no other.
     pub low: Option<&'a Tensor>,
@@ -17,7 +17,7 @@ pub struct Conditions<'a> {
 
 /// A net that answers what is in a noisy image.
 pub trait Denoiser: Send + Sync {
-    /// x [n, c, h, w], t [n] f32 on the original clock → [n, c or 2c, h, w] of x's type, as [`Denoiser::answer`] says.
+    /// x [n, c, h, w], t `[n]` f32 on the original clock → [n, c or 2c, h, w] of x's type, as [`Denoiser::answer`] says.
     ///
     /// # Errors
     /// Where a shape does not fit, or a condition is missing or one too many.

@@ -22,7 +22,7 @@ pub struct Batch {
     /// f32 [n, 3, resolution, resolution] in [-1, 1].
     pub pixels: Vec<f32>,
     pub resolution: usize,
-    /// [n], or empty for data without classes.
+    /// `[n]`, or empty for data without classes.
     pub labels: Vec<u32>,
     /// f32 [n, attributes], or empty.
     pub attributes: Vec<f32>,
@@ -40,7 +40,7 @@ impl Batch {
         Tensor::from_slice(&self.pixels, (self.count(), 3, side, side), device)
     }
 
-    /// u32 [n], or nothing for data without classes.
+    /// u32 `[n]`, or nothing for data without classes.
     pub fn labels(&self, device: &Device) -> candle_core::Result<Option<Tensor>> {
         if self.labels.is_empty() {
             return Ok(None);

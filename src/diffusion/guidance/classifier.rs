@@ -14,13 +14,13 @@ pub struct ClassifierGuidance<'a> {
 }
 
 impl<'a> ClassifierGuidance<'a> {
-    /// `log_probs` (x [n, c, h, w], t [n]) → ln p(class | x, t) [n, k]; `labels` [n] of 0..k.
+    /// `log_probs` (x [n, c, h, w], t `[n]`) → ln p(class | x, t) [n, k]; `labels` `[n]` of 0..k.
     pub fn new(scale: f64, log_probs: &'a Field<'a>, labels: &Tensor) -> Self {
         let labels = labels.clone();
         Self::with_gradient(scale, move |x, t| class_gradient(log_probs, &labels, x, t))
     }
 
-    /// `gradient` (x [n, c, h, w], t [n]) → [n, c, h, w], not yet scaled.
+    /// `gradient` (x [n, c, h, w], t `[n]`) → [n, c, h, w], not yet scaled.
     pub fn with_gradient(
         scale: f64,
         gradient: impl Fn(&Tensor, &Tensor) -> Result<Tensor> + 'a,
@@ -53,7 +53,7 @@ impl Guidance for ClassifierGuidance<'_> {
     }
 }
 
-/// Gradient [n, c, h, w] in x of the summed log-probability of `labels` [n]; outside any other graph. Images do not mix,
+/// Gradient [n, c, h, w] in x of the summed log-probability of `labels` `[n]`; outside any other graph. Images do not mix,
 /// so the sum gives each image its own gradient.
 ///
 /// # Errors

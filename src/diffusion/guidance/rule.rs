@@ -12,7 +12,7 @@ pub struct Point<'a> {
     pub step: usize,
     /// [n, c, h, w] f32, about N(0, 1) at the first step.
     pub x: &'a Tensor,
-    /// [n] f32, on the clock of the nets.
+    /// `[n]` f32, on the clock of the nets.
     pub t: &'a Tensor,
     /// The rule's scale, which messages name.
     pub scale: Option<f64>,

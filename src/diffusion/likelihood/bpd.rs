@@ -10,9 +10,9 @@ use std::ops::ControlFlow;
 
 /// Bits per dimension and errors; rows are images, columns are steps, the noisiest first.
 pub struct Bits {
-    /// [n], the whole bound.
+    /// `[n]`, the whole bound.
     pub total: Tensor,
-    /// [n], its part that no net changes.
+    /// `[n]`, its part that no net changes.
     pub prior: Tensor,
     /// [n, S], its terms.
     pub vb: Tensor,

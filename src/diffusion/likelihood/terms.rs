@@ -11,12 +11,12 @@ const HALF_LEVEL: f64 = 1.0 / 255.0;
 /// Probabilities are kept above this before the logarithm.
 const SMALLEST: f64 = 1e-12;
 
-/// x [n, ...] → [n]
+/// x [n, ...] → `[n]`
 pub fn mean_flat(x: &Tensor) -> Result<Tensor> {
     x.flatten_from(1)?.mean(1)
 }
 
-/// (a - b)², averaged over each image: [n].
+/// (a - b)², averaged over each image: `[n]`.
 pub fn squared_error(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     mean_flat(&(a - b)?.sqr()?)
 }
@@ -42,7 +42,7 @@ fn normal_cdf(z: &Tensor) -> Result<Tensor> {
     (inner * (2.0 / PI).sqrt())?.tanh()?.affine(0.5, 0.5)
 }
 
-/// One term of the variational bound, bits per dimension [n]: the divergence of the true posterior from the net's (L_{t-1}),
+/// One term of the variational bound, bits per dimension `[n]`: the divergence of the true posterior from the net's (L_{t-1}),
 /// and at step 0 the negative log-likelihood of the image itself (L_0).
 pub fn bound_term(
     schedule: &Schedule,
@@ -78,7 +78,7 @@ pub fn bound_term(
     }
 }
 
-/// Divergence of q(x_T | x_0) from N(0, 1), bits per dimension [n] (L_T).
+/// Divergence of q(x_T | x_0) from N(0, 1), bits per dimension `[n]` (L_T).
 pub fn prior_term(schedule: &Schedule, x0: &Tensor) -> Result<Tensor> {
     let alpha_bar = schedule.alpha_bar[schedule.len() - 1];
     let variance = 1.0 - alpha_bar;

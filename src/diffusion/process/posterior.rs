@@ -7,7 +7,7 @@ use crate::experiment::file::experiment::VarianceRule;
 use crate::experiment::nets::arch::{Answer, Process};
 use candle_core::{Result, Tensor, bail};
 
-/// (x [n, c, h, w], t [n] f32) → [n, ...]: a net as a function of a noisy image and its time, or such a net's gradient.
+/// (x [n, c, h, w], t `[n]` f32) → [n, ...]: a net as a function of a noisy image and its time, or such a net's gradient.
 pub type Field<'a> = dyn Fn(&Tensor, &Tensor) -> Result<Tensor> + 'a;
 
 /// What the first c channels of the answer are.

@@ -125,7 +125,7 @@ impl Schedule {
         self.timesteps[i] as f32 * self.clock as f32
     }
 
-    /// The nets' `t` [n] f32 of a batch of n.
+    /// The nets' `t` `[n]` f32 of a batch of n.
     pub fn clock(&self, at: At, n: usize, device: &Device) -> Result<Tensor> {
         match at {
             At::All(i) => Tensor::full(self.timestep(i), n, device),

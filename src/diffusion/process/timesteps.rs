@@ -22,11 +22,11 @@ pub struct Timesteps {
 pub struct History {
     /// [S * 10], oldest first in each row of 10.
     pub losses: Vec<f64>,
-    /// [S], how many of a row are filled.
+    /// `[S]`, how many of a row are filled.
     pub counts: Vec<u32>,
 }
 
-/// Steps and importance weights of a batch, [n] each.
+/// Steps and importance weights of a batch, `[n]` each.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Draw {
     pub places: Vec<usize>,
@@ -82,7 +82,7 @@ impl Timesteps {
         Draw { places, weights }
     }
 
-    /// Chance of each step, [S], in proportion to the root of the mean squared loss (IDDPM, equation 18).
+    /// Chance of each step, `[S]`, in proportion to the root of the mean squared loss (IDDPM, equation 18).
     pub fn probabilities(&self) -> Vec<f64> {
         let steps = self.history.counts.len();
         let even = 1.0 / steps as f64;

@@ -65,7 +65,7 @@ impl<'a> Noised<'a> {
     }
 }
 
-/// Each [n], with gradients into the net's answer; `loss` is the sum of the terms it has.
+/// Each `[n]`, with gradients into the net's answer; `loss` is the sum of the terms it has.
 pub struct Losses {
     pub loss: Tensor,
     pub mse: Option<Tensor>,

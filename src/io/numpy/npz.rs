@@ -120,7 +120,7 @@ impl Npz {
         self.read(name)
     }
 
-    /// Mean [d] and covariance [d, d] under these names (`mu` and `sigma`, `mu_s` and `sigma_s`), as f64.
+    /// Mean `[d]` and covariance [d, d] under these names (`mu` and `sigma`, `mu_s` and `sigma_s`), as f64.
     pub fn moments(&mut self, mean: &str, cov: &str) -> Result<(Vec<f64>, Vec<f64>)> {
         let (mu, sigma) = (self.f64(mean)?, self.f64(cov)?);
         moments(mean, cov, mu, sigma).with_context(|| format!("reading {}", self.path.display()))

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// The scores of a metrics result.
 pub const SCORES: &str = "scores.json";
 
-/// The file beside the scores that holds, by metric, f64 [n]: what each image adds to it, times n.
+/// The file beside the scores that holds, by metric, f64 `[n]`: what each image adds to it, times n.
 pub const INFLUENCES: &str = "influences.npz";
 
 /// The weights that a training ends with.

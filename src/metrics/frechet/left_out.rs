@@ -30,7 +30,7 @@ const BELOW: f64 = 18.0;
 const ABOVE: f64 = 12.0;
 
 impl Reference {
-    /// The distance of `rows` `[n, d]` (n >= [`FEWEST`], of moments `moments`) to the reference, and what
+    /// The distance of `rows` `[n, d]` (n >= `FEWEST`, of moments `moments`) to the reference, and what
     /// leaving out each row, and pairs and triples of some rows, does to it.
     ///
     /// Rows are read once, in blocks; memory grows with d² and with n numbers, not with n·d.

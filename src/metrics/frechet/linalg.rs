@@ -1,6 +1,6 @@
 //! Factors, symmetric eigenvalues and the trace of a matrix product's square root, in f64.
 //!
-//! Work is always cut into [`SHARES`] shares, however many threads there are: a blocked
+//! Work is always cut into `SHARES` shares, however many threads there are: a blocked
 //! decomposition rounds differently with the number of its shares, and then two machines would
 //! print two scores.
 

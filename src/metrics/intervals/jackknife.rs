@@ -61,7 +61,7 @@ impl Jackknife {
         &self.gaps
     }
 
-    /// What each image adds to the number, times the number of images, to first order: [n], mean 0.
+    /// What each image adds to the number, times the number of images, to first order: `[n]`, mean 0.
     pub fn influences(&self) -> Vec<f64> {
         let (n, mean) = (self.gaps.len() as f64, self.mean_gap());
         self.gaps.iter().map(|g| (n - 1.0) * (mean - g)).collect()

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 
-/// What each image adds to a share of `true`, times the number of images: [n], mean 0.
+/// What each image adds to a share of `true`, times the number of images: `[n]`, mean 0.
 pub fn of_hits(hits: impl Iterator<Item = bool> + Clone) -> Vec<f64> {
     let (sum, n) = hits.clone().fold((0.0, 0.0), |(sum, n), hit| {
         (sum + f64::from(u8::from(hit)), n + 1.0)
@@ -10,7 +10,7 @@ pub fn of_hits(hits: impl Iterator<Item = bool> + Clone) -> Vec<f64> {
     hits.map(|hit| f64::from(u8::from(hit)) - sum / n).collect()
 }
 
-/// What each image adds to score `to` minus score `from`, times the number of images ([n], mean 0), from what it adds
+/// What each image adds to score `to` minus score `from`, times the number of images (`[n]`, mean 0), from what it adds
 /// to each: an image that is drawn again is drawn again for both.
 ///
 /// # Errors

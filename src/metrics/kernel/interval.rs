@@ -44,7 +44,7 @@ pub struct KernelInterval {
 /// points at the levels Φ(z/(1 - a·z)), z = ±[`Z`], a = a sixth of its skewness: an estimate that
 /// comes out low comes with a low variance, which the acceleration a makes good (Efron 1987,
 /// "Better Bootstrap Confidence Intervals"; its other constant, for a median that is off, is left
-/// out, as the average is wanted). Above [`PAIRED`] rows, H is that of so many drawn ones, its
+/// out, as the average is wanted). Above `PAIRED` rows, H is that of so many drawn ones, its
 /// variance scaled to n; the cost beyond the sums of kernels is then the same for any n.
 pub fn mmd2_interval(x: &[f32], y: &[f32], d: usize) -> Result<KernelInterval> {
     let sums = Sums::of(x, y, d)?;

@@ -80,7 +80,7 @@ impl Classifier {
         })
     }
 
-    /// x [n, c, h, w] noised to t [n] f32 on the original clock → [n, classes].
+    /// x [n, c, h, w] noised to t `[n]` f32 on the original clock → [n, classes].
     pub fn logits(&self, x: &Tensor, t: &Tensor) -> Result<Tensor> {
         self.encoder.check(x, t)?;
         let emb = self.time_embed.forward(t)?.silu()?;

@@ -31,7 +31,7 @@ impl Start {
     }
 }
 
-/// A square convolution: weight [out, in, k, k] and bias [out], in the type of the builder, which is the input's.
+/// A square convolution: weight [out, in, k, k] and bias `[out]`, in the type of the builder, which is the input's.
 pub struct Conv2d {
     weight: Tensor,
     bias: Tensor,
@@ -80,7 +80,7 @@ impl Conv2d {
     }
 }
 
-/// A convolution of kernel 1 over tokens, stored as torch's Conv1d: weight [out, in, 1], bias [out].
+/// A convolution of kernel 1 over tokens, stored as torch's Conv1d: weight [out, in, 1], bias `[out]`.
 pub struct Pointwise {
     weight: Tensor,
     bias: Tensor,
@@ -102,7 +102,7 @@ impl Pointwise {
     }
 }
 
-/// weight [out, in], bias [out], in f32 whatever the other layers of the net are in.
+/// weight [out, in], bias `[out]`, in f32 whatever the other layers of the net are in.
 pub struct Linear {
     weight: Tensor,
     bias: Tensor,
@@ -184,7 +184,7 @@ impl GroupNorm {
     }
 }
 
-/// Sinusoids of t [n] f32 (may be fractional) → [n, dim]: cosines first, angular frequencies 1 down to 1/10,000
+/// Sinusoids of t `[n]` f32 (may be fractional) → [n, dim]: cosines first, angular frequencies 1 down to 1/10,000
 /// (arXiv:1706.03762, section 3.5, in the release's order).
 pub fn timestep_embedding(t: &Tensor, dim: usize) -> Result<Tensor> {
     let half = dim / 2;

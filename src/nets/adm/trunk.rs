@@ -59,7 +59,7 @@ impl TimeEmbedding {
         })
     }
 
-    /// t [n] → [n, 4M].
+    /// t `[n]` → [n, 4M].
     pub fn forward(&self, t: &Tensor) -> Result<Tensor> {
         self.second.forward(
             &self
@@ -213,7 +213,7 @@ impl Encoder {
         self.widths[self.widths.len() - 1]
     }
 
-    /// The number of images in x [n, c, h, w], once they and t [n] fit the net.
+    /// The number of images in x [n, c, h, w], once they and t `[n]` fit the net.
     pub fn check(&self, x: &Tensor, t: &Tensor) -> Result<usize> {
         let ((n, c, h, w), factor) = (x.dims4()?, self.factor);
         if c != self.in_channels || h * w == 0 || h % factor != 0 || w % factor != 0 {

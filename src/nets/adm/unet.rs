@@ -82,7 +82,7 @@ impl Unet {
         })
     }
 
-    /// x [n, c, h, w], t [n] f32 on the original clock, y [n] u32 for a class-conditional net
+    /// x [n, c, h, w], t `[n]` f32 on the original clock, y `[n]` u32 for a class-conditional net
     /// → the noise (or x0), and with a learned variance its part, [n, c or 2c, h, w] of x's type.
     pub fn forward(
         &self,

@@ -55,7 +55,7 @@ pub struct DenoiserOnImages<'a> {
     device: Device,
 }
 
-/// Images [n, 3, side, side] in [-1, 1] and, for a net that asks for them, their labels [n].
+/// Images [n, 3, side, side] in [-1, 1] and, for a net that asks for them, their labels `[n]`.
 pub struct Batch {
     pub images: Vec<u64>,
     pub x0: Tensor,
@@ -157,7 +157,7 @@ impl<'a> DenoiserOnImages<'a> {
         })
     }
 
-    /// The labels [n] of these images, for a net that asks for them.
+    /// The labels `[n]` of these images, for a net that asks for them.
     pub fn labels(&self, images: &[u64]) -> Result<Option<Tensor>> {
         Ok(self.batch(images.to_vec())?.labels)
     }

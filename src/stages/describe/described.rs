@@ -131,7 +131,7 @@ impl Described {
         whole.context("no image is described")?.finish()
     }
 
-    /// The classes that a cell's samples were asked for: [n].
+    /// The classes that a cell's samples were asked for: `[n]`.
     pub fn labels(&self) -> Result<Vec<i64>> {
         let mut labels = Vec::with_capacity(self.n);
         for (part, take) in &self.parts {

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use std::path::Path;
 
 /// Writes images 0..count of the stored batch in `folder` to `out`, atomically and a row at a time: `arr_0` u8
-/// [n, h, w, 3], `arr_1` int64 [n] the labels, uncompressed. These are the names that `np.savez` gives. Returns [n, h, w, 3].
+/// [n, h, w, 3], `arr_1` int64 `[n]` the labels, uncompressed. These are the names that `np.savez` gives. Returns [n, h, w, 3].
 ///
 /// # Errors
 /// Where a part is missing, or the parts hold images of several sizes.

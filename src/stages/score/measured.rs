@@ -27,7 +27,7 @@ pub struct Number {
     pub bias: Option<f64>,
     /// What SciPy's path prints where it cannot print the value itself (singular covariances).
     pub compat: Option<f64>,
-    /// What each sample adds to the value, times their number: [n], mean 0; none for what is no sum over samples to first
+    /// What each sample adds to the value, times their number: `[n]`, mean 0; none for what is no sum over samples to first
     /// order (recall is the real images').
     pub influence: Option<Vec<f64>>,
 }
