@@ -102,7 +102,7 @@ fn metric_names(rows: &[Row]) -> Vec<String> {
     names
 }
 
-fn item_of<'a>(plan: &'a Plan, cell: usize, stage: Stage) -> Option<&'a Item> {
+fn item_of(plan: &Plan, cell: usize, stage: Stage) -> Option<&Item> {
     let mut items = plan.of_cell[cell].iter().map(|&at| &plan.items[at]);
     items.find(|item| item.job.stage() == stage)
 }
