@@ -3,6 +3,7 @@
 use crate::support::process::{alone, is_alone};
 use anyhow::{Result, bail};
 use runner::experiment::grid::sweep::{Sweep, sweep};
+use runner::io::numpy::npz::{self, Array};
 use runner::jobs::context::{JobContext, Progress, Stopped};
 use runner::jobs::job::Job;
 use runner::jobs::stage::Stage;
@@ -60,7 +61,8 @@ fn fake(job: &Job, context: &JobContext, pause: Duration, made: &AtomicUsize) ->
         }
         std::thread::sleep(pause);
         let torn = context.out.join("x.part");
-        std::fs::write(&torn, format!("{start} of {}", job.key()?.full()))?;
+        let text = format!("{start} of {}", job.key()?.full()).into_bytes();
+        npz::write(&torn, &[("text", Array::u8(&[text.len()], text))])?;
         std::fs::rename(&torn, &path)?;
         made.fetch_add(1, Ordering::SeqCst);
         context.tell(Progress {
