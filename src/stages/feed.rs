@@ -59,23 +59,16 @@ pub struct Feed {
 }
 
 impl Feed {
-    /// Batches of `train.data` at each of `resolutions` in turn; with the scenes' attributes when asked (shapes only).
-    pub fn open(
-        train: &Train,
-        stream: Stream,
-        resolutions: &[usize],
-        attributes: bool,
-    ) -> Result<Self> {
+    /// Batches of `train.data` at each of `resolutions` in turn.
+    ///
+    /// # Errors
+    /// Data that cannot be read.
+    pub fn open(train: &Train, stream: Stream, resolutions: &[usize]) -> Result<Self> {
         let sources = resolutions
             .iter()
             .map(|&side| Source::open(&train.data, stream, side))
             .collect::<Result<Vec<_>>>()
             .with_context(|| format!("train.data = {:?}", train.data))?;
-        ensure!(
-            !attributes || train.data == "shapes",
-            "attributes are known of shapes only, not of {:?}",
-            train.data
-        );
         let order = Order {
             seed: train.seed,
             len: sources[0].len(),
@@ -85,8 +78,24 @@ impl Feed {
             sources,
             resolutions: resolutions.to_vec(),
             train: train.clone(),
-            attributes,
+            attributes: false,
             order,
+        })
+    }
+
+    /// The same with the scenes' attributes.
+    ///
+    /// # Errors
+    /// Data other than shapes, of which no attributes are known.
+    pub fn with_attributes(self) -> Result<Self> {
+        ensure!(
+            self.train.data == "shapes",
+            "attributes are known of shapes only, not of {:?}",
+            self.train.data
+        );
+        Ok(Self {
+            attributes: true,
+            ..self
         })
     }
 

@@ -60,13 +60,13 @@ impl Experiment {
                 "[sample] needs weights\nhint: name them with `model.checkpoint = \"...\"`, or make them with a [train] table"
             );
             check_trained_steps(sample, self.train.as_ref())?;
-            check_sample("sample", sample, self.learns_sigma())?;
+            check_sample("sample", sample, self.answer())?;
             check_steps("sample", &sample.steps, self.timesteps())?;
         }
         if let Some(upsample) = &self.upsample {
             let sample = self.sample.as_ref().context("[upsample] needs [sample]")?;
-            let learns = preset_learns_sigma(upsample.preset.as_deref());
-            check_sample("upsample", &upsample.drawn(sample), learns)?;
+            let answer = preset_answer(upsample.preset.as_deref());
+            check_sample("upsample", &upsample.drawn(sample), answer)?;
             check_steps("upsample", &upsample.steps, upsample.timesteps())?;
         }
         if let Some(eval) = &self.eval {
@@ -110,10 +110,13 @@ impl Experiment {
         own.unwrap_or_else(|| preset_timesteps(self.model.preset.as_deref()))
     }
 
-    /// Whether the net may have a variance half, as far as the file says it.
-    fn learns_sigma(&self) -> bool {
-        let own = self.model.arch.learn_sigma;
-        own.unwrap_or_else(|| preset_learns_sigma(self.model.preset.as_deref()))
+    /// What the net answers, as far as the file says it: a net that is not known yet may have a variance half.
+    fn answer(&self) -> Answer {
+        match self.model.arch.learn_sigma {
+            Some(true) => Answer::MeanAndVariance,
+            Some(false) => Answer::Mean,
+            None => preset_answer(self.model.preset.as_deref()),
+        }
     }
 }
 
@@ -129,9 +132,11 @@ fn preset_timesteps(name: Option<&str>) -> usize {
     preset.map_or(TIMESTEPS, |(_, process)| process.timesteps)
 }
 
-fn preset_learns_sigma(name: Option<&str>) -> bool {
-    let preset = name.and_then(presets::arch);
-    preset.is_none_or(|(arch, _)| arch.answer() == Some(Answer::MeanAndVariance))
+fn preset_answer(name: Option<&str>) -> Answer {
+    match name.and_then(presets::arch) {
+        Some((arch, _)) => arch.answer().unwrap_or(Answer::Mean),
+        None => Answer::MeanAndVariance,
+    }
 }
 
 /// The steps of `table` (`sample`, `upsample`) against T, the number of steps the net was trained on.
@@ -175,8 +180,8 @@ fn check_name(name: &str) -> Result<()> {
     Ok(())
 }
 
-/// The values of `table`, `sample` or `upsample`; `learns_sigma` where the net may have a variance half.
-fn check_sample(table: &str, sample: &Sample, learns_sigma: bool) -> Result<()> {
+/// The values of `table`, `sample` or `upsample`; `answer` is what the net may hold.
+fn check_sample(table: &str, sample: &Sample, answer: Answer) -> Result<()> {
     at_least(&format!("{table}.count"), sample.count, 1)?;
     at_least(&format!("{table}.batch"), sample.batch, 1)?;
     at_least(&format!("{table}.part"), sample.part, 1)?;
@@ -191,7 +196,7 @@ fn check_sample(table: &str, sample: &Sample, learns_sigma: bool) -> Result<()> 
         sample.temperature
     );
     ensure!(
-        sample.variance != Some(VarianceRule::Learned) || learns_sigma,
+        sample.variance != Some(VarianceRule::Learned) || answer == Answer::MeanAndVariance,
         "{table}.variance = \"learned\", and the net has no variance half\nhint: use \"fixed_large\" or \"fixed_small\", or leave it out"
     );
     if sample.sampler == Sampler::Ddim {

@@ -46,15 +46,18 @@ struct Run<'a> {
 pub fn run(job: &TrainJob, context: &JobContext) -> Result<()> {
     let (arch, process) = resolve(&job.model, None)?;
     let train = &job.train;
-    let (sides, attributes) = match &arch {
-        Arch::Features(a) => (FEATURE_SIDES.to_vec(), a.attributes > 0),
-        _ => (vec![arch.resolution()], false),
+    let sides = match &arch {
+        Arch::Features(_) => FEATURE_SIDES.to_vec(),
+        _ => vec![arch.resolution()],
     };
-    let feed = Feed::open(train, Stream::Train, &sides, attributes)?;
+    let mut feed = Feed::open(train, Stream::Train, &sides)?;
+    if matches!(&arch, Arch::Features(a) if a.attributes > 0) {
+        feed = feed.with_attributes()?;
+    }
     let classes = feed.classes();
     check_classes(&arch, &classes)?;
     let validation = match train.data.as_str() {
-        "shapes" => Some(Feed::open(train, Stream::Validation, &sides, false)?),
+        "shapes" => Some(Feed::open(train, Stream::Validation, &sides)?),
         _ => None,
     };
     let mut run = Run::open(job, context, arch, process, classes, validation)?;
