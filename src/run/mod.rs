@@ -1,4 +1,5 @@
-//! Which job, where, in what order, and what is kept of it. Knows stages as `Job` and `stages::run` only; never prints.
+//! Which job, where, in what order, and what is kept of it. Knows jobs and no stage: what makes a
+//! result is handed in. Never prints.
 
 pub mod device;
 pub mod differences;

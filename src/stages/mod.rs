@@ -1,4 +1,5 @@
-//! The one floor where nets meet diffusion and files meet tensors. No stage imports another: they speak through files named by key.
+//! The one floor where nets meet diffusion and files meet tensors. A stage speaks
+//! to another through files named by key; `score` alone imports another folder, `describe`, for images that no job described.
 
 pub mod ask;
 pub mod describe;
