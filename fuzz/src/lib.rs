@@ -3,8 +3,10 @@
 /// The program's readers, compiled here without the rooms above them, which takes minutes less.
 #[path = "../../src/io/mod.rs"]
 pub mod io;
-#[path = "../../src/machine/mod.rs"]
-pub mod machine;
+#[path = "../../src/machine"]
+pub mod machine {
+    pub mod cores;
+}
 
 use crate::io::checkpoint::Checkpoint;
 use candle_core::Device;
