@@ -129,7 +129,8 @@ pub struct Sample {
 }
 
 /// `[upsample]`: the super-resolution net that makes large images of the samples, and how. It gets the samples as they
-/// are stored, 8 bits a channel, with their labels and their seed.
+/// are stored, 8 bits a channel, with their labels and their seed. Ten keys are those of [`Sample`] again: shared by serde's
+/// `flatten`, a mistake in one would be told without its line and without the keys that are allowed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Upsample {
