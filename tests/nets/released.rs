@@ -1,4 +1,4 @@
-//! The released checkpoints: every name and shape from their flags, the presets, and on request a full forward.
+//! The released checkpoints: every name and shape from their flags, the presets, and a full forward of the 64 pixel release.
 
 use crate::support::archs::{arch_of_flags, variables};
 use crate::support::golden::{cases, close, distance, json, same_shapes, shapes, values};
@@ -102,7 +102,6 @@ fn every_preset_can_be_built() {
 }
 
 #[test]
-#[ignore = "on request: takes 2.2 GiB"]
 fn the_full_64_pixel_release_answers_as_the_reference_does() {
     let released = json("checkpoints/released_checkpoints.json");
     for case in cases("release", "release") {
