@@ -15,6 +15,7 @@ impl Runner {
         let mut command = Command::new(env!("CARGO_BIN_EXE_runner"));
         command.env_remove("RUNNER_STORE");
         command.env_remove("RUNNER_CACHE");
+        command.env_remove("RUNNER_WEIGHTS");
         Runner { command }
     }
 

@@ -1,10 +1,11 @@
 //! What commands say and do around their numbers: signals, missing weights, names of metrics, a folder as the reference.
 
 use crate::support::inception;
+use crate::support::program::{Runner, shipped};
 use runner::data::shapes::{Scene, Stream};
 use runner::io::image::file::write_png;
 use serde_json::Value;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -21,10 +22,7 @@ impl Desk {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_runner"));
-        command.current_dir(self.0.path()).args(arguments);
-        command.env_remove("RUNNER_WEIGHTS");
-        command
+        Runner::new().at(self.0.path()).args(arguments).command()
     }
 
     fn runner(&self, arguments: &[&str]) -> Output {
@@ -54,11 +52,6 @@ impl Desk {
             .filter(|file| whole(&file.file_name().to_string_lossy()))
             .count()
     }
-}
-
-fn shipped(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
-    path.display().to_string()
 }
 
 fn said(out: &Output) -> String {

@@ -1,14 +1,10 @@
 //! A part of the store whose bytes have changed is set aside, told and made again; the numbers stay.
 
+use crate::support::program::{Runner, shipped};
 use runner::data::shapes::{Scene, Stream};
 use runner::io::image::file::write_png;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-
-fn shipped(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
-    path.display().to_string()
-}
+use std::process::Output;
 
 /// A folder with an experiment of two cells.
 struct Desk(tempfile::TempDir);
@@ -46,9 +42,8 @@ sample.seed = [0, 1]
     }
 
     fn runner(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_runner"));
-        command.current_dir(self.0.path()).args(arguments);
-        command.output().unwrap()
+        let runner = Runner::new().at(self.0.path()).args(arguments);
+        runner.command().output().unwrap()
     }
 
     /// Sweeps; the table, and what was said.

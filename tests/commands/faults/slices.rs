@@ -1,8 +1,8 @@
 //! The report of a slice never takes the place of the whole study's.
 
+use crate::support::program::Runner;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::Command;
 
 const STUDY: &str = r#"
 name = "study"
@@ -25,8 +25,8 @@ guidance.scale = [0, 5]
 
 /// What the program says on stderr.
 fn said(folder: &Path, args: &[&str]) -> String {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_runner"));
-    let out = command.current_dir(folder).args(args).output().unwrap();
+    let runner = Runner::new().at(folder).args(args);
+    let out = runner.command().output().unwrap();
     let talk = String::from_utf8(out.stderr).unwrap();
     assert!(out.status.success(), "{talk}");
     talk
