@@ -64,7 +64,7 @@ fn locate(cell: &mut Cell, cache: &Path) -> Result<()> {
         Ok(path.exists().then_some(path))
     };
     let spec = &mut cell.spec;
-    let eval = spec.eval.iter_mut();
+    let eval = spec.eval.iter_mut().flat_map(|e| &mut e.scores);
     let paths = spec
         .model
         .checkpoint

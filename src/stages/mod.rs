@@ -4,6 +4,7 @@
 pub mod ask;
 pub mod describe;
 pub mod draw;
+pub mod external;
 pub mod feed;
 pub mod score;
 pub mod train;
@@ -25,5 +26,9 @@ fn run_here(job: &Job, context: &JobContext) -> anyhow::Result<()> {
         Job::Upsample(job) => draw::upsample::run(job, context),
         Job::Features(job) => describe::features::run(job, context),
         Job::Metrics(job) => score::evaluate::run(job, context),
+        Job::CommandTrain(job) => external::train::run(job, context),
+        Job::CommandSample(job) => external::sample::run(job, context),
+        Job::CommandMetrics(job) => external::measure::run(job, context),
+        Job::Adopted(job) => external::adopt::run(job, context),
     }
 }

@@ -7,7 +7,7 @@ use runner::io::numpy::npz::{self, Array};
 use runner::jobs::context::{JobContext, Progress, Stopped};
 use runner::jobs::job::Job;
 use runner::jobs::stage::Stage;
-use runner::run::device::devices;
+use runner::run::device::named::devices;
 use runner::run::local::{Event, Options, Summary, run};
 use runner::run::plan::Plan;
 use runner::run::store::{State, Store};

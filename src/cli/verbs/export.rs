@@ -6,7 +6,7 @@ use crate::jobs::files::damage::set_aside;
 use crate::jobs::files::parts;
 use crate::jobs::stage::Stage;
 use crate::run::plan::{Item, Plan};
-use crate::stages::draw::export::export;
+use crate::jobs::files::export::export;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use std::path::{Path, PathBuf};

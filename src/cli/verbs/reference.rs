@@ -9,7 +9,7 @@ use crate::experiment::key::digest_file;
 use crate::experiment::scoring::feature_space::Input;
 use crate::experiment::scoring::preset::Preset;
 use crate::jobs::context::{Progress, Watch};
-use crate::run::device::{Named, devices};
+use crate::run::device::named::{Named, devices};
 use crate::stages::describe::extract::Extractor;
 use crate::stages::describe::reference::{Order, run as make};
 use crate::stages::describe::reference_images::{self, ImagesOrder};

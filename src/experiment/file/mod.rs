@@ -2,5 +2,6 @@
 
 pub mod claim;
 pub mod experiment;
+pub mod external;
 pub mod published;
 pub mod sampling;

@@ -2,7 +2,9 @@
 
 use crate::experiment::check::typo::told;
 use crate::experiment::file::claim::{self, Claim};
-use crate::experiment::file::experiment::{Chart, Deltas, Experiment, Published, ReportOptions};
+use crate::experiment::file::experiment::{
+    Adopted, Chart, Deltas, Eval, Experiment, Published, ReportOptions, Sample, Train,
+};
 use crate::experiment::file::published;
 use crate::experiment::grid::axes::{Axis, axes, short_names};
 use crate::experiment::grid::overlay::{assign, pair, same, show, value};
@@ -73,8 +75,7 @@ pub fn cells(text: &str, set: &[String], only: &[String]) -> Result<Vec<Cell>> {
 }
 
 pub fn sweep(text: &str, set: &[String], only: &[String]) -> Result<Sweep> {
-    // The text goes straight into the typed struct first, for the line and column of a mistake in it.
-    if let Err(error) = toml::from_str::<Experiment>(text) {
+    if let Some(error) = mistake(text) {
         let open = may_be_supplied(error.message());
         ensure!(open, "{}", told(&error));
     }
@@ -136,6 +137,27 @@ fn resolved(base: &Experiment, table: &toml::Table) -> Result<String> {
     let zips = zips.into_iter().flatten();
     whole.zip = zips.filter_map(|zip| zip.as_table().cloned()).collect();
     Ok(toml::to_string(&whole)?)
+}
+
+/// What keeps the text from being an experiment. It is read straight into the forms of `[sample]`, `[train]` and `[eval]`
+/// that it has, for the line and column of a mistake in them.
+fn mistake(text: &str) -> Option<toml::de::Error> {
+    let table: toml::Table = match toml::from_str(text) {
+        Ok(table) => table,
+        Err(error) => return Some(error),
+    };
+    let has = |name: &str, key: &str| {
+        let inner = table.get(name).and_then(toml::Value::as_table);
+        inner.is_some_and(|inner| inner.contains_key(key))
+    };
+    let programs = ["sample", "train", "eval"].iter().any(|name| has(name, "command"));
+    if programs {
+        toml::from_str::<Experiment>(text).err()
+    } else if has("sample", "from") {
+        toml::from_str::<Experiment<Adopted, Train, Eval>>(text).err()
+    } else {
+        toml::from_str::<Experiment<Sample, Train, Eval>>(text).err()
+    }
 }
 
 /// A required value may come from an axis or from `--set`; every other mistake is the file's own.
@@ -256,7 +278,7 @@ fn several(text: &str, axis: &[toml::Value]) -> Result<Vec<toml::Value>> {
 
 /// The metrics that any cell asks for.
 fn metrics(cells: &[Cell]) -> Vec<Metric> {
-    let evals = cells.iter().filter_map(|cell| cell.spec.eval.as_ref());
+    let evals = cells.iter().filter_map(|cell| cell.spec.scores());
     let mut metrics: Vec<Metric> = evals.flat_map(|eval| eval.metrics.clone()).collect();
     metrics.sort();
     metrics.dedup();

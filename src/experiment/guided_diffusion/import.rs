@@ -51,7 +51,7 @@ pub fn import(flags: &str, there: &dyn Fn(&Path) -> bool) -> Result<String> {
         } else {
             None
         },
-        sample: Some(sample(&flags)?),
+        sample: Some(Sampling::Net(sample(&flags)?)),
         ..Experiment::default()
     };
     experiment.check()?;

@@ -15,7 +15,7 @@ use crate::experiment::scoring::preset::Preset;
 use crate::experiment::scoring::rules::Rules;
 use crate::jobs::context::{Progress, Stopped, Watch};
 use crate::jobs::files::results::FEW;
-use crate::run::device::devices;
+use crate::run::device::named::devices;
 use crate::stages::describe::extract::Extractor;
 use crate::stages::score::scorer::Scorer;
 use crate::stages::score::sides::{self, Compared, Comparison};

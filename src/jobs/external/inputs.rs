@@ -1,0 +1,103 @@
+//! The files that a command names as its `inputs`: each with its contents, under the name that the experiment gives it.
+
+use crate::experiment::grid::paths::found;
+use crate::jobs::inputs::pinned::Pinned;
+use crate::experiment::key::digest_file;
+use anyhow::{Context, Result, ensure};
+use globset::GlobBuilder;
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+use walkdir::WalkDir;
+
+/// A file of the program.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Input {
+    /// As the experiment names it, whichever folder it was found in.
+    pub name: String,
+    pub file: Pinned,
+}
+
+/// The files that `asked` names under `key` (`sample.inputs`), by name: a file as it is, a folder with all below it, a pattern
+/// (`*`, `**`, `?`, `[ab]`, `{a,b}`) with what fits. Paths are taken from the working folder and, where nothing is there, from
+/// `folder`, the experiment file's own. Hidden files and `__pycache__` below folders do not count.
+///
+/// # Errors
+/// What names no file, or a file that cannot be read.
+pub fn inputs(key: &str, asked: &[String], folder: Option<&Path>) -> Result<Vec<Input>> {
+    let mut files: BTreeMap<String, PathBuf> = BTreeMap::new();
+    for one in asked {
+        let there = matching(one, folder).with_context(|| format!("{key} = \"{one}\""))?;
+        ensure!(
+            !there.is_empty(),
+            "{key}: \"{one}\" names no file, neither in the working folder{}",
+            match folder {
+                Some(folder) => format!(" nor in {}", shown(folder)),
+                None => String::new(),
+            }
+        );
+        files.extend(there);
+    }
+    let files: Vec<(String, PathBuf)> = files.into_iter().collect();
+    let pin = |(name, path): (String, PathBuf)| {
+        let digest = digest_file(&path).with_context(|| format!("{key}: \"{name}\""))?;
+        let file = Pinned { path, digest };
+        Ok(Input { name, file })
+    };
+    files.into_par_iter().map(pin).collect()
+}
+
+fn shown(folder: &Path) -> String {
+    let folder = folder.display().to_string();
+    if folder.is_empty() { ".".to_string() } else { folder }
+}
+
+/// Names and paths of the files that one entry means.
+fn matching(one: &str, folder: Option<&Path>) -> Result<Vec<(String, PathBuf)>> {
+    let whole = found(Path::new(one), folder);
+    if whole.is_file() {
+        return Ok(vec![(one.to_string(), whole)]);
+    }
+    if whole.is_dir() {
+        return below(&whole, one.trim_end_matches('/'), |_| true);
+    }
+    let start: PathBuf = Path::new(one)
+        .components()
+        .take_while(|part| !is_pattern(*part))
+        .collect();
+    let glob = GlobBuilder::new(one).literal_separator(true).build()?;
+    let glob = glob.compile_matcher();
+    let name = start.display().to_string();
+    let fits = |name: &str| glob.is_match(name);
+    let there = below(&Path::new(".").join(&start), &name, fits)?;
+    match folder {
+        Some(folder) if there.is_empty() => below(&folder.join(&start), &name, fits),
+        _ => Ok(there),
+    }
+}
+
+fn is_pattern(part: Component) -> bool {
+    part.as_os_str().to_string_lossy().contains(['*', '?', '[', '{'])
+}
+
+/// The files below `root` whose names, `start` and the way from there, are wanted.
+fn below(root: &Path, start: &str, wanted: impl Fn(&str) -> bool) -> Result<Vec<(String, PathBuf)>> {
+    let mut files = Vec::new();
+    if !root.is_dir() {
+        return Ok(files);
+    }
+    let idle = |name: &str| name.starts_with('.') || name == "__pycache__";
+    let walk = WalkDir::new(root).follow_links(true).into_iter();
+    let walk = walk.filter_entry(|entry| {
+        entry.depth() == 0 || !idle(&entry.file_name().to_string_lossy())
+    });
+    for entry in walk {
+        let entry = entry.with_context(|| format!("reading {}", root.display()))?;
+        let way = entry.path().strip_prefix(root).unwrap_or(entry.path());
+        let name = Path::new(start).join(way).display().to_string();
+        if entry.file_type().is_file() && wanted(&name) {
+            files.push((name, entry.into_path()));
+        }
+    }
+    Ok(files)
+}
