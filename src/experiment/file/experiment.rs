@@ -1,6 +1,7 @@
 //! The experiment file, typed.
 
 use crate::experiment::file::claim::Claim;
+use crate::experiment::file::vars::single_values;
 use crate::experiment::nets::arch::{NoiseSchedule, Pool, QkvOrder};
 use crate::experiment::scoring::metric::Metric;
 use crate::experiment::scoring::preset::Preset;
@@ -16,6 +17,13 @@ pub use crate::experiment::file::sampling::{
 #[serde(deny_unknown_fields)]
 pub struct Experiment {
     pub name: String,
+    /// Values of the user's own, by name.
+    #[serde(
+        default,
+        skip_serializing_if = "toml::Table::is_empty",
+        deserialize_with = "single_values"
+    )]
+    pub vars: toml::Table,
     /// The net that is trained, or that draws the samples.
     pub model: Model,
     #[serde(default, skip_serializing_if = "Option::is_none")]

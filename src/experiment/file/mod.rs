@@ -4,3 +4,4 @@ pub mod claim;
 pub mod experiment;
 pub mod published;
 pub mod sampling;
+pub mod vars;
