@@ -11,6 +11,7 @@ use crate::experiment::key::Key;
 use crate::experiment::scoring::feature_space::FeatureSpace;
 use crate::experiment::scoring::metric::Metric;
 use crate::jobs::external::adopted::adopted;
+use crate::jobs::external::inputs::plain;
 use crate::jobs::external::measure::CommandMetricsJob;
 use crate::jobs::external::program::PlannedProgram;
 use crate::jobs::external::sample::CommandSampleJob;
@@ -114,9 +115,13 @@ fn drawing(spec: &Experiment, sample: &Sample, trained: Option<Key>) -> Result<V
 
 /// Images by a program.
 fn command(cell: &Cell, sample: &CommandSample, trained: Option<Key>) -> Result<CommandSampleJob> {
+    let mut images = sample.images.clone();
+    if let Some(pattern) = &mut images.collect {
+        *pattern = plain("sample.collect", pattern)?;
+    }
     Ok(CommandSampleJob {
         program: PlannedProgram::of("sample", &sample.program, cell)?,
-        images: sample.images.clone(),
+        images,
         elastic: sample.program.is_elastic(),
         training: trained,
         needs_labels: cell.spec.needs_labels(),

@@ -5,6 +5,7 @@ mod support;
 
 mod feature_spaces;
 mod file;
+mod fill;
 mod import;
 mod presets;
 mod sampling;

@@ -2,7 +2,7 @@
 
 use crate::experiment::check::nets::at_least;
 use crate::experiment::file::experiment::{Adopted, CommandSample, Experiment, Program, Training};
-use crate::experiment::grid::template::names;
+use crate::experiment::grid::template::{fill, names};
 use anyhow::{Context, Result, bail, ensure};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -114,8 +114,9 @@ pub(crate) fn check_command_sample(spec: &Experiment, sample: &CommandSample) ->
     at_least("sample.part", images.part, 1)?;
     at_least("sample.size", images.size.unwrap_or(1), 1)?;
     if let Some(pattern) = &images.collect {
-        globset::Glob::new(pattern)
-            .with_context(|| format!("sample.collect = \"{pattern}\" is no pattern of file names"))?;
+        let literal = fill(pattern, &mut |name| bail!("{{{name}}} is known only when the command runs"));
+        let glob = literal.and_then(|text| Ok(globset::Glob::new(&text)?));
+        glob.with_context(|| format!("sample.collect = \"{pattern}\" is no pattern of file names"))?;
     }
     if !program.is_elastic() {
         for name in ["last", "shard", "shards"] {

@@ -1,6 +1,7 @@
 //! The experiment file, typed.
 
 use crate::experiment::file::claim::Claim;
+use crate::experiment::file::vars::single_values;
 use crate::experiment::nets::arch::{NoiseSchedule, Pool, QkvOrder};
 use crate::experiment::scoring::metric::Metric;
 use crate::experiment::scoring::preset::Preset;
@@ -21,6 +22,13 @@ pub use crate::experiment::file::sampling::{
 #[serde(deny_unknown_fields)]
 pub struct Experiment<S = Sampling, T = Training, E = Evaluation> {
     pub name: String,
+    /// Values of the user's own, by name.
+    #[serde(
+        default,
+        skip_serializing_if = "toml::Table::is_empty",
+        deserialize_with = "single_values"
+    )]
+    pub vars: toml::Table,
     /// The net that is trained, or that draws the samples; programs have no need of one.
     #[serde(default, skip_serializing_if = "Model::is_empty")]
     pub model: Model,
@@ -53,6 +61,7 @@ impl<S, T, E> Default for Experiment<S, T, E> {
     fn default() -> Self {
         Experiment {
             name: String::new(),
+            vars: toml::Table::new(),
             model: Model::default(),
             train: None,
             guidance: None,

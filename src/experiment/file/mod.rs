@@ -5,3 +5,4 @@ pub mod experiment;
 pub mod external;
 pub mod published;
 pub mod sampling;
+pub mod vars;

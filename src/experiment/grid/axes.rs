@@ -164,6 +164,12 @@ fn check_distinct(axes: &[Axis]) -> Result<()> {
     Ok(())
 }
 
+/// The keys that tell cells apart, over all axes.
+pub fn labels(axes: &[Axis]) -> Vec<String> {
+    let labels = axes.iter().flat_map(Axis::labels);
+    labels.map(String::from).collect()
+}
+
 /// What a key is called for short: `upsample.checkpoint` says whether there is a second stage, and which.
 pub fn called(key: &str) -> &str {
     match key {

@@ -1,5 +1,10 @@
 //! From one file to its cells: axes, combinations, and the values that each cell lays over the file.
 
 pub mod axes;
+pub mod cell;
+pub mod choice;
+pub mod fill;
 pub mod overlay;
+pub mod shown;
 pub mod sweep;
+pub mod template;

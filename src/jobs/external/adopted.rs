@@ -33,8 +33,12 @@ pub struct AdoptedJob {
 /// # Errors
 /// Nothing at the place, nothing that holds images, or fewer images than are asked for.
 pub(crate) fn adopted(cell: &Cell, files: &Adopted) -> Result<AdoptedJob> {
-    // Every key of the file is filled already; what is left of braces are those that are meant.
-    let text = fill(&files.from, &mut |name| bail!("{{{name}}} is not known here"))?;
+    let value = |name: &str| match (name, files.seed) {
+        ("seed", Some(seed)) => Ok(seed.to_string()),
+        ("seed", None) => bail!("{{seed}} is not known\nhint: set sample.seed"),
+        _ => bail!("{{{name}}} is known to commands alone"),
+    };
+    let text = fill(&files.from, &mut { value }).context("sample.from")?;
     let path = found(Path::new(&text), cell.folder.as_deref());
     let named = || format!("sample.from = \"{text}\"");
     ensure!(

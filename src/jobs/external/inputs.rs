@@ -3,7 +3,8 @@
 use crate::experiment::grid::paths::found;
 use crate::jobs::inputs::pinned::Pinned;
 use crate::experiment::key::digest_file;
-use anyhow::{Context, Result, ensure};
+use crate::experiment::grid::template::fill;
+use anyhow::{Context, Result, bail, ensure};
 use globset::GlobBuilder;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -27,6 +28,7 @@ pub struct Input {
 pub fn inputs(key: &str, asked: &[String], folder: Option<&Path>) -> Result<Vec<Input>> {
     let mut files: BTreeMap<String, PathBuf> = BTreeMap::new();
     for one in asked {
+        let one = &plain(key, one)?;
         let there = matching(one, folder).with_context(|| format!("{key} = \"{one}\""))?;
         ensure!(
             !there.is_empty(),
@@ -45,6 +47,15 @@ pub fn inputs(key: &str, asked: &[String], folder: Option<&Path>) -> Result<Vec<
         Ok(Input { name, file })
     };
     files.into_par_iter().map(pin).collect()
+}
+
+/// A text without names that only a running command knows, its doubled braces as single ones.
+///
+/// # Errors
+/// Such a name.
+pub fn plain(key: &str, text: &str) -> Result<String> {
+    let unknown = |name: &str| bail!("{key} = \"{text}\": {{{name}}} is known only when the command runs");
+    fill(text, &mut { unknown })
 }
 
 fn shown(folder: &Path) -> String {
