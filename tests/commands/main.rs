@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod any_model;
 mod desk;
 mod export;
 mod faults;
