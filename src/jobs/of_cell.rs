@@ -5,6 +5,7 @@ use crate::experiment::catalogue::SCHEME;
 use crate::experiment::file::experiment::{
     Eval, Experiment, Guidance, Kind, Model, Steps, Upsample,
 };
+use crate::experiment::grid::paths::{leads_nowhere, looked_in};
 use crate::experiment::grid::sweep::Cell;
 use crate::experiment::key::Key;
 use crate::experiment::scoring::feature_space::FeatureSpace;
@@ -20,13 +21,26 @@ use crate::jobs::stage::Plannable;
 use crate::jobs::train::TrainJob;
 use crate::jobs::upsample::UpsampleJob;
 use anyhow::{Context, Result, bail};
+use std::io;
 
 /// The jobs of a cell, in the order in which they run.
 ///
 /// # Errors
 /// Where the tables do not fit each other or a file that they name cannot be read, before anything runs.
 pub fn jobs_of(cell: &Cell) -> Result<Vec<Job>> {
-    let spec = &cell.spec;
+    jobs_of_spec(&cell.spec).map_err(|error| {
+        let mut causes = error.chain().filter_map(|cause| cause.downcast_ref());
+        let missing = causes.any(|cause: &io::Error| cause.kind() == io::ErrorKind::NotFound);
+        match looked_in(&cell.folders) {
+            Some(places) if missing && leads_nowhere(&cell.spec) => {
+                error.context(format!("a file is missing\nhint: {places}"))
+            }
+            _ => error,
+        }
+    })
+}
+
+fn jobs_of_spec(spec: &Experiment) -> Result<Vec<Job>> {
     let mut jobs = Vec::new();
     let mut trained = None;
     if let Some(train) = &spec.train {

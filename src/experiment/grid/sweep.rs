@@ -1,14 +1,15 @@
 //! One experiment file → its cells: every combination of its axes, in mixed radix, the last axis fastest.
 
-use crate::experiment::check::typo::told;
 use crate::experiment::file::claim::{self, Claim};
 use crate::experiment::file::experiment::{Chart, Experiment, Published};
 use crate::experiment::file::published;
 use crate::experiment::grid::axes::{Axis, axes};
 use crate::experiment::grid::cell::cell;
 use crate::experiment::grid::choice::{keep, override_value};
-use crate::experiment::grid::fill::{Written, check_used, may_be_supplied};
+use crate::experiment::grid::fill::{Written, check_used};
+use crate::experiment::grid::paths::locate;
 use crate::experiment::grid::shown::{check_charts, check_deltas};
+use crate::experiment::grid::source::Source;
 use crate::experiment::scoring::metric::Metric;
 use anyhow::{Context, Result, anyhow, ensure};
 
@@ -39,12 +40,12 @@ pub fn cells(text: &str, set: &[String], only: &[String]) -> Result<Vec<Cell>> {
 }
 
 pub fn sweep(text: &str, set: &[String], only: &[String]) -> Result<Sweep> {
-    // The text goes straight into the typed struct first, for the line and column of a mistake in it.
-    if let Err(error) = toml::from_str::<Experiment>(text) {
-        let open = may_be_supplied(error.message());
-        ensure!(open, "{}", told(&error));
-    }
-    let mut table: toml::Table = toml::from_str(text)?;
+    sweep_of(Source::of_text(text)?, set, only)
+}
+
+/// The sweep of a file that was read, under `--set` and `--only`.
+pub fn sweep_of(source: Source, set: &[String], only: &[String]) -> Result<Sweep> {
+    let Source { mut table, folders } = source;
     for one in set {
         override_value(&mut table, one).with_context(|| format!("--set {one}"))?;
     }
@@ -69,6 +70,8 @@ pub fn sweep(text: &str, set: &[String], only: &[String]) -> Result<Sweep> {
         } else {
             checked.with_context(|| prefix)?
         }
+        locate(&mut cell.spec, &folders);
+        cell.folders.clone_from(&folders);
         cells.push(cell);
     }
     let (base, written) = base.unwrap_or_default();
