@@ -1,6 +1,7 @@
 //! Where fetched files are, and what `fetch:NAME` stands for.
 
 use crate::experiment::catalogue::{SCHEME, find};
+use crate::experiment::grid::paths::looked_in;
 use crate::run::plan::Plan;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
@@ -79,8 +80,10 @@ pub fn command(names: &[String]) -> String {
 /// A plan cannot be carried out before all that it reads is there.
 pub fn refuse_incomplete(plan: &Plan) -> Result<()> {
     if let Some(data) = plan.absent_data().first() {
+        let places = plan.cells.first().and_then(|cell| looked_in(&cell.folders));
+        let places = places.map_or(String::new(), |places| format!("\nhint: {places}"));
         bail!(
-            "train.data = \"{data}\" cannot be read: no such file or folder\nhint: name a folder with one folder a class, or an archive: --set train.data=PATH"
+            "train.data = \"{data}\" cannot be read: no such file or folder\nhint: name a folder with one folder a class, or an archive: --set train.data=PATH{places}"
         );
     }
     refuse_absent(&plan.absent())

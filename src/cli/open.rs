@@ -3,10 +3,12 @@
 use crate::cli::cache;
 use crate::cli::cache::Cache;
 use crate::experiment::catalogue::{SCHEME, find};
-use crate::experiment::grid::sweep::{Cell, Sweep, sweep};
+use crate::experiment::grid::paths::files_read;
+use crate::experiment::grid::source::Source;
+use crate::experiment::grid::sweep::{Cell, Sweep, sweep_of};
 use crate::run::plan::Plan;
 use crate::run::store::Store;
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use clap::Args;
 use std::path::{Path, PathBuf};
 
@@ -34,15 +36,10 @@ pub struct Opened {
 
 pub fn open(choice: &Choice, store: &Path, until: Option<&str>) -> Result<Opened> {
     let name = || choice.file.display().to_string();
-    let text = std::fs::read_to_string(&choice.file)
-        .map_err(|error| anyhow!("cannot be read: {error}"))
-        .with_context(name)?;
-    let mut sweep = sweep(&text, &choice.set, &choice.only).with_context(name)?;
-    if text.contains(SCHEME) || choice.set.iter().any(|set| set.contains(SCHEME)) {
-        let cache = cache::folder(&choice.cache)?;
-        for cell in &mut sweep.cells {
-            locate(cell, &cache).with_context(name)?;
-        }
+    let source = Source::read(&choice.file).with_context(name)?;
+    let mut sweep = sweep_of(source, &choice.set, &choice.only).with_context(name)?;
+    for cell in &mut sweep.cells {
+        locate(cell, &choice.cache).with_context(name)?;
     }
     let store = Store::new(store);
     let plan = Plan::of(
@@ -55,28 +52,15 @@ pub fn open(choice: &Choice, store: &Path, until: Option<&str>) -> Result<Opened
 }
 
 /// `fetch:NAME` becomes the path of the fetched file; what is not in the cache keeps its name, for the plan to tell.
-fn locate(cell: &mut Cell, cache: &Path) -> Result<()> {
+fn locate(cell: &mut Cell, cache: &Cache) -> Result<()> {
     let there = |path: &Path| -> Result<Option<PathBuf>> {
         let Some(name) = path.to_str().and_then(|text| text.strip_prefix(SCHEME)) else {
             return Ok(None);
         };
-        let path = cache.join(find(name)?.file());
+        let path = cache::folder(cache)?.join(find(name)?.file());
         Ok(path.exists().then_some(path))
     };
-    let spec = &mut cell.spec;
-    let eval = spec.eval.iter_mut().flat_map(|e| &mut e.scores);
-    let paths = spec
-        .model
-        .checkpoint
-        .iter_mut()
-        .chain(
-            spec.guidance
-                .iter_mut()
-                .filter_map(|g| g.checkpoint.as_mut()),
-        )
-        .chain(spec.upsample.iter_mut().map(|u| &mut u.checkpoint))
-        .chain(eval.flat_map(|e| [&mut e.weights, &mut e.reference]));
-    for path in paths {
+    for (_, path) in files_read(&mut cell.spec) {
         if let Some(found) = there(path)? {
             *path = found;
         }

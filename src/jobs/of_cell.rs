@@ -6,6 +6,7 @@ use crate::experiment::file::experiment::{
     CommandSample, Eval, Experiment, Guidance, Kind, Model, Sample, Sampling, Steps, Training,
     Upsample,
 };
+use crate::experiment::grid::paths::{leads_nowhere, looked_in};
 use crate::experiment::grid::sweep::Cell;
 use crate::experiment::key::Key;
 use crate::experiment::scoring::feature_space::FeatureSpace;
@@ -27,12 +28,26 @@ use crate::jobs::stage::Plannable;
 use crate::jobs::train::TrainJob;
 use crate::jobs::upsample::UpsampleJob;
 use anyhow::{Context, Result, bail};
+use std::io;
 
 /// The jobs of a cell, in the order in which they run.
 ///
 /// # Errors
 /// Where the tables do not fit each other or a file that they name cannot be read, before anything runs.
 pub fn jobs_of(cell: &Cell) -> Result<Vec<Job>> {
+    planned(cell).map_err(|error| {
+        let mut causes = error.chain().filter_map(|cause| cause.downcast_ref());
+        let missing = causes.any(|cause: &io::Error| cause.kind() == io::ErrorKind::NotFound);
+        match looked_in(&cell.folders) {
+            Some(places) if missing && leads_nowhere(&cell.spec) => {
+                error.context(format!("a file is missing\nhint: {places}"))
+            }
+            _ => error,
+        }
+    })
+}
+
+fn planned(cell: &Cell) -> Result<Vec<Job>> {
     let spec = &cell.spec;
     let mut jobs: Vec<Job> = training(cell)?.into_iter().collect();
     let trained = jobs.first().map(Job::key).transpose()?;

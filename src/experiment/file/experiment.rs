@@ -1,6 +1,7 @@
 //! The experiment file, typed.
 
 use crate::experiment::file::claim::Claim;
+use crate::experiment::file::defaults::Defaults;
 use crate::experiment::file::vars::single_values;
 use crate::experiment::nets::arch::{NoiseSchedule, Pool, QkvOrder};
 use crate::experiment::scoring::metric::Metric;
@@ -22,6 +23,9 @@ pub use crate::experiment::file::sampling::{
 #[serde(deny_unknown_fields)]
 pub struct Experiment<S = Sampling, T = Training, E = Evaluation> {
     pub name: String,
+    /// The file that this one starts from; its values are laid below this one's when the file is read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub defaults: Option<Defaults>,
     /// Values of the user's own, by name.
     #[serde(
         default,

@@ -1,6 +1,7 @@
 //! The tables of an experiment file, typed.
 
 pub mod claim;
+pub mod defaults;
 pub mod experiment;
 pub mod external;
 pub mod published;

@@ -7,6 +7,7 @@ use crate::experiment::grid::fill::{Written, fill_texts};
 use crate::experiment::grid::overlay::{assign, show};
 use anyhow::{Result, anyhow};
 use serde::Deserialize;
+use std::path::PathBuf;
 
 /// One grid point: the experiment with its grid resolved, and where it stands.
 #[derive(Clone, Debug)]
@@ -19,6 +20,9 @@ pub struct Cell {
     pub axes: Vec<String>,
     /// Without `grid`, `zip`, `chart`, `published` and `claim`.
     pub spec: Experiment,
+    /// Where relative paths of the file are looked for after the working folder; those of `spec` that lead somewhere from
+    /// here have the folder before them.
+    pub folders: Vec<PathBuf>,
 }
 
 impl Cell {
@@ -70,6 +74,7 @@ pub fn cell(table: &toml::Table, axes: &[Axis], index: usize) -> Result<(Cell, V
         at,
         axes: labels(axes),
         spec: Experiment::default(),
+        folders: Vec::new(),
     };
     let spec = fill_texts(&mut table, None).and_then(|written| {
         let spec = Experiment::deserialize(table).map_err(|error| anyhow!(told(&error)))?;

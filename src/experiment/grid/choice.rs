@@ -16,6 +16,10 @@ pub fn override_value(table: &mut toml::Table, text: &str) -> Result<()> {
         key != "zip" && !key.starts_with("zip."),
         "[[zip]] cannot be set; edit it in the file"
     );
+    ensure!(
+        key != "defaults" && !key.starts_with("defaults."),
+        "[defaults] cannot be set; edit it in the file"
+    );
     for axis in axes(table)? {
         for (name, values) in &axis.lists {
             let one = values.last().map(show).unwrap_or_default();

@@ -11,7 +11,7 @@ const FILLED: [&str; 7] = [
 ];
 
 /// Tables that hold no value of a cell.
-const NO_VALUES: [&str; 8] = [
+pub const NO_VALUES: [&str; 8] = [
     "grid",
     "zip",
     "case",

@@ -5,6 +5,8 @@ pub mod cell;
 pub mod choice;
 pub mod fill;
 pub mod overlay;
+pub mod paths;
 pub mod shown;
+pub mod source;
 pub mod sweep;
 pub mod template;

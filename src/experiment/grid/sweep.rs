@@ -1,16 +1,15 @@
 //! One experiment file → its cells: every combination of its axes, in mixed radix, the last axis fastest.
 
-use crate::experiment::check::typo::told;
 use crate::experiment::file::claim::{self, Claim};
-use crate::experiment::file::experiment::{
-    Adopted, Chart, Eval, Experiment, Published, Sample, Train,
-};
+use crate::experiment::file::experiment::{Chart, Experiment, Published};
 use crate::experiment::file::published;
 use crate::experiment::grid::axes::{Axis, axes};
 use crate::experiment::grid::cell::cell;
 use crate::experiment::grid::choice::{keep, override_value};
-use crate::experiment::grid::fill::{Written, check_used, may_be_supplied};
+use crate::experiment::grid::fill::{Written, check_used};
+use crate::experiment::grid::paths::locate;
 use crate::experiment::grid::shown::{check_charts, check_deltas};
+use crate::experiment::grid::source::Source;
 use crate::experiment::scoring::metric::Metric;
 use anyhow::{Context, Result, anyhow, ensure};
 
@@ -41,11 +40,12 @@ pub fn cells(text: &str, set: &[String], only: &[String]) -> Result<Vec<Cell>> {
 }
 
 pub fn sweep(text: &str, set: &[String], only: &[String]) -> Result<Sweep> {
-    if let Some(error) = mistake(text) {
-        let open = may_be_supplied(error.message());
-        ensure!(open, "{}", told(&error));
-    }
-    let mut table: toml::Table = toml::from_str(text)?;
+    sweep_of(Source::of_text(text)?, set, only)
+}
+
+/// The sweep of a file that was read, under `--set` and `--only`.
+pub fn sweep_of(source: Source, set: &[String], only: &[String]) -> Result<Sweep> {
+    let Source { mut table, folders } = source;
     for one in set {
         override_value(&mut table, one).with_context(|| format!("--set {one}"))?;
     }
@@ -70,6 +70,8 @@ pub fn sweep(text: &str, set: &[String], only: &[String]) -> Result<Sweep> {
         } else {
             checked.with_context(|| prefix)?
         }
+        locate(&mut cell.spec, &folders);
+        cell.folders.clone_from(&folders);
         cells.push(cell);
     }
     let (base, written) = base.unwrap_or_default();
@@ -108,27 +110,6 @@ fn resolved(base: &Experiment, written: Vec<Written>, table: &toml::Table) -> Re
         put_back(&mut whole, &path, value);
     }
     Ok(toml::to_string(&whole)?)
-}
-
-/// What keeps the text from being an experiment. It is read straight into the forms of `[sample]`, `[train]` and `[eval]`
-/// that it has, for the line and column of a mistake in them.
-fn mistake(text: &str) -> Option<toml::de::Error> {
-    let table: toml::Table = match toml::from_str(text) {
-        Ok(table) => table,
-        Err(error) => return Some(error),
-    };
-    let has = |name: &str, key: &str| {
-        let inner = table.get(name).and_then(toml::Value::as_table);
-        inner.is_some_and(|inner| inner.contains_key(key))
-    };
-    let programs = ["sample", "train", "eval"].iter().any(|name| has(name, "command"));
-    if programs {
-        toml::from_str::<Experiment>(text).err()
-    } else if has("sample", "from") {
-        toml::from_str::<Experiment<Adopted, Train, Eval>>(text).err()
-    } else {
-        toml::from_str::<Experiment<Sample, Train, Eval>>(text).err()
-    }
 }
 
 /// Lays `value` over what stands at `path`. A table that is not there held nothing but defaults, and no text.

@@ -2,7 +2,7 @@
 
 use crate::data::gallery::Gallery;
 use crate::experiment::file::experiment::Adopted;
-use crate::experiment::grid::paths::found;
+use crate::experiment::grid::paths::{found, looked_in};
 use crate::experiment::grid::sweep::Cell;
 use crate::experiment::grid::template::fill;
 use crate::experiment::key::{Key, hex};
@@ -39,15 +39,12 @@ pub(crate) fn adopted(cell: &Cell, files: &Adopted) -> Result<AdoptedJob> {
         _ => bail!("{{{name}}} is known to commands alone"),
     };
     let text = fill(&files.from, &mut { value }).context("sample.from")?;
-    let path = found(Path::new(&text), cell.folder.as_deref());
+    let path = found(Path::new(&text), &cell.folders);
     let named = || format!("sample.from = \"{text}\"");
     ensure!(
         path.exists(),
         "sample.from = \"{text}\": nothing is there{}",
-        match &cell.folder {
-            Some(folder) => format!(", nor below {}", folder.display()),
-            None => String::new(),
-        }
+        looked_in(&cell.folders).map_or_else(String::new, |places| format!("\nhint: {places}"))
     );
     let there = Gallery::open(&[path.to_string_lossy()]).with_context(named)?.len();
     let count = files.count.unwrap_or(there);

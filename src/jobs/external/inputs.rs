@@ -1,6 +1,6 @@
 //! The files that a command names as its `inputs`: each with its contents, under the name that the experiment gives it.
 
-use crate::experiment::grid::paths::found;
+use crate::experiment::grid::paths::{found, looked_in};
 use crate::jobs::inputs::pinned::Pinned;
 use crate::experiment::key::digest_file;
 use crate::experiment::grid::template::fill;
@@ -21,22 +21,19 @@ pub struct Input {
 
 /// The files that `asked` names under `key` (`sample.inputs`), by name: a file as it is, a folder with all below it, a pattern
 /// (`*`, `**`, `?`, `[ab]`, `{a,b}`) with what fits. Paths are taken from the working folder and, where nothing is there, from
-/// `folder`, the experiment file's own. Hidden files and `__pycache__` below folders do not count.
+/// `folders`, the experiment file's own first. Hidden files and `__pycache__` below folders do not count.
 ///
 /// # Errors
 /// What names no file, or a file that cannot be read.
-pub fn inputs(key: &str, asked: &[String], folder: Option<&Path>) -> Result<Vec<Input>> {
+pub fn inputs(key: &str, asked: &[String], folders: &[PathBuf]) -> Result<Vec<Input>> {
     let mut files: BTreeMap<String, PathBuf> = BTreeMap::new();
     for one in asked {
         let one = &plain(key, one)?;
-        let there = matching(one, folder).with_context(|| format!("{key} = \"{one}\""))?;
+        let there = matching(one, folders).with_context(|| format!("{key} = \"{one}\""))?;
         ensure!(
             !there.is_empty(),
-            "{key}: \"{one}\" names no file, neither in the working folder{}",
-            match folder {
-                Some(folder) => format!(" nor in {}", shown(folder)),
-                None => String::new(),
-            }
+            "{key}: \"{one}\" names no file{}",
+            looked_in(folders).map_or_else(String::new, |places| format!("\nhint: {places}"))
         );
         files.extend(there);
     }
@@ -58,14 +55,9 @@ pub fn plain(key: &str, text: &str) -> Result<String> {
     fill(text, &mut { unknown })
 }
 
-fn shown(folder: &Path) -> String {
-    let folder = folder.display().to_string();
-    if folder.is_empty() { ".".to_string() } else { folder }
-}
-
 /// Names and paths of the files that one entry means.
-fn matching(one: &str, folder: Option<&Path>) -> Result<Vec<(String, PathBuf)>> {
-    let whole = found(Path::new(one), folder);
+fn matching(one: &str, folders: &[PathBuf]) -> Result<Vec<(String, PathBuf)>> {
+    let whole = found(Path::new(one), folders);
     if whole.is_file() {
         return Ok(vec![(one.to_string(), whole)]);
     }
@@ -80,11 +72,14 @@ fn matching(one: &str, folder: Option<&Path>) -> Result<Vec<(String, PathBuf)>> 
     let glob = glob.compile_matcher();
     let name = start.display().to_string();
     let fits = |name: &str| glob.is_match(name);
-    let there = below(&Path::new(".").join(&start), &name, fits)?;
-    match folder {
-        Some(folder) if there.is_empty() => below(&folder.join(&start), &name, fits),
-        _ => Ok(there),
+    let here = PathBuf::from(".");
+    for folder in [&here].into_iter().chain(folders) {
+        let there = below(&folder.join(&start), &name, fits)?;
+        if !there.is_empty() {
+            return Ok(there);
+        }
     }
+    Ok(Vec::new())
 }
 
 fn is_pattern(part: Component) -> bool {

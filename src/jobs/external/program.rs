@@ -50,7 +50,7 @@ impl PlannedProgram {
         let time = program.timeout.as_ref().map(|text| timeout(table, text));
         Ok(PlannedProgram {
             command: program.command.clone(),
-            inputs: inputs(&key, &program.inputs, cell.folder.as_deref())?,
+            inputs: inputs(&key, &program.inputs, &cell.folders)?,
             env: program.env.clone(),
             pass: program.pass.clone(),
             devices: program.devices,

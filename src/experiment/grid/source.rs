@@ -1,0 +1,150 @@
+//! The table that an experiment file holds, with what it starts from (`[defaults] from`) below its own values.
+
+use crate::experiment::check::typo::told;
+use crate::experiment::file::experiment::{Adopted, Eval, Experiment, Sample, Train};
+use crate::experiment::grid::axes::axes;
+use crate::experiment::grid::fill::{NO_VALUES, may_be_supplied};
+use crate::experiment::grid::overlay::{leaves, show};
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use std::path::{Path, PathBuf};
+
+/// An experiment file as read.
+#[derive(Clone, Debug, Default)]
+pub struct Source {
+    /// Without `[defaults]`.
+    pub table: toml::Table,
+    /// The folder of the file and those of the files that it starts from; without the working folder.
+    pub folders: Vec<PathBuf>,
+}
+
+impl Source {
+    /// The file at `path`.
+    ///
+    /// # Errors
+    /// A file that cannot be read or is none of an experiment, with line and column; files that start from each other.
+    pub fn read(path: &Path) -> Result<Source> {
+        read(path, &mut Vec::new())
+    }
+
+    /// An experiment file's text. It stands in the working folder.
+    ///
+    /// # Errors
+    /// As [`Source::read`].
+    pub fn of_text(text: &str) -> Result<Source> {
+        of_text(text, Path::new(""), &mut Vec::new())
+    }
+}
+
+/// `chain` holds the files that are being read, each started from by the one before it.
+fn read(path: &Path, chain: &mut Vec<PathBuf>) -> Result<Source> {
+    let text = std::fs::read_to_string(path).map_err(|e| anyhow!("cannot be read: {e}"))?;
+    let itself = path.canonicalize()?;
+    if chain.contains(&itself) {
+        chain.push(itself);
+        let names = chain.iter().map(|file| file.display().to_string());
+        let names: Vec<String> = names.collect();
+        bail!("files start from each other: {}", names.join(" -> "));
+    }
+    chain.push(itself);
+    let source = of_text(&text, path.parent().unwrap_or(Path::new("")), chain);
+    chain.pop();
+    source
+}
+
+fn of_text(text: &str, folder: &Path, chain: &mut Vec<PathBuf>) -> Result<Source> {
+    // The text goes straight into the typed struct first, for the line and column of a mistake in it.
+    if let Some(error) = mistake(text) {
+        ensure!(may_be_supplied(error.message()), "{}", told(&error));
+    }
+    let mut own: toml::Table = toml::from_str(text)?;
+    let mut folders = Vec::new();
+    if !matches!(folder.to_str(), Some("" | ".")) {
+        folders.push(folder.to_path_buf());
+    }
+    let Some(from) = own.remove("defaults") else {
+        return Ok(Source {
+            table: own,
+            folders,
+        });
+    };
+    let from = from.get("from").and_then(toml::Value::as_str);
+    let from = from.context("[defaults] from is missing: the file to start from")?;
+    let path = folder.join(from);
+    let base = read(&path, chain).with_context(|| format!("[defaults] from = \"{from}\""))?;
+    for folder in base.folders {
+        if !folders.contains(&folder) {
+            folders.push(folder);
+        }
+    }
+    let mut table = base.table;
+    merge(&mut table, own.clone());
+    check_axes(&table, &own, from)?;
+    Ok(Source { table, folders })
+}
+
+/// What keeps the text from being an experiment. It is read straight into the forms of `[sample]`, `[train]` and `[eval]`
+/// that it has, for the line and column of a mistake in them.
+fn mistake(text: &str) -> Option<toml::de::Error> {
+    let table: toml::Table = match toml::from_str(text) {
+        Ok(table) => table,
+        Err(error) => return Some(error),
+    };
+    let has = |name: &str, key: &str| {
+        let inner = table.get(name).and_then(toml::Value::as_table);
+        inner.is_some_and(|inner| inner.contains_key(key))
+    };
+    let programs = ["sample", "train", "eval"].iter().any(|name| has(name, "command"));
+    if programs {
+        toml::from_str::<Experiment>(text).err()
+    } else if has("sample", "from") {
+        toml::from_str::<Experiment<Adopted, Train, Eval>>(text).err()
+    } else {
+        toml::from_str::<Experiment<Sample, Train, Eval>>(text).err()
+    }
+}
+
+/// Lays `own` over `table`: tables key by key, every other value whole.
+fn merge(table: &mut toml::Table, own: toml::Table) {
+    for (key, value) in own {
+        match (table.get_mut(&key), value) {
+            (Some(toml::Value::Table(inner)), toml::Value::Table(own)) => merge(inner, own),
+            (_, value) => {
+                table.insert(key, value);
+            }
+        }
+    }
+}
+
+/// Refuses a value of `own` that would be without effect, because the file that it starts from makes it an axis.
+fn check_axes(table: &toml::Table, own: &toml::Table, from: &str) -> Result<()> {
+    let values = own
+        .iter()
+        .filter(|(name, _)| !NO_VALUES.contains(&name.as_str()));
+    let values: toml::Table = values.map(|(k, v)| (k.clone(), v.clone())).collect();
+    let values = leaves(&values, "");
+    let own_axes = axes(own)?;
+    for axis in axes(table)? {
+        for (key, _) in &axis.lists {
+            let is_own = own_axes
+                .iter()
+                .any(|a| a.lists.iter().any(|(k, _)| k == key));
+            let Some((_, value)) = values.iter().find(|(k, _)| k == key && !is_own) else {
+                continue;
+            };
+            bail!(
+                "{key} = {} is without effect: \"{from}\", which this file starts from, makes it an axis of {}\nhint: {}",
+                show(value),
+                axis.place(),
+                if axis.place() == "[grid]" {
+                    format!("write `{key} = [{value}]` below [grid]")
+                } else {
+                    format!(
+                        "write {} again in this file, or take the value out",
+                        axis.place()
+                    )
+                }
+            );
+        }
+    }
+    Ok(())
+}
