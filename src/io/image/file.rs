@@ -2,36 +2,31 @@
 
 use crate::io::disk::write_atomic;
 use crate::io::image::jpeg;
+use crate::io::image::kind::JPEG;
 use crate::io::image::pixels::{MEMORY_LIMIT, SIDE_LIMIT};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{DynamicImage, ExtendedColorType, ImageEncoder, ImageReader, Limits};
 use std::io::Cursor;
 use std::path::Path;
 
+pub use crate::io::image::kind::{READ_KINDS, read_kind, recognise, unread_kind};
 pub use crate::io::image::pixels::Rgb8;
 
 const FILE_LIMIT: u64 = 512 << 20;
-
-/// What a JPEG begins with.
-const JPEG: &[u8] = b"\xff\xd8\xff";
-
-/// True where `head` begins a picture of a kind that is read.
-pub fn recognise(head: &[u8]) -> bool {
-    let webp = head.len() >= 12 && head.starts_with(b"RIFF") && &head[8..12] == b"WEBP";
-    webp || [&b"\x89PNG\r\n\x1a\n"[..], JPEG, b"BM"]
-        .iter()
-        .any(|magic| head.starts_with(magic))
-}
 
 /// Decodes a picture, told apart by its content, to the bytes of Pillow 13's `convert("RGB")`: grey, of any depth and with
 /// a palette, becomes RGB; alpha and transparent colours are dropped, not blended; of 16 bits a channel the upper 8 are
 /// kept, but 16-bit grey is cut off at 255 (nearly all of it turns white there); rotation tags are ignored.
 pub fn decode(bytes: &[u8]) -> Result<Rgb8> {
-    ensure!(
-        recognise(bytes),
-        "it is no picture: PNG, JPEG, WebP and BMP are read"
-    );
+    if !recognise(bytes) {
+        match unread_kind(bytes) {
+            Some(kind) => bail!(
+                "it is a picture of kind {kind}, and {READ_KINDS} are read\nhint: convert it to PNG"
+            ),
+            None => bail!("it is no picture: {READ_KINDS} are read"),
+        }
+    }
     if bytes.starts_with(JPEG) {
         return jpeg::decode(bytes);
     }

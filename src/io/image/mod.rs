@@ -2,4 +2,5 @@
 
 pub mod file;
 pub(crate) mod jpeg;
+pub mod kind;
 pub mod pixels;
