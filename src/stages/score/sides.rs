@@ -1,6 +1,7 @@
 //! The two sides of a score, described: samples and reference, once for each way of resizing that the presets ask for.
 
 use crate::data::gallery::Gallery;
+use crate::data::labels::balance::Spread;
 use crate::data::survey::{Finding, Survey};
 use crate::experiment::scoring::feature_space::Input;
 use crate::experiment::scoring::rules::{FEWEST, Preprocessing, Rules};
@@ -39,6 +40,8 @@ pub struct Sides {
 pub struct Compared {
     pub sides: Vec<Sides>,
     pub findings: Vec<Finding>,
+    /// How the samples' labels are spread over classes, where they have some.
+    pub labels: Option<Spread>,
 }
 
 /// Describes what is missing of both sides; None where a shard left parts to others. What is told has the side as its note.
@@ -96,7 +99,12 @@ pub fn run(comparison: &Comparison, watch: Watch) -> Result<Option<Compared>> {
         );
         check(&side.samples, &side.real, comparison.reference)?;
     }
-    Ok(Some(Compared { sides, findings }))
+    let labels = images.labels();
+    Ok(Some(Compared {
+        sides,
+        findings,
+        labels,
+    }))
 }
 
 /// Other features than the reference's measure nothing.
