@@ -2,10 +2,11 @@
 
 use crate::data::gallery::Gallery;
 use crate::data::labels::balance::Spread;
-use crate::data::survey::{Finding, Survey};
+use crate::data::survey::{Finding, Survey, stored_statistics};
 use crate::experiment::scoring::feature_space::Input;
 use crate::experiment::scoring::rules::{FEWEST, Preprocessing, Rules};
 use crate::jobs::context::{Progress, Watch};
+use crate::jobs::inputs::reference_file::{Holds, holds};
 use crate::stages::describe::described::{Described, Kind};
 use crate::stages::describe::extract::Extractor;
 use crate::stages::describe::images::{self, Order};
@@ -87,7 +88,8 @@ pub fn run(comparison: &Comparison, watch: Watch) -> Result<Option<Compared>> {
         return Ok(None);
     };
     let reals = opened.with(real.as_deref())?;
-    let findings = findings(&samples[0], &reals[0], &|i| images.name(i))?;
+    let mut findings = findings(&samples[0], &reals[0], &|i| images.name(i))?;
+    findings.extend(beside_images(comparison.samples)?);
     let sides = hows.into_iter().zip(samples.into_iter().zip(reals));
     let sides = sides.map(|(how, (samples, real))| Sides { how, samples, real });
     let sides: Vec<Sides> = sides.collect();
@@ -105,6 +107,17 @@ pub fn run(comparison: &Comparison, watch: Watch) -> Result<Option<Compared>> {
         findings,
         labels,
     }))
+}
+
+/// Samples are images, whatever their file holds beside them; that it holds statistics is told.
+fn beside_images(samples: &[String]) -> Result<Option<Finding>> {
+    let mut both = Vec::new();
+    for path in samples {
+        if holds(Path::new(path))? == Holds::StatisticsAndImages {
+            both.push(path.clone());
+        }
+    }
+    Ok(stored_statistics(&both, samples.len()))
 }
 
 /// Other features than the reference's measure nothing.
