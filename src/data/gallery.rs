@@ -2,6 +2,7 @@
 
 pub use crate::data::container::archive::Unreadable;
 use crate::data::container::open::Container;
+use crate::data::labels::balance::{Balance, Spread};
 use crate::data::resize::crop::Crop;
 use crate::io::image::file::Rgb8;
 use anyhow::{Context, Result, ensure};
@@ -115,6 +116,20 @@ impl Gallery {
             Ok((part, inside)) => part.container.name(&part.spec, inside),
             Err(_) => format!("image {i}"),
         }
+    }
+
+    /// How many images there are of each class: as `arr_1` of arrays has them, else as class folders do.
+    pub fn labels(&self) -> Option<Spread> {
+        let mut balance = Balance::default();
+        for part in &self.parts {
+            match &part.container {
+                Container::Archive(archive) => balance.add_paths(&archive.paths),
+                Container::Batch(batch) => {
+                    balance.add_labels(&part.spec, batch.labels(), batch.len());
+                }
+            }
+        }
+        balance.spread()
     }
 
     fn place(&self, i: usize) -> Result<(&Part, usize)> {

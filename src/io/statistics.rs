@@ -6,11 +6,12 @@ use crate::io::numpy::npz::{self, Array, Npz};
 use crate::io::pickle::array;
 use crate::io::pickle::values::{Id, Node, Pickle};
 use crate::io::torch::file;
+use crate::io::torch::legacy;
 use crate::io::torch::opened::{Opened, PICKLE_LIMIT, Storage};
-use crate::io::torch::zip;
+use crate::io::torch::zip::{self, Contents};
 use anyhow::{Context, Result, bail, ensure};
 use std::fs::File;
-use std::io::Read;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 /// Whose format a file has.
@@ -81,12 +82,60 @@ pub fn features(path: &Path) -> Result<Array<Vec<f32>>> {
     Ok(array)
 }
 
+/// What a file is by its first bytes and, in a zip, by the names in it; its own name says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Container {
+    /// A zip of NumPy arrays.
+    Npz,
+    /// A single NumPy array.
+    Npy,
+    /// Either container of torch.
+    Torch,
+    Pickle,
+    Other,
+}
+
+impl Container {
+    /// Tells what the file at `path` is.
+    ///
+    /// # Errors
+    /// A file that cannot be read, and a zip that is broken.
+    pub fn of(path: &Path) -> Result<Container> {
+        let told = File::open(path)
+            .map_err(Into::into)
+            .and_then(|file| head(&file));
+        let (container, _) = told.with_context(|| format!("reading {}", path.display()))?;
+        Ok(container)
+    }
+}
+
+/// The container and the first bytes that tell it.
+fn head(file: &File) -> Result<(Container, Vec<u8>)> {
+    ensure!(file.metadata()?.is_file(), "it is not a file");
+    let mut head = vec![0; file.metadata()?.len().min(16) as usize];
+    file.read_exact_at(&mut head, 0)?;
+    let container = if head.starts_with(b"PK\x03\x04") {
+        match zip::contents(file)? {
+            Contents::Torch => Container::Torch,
+            Contents::Arrays => Container::Npz,
+            Contents::Neither => Container::Other,
+        }
+    } else if head.starts_with(b"\x93NUMPY") {
+        Container::Npy
+    } else if legacy::recognise(&head) {
+        Container::Torch
+    } else if head.first() == Some(&0x80) {
+        Container::Pickle
+    } else {
+        Container::Other
+    };
+    Ok((container, head))
+}
+
 fn read(path: &Path, key: Option<&str>) -> Result<Statistics> {
     let file = File::open(path)?;
-    ensure!(file.metadata()?.is_file(), "it is not a file");
-    let mut head = Vec::new();
-    (&file).take(16).read_to_end(&mut head)?;
-    if head.starts_with(b"PK\x03\x04") && !zip::recognise(&file)? {
+    let (container, head) = head(&file)?;
+    if container == Container::Npz {
         ensure!(
             key.is_none(),
             "key = {} is asked, and an npz holds one set of statistics",
@@ -99,7 +148,7 @@ fn read(path: &Path, key: Option<&str>) -> Result<Statistics> {
         found.producer = Producer::TorchFidelity;
         return Ok(found);
     }
-    if head.first() == Some(&0x80) {
+    if container == Container::Pickle {
         let opened = Opened {
             container: "pickle",
             source: disk::read_bounded(path, PICKLE_LIMIT)?,

@@ -3,4 +3,4 @@
 pub(crate) mod archive;
 pub(crate) mod batch;
 pub(crate) mod open;
-pub(crate) mod stack;
+pub(crate) mod refusal;

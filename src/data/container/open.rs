@@ -2,9 +2,7 @@
 
 use crate::data::container::archive::{Archive, is_picture};
 use crate::data::container::batch::Batch;
-use crate::data::container::stack::{self, Stack};
 use crate::io::image::file::Rgb8;
-use crate::io::numpy::npz::Npz;
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -15,8 +13,7 @@ use zip::ZipArchive;
 /// An open collection of pictures; reading is by index, from any thread.
 pub(crate) enum Container {
     Archive(Archive),
-    Batch(Batch),
-    Stack(Stack),
+    Batch(Box<Batch>),
 }
 
 impl Container {
@@ -32,7 +29,7 @@ impl Container {
             return zip(path);
         }
         if head.starts_with(b"\x93NUMPY") {
-            return Ok(Container::Stack(Stack::open(path)?));
+            return Ok(Container::Batch(Box::new(Batch::npy(path)?)));
         }
         if head.starts_with(b"\x1f\x8b") {
             bail!("it is gzipped, which cannot be read at random\nhint: unpack it with `gunzip`");
@@ -48,7 +45,6 @@ impl Container {
         match self {
             Container::Archive(archive) => archive.paths.len(),
             Container::Batch(batch) => batch.len(),
-            Container::Stack(stack) => stack.len(),
         }
     }
 
@@ -57,7 +53,6 @@ impl Container {
         match self {
             Container::Archive(archive) => archive.read(i),
             Container::Batch(batch) => batch.read(i),
-            Container::Stack(stack) => stack.read(i),
         }
     }
 
@@ -66,7 +61,6 @@ impl Container {
         let bytes = match self {
             Container::Archive(archive) => archive.stored(i)?,
             Container::Batch(batch) => batch.read(i)?.data,
-            Container::Stack(stack) => stack.read(i)?.data,
         };
         Ok(Sha256::digest(bytes).into())
     }
@@ -75,7 +69,7 @@ impl Container {
     pub fn name(&self, path: &str, i: usize) -> String {
         match self {
             Container::Archive(archive) => format!("{path}/{}", archive.paths[i]),
-            Container::Batch(_) | Container::Stack(_) => format!("{path}[{i}]"),
+            Container::Batch(_) => format!("{path}[{i}]"),
         }
     }
 }
@@ -93,12 +87,5 @@ fn zip(path: &Path) -> Result<Container> {
     if pictures || !arrays {
         return Ok(Container::Archive(Archive::zip(path, File::open(path)?)?));
     }
-    let mut npz = Npz::open(path)?;
-    if npz.has("arr_0") {
-        let header = npz.header("arr_0")?;
-        if header.class == 'f' && header.bytes() <= stack::LOOKED_AT {
-            return Err(stack::no_bytes("arr_0", &header, &npz.f32("arr_0")?.data));
-        }
-    }
-    Ok(Container::Batch(Batch::npz(path)?))
+    Ok(Container::Batch(Box::new(Batch::npz(path)?)))
 }

@@ -13,14 +13,18 @@ pub fn pair(text: &str) -> Result<(&str, &str)> {
     }
 }
 
-/// A TOML value; a bare word, such as `ddim` or a path, is taken as text.
+/// A TOML value; what is none, such as `ddim` or a path, is taken as text.
+///
+/// # Errors
+/// A value that begins as a quoted text or a list and is neither.
 pub fn value(text: &str) -> Result<toml::Value> {
-    let bare = |c: char| c.is_ascii_alphanumeric() || "_-./".contains(c);
     let read = toml::from_str::<toml::Table>(&format!("v = {text}"));
     match read {
         Ok(mut table) if table.len() == 1 => table.remove("v").context("no value"),
-        _ if text.chars().all(bare) => Ok(toml::Value::String(text.to_string())),
-        _ => bail!("`{text}` is not a TOML value, such as `4`, `\"ddim\"` or `[1, 2]`"),
+        _ if text.starts_with(['"', '\'', '[']) => bail!(
+            "`{text}` is not a TOML value, such as `4`, `\"ddim\"` or `[1, 2]`\nhint: texts in a list stand in quotes, `[\"ddpm\", \"ddim\"]`, and every quote and bracket is closed"
+        ),
+        _ => Ok(toml::Value::String(text.to_string())),
     }
 }
 

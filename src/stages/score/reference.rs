@@ -40,7 +40,7 @@ impl Opened {
         weights: &str,
         hows: &[Option<Preprocessing>],
     ) -> Result<Opened> {
-        let kind = holds(path).with_context(|| format!("reading {}", path.display()))?;
+        let kind = holds(path)?;
         let mut reals = Vec::new();
         if kind != Holds::Images {
             for how in hows {

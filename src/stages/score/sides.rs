@@ -1,10 +1,12 @@
 //! The two sides of a score, described: samples and reference, once for each way of resizing that the presets ask for.
 
 use crate::data::gallery::Gallery;
-use crate::data::survey::{Finding, Survey};
+use crate::data::labels::balance::Spread;
+use crate::data::survey::{Finding, Survey, stored_statistics};
 use crate::experiment::scoring::feature_space::Input;
 use crate::experiment::scoring::rules::{FEWEST, Preprocessing, Rules};
 use crate::jobs::context::{Progress, Watch};
+use crate::jobs::inputs::reference_file::{Holds, holds};
 use crate::stages::describe::described::{Described, Kind};
 use crate::stages::describe::extract::Extractor;
 use crate::stages::describe::images::{self, Order};
@@ -39,6 +41,8 @@ pub struct Sides {
 pub struct Compared {
     pub sides: Vec<Sides>,
     pub findings: Vec<Finding>,
+    /// How the samples' labels are spread over classes, where they have some.
+    pub labels: Option<Spread>,
 }
 
 /// Describes what is missing of both sides; None where a shard left parts to others. What is told has the side as its note.
@@ -84,7 +88,8 @@ pub fn run(comparison: &Comparison, watch: Watch) -> Result<Option<Compared>> {
         return Ok(None);
     };
     let reals = opened.with(real.as_deref())?;
-    let findings = findings(&samples[0], &reals[0], &|i| images.name(i))?;
+    let mut findings = findings(&samples[0], &reals[0], &|i| images.name(i))?;
+    findings.extend(beside_images(comparison.samples)?);
     let sides = hows.into_iter().zip(samples.into_iter().zip(reals));
     let sides = sides.map(|(how, (samples, real))| Sides { how, samples, real });
     let sides: Vec<Sides> = sides.collect();
@@ -96,7 +101,23 @@ pub fn run(comparison: &Comparison, watch: Watch) -> Result<Option<Compared>> {
         );
         check(&side.samples, &side.real, comparison.reference)?;
     }
-    Ok(Some(Compared { sides, findings }))
+    let labels = images.labels();
+    Ok(Some(Compared {
+        sides,
+        findings,
+        labels,
+    }))
+}
+
+/// Samples are images, whatever their file holds beside them; that it holds statistics is told.
+fn beside_images(samples: &[String]) -> Result<Option<Finding>> {
+    let mut both = Vec::new();
+    for path in samples {
+        if holds(Path::new(path))? == Holds::StatisticsAndImages {
+            both.push(path.clone());
+        }
+    }
+    Ok(stored_statistics(&both, samples.len()))
 }
 
 /// Other features than the reference's measure nothing.
