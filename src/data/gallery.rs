@@ -2,6 +2,7 @@
 
 pub use crate::data::container::archive::Unreadable;
 use crate::data::container::open::Container;
+use crate::data::left_out::LeftOut;
 use crate::data::resize::crop::Crop;
 use crate::io::image::file::Rgb8;
 use anyhow::{Context, Result, ensure};
@@ -25,9 +26,10 @@ struct Part {
 
 impl Gallery {
     /// Opens folders (with all below them, sorted by path), tar and zip archives, npz batches (`arr_0`) and npy stacks,
-    /// one after the other. Files whose first bytes begin no picture are an error that names them (`Unreadable` has all);
-    /// what has no picture's ending is passed over. pytorch-fid and torch-fidelity by default look into a folder but not
-    /// below it, and no evaluator reads GIFs: here both are counted, so that no image is left out unsaid.
+    /// one after the other. Pictures are told by their first bytes. Files that begin none and have a picture's ending are
+    /// an error that names them (`Unreadable` has all); whatever else is no image of the set is left out, and
+    /// [`left_out`](Gallery::left_out) says so. pytorch-fid and torch-fidelity by default look into a folder but not below
+    /// it, and no evaluator reads GIFs: here both count, so that no image is left out unsaid.
     pub fn open<S: AsRef<str>>(specs: &[S]) -> Result<Gallery> {
         ensure!(
             !specs.is_empty(),
@@ -67,6 +69,15 @@ impl Gallery {
             len: self.len.min(count),
             ..self
         }
+    }
+
+    /// What lies in the collections beside these images, by reason; names as [`name`](Gallery::name) gives them.
+    pub fn left_out(&self) -> LeftOut {
+        let mut all = LeftOut::default();
+        for part in &self.parts {
+            all.extend(&part.spec, &part.container.left_out());
+        }
+        all
     }
 
     /// Images; at least one.

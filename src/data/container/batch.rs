@@ -1,5 +1,6 @@
 //! Pictures in an npz batch (`arr_0` [n, h, w, 3] bytes, `arr_1` [n] labels), read row by row.
 
+use crate::data::labels::classes;
 use crate::io::image::file::Rgb8;
 use crate::io::numpy::npz::Npz;
 use crate::io::numpy::rows::Rows;
@@ -51,10 +52,7 @@ impl Batch {
 
     /// The labels' own numbers as names, up to the largest.
     pub fn classes(&self) -> Vec<String> {
-        let most = self.labels.iter().flatten().max();
-        most.map_or(Vec::new(), |&most| {
-            (0..=most).map(|k| k.to_string()).collect()
-        })
+        classes::numbered(self.labels.as_deref().unwrap_or_default())
     }
 
     pub fn read(&self, i: usize) -> Result<Rgb8> {

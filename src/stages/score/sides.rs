@@ -1,6 +1,7 @@
 //! The two sides of a score, described: samples and reference, once for each way of resizing that the presets ask for.
 
 use crate::data::gallery::Gallery;
+use crate::data::left_out::LeftOut;
 use crate::data::survey::{Finding, Survey};
 use crate::experiment::scoring::feature_space::Input;
 use crate::experiment::scoring::rules::{FEWEST, Preprocessing, Rules};
@@ -10,6 +11,7 @@ use crate::stages::describe::extract::Extractor;
 use crate::stages::describe::images::{self, Order};
 use crate::stages::score::reference::{Opened, Real};
 use anyhow::{Result, ensure};
+use serde::Serialize;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -39,6 +41,17 @@ pub struct Sides {
 pub struct Compared {
     pub sides: Vec<Sides>,
     pub findings: Vec<Finding>,
+    pub left_out: BothLeftOut,
+}
+
+/// What lay beside the images of both sides; an object in JSON.
+#[derive(Serialize)]
+pub struct BothLeftOut {
+    #[serde(skip_serializing_if = "LeftOut::is_empty")]
+    pub samples: LeftOut,
+    /// Empty where no image of the reference was asked for.
+    #[serde(skip_serializing_if = "LeftOut::is_empty")]
+    pub reference: LeftOut,
 }
 
 /// Describes what is missing of both sides; None where a shard left parts to others. What is told has the side as its note.
@@ -68,12 +81,18 @@ pub fn run(comparison: &Comparison, watch: Watch) -> Result<Option<Compared>> {
         let note = side.to_string();
         watch.tell(Progress { note, ..progress });
     };
-    let images = Arc::new(Gallery::open(comparison.samples)?);
+    let images = Arc::new(images::open(comparison.samples, "samples", &watch)?);
     let tell = &|progress| of("samples", progress);
     let samples = images::run(&order(&images), Watch { tell, ..watch })?;
+    let mut left_out = BothLeftOut {
+        samples: images.left_out(),
+        reference: LeftOut::default(),
+    };
     let mut real = None;
     if opened.needs_images(comparison.rules) {
-        let images = Arc::new(Gallery::open(&[comparison.reference])?);
+        let images = images::open(&[comparison.reference], "reference", &watch)?;
+        let images = Arc::new(images);
+        left_out.reference = images.left_out();
         let tell = &|progress| of("reference", progress);
         real = images::run(&order(&images), Watch { tell, ..watch })?;
         if real.is_none() {
@@ -96,7 +115,11 @@ pub fn run(comparison: &Comparison, watch: Watch) -> Result<Option<Compared>> {
         );
         check(&side.samples, &side.real, comparison.reference)?;
     }
-    Ok(Some(Compared { sides, findings }))
+    Ok(Some(Compared {
+        sides,
+        findings,
+        left_out,
+    }))
 }
 
 /// Other features than the reference's measure nothing.

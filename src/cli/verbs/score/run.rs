@@ -6,7 +6,6 @@ use crate::cli::screen::terminal::{say, short, thousands, warning};
 use crate::cli::verbs::score::args::ScoreArgs;
 use crate::cli::verbs::score::table::{About, Column, append_csv, json_lines, print};
 use crate::cli::watched::{INTERRUPTED, unless_stopped, until_stopped};
-use crate::data::survey::Finding;
 use crate::experiment::key::digest_file;
 use crate::experiment::scoring::feature_space::FeatureSpace;
 use crate::experiment::scoring::metric::Metric;
@@ -78,16 +77,16 @@ pub fn run(args: &ScoreArgs, store: &Path) -> Result<u8> {
         count: both.sides[0].samples.len(),
         real: both.sides[0].real.count,
     };
-    show(args, &about, &columns, &both.findings)?;
+    show(args, &about, &columns, &both)?;
     Ok(0)
 }
 
 /// What a stopped command says of what it has made.
 const KEPT: &str = "the parts that are whole are kept";
 
-fn show(args: &ScoreArgs, about: &About, columns: &[Column], findings: &[Finding]) -> Result<()> {
+fn show(args: &ScoreArgs, about: &About, columns: &[Column], both: &Compared) -> Result<()> {
     if args.json {
-        json_lines(about, columns, findings)?;
+        json_lines(about, columns, both)?;
     } else {
         print(about, columns)?;
     }

@@ -1,10 +1,10 @@
 //! Scores as people and programs read them: a table on stdout, one JSON object a line, rows appended to a CSV file.
 
 use crate::cli::screen::terminal::{number, out, say, table, thousands};
-use crate::data::survey::Finding;
 use crate::experiment::scoring::metric::Metric;
 use crate::experiment::scoring::rules::Preprocessing;
 use crate::stages::score::measured::{Measured, Number};
+use crate::stages::score::sides::Compared;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value, json};
 use std::fs::OpenOptions;
@@ -155,15 +155,19 @@ fn object(about: &About, column: &Column, measured: &Measured) -> Map<String, Va
     object
 }
 
-/// A line a score, then a line a finding.
-pub fn json_lines(about: &About, columns: &[Column], findings: &[Finding]) -> Result<()> {
+/// A line a score, then a line a finding, then a line of what was left out, where something was.
+pub fn json_lines(about: &About, columns: &[Column], both: &Compared) -> Result<()> {
     for column in columns {
         for measured in &column.measured {
             out(&Value::Object(object(about, column, measured)).to_string())?;
         }
     }
-    for finding in findings {
+    for finding in &both.findings {
         out(&json!({ "finding": finding }).to_string())?;
+    }
+    let left_out = &both.left_out;
+    if !(left_out.samples.is_empty() && left_out.reference.is_empty()) {
+        out(&json!({ "left_out": left_out }).to_string())?;
     }
     Ok(())
 }
@@ -216,7 +220,7 @@ pub fn append_csv(path: &Path, about: &About, columns: &[Column]) -> Result<()> 
 fn quoted(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
-        Value::String(text) if text.contains([',', '"', '\n']) => {
+        Value::String(text) if text.contains([',', '"', '\n', '\r']) => {
             format!("\"{}\"", text.replace('"', "\"\""))
         }
         Value::String(text) => text.clone(),
