@@ -3,6 +3,8 @@
 pub use crate::data::container::archive::Unreadable;
 use crate::data::container::open::Container;
 use crate::data::labels::balance::{Balance, Spread};
+use crate::data::labels::dataset_json;
+use crate::data::left_out::LeftOut;
 use crate::data::resize::crop::Crop;
 use crate::io::image::file::Rgb8;
 use anyhow::{Context, Result, ensure};
@@ -26,9 +28,10 @@ struct Part {
 
 impl Gallery {
     /// Opens folders (with all below them, sorted by path), tar and zip archives, npz batches (`arr_0`) and npy stacks,
-    /// one after the other. Files whose first bytes begin no picture are an error that names them (`Unreadable` has all);
-    /// what has no picture's ending is passed over. pytorch-fid and torch-fidelity by default look into a folder but not
-    /// below it, and no evaluator reads GIFs: here both are counted, so that no image is left out unsaid.
+    /// one after the other. Pictures are told by their first bytes. Files that begin none and have a picture's ending are
+    /// an error that names them (`Unreadable` has all); whatever else is no image of the set is left out, and
+    /// [`left_out`](Gallery::left_out) says so. pytorch-fid and torch-fidelity by default look into a folder but not below
+    /// it, and no evaluator reads GIFs: here both count, so that no image is left out unsaid.
     pub fn open<S: AsRef<str>>(specs: &[S]) -> Result<Gallery> {
         ensure!(
             !specs.is_empty(),
@@ -68,6 +71,15 @@ impl Gallery {
             len: self.len.min(count),
             ..self
         }
+    }
+
+    /// What lies in the collections beside these images, by reason; names as [`name`](Gallery::name) gives them.
+    pub fn left_out(&self) -> LeftOut {
+        let mut all = LeftOut::default();
+        for part in &self.parts {
+            all.extend(&part.spec, &part.container.left_out());
+        }
+        all
     }
 
     /// Images; at least one.
@@ -130,6 +142,29 @@ impl Gallery {
             }
         }
         balance.spread()
+    }
+
+    /// The label of each image where every collection gives them: `arr_1` of arrays, `dataset.json` of archives and folders.
+    ///
+    /// # Errors
+    /// A `dataset.json` that cannot be read.
+    pub fn given_labels(&self) -> Result<Option<Vec<u32>>> {
+        let mut all = Vec::new();
+        for part in &self.parts {
+            let labels = match &part.container {
+                Container::Batch(batch) => (0..batch.len()).map(|i| batch.label(i)).collect(),
+                Container::Archive(archive) => match archive.labels()? {
+                    Some(json) => dataset_json::read(&json, &archive.paths)?.and_then(|l| l.labels),
+                    None => None,
+                },
+            };
+            match labels {
+                Some(labels) => all.extend::<Vec<u32>>(labels),
+                None => return Ok(None),
+            }
+        }
+        all.truncate(self.len);
+        Ok(Some(all))
     }
 
     fn place(&self, i: usize) -> Result<(&Part, usize)> {

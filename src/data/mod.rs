@@ -3,6 +3,7 @@
 pub mod container;
 pub mod gallery;
 pub mod labels;
+pub mod left_out;
 pub mod loader;
 pub mod resize;
 pub mod shapes;

@@ -1,7 +1,9 @@
 //! One face for every kind of training and reference data: the shapes world, folders, tar, zip, npz and npy of pictures.
 
+use crate::data::container::archive::Archive;
 use crate::data::container::open::Container;
-use crate::data::labels::classes;
+use crate::data::labels::{classes, dataset_json};
+use crate::data::left_out::LeftOut;
 pub use crate::data::resize::crop::Augment;
 use crate::data::resize::crop::{self, Choices};
 use crate::data::shapes::{CLASSES, Scene, Stream};
@@ -21,6 +23,9 @@ pub struct Example {
     pub label: Option<u32>,
 }
 
+/// Class names, and labels by the index of pictures.
+type Classes = (Vec<String>, Option<Vec<u32>>);
+
 enum Kind {
     Shapes(Stream),
     /// Labels of the files by folder; a batch knows its own.
@@ -33,6 +38,8 @@ pub struct Source {
     side: usize,
     classes: Vec<String>,
     spec: String,
+    /// What is odd about its labels.
+    remarks: Vec<String>,
 }
 
 impl Source {
@@ -56,8 +63,11 @@ impl Source {
             (1..=SIDE_LIMIT).contains(&side),
             "resolution = {side} is outside 1..={SIDE_LIMIT}"
         );
-        let (kind, classes) = match spec {
-            "shapes" => (Kind::Shapes(stream), CLASSES.map(String::from).to_vec()),
+        let (kind, classes, remarks) = match spec {
+            "shapes" => {
+                let classes = CLASSES.map(String::from).to_vec();
+                (Kind::Shapes(stream), classes, Vec::new())
+            }
             path => open(Path::new(path)).with_context(|| format!("reading {path}"))?,
         };
         Ok(Source {
@@ -65,7 +75,26 @@ impl Source {
             side,
             classes,
             spec: spec.to_string(),
+            remarks,
         })
+    }
+
+    /// What files hold beside the images that are read; nothing for the shapes world.
+    pub fn left_out(&self) -> LeftOut {
+        let mut all = LeftOut::default();
+        if let Kind::Files(files, _) = &self.kind {
+            all.extend(self.spec.trim_end_matches('/'), &files.left_out());
+        }
+        all
+    }
+
+    /// What whoever uses the data should hear of it: what was left out, and what is odd about its labels.
+    pub fn remarks(&self) -> Vec<String> {
+        let left_out = self.left_out().told(&self.spec).into_iter();
+        let labels = self.remarks.iter();
+        left_out
+            .chain(labels.map(|remark| format!("{}: {remark}", self.spec)))
+            .collect()
     }
 
     /// Pictures; none where there is no end to them.
@@ -133,12 +162,29 @@ fn render(scene: &Scene, side: usize, augment: Augment) -> Vec<u8> {
     pixels
 }
 
-/// Opens a folder or an archive by what it holds, and names its classes.
-fn open(path: &Path) -> Result<(Kind, Vec<String>)> {
+/// Opens a folder or an archive by what it holds, names its classes, and says what is odd about these.
+fn open(path: &Path) -> Result<(Kind, Vec<String>, Vec<String>)> {
     let files = Container::open(path)?;
-    let (classes, labels) = match &files {
-        Container::Archive(archive) => classes::of_paths(&archive.paths),
-        Container::Batch(_) => (Vec::new(), None),
+    let ((classes, labels), remarks) = match &files {
+        Container::Archive(archive) => labelled(archive)?,
+        Container::Batch(_) => ((Vec::new(), None), Vec::new()),
     };
-    Ok((Kind::Files(files, labels), classes))
+    Ok((Kind::Files(files, labels), classes, remarks))
+}
+
+/// Class names, the label of every picture, and what is odd about them: out of `dataset.json` where there is one, else out
+/// of the names of folders and files.
+fn labelled(archive: &Archive) -> Result<(Classes, Vec<String>)> {
+    let mut remarks = Vec::new();
+    if let Some(json) = archive.labels()? {
+        if let Some(found) = dataset_json::read(&json, &archive.paths)? {
+            let names = classes::numbered(found.labels.as_deref().unwrap_or_default());
+            return Ok(((names, found.labels), found.remarks));
+        }
+        remarks.push(
+            "`dataset.json` has no `labels`: classes are read from the names of folders and files"
+                .to_string(),
+        );
+    }
+    Ok((classes::of_paths(&archive.paths), remarks))
 }

@@ -171,16 +171,16 @@ impl Scheduler<'_> {
             (self.tell)(Event::Started { item, device });
             let started = Instant::now();
             let tell = |news: News| {
-                (self.tell)(match news {
+                (self.tell)(match &news {
                     News::Progress(progress) => Event::Progress {
                         item,
                         device,
-                        progress,
+                        progress: progress.clone(),
                     },
                     News::Waiting(for_what) => Event::Waiting {
                         item,
                         device,
-                        for_what: &for_what,
+                        for_what,
                     },
                 })
             };

@@ -99,6 +99,11 @@ impl Feed {
         })
     }
 
+    /// What whoever trains on the data should hear of it.
+    pub fn remarks(&self) -> Vec<String> {
+        self.sources[0].remarks()
+    }
+
     pub fn classes(&self) -> Vec<String> {
         self.sources[0].classes().to_vec()
     }

@@ -2,7 +2,11 @@
 
 use crate::data::container::archive::{Archive, is_picture};
 use crate::data::container::batch::Batch;
+use crate::data::container::in_tar::is_tar;
+use crate::data::left_out::LeftOut;
 use crate::io::image::file::Rgb8;
+use crate::io::image::kind::{read_kind, unread_kind};
+use crate::io::numpy::npz::Npz;
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -25,19 +29,16 @@ impl Container {
             .context("`shapes`, a folder, a tar, a zip, an npz or an npy is needed")?;
         let mut head = Vec::new();
         (&file).take(512).read_to_end(&mut head)?;
-        if head.starts_with(b"PK\x03\x04") {
+        if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
             return zip(path);
         }
         if head.starts_with(b"\x93NUMPY") {
             return Ok(Container::Batch(Box::new(Batch::npy(path)?)));
         }
-        if head.starts_with(b"\x1f\x8b") {
-            bail!("it is gzipped, which cannot be read at random\nhint: unpack it with `gunzip`");
-        }
-        if head.len() > 262 && &head[257..262] == b"ustar" {
+        if is_tar(&head) {
             return Ok(Container::Archive(Archive::tar(path, File::open(path)?)?));
         }
-        bail!("it is no data that is read: a folder, a tar, a zip, an npz or an npy of pictures is")
+        bail!(refusal(&head))
     }
 
     /// Pictures; at least one.
@@ -45,6 +46,14 @@ impl Container {
         match self {
             Container::Archive(archive) => archive.paths.len(),
             Container::Batch(batch) => batch.len(),
+        }
+    }
+
+    /// What else it holds; an array holds nothing else.
+    pub fn left_out(&self) -> LeftOut {
+        match self {
+            Container::Archive(archive) => archive.left_out.clone(),
+            Container::Batch(_) => LeftOut::default(),
         }
     }
 
@@ -72,6 +81,54 @@ impl Container {
             Container::Batch(_) => format!("{path}[{i}]"),
         }
     }
+}
+
+/// How packed files begin, what they are, and what unpacks them.
+const PACKED: [(&[u8], &str, &str); 6] = [
+    (
+        b"\x1f\x8b",
+        "gzipped, which cannot be read at random",
+        "unpack it with `gunzip`",
+    ),
+    (
+        b"BZh",
+        "packed by bzip2, which cannot be read at random",
+        "unpack it with `bunzip2`",
+    ),
+    (
+        b"\xfd7zXZ\0",
+        "packed by xz, which cannot be read at random",
+        "unpack it with `unxz`",
+    ),
+    (
+        b"\x28\xb5\x2f\xfd",
+        "packed by zstd, which cannot be read at random",
+        "unpack it with `unzstd`",
+    ),
+    (
+        b"7z\xbc\xaf\x27\x1c",
+        "a 7z archive, which is not read",
+        "unpack it with `7z x` and name the folder",
+    ),
+    (
+        b"Rar!\x1a\x07",
+        "a RAR archive, which is not read",
+        "unpack it with `unrar x` and name the folder",
+    ),
+];
+
+/// What a file that begins so is, since it is no data.
+fn refusal(head: &[u8]) -> String {
+    if let Some((_, what, cure)) = PACKED.iter().find(|(magic, ..)| head.starts_with(magic)) {
+        return format!("it is {what}\nhint: {cure}");
+    }
+    if let Some(kind) = read_kind(head).or_else(|| unread_kind(head)) {
+        return format!(
+            "it is one picture ({kind}), and a set of them is needed\nhint: name the folder that it lies in"
+        );
+    }
+    "it is no data that is read: a folder, a tar, a zip, an npz or an npy of pictures is"
+        .to_string()
 }
 
 /// A zip is an npz when it holds npy arrays and no pictures.

@@ -69,6 +69,12 @@ pub fn of_paths(paths: &[String]) -> (Vec<String>, Option<Vec<u32>>) {
     (names.iter().map(|n| n.to_string()).collect(), Some(labels))
 }
 
+/// The names of classes that are numbers: these, up to the largest label.
+pub(crate) fn numbered(labels: &[u32]) -> Vec<String> {
+    let count = labels.iter().max().map_or(0, |&most| most as usize + 1);
+    (0..count).map(|number| number.to_string()).collect()
+}
+
 /// What a net of `wanted` classes, `known` by name or not at all, calls each of the `data`'s. Classes that are numbers
 /// already, as a batch's labels are, are these numbers. Others are found by name where the net knows names: a set that
 /// lacks some classes, or numbers them otherwise, keeps its meaning. Where it knows none, the data must have as many, in

@@ -2,5 +2,6 @@
 
 pub mod balance;
 pub mod classes;
+pub(crate) mod dataset_json;
 pub mod imagenet;
 pub(crate) mod names;

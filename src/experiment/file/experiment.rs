@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use crate::experiment::file::external::{
-    Adopted, CommandSample, CommandTrain, Evaluation, Program, Sampling, Training,
+    Adopted, AskedImages, CommandSample, CommandTrain, Evaluation, Program, Sampling, Training,
 };
 pub use crate::experiment::file::sampling::{
     Class, ClassRule, Classes, Precision, Sample, Sampler, Steps, Upsample, VarianceRule,
@@ -72,6 +72,7 @@ impl<S, T, E> Default for Experiment<S, T, E> {
             sample: None,
             upsample: None,
             eval: None,
+            defaults: None,
             grid: toml::Table::new(),
             zip: Vec::new(),
             chart: Vec::new(),

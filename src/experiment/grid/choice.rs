@@ -37,7 +37,7 @@ pub fn override_value(table: &mut toml::Table, text: &str) -> Result<()> {
         }
     }
     assign(table, key, new)?;
-    match Experiment::deserialize(table.clone()) {
+    match <Experiment>::deserialize(table.clone()) {
         Err(error) if !may_be_supplied(error.message()) => {
             bail!("{}", told(&error))
         }

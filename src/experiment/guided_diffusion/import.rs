@@ -2,6 +2,7 @@
 
 use crate::experiment::catalogue;
 use crate::experiment::file::experiment::{
+    Sampling,
     ArchChanges, Experiment, Guidance, Model, Precision, ProcessChanges,
 };
 use crate::experiment::guided_diffusion::flags::Flags;

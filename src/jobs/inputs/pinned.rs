@@ -1,5 +1,7 @@
 //! Files that jobs read, by what is in them: their sha256 reaches the key, their paths do not.
 
+use crate::data::container::archive::LABELS;
+use crate::data::container::in_folder::passed_over;
 use crate::experiment::catalogue::{self, SCHEME};
 use crate::experiment::file::experiment::Eval;
 use crate::experiment::key::{digest_file, hex};
@@ -77,18 +79,33 @@ pub fn digest_path(path: &Path) -> Result<String> {
     }
     let mut files = Vec::new();
     for entry in walkdir::WalkDir::new(path).follow_links(true) {
-        let entry = entry.with_context(|| format!("reading {}", path.display()))?;
+        let entry = match entry {
+            Ok(entry) => entry,
+            // No image is read there either, which is told when the images are.
+            Err(error) if passed_over(&error).is_some() => continue,
+            Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
+        };
         if entry.file_type().is_file() {
             files.push(entry.into_path());
         }
     }
     files.sort();
-    let digests = files.par_iter().map(|file| digest_file(file));
-    let digests: Vec<String> = digests.collect::<Result<_>>()?;
+    let digests = files.par_iter().map(|file| match digest_file(file) {
+        Err(error) if forbidden(&error) => Ok(None),
+        digest => digest.map(Some),
+    });
+    let digests: Vec<Option<String>> = digests.collect::<Result<_>>()?;
+    let digests: Vec<String> = digests.into_iter().flatten().collect();
     Ok(hex(&Sha256::digest(digests.concat())))
 }
 
-/// `train.data`: a file by its bytes; a folder by the names and sizes in it; `shapes`, made by rule, by its name alone.
+/// Whether a file could not be opened because the permission is missing.
+fn forbidden(error: &anyhow::Error) -> bool {
+    let system = error.downcast_ref::<std::io::Error>();
+    system.is_some_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
+}
+
+/// `train.data`: a file by its bytes; a folder by the names and sizes in it, and by its labels; `shapes`, made by rule, by its name alone.
 /// What is not there can still be planned, under a key that it will not have.
 pub fn digest_data(data: &str) -> Result<Option<String>> {
     if data == "shapes" {
@@ -103,11 +120,20 @@ pub fn digest_data(data: &str) -> Result<Option<String>> {
     }
     let mut hash = Sha256::new();
     for entry in walkdir::WalkDir::new(path).sort_by_file_name() {
-        let entry = entry.with_context(|| format!("reading {data}"))?;
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) if passed_over(&error).is_some() => continue,
+            Err(error) => return Err(error).with_context(|| format!("reading {data}")),
+        };
         if entry.file_type().is_file() {
             let name = entry.path().strip_prefix(path).unwrap_or(entry.path());
             hash.update(format!("{}\n{}\n", name.display(), entry.metadata()?.len()));
         }
+    }
+    // Other labels of the same length are another data set.
+    let labels = path.join(LABELS);
+    if labels.is_file() {
+        hash.update(digest_file(&labels)?);
     }
     Ok(Some(hex(&hash.finalize())))
 }

@@ -123,6 +123,11 @@ impl<'a> DenoiserOnImages<'a> {
         })
     }
 
+    /// What whoever asks should hear of the images.
+    pub fn remarks(&self) -> Vec<String> {
+        self.source.remarks()
+    }
+
     /// T, the steps that the net was trained on.
     pub fn timesteps(&self) -> usize {
         self.process.timesteps

@@ -41,6 +41,15 @@ pub struct Order<'a> {
     pub shard: (usize, usize),
 }
 
+/// Opens a set of images, called `of` where `watch` is told what was left out of it.
+pub fn open<S: AsRef<str>>(specs: &[S], of: &str, watch: &Watch) -> Result<Gallery> {
+    let gallery = Gallery::open(specs)?;
+    if let Some(line) = gallery.left_out().told(of) {
+        (watch.warn)(&line);
+    }
+    Ok(gallery)
+}
+
 /// Describes what is missing. For every preprocessing the whole set; None where a shard leaves parts to others.
 ///
 /// # Errors

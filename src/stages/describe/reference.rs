@@ -39,6 +39,9 @@ pub struct Order<'a> {
 /// Describes the images and writes moments, the first features, and the moments of the pixel-Gaussian baseline.
 pub fn run(order: &Order, device: &Device, watch: Watch) -> Result<()> {
     let source = Source::pictures(order.data, Stream::Reference, order.resolution)?;
+    for remark in source.remarks() {
+        (watch.warn)(&remark);
+    }
     if let Some(len) = source.len() {
         ensure!(
             len >= order.count as u64,

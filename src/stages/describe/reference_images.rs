@@ -1,6 +1,5 @@
 //! Image files to `reference_stats/NAME.npz` by Inception: what the published evaluators read, and what else ours needs.
 
-use crate::data::gallery::Gallery;
 use crate::data::resize::crop::Crop;
 use crate::experiment::scoring::rules::Preprocessing;
 use crate::io::numpy::npz::{self, Array};
@@ -36,7 +35,7 @@ pub struct ImagesOrder<'a> {
 /// Describes what is missing and writes `mu`, `sigma`, `mu_s`, `sigma_s` (as the ADM evaluator, pytorch-fid and clean-fid
 /// read them), `count`, the first features and `meta`.
 pub fn run(order: &ImagesOrder, watch: Watch) -> Result<()> {
-    let mut gallery = Gallery::open(&[order.data])?;
+    let mut gallery = images::open(&[order.data], order.data, &watch)?;
     if let Some(count) = order.count {
         ensure!(
             count <= gallery.len(),

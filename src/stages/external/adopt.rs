@@ -5,7 +5,7 @@ use crate::jobs::context::JobContext;
 use crate::jobs::external::adopted::AdoptedJob;
 use crate::jobs::files::parts;
 use crate::stages::external::labels::labels;
-use crate::stages::external::take::{Asked, take};
+use crate::stages::external::take::{Asked, Found, take};
 use anyhow::{Context, Result};
 
 /// Takes what is missing of the first `count` images; nothing is run.
@@ -24,9 +24,12 @@ pub fn run(job: &AdoptedJob, context: &JobContext) -> Result<()> {
         total: count,
     };
     for range in parts::missing(&parts::present(&context.out, "images")?, count, count) {
-        let gallery = gallery.from(range.start as usize);
-        let labels = labels.as_ref().map(|all| &all[range.start as usize..]);
-        take(&gallery, labels, range, &asked, context).with_context(named)?;
+        let found = Found {
+            gallery: &gallery,
+            labels: labels.as_deref(),
+            from: range.start as usize,
+        };
+        take(&found, range, &asked, context).with_context(named)?;
     }
     Ok(())
 }

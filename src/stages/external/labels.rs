@@ -36,10 +36,8 @@ pub fn labels(out: &Path, gallery: &Gallery) -> Result<Option<Vec<i64>>> {
             return of_images(written, gallery).with_context(|| file.to_string()).map(Some);
         }
     }
-    let all: Option<Vec<i64>> = (0..gallery.len())
-        .map(|i| gallery.label(i).map(i64::from))
-        .collect();
-    Ok(all)
+    let given = gallery.given_labels()?;
+    Ok(given.map(|labels| labels.into_iter().map(i64::from).collect()))
 }
 
 fn json(text: &str) -> Result<Written> {

@@ -46,7 +46,7 @@ pub fn run(job: &CommandMetricsJob, context: &JobContext) -> Result<()> {
         }
         if call.uses("npz") {
             let path = context.out.join(BATCH);
-            crate::jobs::files::export::export(&samples, job.count as u64, &path)?;
+            export(&samples, job.count as u64, &path)?;
             call.set("npz", absolute(&path)?);
         }
         let finished = call.run(&mut || {})?;

@@ -8,7 +8,7 @@ use crate::stages::external::call::{Call, absolute, fresh, tried};
 use crate::stages::external::collect::{Collected, collect, seen};
 use crate::stages::external::labels::labels;
 use crate::stages::external::record::Record;
-use crate::stages::external::take::{Asked, take};
+use crate::stages::external::take::{Asked, Found, take};
 use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::ops::Range;
@@ -123,7 +123,12 @@ impl<'a> Sampling<'a> {
             total: images.count as u64,
         };
         let labels = labels(folder, &gallery)?;
-        take(&gallery, labels.as_deref(), range.clone(), &asked, self.context)
+        let found = Found {
+            gallery: &gallery,
+            labels: labels.as_deref(),
+            from: 0,
+        };
+        take(&found, range.clone(), &asked, self.context)
     }
 
     /// The images in `folder`; what is to be said of them is said.

@@ -23,31 +23,38 @@ pub struct Asked {
     pub total: u64,
 }
 
-/// Writes the first images of `gallery` as `range` of the batch in the job's folder, all or none of them.
+/// Images that are there.
+pub struct Found<'a> {
+    pub gallery: &'a Gallery,
+    /// One an image, where there are some.
+    pub labels: Option<&'a [i64]>,
+    /// The first that is taken.
+    pub from: usize,
+}
+
+/// Writes images of `found` as `range` of the batch in the job's folder, all or none of them.
 ///
 /// # Errors
 /// Fewer images than the range has, images of several sizes or of another size than is asked for, and labels that are
 /// asked for and not there.
 pub fn take(
-    gallery: &Gallery,
-    labels: Option<&[i64]>,
+    found: &Found,
     range: Range<u64>,
     asked: &Asked,
     context: &JobContext,
 ) -> Result<()> {
     let wanted = (range.end - range.start) as usize;
+    let there = found.gallery.len().saturating_sub(found.from);
     ensure!(
-        gallery.len() >= wanted,
-        "{} images were asked for, and {} are there",
-        wanted,
-        gallery.len()
+        there >= wanted,
+        "{wanted} images were asked for, and {there} are there"
     );
     ensure!(
-        labels.is_some() || !asked.labels,
+        found.labels.is_some() || !asked.labels,
         "eval.metrics compares images with their labels, and they have none\nhint: write them as `arr_1` of an npz file, as labels.csv (name,label) or labels.json beside the images, or take `agreement` out"
     );
     let mut written: Vec<PathBuf> = Vec::new();
-    let taken = parts_of(gallery, labels, range, asked, context, &mut written);
+    let taken = parts_of(found, range, asked, context, &mut written);
     if taken.is_err() {
         for path in written {
             // The error that ended it is told; what is left is set right by the next try.
@@ -58,19 +65,24 @@ pub fn take(
 }
 
 fn parts_of(
-    gallery: &Gallery,
-    labels: Option<&[i64]>,
+    found: &Found,
     range: Range<u64>,
     asked: &Asked,
     context: &JobContext,
     written: &mut Vec<PathBuf>,
 ) -> Result<()> {
+    let Found {
+        gallery,
+        labels,
+        from,
+    } = *found;
     let mut size = stored_size(context)?.or(asked.size.map(|side| (side, side)));
     let mut at = range.start;
     while at < range.end {
         context.go_on()?;
         let end = ((at / PART + 1) * PART).min(range.end);
-        let here = (at - range.start) as usize..(end - range.start) as usize;
+        let place = |image: u64| from + (image - range.start) as usize;
+        let here = place(at)..place(end);
         let images: Vec<_> = here
             .clone()
             .into_par_iter()

@@ -2,7 +2,6 @@
 //! preset, for a net trained here those of its own rules. What each image adds to a number goes to `influences.npz`, for
 //! differences between cells.
 
-use crate::data::gallery::Gallery;
 use crate::experiment::scoring::metric::Metric;
 use crate::experiment::scoring::rules::Rules;
 use crate::io::disk::write_json;
@@ -85,16 +84,6 @@ fn reference(job: &MetricsJob, rules: &Rules, context: &JobContext) -> Result<Re
             job.weights.path.display(),
             space.net
         );
-        let order = Order {
-            gallery: Arc::new(Gallery::open(&[path.display().to_string()])?),
-            extractor: &extractor,
-            weights,
-            preprocessings: &[how],
-            mixed_sizes: rules.mixed_sizes,
-            store: &context.store,
-            part: PART,
-            shard: (0, 1),
-        };
         let tell = |progress: Progress| {
             context.tell(Progress {
                 note: "reference".to_string(),
@@ -105,6 +94,20 @@ fn reference(job: &MetricsJob, rules: &Rules, context: &JobContext) -> Result<Re
             tell: &tell,
             warn: &|line| context.warn(line),
             stop: context.stop(),
+        };
+        let order = Order {
+            gallery: Arc::new(images::open(
+                &[path.display().to_string()],
+                "reference",
+                &watch,
+            )?),
+            extractor: &extractor,
+            weights,
+            preprocessings: &[how],
+            mixed_sizes: rules.mixed_sizes,
+            store: &context.store,
+            part: PART,
+            shard: (0, 1),
         };
         images = images::run(&order, watch)?;
     }

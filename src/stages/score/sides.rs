@@ -2,6 +2,7 @@
 
 use crate::data::gallery::Gallery;
 use crate::data::labels::balance::Spread;
+use crate::data::left_out::LeftOut;
 use crate::data::survey::{Finding, Survey, stored_statistics};
 use crate::experiment::scoring::feature_space::Input;
 use crate::experiment::scoring::rules::{FEWEST, Preprocessing, Rules};
@@ -12,6 +13,7 @@ use crate::stages::describe::extract::Extractor;
 use crate::stages::describe::images::{self, Order};
 use crate::stages::score::reference::{Opened, Real};
 use anyhow::{Result, ensure};
+use serde::Serialize;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -43,6 +45,17 @@ pub struct Compared {
     pub findings: Vec<Finding>,
     /// How the samples' labels are spread over classes, where they have some.
     pub labels: Option<Spread>,
+    pub left_out: BothLeftOut,
+}
+
+/// What lay beside the images of both sides; an object in JSON.
+#[derive(Serialize)]
+pub struct BothLeftOut {
+    #[serde(skip_serializing_if = "LeftOut::is_empty")]
+    pub samples: LeftOut,
+    /// Empty where no image of the reference was asked for.
+    #[serde(skip_serializing_if = "LeftOut::is_empty")]
+    pub reference: LeftOut,
 }
 
 /// Describes what is missing of both sides; None where a shard left parts to others. What is told has the side as its note.
@@ -72,12 +85,18 @@ pub fn run(comparison: &Comparison, watch: Watch) -> Result<Option<Compared>> {
         let note = side.to_string();
         watch.tell(Progress { note, ..progress });
     };
-    let images = Arc::new(Gallery::open(comparison.samples)?);
+    let images = Arc::new(images::open(comparison.samples, "samples", &watch)?);
     let tell = &|progress| of("samples", progress);
     let samples = images::run(&order(&images), Watch { tell, ..watch })?;
+    let mut left_out = BothLeftOut {
+        samples: images.left_out(),
+        reference: LeftOut::default(),
+    };
     let mut real = None;
     if opened.needs_images(comparison.rules) {
-        let images = Arc::new(Gallery::open(&[comparison.reference])?);
+        let images = images::open(&[comparison.reference], "reference", &watch)?;
+        let images = Arc::new(images);
+        left_out.reference = images.left_out();
         let tell = &|progress| of("reference", progress);
         real = images::run(&order(&images), Watch { tell, ..watch })?;
         if real.is_none() {
@@ -106,6 +125,7 @@ pub fn run(comparison: &Comparison, watch: Watch) -> Result<Option<Compared>> {
         sides,
         findings,
         labels,
+        left_out,
     }))
 }
 

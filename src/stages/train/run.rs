@@ -54,6 +54,9 @@ pub fn run(job: &TrainJob, context: &JobContext) -> Result<()> {
     if matches!(&arch, Arch::Features(a) if a.attributes > 0) {
         feed = feed.with_attributes()?;
     }
+    for remark in feed.remarks() {
+        context.warn(&remark);
+    }
     let classes = feed.classes();
     check_classes(&arch, &classes)?;
     let validation = match train.data.as_str() {

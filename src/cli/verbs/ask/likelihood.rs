@@ -48,6 +48,7 @@ pub fn run(args: &LikelihoodArgs, store: &Path) -> Result<u8> {
     let device = devices(asked.device.as_deref())?.swap_remove(0);
     let question = asked.question(&checkpoint, store);
     let subject = DenoiserOnImages::open(&question, &device.device)?;
+    subject.remarks().iter().for_each(|remark| warning(remark));
     let all = subject.timesteps();
     let steps = args.steps.clone().unwrap_or(all.to_string());
     if let Some(path) = &args.out {

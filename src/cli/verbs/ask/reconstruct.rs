@@ -49,6 +49,7 @@ pub fn run(args: &ReconstructArgs, store: &Path) -> Result<u8> {
     let device = devices(asked.device.as_deref())?.swap_remove(0);
     let question = asked.question(&checkpoint, store);
     let subject = DenoiserOnImages::open(&question, &device.device)?;
+    subject.remarks().iter().for_each(|remark| warning(remark));
     for steps in &args.steps {
         subject.schedule(steps)?;
     }

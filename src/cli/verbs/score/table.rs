@@ -189,7 +189,7 @@ fn object(about: &About, column: &Column, measured: &Measured) -> Map<String, Va
     object
 }
 
-/// A line a score, then a line a finding, then one of the labels where there are some.
+/// A line a score, then a line a finding, then one of the labels and one of what was left out, where there are some.
 pub fn json_lines(about: &About, columns: &[Column], both: &Compared) -> Result<()> {
     for column in columns {
         for measured in &column.measured {
@@ -201,6 +201,10 @@ pub fn json_lines(about: &About, columns: &[Column], both: &Compared) -> Result<
     }
     if let Some(labels) = &both.labels {
         out(&json!({ "labels": labels }).to_string())?;
+    }
+    let left_out = &both.left_out;
+    if !(left_out.samples.is_empty() && left_out.reference.is_empty()) {
+        out(&json!({ "left_out": left_out }).to_string())?;
     }
     Ok(())
 }
@@ -253,7 +257,7 @@ pub fn append_csv(path: &Path, about: &About, columns: &[Column]) -> Result<()> 
 fn quoted(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
-        Value::String(text) if text.contains([',', '"', '\n']) => {
+        Value::String(text) if text.contains([',', '"', '\n', '\r']) => {
             format!("\"{}\"", text.replace('"', "\"\""))
         }
         Value::String(text) => text.clone(),
