@@ -19,7 +19,10 @@ impl Granted {
 
     /// The cards, as `CUDA_VISIBLE_DEVICES` wants them.
     pub fn cards(&self) -> Vec<String> {
-        self.devices.iter().filter_map(|(_, card)| card.clone()).collect()
+        self.devices
+            .iter()
+            .filter_map(|(_, card)| card.clone())
+            .collect()
     }
 
     /// The locks' descriptors, for processes to inherit.

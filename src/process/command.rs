@@ -88,7 +88,13 @@ pub fn run(
     let record = match record.transpose() {
         Ok(record) => record,
         Err(error) => {
-            group::end(&Member { leader, mark: &mark }, command.grace);
+            group::end(
+                &Member {
+                    leader,
+                    mark: &mark,
+                },
+                command.grace,
+            );
             let _ = child.wait();
             return Err(error);
         }
@@ -118,7 +124,11 @@ pub fn run(
         let late = command.timeout.is_some_and(|t| started.elapsed() >= t);
         match asked {
             None if stop.load(Ordering::Relaxed) || late => {
-                let why = if late { Ended::TimedOut } else { Ended::Stopped };
+                let why = if late {
+                    Ended::TimedOut
+                } else {
+                    Ended::Stopped
+                };
                 group::signal(&member, libc::SIGTERM);
                 asked = Some((why, Instant::now()));
             }

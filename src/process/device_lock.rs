@@ -76,7 +76,13 @@ pub fn holder(name: &str) -> Option<Holder> {
 }
 
 fn file(name: &str) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
+    let plain = |c: char| {
+        if c.is_ascii_alphanumeric() || c == '-' {
+            c
+        } else {
+            '_'
+        }
+    };
     name.chars().map(plain).collect::<String>() + ".lock"
 }
 

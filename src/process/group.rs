@@ -61,7 +61,11 @@ fn living(member: &Member) -> Vec<i32> {
     let mark = format!("{}={}", crate::process::command::MARK, member.mark);
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+        let Some(pid) = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok())
+        else {
             continue;
         };
         // `pid (name) state parent group ...`; a name may hold anything, parentheses too.
@@ -80,7 +84,9 @@ fn living(member: &Member) -> Vec<i32> {
         }
         let marked = || {
             let environment = fs::read(entry.path().join("environ")).unwrap_or_default();
-            environment.split(|b| *b == 0).any(|one| one == mark.as_bytes())
+            environment
+                .split(|b| *b == 0)
+                .any(|one| one == mark.as_bytes())
         };
         let grouped = member.leader > 1 && group.parse() == Ok(member.leader);
         if grouped || marked() {
@@ -95,5 +101,9 @@ fn living(member: &Member) -> Vec<i32> {
 fn living(member: &Member) -> Vec<i32> {
     // SAFETY: signal 0 only asks whether the group is there.
     let there = member.leader > 1 && unsafe { libc::kill(-member.leader, 0) } == 0;
-    if there { vec![member.leader] } else { Vec::new() }
+    if there {
+        vec![member.leader]
+    } else {
+        Vec::new()
+    }
 }

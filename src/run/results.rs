@@ -99,8 +99,7 @@ fn row(plan: &Plan, store: &Store, n: usize) -> Row {
         let folder = store.folder(stage, &item.key);
         row.provenance.extend(commanded(stage, &folder));
         for (mut name, text) in provenance(manifest) {
-            if matches!(&item.job, Job::Train(job) if name == stage.name() && is_guide(cell, job))
-            {
+            if matches!(&item.job, Job::Train(job) if name == stage.name() && is_guide(cell, job)) {
                 name = "train (classifier)".to_string();
             }
             if !row.provenance.iter().any(|(known, _)| *known == name) {

@@ -3,12 +3,12 @@
 use crate::jobs::context::{JobContext, Progress, Stopped};
 use crate::jobs::files::damage::{self, set_aside};
 use crate::jobs::files::parts;
-use crate::jobs::inputs::pinned::digest_path;
 use crate::jobs::granted::Granted;
+use crate::jobs::inputs::pinned::digest_path;
 use crate::jobs::job::Job;
+use crate::run::device::granting::devices_for;
 use crate::run::device::named::Named;
 use crate::run::device::slots::Slot;
-use crate::run::device::granting::devices_for;
 use crate::run::fault::message;
 use crate::run::lease::{Holder, host};
 use crate::run::manifest::{Input, Manifest, files, git};
@@ -57,12 +57,7 @@ pub enum News {
 
 impl Worker<'_> {
     /// Tries item `n` in `slot`. Err means that the store itself cannot be written.
-    pub fn work(
-        &self,
-        n: usize,
-        slot: &Slot,
-        tell: &(dyn Fn(News) + Sync),
-    ) -> Result<Outcome> {
+    pub fn work(&self, n: usize, slot: &Slot, tell: &(dyn Fn(News) + Sync)) -> Result<Outcome> {
         let (item, device) = (&self.plan.items[n], &slot.device);
         let waiting = |what| tell(News::Waiting(what));
         let Some(granted) = devices_for(&item.job, slot, self.slots, self.stop, &waiting)? else {

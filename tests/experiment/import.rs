@@ -102,7 +102,7 @@ fn every_sampling_line_of_the_readme_is_its_preset() {
             .as_ref()
             .map(|g| (g.preset.as_deref().unwrap(), g.scale));
         assert_eq!(found, guide);
-        let sample = spec.sample.unwrap();
+        let sample = spec.net_sample().unwrap().clone();
         assert_eq!((sample.batch, sample.count), (4, 100));
         assert_eq!(
             (sample.sampler, sample.steps),
@@ -125,7 +125,7 @@ fn the_readmes_example_in_25_steps_has_every_classifier_flag() {
         spec.model.checkpoint.unwrap().to_str(),
         Some("/path/to/model.pt")
     );
-    let sample = spec.sample.unwrap();
+    let sample = spec.net_sample().unwrap().clone();
     assert_eq!(sample.sampler, Sampler::Ddim);
     assert_eq!(sample.steps, Steps::Sections("ddim25".into()));
 }
@@ -149,7 +149,7 @@ fn flags_that_no_release_has_are_changes_to_the_nearest_preset() {
     let process = process.unwrap();
     assert_eq!(process.schedule, NoiseSchedule::Linear);
     assert!(process.rescale_timesteps && process.timesteps == 1000);
-    let sample = spec.sample.unwrap();
+    let sample = spec.net_sample().unwrap().clone();
     assert_eq!(sample.steps, Steps::Count(1000));
     assert_eq!((sample.count, sample.batch), (10_000, 16));
     let spec = read("--model_path x.pt --num_heads 2 --num_heads_upsample 8 --class_cond 1");

@@ -20,7 +20,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("nets", &["experiment", "kernels", "random"]),
     ("diffusion", &["experiment", "random"]),
     // data: the names of ImageNet's classes; diffusion: which steps a schedule keeps
-    ("jobs", &["experiment", "io", "process", "data", "diffusion"]),
+    (
+        "jobs",
+        &["experiment", "io", "process", "data", "diffusion"],
+    ),
     (
         "stages",
         // kernels: the optimizer's update, and which nets may round to TF32

@@ -116,9 +116,7 @@ impl<'a> SweepProgress<'a> {
                     self.say(&self.line(&word, item, line));
                 }
             }
-            Event::Waiting {
-                item, for_what, ..
-            } => {
+            Event::Waiting { item, for_what, .. } => {
                 let text = format!("for {for_what}, which is in use");
                 self.say(&self.line("waiting", item, &text));
             }

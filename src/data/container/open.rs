@@ -6,7 +6,6 @@ use crate::data::container::in_tar::is_tar;
 use crate::data::left_out::LeftOut;
 use crate::io::image::file::Rgb8;
 use crate::io::image::kind::{read_kind, unread_kind};
-use crate::io::numpy::npz::Npz;
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 use std::fs::File;

@@ -65,7 +65,10 @@ fn check_program(table: &str, program: &Program, allowed: &[&str]) -> Result<()>
         first.is_some_and(|program| !program.is_empty()),
         "{table}.command names no program\nhint: write the program and its arguments as a list, such as [\"python\", \"sample.py\", \"--out\", \"{{out}}\"]"
     );
-    for name in program.names().with_context(|| format!("{table}.command"))? {
+    for name in program
+        .names()
+        .with_context(|| format!("{table}.command"))?
+    {
         ensure!(
             allowed.contains(&name.as_str()),
             "{table}.command uses {{{name}}}, which is neither a key of the file nor one of {}",
@@ -88,12 +91,11 @@ fn check_program(table: &str, program: &Program, allowed: &[&str]) -> Result<()>
             "{table}: `{name}` is in env and in pass\nhint: what decides the outcome belongs to env alone"
         );
     }
-    for name in ["CUDA_VISIBLE_DEVICES"] {
-        ensure!(
-            !program.env.contains_key(name) && !program.pass.iter().any(|p| p == name),
-            "{table}: {name} is set to the devices that the command is given\nhint: ask for them with `devices = N`"
-        );
-    }
+    let cards = "CUDA_VISIBLE_DEVICES";
+    ensure!(
+        !program.env.contains_key(cards) && !program.pass.iter().any(|p| p == cards),
+        "{table}: {cards} is set to the devices that the command is given\nhint: ask for them with `devices = N`"
+    );
     Ok(())
 }
 
@@ -114,9 +116,13 @@ pub(crate) fn check_command_sample(spec: &Experiment, sample: &CommandSample) ->
     at_least("sample.part", images.part, 1)?;
     at_least("sample.size", images.size.unwrap_or(1), 1)?;
     if let Some(pattern) = &images.collect {
-        let literal = fill(pattern, &mut |name| bail!("{{{name}}} is known only when the command runs"));
+        let literal = fill(pattern, &mut |name| {
+            bail!("{{{name}}} is known only when the command runs")
+        });
         let glob = literal.and_then(|text| Ok(globset::Glob::new(&text)?));
-        glob.with_context(|| format!("sample.collect = \"{pattern}\" is no pattern of file names"))?;
+        glob.with_context(|| {
+            format!("sample.collect = \"{pattern}\" is no pattern of file names")
+        })?;
     }
     if !program.is_elastic() {
         for name in ["last", "shard", "shards"] {

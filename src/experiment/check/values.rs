@@ -284,10 +284,10 @@ fn check_eval(eval: &Eval, count: Option<usize>) -> Result<()> {
 /// What is asked must be what the preset's tool prints.
 fn check_preset(eval: &Eval, count: Option<usize>) -> Result<()> {
     if let Some(count) = count {
-    ensure!(
-        count >= FEWEST,
-        "sample.count = {count} is below {FEWEST}, which scores need"
-    );
+        ensure!(
+            count >= FEWEST,
+            "sample.count = {count} is below {FEWEST}, which scores need"
+        );
     }
     let space = FeatureSpace::named(&eval.features);
     let has = |preset: Preset, metric: Metric| preset.rules().published(metric).is_some();

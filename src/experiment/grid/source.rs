@@ -93,7 +93,9 @@ fn mistake(text: &str) -> Option<toml::de::Error> {
         let inner = table.get(name).and_then(toml::Value::as_table);
         inner.is_some_and(|inner| inner.contains_key(key))
     };
-    let programs = ["sample", "train", "eval"].iter().any(|name| has(name, "command"));
+    let programs = ["sample", "train", "eval"]
+        .iter()
+        .any(|name| has(name, "command"));
     if programs {
         toml::from_str::<Experiment>(text).err()
     } else if has("sample", "from") {

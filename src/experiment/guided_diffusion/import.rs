@@ -2,8 +2,7 @@
 
 use crate::experiment::catalogue;
 use crate::experiment::file::experiment::{
-    Sampling,
-    ArchChanges, Experiment, Guidance, Model, Precision, ProcessChanges,
+    ArchChanges, Experiment, Guidance, Model, Precision, ProcessChanges, Sampling,
 };
 use crate::experiment::guided_diffusion::flags::Flags;
 use crate::experiment::guided_diffusion::import_flags::{

@@ -46,7 +46,9 @@ pub(crate) fn adopted(cell: &Cell, files: &Adopted) -> Result<AdoptedJob> {
         "sample.from = \"{text}\": nothing is there{}",
         looked_in(&cell.folders).map_or_else(String::new, |places| format!("\nhint: {places}"))
     );
-    let there = Gallery::open(&[path.to_string_lossy()]).with_context(named)?.len();
+    let there = Gallery::open(&[path.to_string_lossy()])
+        .with_context(named)?
+        .len();
     let count = files.count.unwrap_or(there);
     ensure!(
         count <= there,

@@ -1,9 +1,9 @@
 //! The files that a command names as its `inputs`: each with its contents, under the name that the experiment gives it.
 
 use crate::experiment::grid::paths::{found, looked_in};
-use crate::jobs::inputs::pinned::Pinned;
-use crate::experiment::key::digest_file;
 use crate::experiment::grid::template::fill;
+use crate::experiment::key::digest_file;
+use crate::jobs::inputs::pinned::Pinned;
 use anyhow::{Context, Result, bail, ensure};
 use globset::GlobBuilder;
 use rayon::prelude::*;
@@ -51,7 +51,8 @@ pub fn inputs(key: &str, asked: &[String], folders: &[PathBuf]) -> Result<Vec<In
 /// # Errors
 /// Such a name.
 pub fn plain(key: &str, text: &str) -> Result<String> {
-    let unknown = |name: &str| bail!("{key} = \"{text}\": {{{name}}} is known only when the command runs");
+    let unknown =
+        |name: &str| bail!("{key} = \"{text}\": {{{name}}} is known only when the command runs");
     fill(text, &mut { unknown })
 }
 
@@ -83,20 +84,25 @@ fn matching(one: &str, folders: &[PathBuf]) -> Result<Vec<(String, PathBuf)>> {
 }
 
 fn is_pattern(part: Component) -> bool {
-    part.as_os_str().to_string_lossy().contains(['*', '?', '[', '{'])
+    part.as_os_str()
+        .to_string_lossy()
+        .contains(['*', '?', '[', '{'])
 }
 
 /// The files below `root` whose names, `start` and the way from there, are wanted.
-fn below(root: &Path, start: &str, wanted: impl Fn(&str) -> bool) -> Result<Vec<(String, PathBuf)>> {
+fn below(
+    root: &Path,
+    start: &str,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<Vec<(String, PathBuf)>> {
     let mut files = Vec::new();
     if !root.is_dir() {
         return Ok(files);
     }
     let idle = |name: &str| name.starts_with('.') || name == "__pycache__";
     let walk = WalkDir::new(root).follow_links(true).into_iter();
-    let walk = walk.filter_entry(|entry| {
-        entry.depth() == 0 || !idle(&entry.file_name().to_string_lossy())
-    });
+    let walk = walk
+        .filter_entry(|entry| entry.depth() == 0 || !idle(&entry.file_name().to_string_lossy()));
     for entry in walk {
         let entry = entry.with_context(|| format!("reading {}", root.display()))?;
         let way = entry.path().strip_prefix(root).unwrap_or(entry.path());

@@ -56,9 +56,10 @@ impl PlannedProgram {
             devices: program.devices,
             timeout: time.transpose()?,
             retries: program.retries,
-            config: match program.uses("config") {
-                true => Some(values(cell)?),
-                false => None,
+            config: if program.uses("config") {
+                Some(values(cell)?)
+            } else {
+                None
             },
             cell: cell.index,
         })
@@ -82,8 +83,8 @@ impl PlannedProgram {
 
 /// Keys of `[sample]` and `[train]` that say how a program is run, not what it makes.
 const RUNNING: [&str; 11] = [
-    "command", "inputs", "env", "pass", "devices", "timeout", "retries", "collect", "count", "part",
-    "batch",
+    "command", "inputs", "env", "pass", "devices", "timeout", "retries", "collect", "count",
+    "part", "batch",
 ];
 
 /// The values of a cell that a program may want, as a JSON object by table.

@@ -71,9 +71,16 @@ fn drawn(report: &Report) -> String {
         Some(seed) if fixed("sample.seed") => format!(" from seed {seed}"),
         _ => String::new(),
     };
-    let sources = report.sweep.cells.iter().filter_map(|c| c.spec.sample.as_ref());
+    let sources = report
+        .sweep
+        .cells
+        .iter()
+        .filter_map(|c| c.spec.sample.as_ref());
     let kind = std::mem::discriminant(sample);
-    if !sources.map(std::mem::discriminant).all(|other| other == kind) {
+    if !sources
+        .map(std::mem::discriminant)
+        .all(|other| other == kind)
+    {
         return format!("{asked}{seed}, of different makers. ");
     }
     let sample = match sample {

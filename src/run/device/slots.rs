@@ -76,7 +76,11 @@ pub fn slots<'a>(list: Option<&str>, jobs: impl Iterator<Item = &'a Job>) -> Res
     ensure!(
         most <= there.len(),
         "a command asks for {most} devices, and there {}: {}\nhint: lower `devices`, or give it more with --device",
-        if there.len() == 1 { "is 1" } else { "are fewer" },
+        if there.len() == 1 {
+            "is 1"
+        } else {
+            "are fewer"
+        },
         there.join(", ")
     );
     Ok(slots)

@@ -44,7 +44,11 @@ impl<'a> Call<'a> {
             values: BTreeMap::new(),
         };
         let cards = context.granted.cards().join(",");
-        let devices = if cards.is_empty() { "cpu".to_string() } else { cards };
+        let devices = if cards.is_empty() {
+            "cpu".to_string()
+        } else {
+            cards
+        };
         call.set("devices", devices);
         call.set("cell", program.cell.to_string());
         if call.uses("port") {
@@ -190,7 +194,10 @@ pub fn tried<T>(
     for n in 1..tries {
         match attempt() {
             Err(error) if !error.is::<Stopped>() && !is_full(&error) => {
-                context.warn(&format!("try {n} of {tries} failed: {}", first_line(&error)));
+                context.warn(&format!(
+                    "try {n} of {tries} failed: {}",
+                    first_line(&error)
+                ));
                 context.log(&format!("try {n} of {tries}: {error:#}"));
             }
             ended => return ended,
@@ -206,7 +213,9 @@ pub fn tried<T>(
 
 fn is_full(error: &Error) -> bool {
     use std::io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
-    let kinds = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    let kinds = error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>());
     let mut kinds = kinds.map(std::io::Error::kind);
     kinds.any(|kind| matches!(kind, StorageFull | ReadOnlyFilesystem | QuotaExceeded))
 }
@@ -237,7 +246,10 @@ pub fn absolute(path: &Path) -> Result<String> {
     let path = std::path::absolute(path)?;
     match path.to_str() {
         Some(text) => Ok(text.to_string()),
-        None => bail!("{} is not UTF-8, so no command can be given it", path.display()),
+        None => bail!(
+            "{} is not UTF-8, so no command can be given it",
+            path.display()
+        ),
     }
 }
 

@@ -57,7 +57,9 @@ pub fn collect(out: &Path, pattern: Option<&str>) -> Result<Collected> {
             }
         }
     };
-    let lossy = pictures.iter().filter(|p| ends_with(p, &["jpg", "jpeg", "jfif", "jpe"]));
+    let lossy = pictures
+        .iter()
+        .filter(|p| ends_with(p, &["jpg", "jpeg", "jfif", "jpe"]));
     let lossy = lossy.count();
     if lossy > 0 {
         remarks.push(format!(
@@ -76,7 +78,10 @@ pub fn seen(out: &Path, pattern: Option<&str>) -> usize {
         None => files(out),
     };
     let files = files.unwrap_or_default();
-    files.iter().filter(|path| ends_with(path, &PICTURES)).count()
+    files
+        .iter()
+        .filter(|path| ends_with(path, &PICTURES))
+        .count()
 }
 
 fn ends_with(path: &Path, endings: &[&str]) -> bool {
@@ -85,7 +90,12 @@ fn ends_with(path: &Path, endings: &[&str]) -> bool {
 }
 
 fn named(files: &[PathBuf]) -> String {
-    let name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = |path: &PathBuf| {
+        path.file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned()
+    };
     let mut names: Vec<String> = files.iter().take(3).map(name).collect();
     if files.len() > 3 {
         names.push(format!("and {} more", files.len() - 3));

@@ -12,7 +12,10 @@ const LIMIT: u64 = 256 << 20;
 
 /// What `labels.json` may hold.
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "expected a list of labels, an object of name and label, or EDM's {\"labels\": [[name, label], ...]}")]
+#[serde(
+    untagged,
+    expecting = "expected a list of labels, an object of name and label, or EDM's {\"labels\": [[name, label], ...]}"
+)]
 enum Written {
     List(Vec<i64>),
     Pairs { labels: Vec<(String, i64)> },
@@ -33,7 +36,9 @@ pub fn labels(out: &Path, gallery: &Gallery) -> Result<Option<Vec<i64>>> {
             let bytes = read_bounded(&path, LIMIT)?;
             let text = String::from_utf8(bytes).with_context(|| format!("{file} is not UTF-8"))?;
             let written = read(&text).with_context(|| file.to_string())?;
-            return of_images(written, gallery).with_context(|| file.to_string()).map(Some);
+            return of_images(written, gallery)
+                .with_context(|| file.to_string())
+                .map(Some);
         }
     }
     let given = gallery.given_labels()?;
@@ -47,16 +52,24 @@ fn json(text: &str) -> Result<Written> {
 /// Lines `name,label`, the first of which may be their heading.
 fn csv(text: &str) -> Result<Written> {
     let mut names = HashMap::new();
-    for (n, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let (name, label) = line.rsplit_once(',').with_context(|| {
-            format!("line {}: `{line}` is not `name,label`", n + 1)
-        })?;
+    for (n, line) in text
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| !line.trim().is_empty())
+    {
+        let (name, label) = line
+            .rsplit_once(',')
+            .with_context(|| format!("line {}: `{line}` is not `name,label`", n + 1))?;
         match label.trim().parse() {
             Ok(label) => {
                 names.insert(name.trim().trim_matches('"').to_string(), label);
             }
             Err(_) if n == 0 => {}
-            Err(_) => anyhow::bail!("line {}: `{}` is not a label, a whole number", n + 1, label.trim()),
+            Err(_) => anyhow::bail!(
+                "line {}: `{}` is not a label, a whole number",
+                n + 1,
+                label.trim()
+            ),
         }
     }
     Ok(Written::Names(names))
@@ -83,7 +96,9 @@ fn of_images(written: Written, gallery: &Gallery) -> Result<Vec<i64>> {
             rest.split_once('/').map(|(_, rest)| rest)
         });
         let found = tails.find_map(|tail| names.get(tail));
-        found.copied().with_context(|| format!("it has no label for {name}"))
+        found
+            .copied()
+            .with_context(|| format!("it has no label for {name}"))
     };
     (0..gallery.len()).map(label).collect()
 }

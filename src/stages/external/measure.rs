@@ -90,7 +90,10 @@ fn numbers(out: &Path, last_line: Option<&str>, count: usize) -> Result<Vec<Scor
         let text = fs::read_to_string(&path).with_context(|| format!("reading {NUMBERS}"))?;
         (NUMBERS, text)
     } else {
-        ("the last line of its output", last_line.unwrap_or_default().to_string())
+        (
+            "the last line of its output",
+            last_line.unwrap_or_default().to_string(),
+        )
     };
     let object: Map<String, Value> = serde_json::from_str(&text).with_context(|| {
         format!(
@@ -100,7 +103,11 @@ fn numbers(out: &Path, last_line: Option<&str>, count: usize) -> Result<Vec<Scor
     })?;
     let number = |name: &str| {
         let value = object.get(name)?;
-        Some(value.as_f64().with_context(|| format!("{KEY}: `{name}` is {value}, not a number")))
+        Some(
+            value
+                .as_f64()
+                .with_context(|| format!("{KEY}: `{name}` is {value}, not a number")),
+        )
     };
     let mut scores = Vec::new();
     for name in object.keys() {

@@ -77,7 +77,11 @@ fn python(program: &str) -> Option<Python> {
         print(sys.version.split()[0] + ' ' + ';'.join(names))";
     let name = Path::new(program).file_name()?.to_str()?;
     // Launchers such as torchrun stand beside the Python that they start.
-    let interpreter = if name.starts_with("python") { program } else { "python3" };
+    let interpreter = if name.starts_with("python") {
+        program
+    } else {
+        "python3"
+    };
     let mut seen = SEEN.get_or_init(Mutex::default).lock().ok()?;
     let found = seen.entry(interpreter.to_string()).or_insert_with(|| {
         let line = answer(&[interpreter, "-c", ASK])?;
@@ -97,9 +101,15 @@ fn repository() -> (Option<String>, Option<String>) {
         let Some(commit) = answer(&["git", "rev-parse", "HEAD"]) else {
             return (None, None);
         };
-        let diff = std::process::Command::new("git").args(["diff", "HEAD"]).output().ok();
+        let diff = std::process::Command::new("git")
+            .args(["diff", "HEAD"])
+            .output()
+            .ok();
         let diff = diff.filter(|out| out.status.success() && !out.stdout.is_empty());
-        (Some(commit), diff.map(|out| hex(&Sha256::digest(&out.stdout))))
+        (
+            Some(commit),
+            diff.map(|out| hex(&Sha256::digest(&out.stdout))),
+        )
     };
     FOUND.get_or_init(ask).clone()
 }

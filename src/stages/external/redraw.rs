@@ -3,8 +3,8 @@
 
 use crate::data::gallery::Gallery;
 use crate::io::disk::{read_json, write_json};
-use crate::jobs::files::parts;
 use crate::io::image::file::Rgb8;
+use crate::jobs::files::parts;
 use crate::stages::external::call::{Call, fresh, remove, tried};
 use crate::stages::external::sampling::Sampling;
 use anyhow::{Context, Result, ensure};
@@ -42,7 +42,11 @@ pub fn check(sampling: &mut Sampling, range: &Range<u64>) -> Result<()> {
     }
     let first = range.start + (range.end - range.start) / 2;
     // A batch of one is drawn with the next, so that its batch is another.
-    let again = first..if range.end - range.start == 1 { first + 2 } else { (first + 2).min(range.end) };
+    let again = first..if range.end - range.start == 1 {
+        first + 2
+    } else {
+        (first + 2).min(range.end)
+    };
     let stored = again.start..again.end.min(range.end);
     let images = tried(&sampling.job.program, context, &mut || {
         let folder = fresh(context, REDRAWN)?;
@@ -57,7 +61,9 @@ pub fn check(sampling: &mut Sampling, range: &Range<u64>) -> Result<()> {
             again.end,
             gallery.len()
         );
-        (0..count).map(|i| gallery.read(i)).collect::<Result<Vec<Rgb8>>>()
+        (0..count)
+            .map(|i| gallery.read(i))
+            .collect::<Result<Vec<Rgb8>>>()
     })?;
     let found = compared(sampling, &stored, &images)?;
     remove(&context.out.join(REDRAWN))?;

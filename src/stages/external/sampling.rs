@@ -49,7 +49,9 @@ impl<'a> Sampling<'a> {
         if is_whole(&folder, range) {
             match self.take(&folder, range) {
                 Err(error) if !error.is::<Stopped>() => {
-                    self.context.log(&format!("what an earlier run made is made again: {error:#}"));
+                    self.context.log(&format!(
+                        "what an earlier run made is made again: {error:#}"
+                    ));
                 }
                 taken => return taken,
             }

@@ -37,12 +37,7 @@ pub struct Found<'a> {
 /// # Errors
 /// Fewer images than the range has, images of several sizes or of another size than is asked for, and labels that are
 /// asked for and not there.
-pub fn take(
-    found: &Found,
-    range: Range<u64>,
-    asked: &Asked,
-    context: &JobContext,
-) -> Result<()> {
+pub fn take(found: &Found, range: Range<u64>, asked: &Asked, context: &JobContext) -> Result<()> {
     let wanted = (range.end - range.start) as usize;
     let there = found.gallery.len().saturating_sub(found.from);
     ensure!(
@@ -107,7 +102,10 @@ fn parts_of(
         let (w, h) = size.context("a part holds an image")?;
         let n = images.len();
         let asked_for = match labels {
-            Some(labels) => labels.get(here).context("there are fewer labels than images")?.to_vec(),
+            Some(labels) => labels
+                .get(here)
+                .context("there are fewer labels than images")?
+                .to_vec(),
             None => vec![0; n],
         };
         let path = parts::path(&context.out, "images", &(at..end));

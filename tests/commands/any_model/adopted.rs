@@ -10,7 +10,12 @@ fn images(study: &Study, folder: &str, count: usize, spread: f64) {
     let status = Command::new("python3")
         .arg(shipped("examples/any_model/sample.py"))
         .args(["--out", study.path(folder).to_str().unwrap()])
-        .args(["--count", &count.to_string(), "--spread", &spread.to_string()])
+        .args([
+            "--count",
+            &count.to_string(),
+            "--spread",
+            &spread.to_string(),
+        ])
         .stdout(std::process::Stdio::null())
         .status();
     assert!(status.unwrap().success());

@@ -62,7 +62,10 @@ fn images_that_depend_on_their_batch_are_refused() {
         .says("its images depend on more than their index and the seed: images 6..8")
         .says("hint: draw the noise of image i from (seed, i)");
     let stored = study.stored("sample");
-    assert!(!stored.iter().any(|name| name.starts_with("images-")), "{stored:?}");
+    assert!(
+        !stored.iter().any(|name| name.starts_with("images-")),
+        "{stored:?}"
+    );
 }
 
 #[test]

@@ -9,7 +9,11 @@ fn fails(command: &str, more: &str, parts: &[&str]) -> Study {
     let study = Study::of(&sampled(command, more));
     let answer = study.sweep(&[]).ends_with(1);
     for part in parts {
-        assert!(answer.stderr.contains(part), "{part}\nis not in\n{}", answer.stderr);
+        assert!(
+            answer.stderr.contains(part),
+            "{part}\nis not in\n{}",
+            answer.stderr
+        );
     }
     let stored = study.stored("sample");
     assert!(!stored.contains(&"manifest.json".to_string()), "{stored:?}");
@@ -22,7 +26,10 @@ fn too_few_images_are_told_with_both_numbers() {
     fails(
         command,
         "count = 5",
-        &["sample.command ended well and made 3 images, 5 were asked for", "hint: "],
+        &[
+            "sample.command ended well and made 3 images, 5 were asked for",
+            "hint: ",
+        ],
     );
 }
 
@@ -41,7 +48,13 @@ fn an_exit_code_is_told_with_the_end_of_the_output() {
     let study = fails(
         program,
         "count = 5\nretries = 1",
-        &["try 2 of 2", "ended with exit code 1", "| step 49", "| no such checkpoint", "log.txt has the whole output"],
+        &[
+            "try 2 of 2",
+            "ended with exit code 1",
+            "| step 49",
+            "| no such checkpoint",
+            "log.txt has the whole output",
+        ],
     );
     let log = study.log("sample");
     assert_eq!(log.matches("! no such checkpoint").count(), 2, "{log}");
@@ -74,12 +87,16 @@ fn a_program_that_hangs_is_ended_with_all_its_processes() {
 
 #[test]
 fn processes_that_are_left_behind_are_ended_and_counted() {
-    let command = r#"["sh", "-c", "sleep 4872 & exec python3 sample.py --out {out} --count {count}"]"#;
+    let command =
+        r#"["sh", "-c", "sleep 4872 & exec python3 sample.py --out {out} --count {count}"]"#;
     let study = Study::of(&sampled(command, "count = 5"));
     study.sweep(&[]).succeeds();
     assert_eq!(running("sleep 4872"), 0);
     let log = study.log("sample");
-    assert!(log.contains("left 1 of its processes running when it ended"), "{log}");
+    assert!(
+        log.contains("left 1 of its processes running when it ended"),
+        "{log}"
+    );
 }
 
 #[test]
@@ -92,7 +109,10 @@ fn a_full_disk_under_the_program_fails_its_cell_alone() {
     let answer = study.sweep(&[]).ends_with(1);
     answer.says("No space left on device").says("1 job failed");
     let whole = study.stored("sample");
-    assert_eq!(whole.iter().filter(|name| *name == "manifest.json").count(), 1);
+    assert_eq!(
+        whole.iter().filter(|name| *name == "manifest.json").count(),
+        1
+    );
     assert!(!whole.contains(&"made".to_string()), "{whole:?}");
 }
 
@@ -112,7 +132,10 @@ fn what_cannot_be_meant_is_refused_before_anything_runs() {
     let seedless = r#"["python3", "sample.py", "--out", "{out}", "--count", "{count}"]"#;
     refuses(&sampled(seedless, seeds), &["sample.seed", "{seed}"]);
     refuses(
-        &sampled(r#"["python3", "sample.py", "--out", "{outt}"]"#, "count = 5"),
+        &sampled(
+            r#"["python3", "sample.py", "--out", "{outt}"]"#,
+            "count = 5",
+        ),
         &["{outt}", "did you mean `{out}`"],
     );
     refuses(
@@ -123,10 +146,7 @@ fn what_cannot_be_meant_is_refused_before_anything_runs() {
         &sampled(WHOLE, "count = 5\ninputs = [\"models/**/*.py\"]"),
         &["\"models/**/*.py\" names no file"],
     );
-    refuses(
-        &sampled(WHOLE, "count = 5\nstpes = 20"),
-        &["stpes"],
-    );
+    refuses(&sampled(WHOLE, "count = 5\nstpes = 20"), &["stpes"]);
     refuses(
         &sampled(WHOLE, "count = 5\ntimeout = \"soon\""),
         &["sample.timeout = \"soon\" is no length of time", "hint: "],
@@ -135,8 +155,5 @@ fn what_cannot_be_meant_is_refused_before_anything_runs() {
         &sampled(WHOLE, "count = 5\ndevices = 2"),
         &["asks for 2 devices", "cpu"],
     );
-    refuses(
-        &sampled(ELASTIC, "count = 5\nsteps = 20"),
-        &["steps"],
-    );
+    refuses(&sampled(ELASTIC, "count = 5\nsteps = 20"), &["steps"]);
 }

@@ -52,8 +52,10 @@ count = 6
 fn a_measuring_command_adds_columns() {
     let command = r#"["python3", "sample.py", "--out", "{out}", "--count", "{count}", "--spread", "{vars.spread}"]"#;
     let measure = "import sys, os, json\nn = len(os.listdir(sys.argv[1]))\nprint('looking')\nprint(json.dumps({'pictures': n, 'mine': 0.5, 'mine_low': 0.25, 'mine_high': 1}))\n";
-    let text = sampled(command, "count = 6\n[vars]\nspread = 3\n[grid]\nvars.spread = [2, 3]")
-        + &eval("[\"fd\"]")
+    let text = sampled(
+        command,
+        "count = 6\n[vars]\nspread = 3\n[grid]\nvars.spread = [2, 3]",
+    ) + &eval("[\"fd\"]")
         + "command = [\"python3\", \"measure.py\", \"{images}\"]\ninputs = [\"measure.py\"]\n[[chart]]\nx = \"vars.spread\"\ny = [\"fd\", \"mine\"]\n";
     let study = Study::of(&text);
     study.write("measure.py", measure);
@@ -66,15 +68,24 @@ fn a_measuring_command_adds_columns() {
     let row = table.lines().nth(1).unwrap();
     assert!(row.contains("0.25") && row.contains(",6"), "{row}");
     let left = study.stored("metrics");
-    assert!(!left.iter().any(|name| name == "pictures" || name == "made"), "{left:?}");
+    assert!(
+        !left.iter().any(|name| name == "pictures" || name == "made"),
+        "{left:?}"
+    );
 }
 
 #[test]
 fn numbers_that_are_none_are_told() {
     for (printed, said) in [
-        ("print('done')", "is no JSON object of names and numbers: `done`"),
+        (
+            "print('done')",
+            "is no JSON object of names and numbers: `done`",
+        ),
         ("print('{\"a\": \"b\"}')", "`a` is \"b\", not a number"),
-        ("print('{\"a\": 1, \"a_low\": 0}')", "`a` has one end of an interval"),
+        (
+            "print('{\"a\": 1, \"a_low\": 0}')",
+            "`a` has one end of an interval",
+        ),
         ("print('{}')", "holds no number"),
     ] {
         let text = sampled(

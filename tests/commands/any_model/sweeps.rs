@@ -11,7 +11,10 @@ fn swept() -> String {
         ", \"--spread\", \"{vars.spread}\", \"--distance\", \"{vars.distance}\"]",
     );
     let inputs = "inputs = [\"sample.py\"]\nsize = 32\n";
-    sampled(&command, &format!("{inputs}{GRID}{}", eval("[\"fd\", \"precision\"]")))
+    sampled(
+        &command,
+        &format!("{inputs}{GRID}{}", eval("[\"fd\", \"precision\"]")),
+    )
 }
 
 #[test]
@@ -34,11 +37,17 @@ fn a_sweep_that_is_killed_goes_on_to_the_same_table() {
         }
         child.wait().unwrap();
     }
-    assert!(kills > 0, "no run was still at work when it was to be killed");
+    assert!(
+        kills > 0,
+        "no run was still at work when it was to be killed"
+    );
     cut.sweep(&[]).succeeds();
     assert_eq!(cut.table(), table);
     let left = cut.stored("sample");
-    assert!(!left.iter().any(|name| name == "made" || name == "redrawn"), "{left:?}");
+    assert!(
+        !left.iter().any(|name| name == "made" || name == "redrawn"),
+        "{left:?}"
+    );
 }
 
 #[test]
@@ -63,7 +72,10 @@ fn two_sweeps_share_one_device_one_command_at_a_time() {
     // Each call notes when it began and ended.
     let program = r#"["sh", "-c", "echo begin >> trace; sleep 0.3; python3 sample.py --out {out} --count {count} --seed {seed}; echo end >> trace"]"#;
     let text = |seeds: &str| {
-        sampled(program, &format!("count = 2\n[grid]\nsample.seed = {seeds}"))
+        sampled(
+            program,
+            &format!("count = 2\n[grid]\nsample.seed = {seeds}"),
+        )
     };
     let study = Study::of(&text("[0, 1, 2]"));
     study.write("other.toml", &text("[10, 11, 12]"));
@@ -82,13 +94,21 @@ fn ctrl_c_ends_the_program_and_the_same_command_goes_on() {
     let child = study.sweep(&[]).command().spawn().unwrap();
     let started = Instant::now();
     while crate::any_model::study::running("sleep 4873") == 0 {
-        assert!(started.elapsed() < Duration::from_secs(20), "it does not start");
+        assert!(
+            started.elapsed() < Duration::from_secs(20),
+            "it does not start"
+        );
         std::thread::sleep(Duration::from_millis(50));
     }
     // SAFETY: the process is a child of ours that has not been waited for.
     unsafe { libc::kill(child.id() as i32, libc::SIGINT) };
     let out = child.wait_with_output().unwrap();
-    assert_eq!(out.status.code(), Some(130), "{}", String::from_utf8_lossy(&out.stderr));
+    assert_eq!(
+        out.status.code(),
+        Some(130),
+        "{}",
+        String::from_utf8_lossy(&out.stderr)
+    );
     assert_eq!(crate::any_model::study::running("sleep 4873"), 0);
     study.write("study.toml", &sampled(WHOLE, "count = 2"));
     study.sweep(&[]).succeeds();
