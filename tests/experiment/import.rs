@@ -96,7 +96,10 @@ fn every_sampling_line_of_the_readme_is_its_preset() {
         let spec = read(&format!("{program} {COMMON} {SAMPLE} --{flags}"));
         assert_eq!(spec.model.preset.as_deref(), Some(preset), "{line}");
         assert!(spec.model.arch.is_empty() && spec.model.process.is_empty());
-        assert_eq!(spec.model.checkpoint.unwrap().to_str(), Some(weights));
+        assert_eq!(
+            spec.model.checkpoint.as_ref().unwrap().to_str(),
+            Some(weights)
+        );
         let found = spec
             .guidance
             .as_ref()
@@ -122,7 +125,7 @@ fn the_readmes_example_in_25_steps_has_every_classifier_flag() {
     assert_eq!(spec.name, "imagenet128-guided");
     // Nobody publishes a file of this name: the path stays, for the plan to miss it.
     assert_eq!(
-        spec.model.checkpoint.unwrap().to_str(),
+        spec.model.checkpoint.as_ref().unwrap().to_str(),
         Some("/path/to/model.pt")
     );
     let sample = spec.net_sample().unwrap().clone();

@@ -119,7 +119,7 @@ pub(crate) fn check_command_sample(spec: &Experiment, sample: &CommandSample) ->
         let literal = fill(pattern, &mut |name| {
             bail!("{{{name}}} is known only when the command runs")
         });
-        let glob = literal.and_then(|text| Ok(globset::Glob::new(&text)?));
+        let glob = literal.and_then(|text| Ok(glob::Pattern::new(&text)?));
         glob.with_context(|| {
             format!("sample.collect = \"{pattern}\" is no pattern of file names")
         })?;

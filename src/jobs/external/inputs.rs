@@ -5,11 +5,18 @@ use crate::experiment::grid::template::fill;
 use crate::experiment::key::digest_file;
 use crate::jobs::inputs::pinned::Pinned;
 use anyhow::{Context, Result, bail, ensure};
-use globset::GlobBuilder;
+use glob::{MatchOptions, Pattern};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 use walkdir::WalkDir;
+
+/// `*` stays within a folder, `**` does not.
+pub const WHOLE_NAMES: MatchOptions = MatchOptions {
+    case_sensitive: true,
+    require_literal_separator: true,
+    require_literal_leading_dot: false,
+};
 
 /// A file of the program.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,7 +27,7 @@ pub struct Input {
 }
 
 /// The files that `asked` names under `key` (`sample.inputs`), by name: a file as it is, a folder with all below it, a pattern
-/// (`*`, `**`, `?`, `[ab]`, `{a,b}`) with what fits. Paths are taken from the working folder and, where nothing is there, from
+/// (`*`, `**`, `?`, `[ab]`) with what fits. Paths are taken from the working folder and, where nothing is there, from
 /// `folders`, the experiment file's own first. Hidden files and `__pycache__` below folders do not count.
 ///
 /// # Errors
@@ -69,10 +76,9 @@ fn matching(one: &str, folders: &[PathBuf]) -> Result<Vec<(String, PathBuf)>> {
         .components()
         .take_while(|part| !is_pattern(*part))
         .collect();
-    let glob = GlobBuilder::new(one).literal_separator(true).build()?;
-    let glob = glob.compile_matcher();
+    let pattern = Pattern::new(one)?;
     let name = start.display().to_string();
-    let fits = |name: &str| glob.is_match(name);
+    let fits = |name: &str| pattern.matches_with(name, WHOLE_NAMES);
     let here = PathBuf::from(".");
     for folder in [&here].into_iter().chain(folders) {
         let there = below(&folder.join(&start), &name, fits)?;
@@ -84,9 +90,7 @@ fn matching(one: &str, folders: &[PathBuf]) -> Result<Vec<(String, PathBuf)>> {
 }
 
 fn is_pattern(part: Component) -> bool {
-    part.as_os_str()
-        .to_string_lossy()
-        .contains(['*', '?', '[', '{'])
+    part.as_os_str().to_string_lossy().contains(['*', '?', '['])
 }
 
 /// The files below `root` whose names, `start` and the way from there, are wanted.

@@ -1,9 +1,10 @@
 //! What a program wrote: which of its files are the images.
 
 use crate::data::gallery::Gallery;
+use crate::jobs::external::inputs::WHOLE_NAMES;
 use crate::stages::external::call::remove;
 use anyhow::{Context, Result, bail, ensure};
-use globset::GlobBuilder;
+use glob::Pattern;
 use std::fs;
 use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
@@ -116,10 +117,11 @@ fn files(out: &Path) -> Result<Vec<PathBuf>> {
 }
 
 fn fitting(out: &Path, pattern: &str) -> Result<Vec<PathBuf>> {
-    let glob = GlobBuilder::new(pattern).literal_separator(true).build()?;
-    let glob = glob.compile_matcher();
-    let way = |path: &PathBuf| path.strip_prefix(out).map(Path::to_path_buf);
-    let fits = |path: &PathBuf| way(path).is_ok_and(|way| glob.is_match(way));
+    let pattern = Pattern::new(pattern)?;
+    let fits = |path: &PathBuf| {
+        let way = path.strip_prefix(out);
+        way.is_ok_and(|way| pattern.matches_path_with(way, WHOLE_NAMES))
+    };
     Ok(files(out)?.into_iter().filter(fits).collect())
 }
 

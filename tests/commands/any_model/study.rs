@@ -42,7 +42,7 @@ impl Study {
         std::fs::create_dir_all(&locks).expect("a folder");
         Runner::new()
             .at(self.folder.path())
-            .env("XDG_RUNTIME_DIR", locks)
+            .env("RUNNER_LOCKS", locks)
             .env("CUDA_VISIBLE_DEVICES", "")
             .args(args)
     }
