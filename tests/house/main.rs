@@ -14,6 +14,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("random", &[]),
     ("metrics", &["random"]),
     ("io", &["machine"]),
+    ("process", &["io"]),
     ("kernels", &["machine"]),
     ("data", &["experiment", "io", "machine", "random"]),
     ("nets", &["experiment", "kernels", "random"]),
@@ -36,7 +37,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "jobs",
         ],
     ),
-    ("run", &["experiment", "metrics", "io", "jobs"]),
+    ("run", &["experiment", "metrics", "io", "process", "jobs"]),
     ("report", &["experiment", "io", "run"]),
     (
         "api",
@@ -89,7 +90,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("clap::", &["cli"]),
     ("println!", &["cli"]),
     ("process::exit", &["cli"]),
-    ("env::var", &["cli"]),
+    ("env::var", &["cli", "process"]),
     ("set_var", &["machine"]),
 ];
 
