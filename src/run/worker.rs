@@ -6,11 +6,12 @@ use crate::jobs::files::parts;
 use crate::jobs::granted::Granted;
 use crate::jobs::inputs::pinned::digest_path;
 use crate::jobs::job::Job;
+use crate::process::table;
 use crate::run::device::granting::devices_for;
 use crate::run::device::named::Named;
 use crate::run::device::slots::Slot;
 use crate::run::fault::message;
-use crate::run::lease::{Holder, host};
+use crate::run::lease::Holder;
 use crate::run::manifest::{Input, Manifest, files, git};
 use crate::run::plan::{Item, Plan};
 use crate::run::store::{Begun, Failure, OWN, Scratch, State, Store};
@@ -90,7 +91,7 @@ impl Worker<'_> {
                     runner: env!("CARGO_PKG_VERSION").to_string(),
                     git: git(),
                     device: device.name.clone(),
-                    host: host(),
+                    host: table::host(),
                     started: at.to_string(),
                     seconds,
                     inputs: inputs(item),
@@ -106,7 +107,7 @@ impl Worker<'_> {
                 let failure = Failure {
                     error: message(&error),
                     device: device.name.clone(),
-                    host: host(),
+                    host: table::host(),
                     at: jiff::Timestamp::now().to_string(),
                     seconds,
                 };

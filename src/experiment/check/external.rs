@@ -1,5 +1,6 @@
 //! The ranges of other people's programs and images: `command` in `[sample]`, `[train]` and `[eval]`, `from` in `[sample]`.
 
+use crate::experiment::check::duration::parse;
 use crate::experiment::check::nets::at_least;
 use crate::experiment::file::experiment::{Adopted, CommandSample, Experiment, Program, Training};
 use crate::experiment::grid::template::{fill, names};
@@ -19,20 +20,12 @@ pub const EVAL_NAMES: [&str; 9] = [
     "out", "count", "devices", "port", "cell", "cache", "config", "images", "npz",
 ];
 
-/// Seconds, minutes, hours and days of a `timeout`.
+/// `timeout` of `table`.
 ///
 /// # Errors
 /// Text that is no length of time above 0.
 pub fn timeout(table: &str, text: &str) -> Result<Duration> {
-    let told = || {
-        format!(
-            "{table}.timeout = \"{text}\" is no length of time\nhint: write it as \"90s\", \"45m\" or \"4h 30m\""
-        )
-    };
-    let span: jiff::SignedDuration = text.trim().parse().with_context(told)?;
-    let time = Duration::try_from(span).with_context(told)?;
-    ensure!(!time.is_zero(), told());
-    Ok(time)
+    parse(text).with_context(|| format!("{table}.timeout"))
 }
 
 impl Program {

@@ -1,12 +1,13 @@
 //! Which devices a job gets, and the wait for them where other processes use them.
 
-use crate::jobs::granted::Granted;
+use crate::jobs::granted::{Device, Granted};
 use crate::jobs::job::Job;
-use crate::process::device_lock::{holder, try_lock};
+use crate::process::device_lock::{folder, holder, try_lock};
 use crate::process::gpus;
 use crate::run::device::named::CPU;
 use crate::run::device::slots::Slot;
 use anyhow::Result;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -37,9 +38,10 @@ pub fn devices_for(
             (program.devices, own.into_iter().chain(others).collect())
         }
     };
+    let (folder, what) = (folder()?, format!("a {} job of a sweep", job.stage()));
     let mut told = false;
     loop {
-        if let Some(granted) = all_of(count, &among)? {
+        if let Some(granted) = all_of(count, &among, &folder, &what)? {
             return Ok(Some(granted));
         }
         if stop.load(Ordering::Relaxed) {
@@ -47,14 +49,14 @@ pub fn devices_for(
         }
         if !told {
             told = true;
-            waiting(in_use(&among));
+            waiting(in_use(&among, &folder));
         }
         std::thread::sleep(LOOK_AGAIN);
     }
 }
 
 /// `count` free devices of `among`, or none: two that each wait for the other's would wait for ever.
-fn all_of(count: usize, among: &[&str]) -> Result<Option<Granted>> {
+fn all_of(count: usize, among: &[&str], folder: &Path, what: &str) -> Result<Option<Granted>> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let mut granted = Granted::default();
@@ -62,8 +64,11 @@ fn all_of(count: usize, among: &[&str]) -> Result<Option<Granted>> {
         if granted.devices.len() == count {
             break;
         }
-        if let Some(lock) = try_lock(&[lock_name(name)])? {
-            granted.devices.push((name.to_string(), card(name)));
+        if let Some(lock) = try_lock(folder, &[lock_name(name)], what)? {
+            granted.devices.push(Device {
+                name: name.to_string(),
+                card: card(name),
+            });
             granted.locks.push(lock);
         }
     }
@@ -80,15 +85,15 @@ fn card(name: &str) -> Option<String> {
 /// One name a card, whatever a process calls it.
 fn lock_name(name: &str) -> String {
     match card(name) {
-        Some(card) => format!("cuda-{card}"),
+        Some(card) => gpus::lock_name(&card),
         None => name.to_string(),
     }
 }
 
-fn in_use(among: &[&str]) -> String {
-    let one = |name: &&str| match holder(&lock_name(name)) {
-        Some(holder) => format!("{name} (process {})", holder.pid),
-        None => name.to_string(),
+fn in_use(among: &[&str], folder: &Path) -> String {
+    let one = |name: &&str| match holder(folder, &lock_name(name)) {
+        Ok(Some(holder)) => format!("{name} ({holder})"),
+        Ok(None) | Err(_) => name.to_string(),
     };
     among.iter().map(one).collect::<Vec<_>>().join(", ")
 }

@@ -5,7 +5,8 @@ use crate::jobs::context::{JobContext, Stopped};
 use crate::jobs::external::program::PlannedProgram;
 use crate::process::command::{Command, Ended, Finished, GRACE, Stream, run};
 use crate::process::environment;
-use crate::process::orphan;
+use crate::process::gpus;
+use crate::process::orphan::{self, Former};
 use anyhow::{Context, Error, Result, anyhow, bail};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -106,8 +107,7 @@ impl<'a> Call<'a> {
         for (name, text) in &self.program.env {
             all.push((name.into(), self.filled(text)?.into()));
         }
-        let cards = self.context.granted.cards().join(",");
-        all.push(("CUDA_VISIBLE_DEVICES".into(), cards.into()));
+        all.extend(gpus::environment_of(&self.context.granted.cards()));
         Ok(all)
     }
 
@@ -118,22 +118,32 @@ impl<'a> Call<'a> {
     pub fn run(&self, tick: &mut dyn FnMut()) -> Result<Finished> {
         let (context, program) = (self.context, self.program);
         let note = context.out.join(RUNNING);
-        orphan::end_recorded(&note, GRACE)?;
+        match orphan::end_recorded(&note, GRACE)? {
+            Former::Nothing => {}
+            Former::Ended(n) => context.warn(&format!(
+                "{n} processes of an earlier, killed run of {} were still there; they were ended",
+                self.key
+            )),
+            Former::Elsewhere { host } => context.warn(&format!(
+                "an earlier run of {} on {host} may still be there: its processes cannot be seen from here",
+                self.key
+            )),
+        }
         let argv = self.arguments()?;
         context.log(&format!("runs {}", shown(&argv)));
         let command = Command {
             argv: &argv,
             folder: Path::new("."),
             environment: self.environment()?,
-            keep_open: context.granted.descriptors(),
+            keep_open: context.granted.files(),
             timeout: program.timeout,
             grace: GRACE,
             record: Some(&note),
         };
         let line = |stream: Stream, text: &str| {
             let mark = match stream {
-                Stream::Out => "|",
-                Stream::Err => "!",
+                Stream::Stdout => "|",
+                Stream::Stderr => "!",
             };
             context.log(&format!("{mark} {text}"));
         };

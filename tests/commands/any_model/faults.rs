@@ -149,7 +149,7 @@ fn what_cannot_be_meant_is_refused_before_anything_runs() {
     refuses(&sampled(WHOLE, "count = 5\nstpes = 20"), &["stpes"]);
     refuses(
         &sampled(WHOLE, "count = 5\ntimeout = \"soon\""),
-        &["sample.timeout = \"soon\" is no length of time", "hint: "],
+        &["sample.timeout", "\"soon\" is not a duration", "hint: "],
     );
     refuses(
         &sampled(WHOLE, "count = 5\ndevices = 2"),
