@@ -151,6 +151,10 @@ fn render(scene: &Scene, side: usize, augment: Augment) -> Vec<u8> {
 
 /// Opens a folder or an archive by what it holds, names its classes, and says what is odd about these.
 fn open(path: &Path) -> Result<(Kind, Vec<String>, Vec<String>)> {
+    ensure!(
+        path.try_exists()?,
+        "there is no such file or folder: `shapes`, a folder, a tar, a zip, an npz or an npy is needed"
+    );
     let files = Container::open(path)?;
     let ((classes, labels), remarks) = match &files {
         Container::Archive(archive) => labelled(archive)?,

@@ -2,8 +2,7 @@
 
 use crate::data::container::in_folder::{self, unopened};
 use crate::data::container::listing::{Listing, Spot};
-use crate::data::container::store::Store;
-use crate::data::container::window::Window;
+use crate::data::container::store::{Store, Window};
 use crate::data::container::{in_tar, in_zip};
 use crate::data::left_out::{LeftOut, Reason};
 use crate::io::image::file::{self, Rgb8};

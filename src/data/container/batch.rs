@@ -1,10 +1,11 @@
 //! Pictures in an npz batch (`arr_0` [n, h, w, 3] bytes, `arr_1` [n] labels), read row by row.
 
+use crate::data::container::stack::no_pictures;
 use crate::data::labels::classes;
 use crate::io::image::file::Rgb8;
 use crate::io::numpy::npz::Npz;
 use crate::io::numpy::rows::Rows;
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use std::path::Path;
 
 /// An open batch.
@@ -30,9 +31,9 @@ impl Batch {
     fn of(rows: Rows) -> Result<Batch> {
         let shape = rows.shape();
         let [n, h, w, 3] = shape[..] else {
-            anyhow::bail!("the array is {shape:?}, pictures are [n, height, width, 3]");
+            bail!(no_pictures("`arr_0`", shape));
         };
-        ensure!(n > 0 && h > 0 && w > 0, "the array is empty");
+        ensure!(n > 0 && h > 0 && w > 0, no_pictures("`arr_0`", shape));
         Ok(Batch {
             n,
             h,

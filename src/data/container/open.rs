@@ -27,8 +27,8 @@ impl Container {
         if path.is_dir() {
             return Ok(Container::Archive(Archive::folder(path)?));
         }
-        let file = File::open(path)
-            .context("`shapes`, a folder, a tar, a zip, an npz or an npy is needed")?;
+        let file =
+            File::open(path).context("a folder, a tar, a zip, an npz or an npy is needed")?;
         let mut head = Vec::new();
         (&file).take(512).read_to_end(&mut head)?;
         if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {

@@ -54,8 +54,7 @@ impl Stack {
         };
         ensure!(
             n > 0 && h > 0 && w > 0,
-            "it is {:?}, pictures are [n, height, width, 3]\nhint: `x.transpose(0, 2, 3, 1)` moves channels last",
-            header.shape
+            no_pictures("the array", &header.shape)
         );
         ensure!(
             header.dtype() == "uint8" && header.layout == Layout::C,
@@ -88,6 +87,24 @@ impl Stack {
         let (w, h) = (self.w, self.h);
         Ok(Rgb8 { w, h, data })
     }
+}
+
+/// Why an `array` of this shape holds no pictures, and how it becomes one that does, where that can be told.
+pub(crate) fn no_pictures(array: &str, shape: &[usize]) -> String {
+    let text = format!("{array} is {shape:?}, pictures are [n, height, width, 3]");
+    let cure = match *shape {
+        _ if shape.contains(&0) => return format!("{text}: it is empty"),
+        [_, 3, _, _] => "x.transpose(0, 2, 3, 1)",
+        [_, 1, _, _] => "np.repeat(x.transpose(0, 2, 3, 1), 3, axis=-1)",
+        [_, 4, _, _] => "x[:, :3].transpose(0, 2, 3, 1)",
+        [3, _, _] => "x.transpose(1, 2, 0)",
+        [_, _, _, 1] | [_, _, 1] => "np.repeat(x, 3, axis=-1)",
+        [_, _, _, 4] | [_, _, 4] => "x[..., :3]",
+        [_, _, _] => "np.repeat(x[..., None], 3, axis=-1)",
+        [_, _, _, _, 3] => "x.reshape(-1, *x.shape[-3:])",
+        _ => return text,
+    };
+    format!("{text}\nhint: `{cure}`")
 }
 
 /// Why `array` of floats holds no pictures: NaN, or a range and how it becomes bytes. `values` may be empty.

@@ -199,7 +199,7 @@ fn as_trained(
                 .map_or((image.w, image.w), |f| (f.w as usize, f.h as usize));
             ensure!(
                 (image.w, image.h) == (w, h),
-                "{} is {} by {}, {w} by {h} is needed: this feature net takes square images of one size\nhint: crop them with `--resolution {w}`",
+                "{} is {} by {}, {w} by {h} is needed: this feature net takes square images of one size\nhint: make all of them {w} by {w} before",
                 order.gallery.name(first + k),
                 image.w,
                 image.h
