@@ -1,9 +1,8 @@
 //! Pictures: PNG, JPEG, WebP and BMP to RGB bytes within bounds, and RGB bytes to PNG.
 
 use crate::io::disk::write_atomic;
-use crate::io::image::jpeg;
-use crate::io::image::kind::JPEG;
 use crate::io::image::pixels::{MEMORY_LIMIT, SIDE_LIMIT};
+use crate::io::image::{bmp, jpeg, png, webp};
 use anyhow::{Context, Result, bail, ensure};
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{DynamicImage, ExtendedColorType, ImageEncoder, ImageReader, Limits};
@@ -27,23 +26,36 @@ pub fn decode(bytes: &[u8]) -> Result<Rgb8> {
             None => bail!("it is no picture: {READ_KINDS} are read"),
         }
     }
-    if bytes.starts_with(JPEG) {
-        return jpeg::decode(bytes);
+    match read_kind(bytes) {
+        Some("JPEG") => jpeg::decode(bytes),
+        Some("PNG") => rgb(decode_within_limits(&png::pixels_alone(bytes)?)?),
+        Some("WebP") => rgb(decode_within_limits(webp::whole(bytes)?)?),
+        _ => {
+            let tops = bmp::layout(bytes)?;
+            let mut image = rgb(decode_within_limits(bytes)?)?;
+            if let Some(tops) = tops {
+                bmp::rounded_down(&mut image.data, tops);
+            }
+            Ok(image)
+        }
     }
+}
+
+fn decode_within_limits(bytes: &[u8]) -> Result<DynamicImage> {
     let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
     let mut limits = Limits::default();
     limits.max_image_width = Some(SIDE_LIMIT);
     limits.max_image_height = Some(SIDE_LIMIT);
     limits.max_alloc = Some(MEMORY_LIMIT);
     reader.limits(limits);
-    let image = reader.decode()?;
+    Ok(reader.decode()?)
+}
+
+fn rgb(image: DynamicImage) -> Result<Rgb8> {
     let (w, h) = (image.width() as usize, image.height() as usize);
     ensure!(w > 0 && h > 0, "the picture is empty");
     let data = match image {
         DynamicImage::ImageLuma16(grey) => triple(grey.pixels().map(|p| cut(p.0[0]))),
-        DynamicImage::ImageLumaA16(grey) if grey_png(bytes) => {
-            triple(grey.pixels().map(|p| cut(p.0[0])))
-        }
         DynamicImage::ImageLumaA16(grey) => triple(grey.pixels().map(|p| upper(p.0[0]))),
         DynamicImage::ImageRgb16(rgb) => rgb.into_raw().into_iter().map(upper).collect(),
         DynamicImage::ImageRgba16(rgba) => rgba
@@ -65,11 +77,6 @@ fn cut(value: u16) -> u8 {
 
 fn triple(grey: impl Iterator<Item = u8>) -> Vec<u8> {
     grey.flat_map(|v| [v; 3]).collect()
-}
-
-/// Whether a PNG is grey without an alpha channel of its own; a transparent colour makes the decoder add one.
-fn grey_png(bytes: &[u8]) -> bool {
-    bytes.get(25) == Some(&0)
 }
 
 /// Reads and decodes a picture file.

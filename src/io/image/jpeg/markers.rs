@@ -95,7 +95,8 @@ impl Frame {
             plain &= !found.skipped;
             from = found.next;
             match found.marker {
-                HUFFMAN | QUANTISATION | RESTART_INTERVAL | COMMENT => {}
+                HUFFMAN => plain &= huffman_tables_fit(found.body),
+                QUANTISATION | RESTART_INTERVAL | COMMENT => {}
                 0xc0..=0xcf if !matches!(found.marker, EXTENSION | ARITHMETIC) => {
                     plain &= frame.is_none();
                     frame = Some(Frame::read(found.marker, found.body)?);
@@ -174,6 +175,7 @@ impl Frame {
                 END => return Some(&bytes[..found.next]),
                 SCAN if self.process == PROGRESSIVE || found.at == self.scan => Some(RESTART_0),
                 marker if Some(marker) == restart => Some(RESTART_0 + (marker + 1) % 8),
+                HUFFMAN if !huffman_tables_fit(found.body) => return None,
                 HUFFMAN | RESTART_INTERVAL => None,
                 _ => return None,
             };
@@ -184,4 +186,27 @@ impl Frame {
 
 fn adobe_transform(body: &[u8]) -> Option<u8> {
     (body.len() >= 12 && body.starts_with(b"Adobe")).then(|| body[11])
+}
+
+/// Whether each table's codes fit into their lengths (annex C), which libjpeg insists on where a table is used.
+fn huffman_tables_fit(mut body: &[u8]) -> bool {
+    while let Some((head, rest)) = body.split_first_chunk::<17>() {
+        let count: usize = head[1..].iter().map(|&n| usize::from(n)).sum();
+        let Some((symbols, next)) = rest.split_at_checked(count) else {
+            return false;
+        };
+        let mut free = 1;
+        for &codes in &head[1..] {
+            free = 2 * free - i64::from(codes);
+            if free < 0 {
+                return false;
+            }
+        }
+        let dc = head[0] >> 4 == 0;
+        if dc && symbols.iter().any(|&s| s > 15) {
+            return false;
+        }
+        body = next;
+    }
+    body.is_empty()
 }
