@@ -1,5 +1,6 @@
 //! A JPEG's markers (ITU-T T.81, annex B) up to its first scan, and whether the file is of an ordinary kind.
 
+use crate::io::image::jpeg::tables::{self, Scans};
 use anyhow::{Context, Result, bail, ensure};
 
 const BASELINE: u8 = 0xc0;
@@ -95,11 +96,14 @@ impl Frame {
             plain &= !found.skipped;
             from = found.next;
             match found.marker {
-                HUFFMAN => plain &= huffman_tables_fit(found.body),
-                QUANTISATION | RESTART_INTERVAL | COMMENT => {}
+                HUFFMAN => plain &= tables::huffman_fits(found.body),
+                QUANTISATION => plain &= tables::quantisation_fits(found.body),
+                RESTART_INTERVAL => plain &= found.body.len() == 2,
+                COMMENT => {}
                 0xc0..=0xcf if !matches!(found.marker, EXTENSION | ARITHMETIC) => {
-                    plain &= frame.is_none();
-                    frame = Some(Frame::read(found.marker, found.body)?);
+                    let read = Frame::read(found.marker, found.body)?;
+                    plain &= frame.is_none() && read.plain;
+                    frame = Some(read);
                 }
                 APP_14 => adobe = adobe_transform(found.body).or(adobe),
                 APP_0..=LAST_APP => {}
@@ -118,7 +122,7 @@ impl Frame {
     fn read(process: u8, body: &[u8]) -> Result<Frame> {
         let broken = "the JPEG is broken: its size is cut off";
         let (head, rest) = body.split_first_chunk::<6>().context(broken)?;
-        let (components, _) = rest.as_chunks::<3>();
+        let (components, more) = rest.as_chunks::<3>();
         ensure!(components.len() == usize::from(head[5]), broken);
         let component = |c: &[u8; 3]| Component {
             id: c[0],
@@ -132,7 +136,7 @@ impl Frame {
             w: usize::from(u16::from_be_bytes([head[3], head[4]])),
             components: components.iter().map(component).collect(),
             adobe: None,
-            plain: true,
+            plain: more.is_empty(),
             scan: 0,
         })
     }
@@ -161,22 +165,28 @@ impl Frame {
         None
     }
 
-    /// The file up to its end marker, where only scans, their tables and restart markers in order come before it.
+    /// The file up to its end marker, where only scans that belong together, their tables and restart markers in order
+    /// come before it.
     fn whole<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        let names = self.components.iter().map(|c| c.id).collect();
+        let mut scans = Scans::of(names, self.process == PROGRESSIVE);
         let mut from = self.scan;
         // Within a scan, the restart marker that comes next.
         let mut restart = None;
         loop {
             let found = segment(bytes, from)?;
+            let first = found.at == self.scan;
             if found.skipped && restart.is_none() {
                 return None;
             }
             restart = match found.marker {
-                END => return Some(&bytes[..found.next]),
-                SCAN if self.process == PROGRESSIVE || found.at == self.scan => Some(RESTART_0),
+                END => return scans.complete().then_some(&bytes[..found.next]),
+                SCAN if (first || self.process == PROGRESSIVE) && scans.add(found.body) => {
+                    Some(RESTART_0)
+                }
                 marker if Some(marker) == restart => Some(RESTART_0 + (marker + 1) % 8),
-                HUFFMAN if !huffman_tables_fit(found.body) => return None,
-                HUFFMAN | RESTART_INTERVAL => None,
+                HUFFMAN if tables::huffman_fits(found.body) => None,
+                RESTART_INTERVAL if found.body.len() == 2 => None,
                 _ => return None,
             };
             from = found.next;
@@ -186,27 +196,4 @@ impl Frame {
 
 fn adobe_transform(body: &[u8]) -> Option<u8> {
     (body.len() >= 12 && body.starts_with(b"Adobe")).then(|| body[11])
-}
-
-/// Whether each table's codes fit into their lengths (annex C), which libjpeg insists on where a table is used.
-fn huffman_tables_fit(mut body: &[u8]) -> bool {
-    while let Some((head, rest)) = body.split_first_chunk::<17>() {
-        let count: usize = head[1..].iter().map(|&n| usize::from(n)).sum();
-        let Some((symbols, next)) = rest.split_at_checked(count) else {
-            return false;
-        };
-        let mut free = 1;
-        for &codes in &head[1..] {
-            free = 2 * free - i64::from(codes);
-            if free < 0 {
-                return false;
-            }
-        }
-        let dc = head[0] >> 4 == 0;
-        if dc && symbols.iter().any(|&s| s > 15) {
-            return false;
-        }
-        body = next;
-    }
-    body.is_empty()
 }
