@@ -1,6 +1,6 @@
 //! Pictures in a folder, a tar or a zip: listed once in sorted order, then read one by one from any thread.
 
-use crate::io::image::file::{self, Rgb8};
+use crate::io::image::file::{self, Decoded};
 use anyhow::{Context, Result, ensure};
 use rayon::prelude::*;
 use std::fmt;
@@ -194,8 +194,8 @@ impl Archive {
     }
 
     /// Picture i, decoded.
-    pub fn read(&self, i: usize) -> Result<Rgb8> {
-        file::decode(&self.stored(i)?).with_context(|| self.reading(i))
+    pub fn read(&self, i: usize) -> Result<Decoded> {
+        file::decode_noted(&self.stored(i)?).with_context(|| self.reading(i))
     }
 
     /// The bytes of file i.

@@ -5,19 +5,32 @@ use crate::io::image::pixels::{MEMORY_LIMIT, SIDE_LIMIT};
 use crate::io::image::{bmp, jpeg, png, webp};
 use anyhow::{Context, Result, bail, ensure};
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-use image::{DynamicImage, ExtendedColorType, ImageEncoder, ImageReader, Limits};
+use image::{
+    DynamicImage, ExtendedColorType, ImageBuffer, ImageEncoder, ImageReader, Limits, Luma,
+};
 use std::io::Cursor;
 use std::path::Path;
 
 pub use crate::io::image::kind::{READ_KINDS, read_kind, recognise, unread_kind};
-pub use crate::io::image::pixels::Rgb8;
+pub use crate::io::image::pixels::{Decoded, Rgb8};
 
 const FILE_LIMIT: u64 = 512 << 20;
 
 /// Decodes a picture, told apart by its content, to the bytes of Pillow 13's `convert("RGB")`: grey, of any depth and with
 /// a palette, becomes RGB; alpha and transparent colours are dropped, not blended; of 16 bits a channel the upper 8 are
 /// kept, but 16-bit grey is cut off at 255 (nearly all of it turns white there); rotation tags are ignored.
+///
+/// # Errors
+/// Where the file is no picture of a kind that is read, or Pillow refuses it, or it is larger than is read.
 pub fn decode(bytes: &[u8]) -> Result<Rgb8> {
+    Ok(decode_noted(bytes)?.image)
+}
+
+/// As `decode`, and whether 16-bit grey was cut off.
+///
+/// # Errors
+/// As `decode`.
+pub fn decode_noted(bytes: &[u8]) -> Result<Decoded> {
     if !recognise(bytes) {
         match unread_kind(bytes) {
             Some(kind) => bail!(
@@ -27,16 +40,16 @@ pub fn decode(bytes: &[u8]) -> Result<Rgb8> {
         }
     }
     match read_kind(bytes) {
-        Some("JPEG") => jpeg::decode(bytes),
+        Some("JPEG") => Ok(jpeg::decode(bytes)?.into()),
         Some("PNG") => rgb(decode_within_limits(&png::pixels_alone(bytes)?)?),
         Some("WebP") => rgb(decode_within_limits(webp::whole(bytes)?)?),
         _ => {
             let tops = bmp::layout(bytes)?;
-            let mut image = rgb(decode_within_limits(bytes)?)?;
+            let mut decoded = rgb(decode_within_limits(bytes)?)?;
             if let Some(tops) = tops {
-                bmp::rounded_down(&mut image.data, tops);
+                bmp::rounded_down(&mut decoded.image.data, tops);
             }
-            Ok(image)
+            Ok(decoded)
         }
     }
 }
@@ -51,9 +64,11 @@ fn decode_within_limits(bytes: &[u8]) -> Result<DynamicImage> {
     Ok(reader.decode()?)
 }
 
-fn rgb(image: DynamicImage) -> Result<Rgb8> {
+fn rgb(image: DynamicImage) -> Result<Decoded> {
     let (w, h) = (image.width() as usize, image.height() as usize);
     ensure!(w > 0 && h > 0, "the picture is empty");
+    let cut_off = |grey: &ImageBuffer<Luma<u16>, Vec<u16>>| grey.pixels().any(|p| p.0[0] > 255);
+    let cut_off = matches!(&image, DynamicImage::ImageLuma16(grey) if cut_off(grey));
     let data = match image {
         DynamicImage::ImageLuma16(grey) => triple(grey.pixels().map(|p| cut(p.0[0]))),
         DynamicImage::ImageLumaA16(grey) => triple(grey.pixels().map(|p| upper(p.0[0]))),
@@ -64,7 +79,10 @@ fn rgb(image: DynamicImage) -> Result<Rgb8> {
             .collect(),
         bytes => bytes.into_rgb8().into_raw(),
     };
-    Ok(Rgb8 { w, h, data })
+    Ok(Decoded {
+        image: Rgb8 { w, h, data },
+        cut: cut_off,
+    })
 }
 
 fn upper(value: u16) -> u8 {
