@@ -121,7 +121,7 @@ impl Source {
                 }
             }
             Kind::Files(files, labels) => Example {
-                pixels: crop::prepare(files.read(i)?, self.side, augment),
+                pixels: crop::prepare(files.read(i)?.image, self.side, augment),
                 label: match files {
                     Container::Batch(batch) => batch.label(i),
                     _ => labels.as_ref().map(|labels| labels[i]),

@@ -5,7 +5,7 @@ use crate::data::container::batch::Batch;
 use crate::data::container::in_tar::is_tar;
 use crate::data::container::stack::{self, Stack};
 use crate::data::left_out::LeftOut;
-use crate::io::image::file::Rgb8;
+use crate::io::image::file::Decoded;
 use crate::io::image::kind::{read_kind, unread_kind};
 use crate::io::numpy::npz::Npz;
 use anyhow::{Context, Result, bail};
@@ -61,11 +61,11 @@ impl Container {
     }
 
     /// Picture `i` in sorted order, as it was stored.
-    pub fn read(&self, i: usize) -> Result<Rgb8> {
+    pub fn read(&self, i: usize) -> Result<Decoded> {
         match self {
             Container::Archive(archive) => archive.read(i),
-            Container::Batch(batch) => batch.read(i),
-            Container::Stack(stack) => stack.read(i),
+            Container::Batch(batch) => Ok(batch.read(i)?.into()),
+            Container::Stack(stack) => Ok(stack.read(i)?.into()),
         }
     }
 
