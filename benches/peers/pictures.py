@@ -100,7 +100,7 @@ def jpeg(rng):
         options["qtables"] = qtables(rng)
         if not isinstance(options["quality"], int):
             options["quality"] = 75
-    if chance(rng, 0.1):
+    if mode == "L" and chance(rng, 0.1):
         options["smooth"] = int(rng.integers(1, 100))
     if chance(rng, 0.1):
         options["comment"] = rng.bytes(int(rng.integers(1, 300)))
@@ -177,10 +177,14 @@ def damaged(rng, data, kind):
     """The file cut, glued, or with some of its bytes changed; and what was done."""
     at = int(rng.integers(2, max(3, len(data))))
     span = int(rng.integers(1, 40))
-    ways = ["cut", "flip", "flip", "zero", "drop", "insert"] + ["cut and ended"] * (kind == "JPEG")
+    ways = ["cut", "flip", "flip", "zero", "drop", "insert"]
+    if kind == "JPEG":
+        ways += ["cut and ended", "sampling"]
     way = str(rng.choice(ways))
     if way == "cut":
         data = data[:at]
+    elif way == "sampling":
+        data = by_hand.resampled(rng, data)
     elif way == "cut and ended":
         data = data[:at] + b"\xff\xd9"
     elif way == "flip":

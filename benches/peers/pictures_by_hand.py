@@ -9,7 +9,7 @@ import numpy as np
 def jpeg(rng, data):
     """A JPEG with its markers changed, and what was done."""
     segments, rest = split(data)
-    way = str(rng.choice(["Adobe", "bare", "names", "trailer", "no end", "padding", "sampling", "order"]))
+    way = str(rng.choice(["Adobe", "bare", "names", "trailer", "no end", "padding", "order"]))
     if way == "Adobe":
         transform = int(rng.integers(0, 4))
         body = b"Adobe" + struct.pack(">HHHB", 100, 0, 0, transform)
@@ -32,9 +32,6 @@ def jpeg(rng, data):
     elif way == "padding":
         place = int(rng.integers(0, len(segments)))
         segments.insert(place, (None, b"\xff" * int(rng.integers(1, 9))))
-    elif way == "sampling":
-        # The data no longer fit: both decoders read on as far as they go.
-        segments = [resampled(rng, s) for s in segments]
     elif way == "order":
         free = [i for i, s in enumerate(segments[:-1]) if s[0] not in (0xC0, 0xC1, 0xC2, 0xDA)]
         a, b = rng.choice(free, 2)
@@ -45,12 +42,13 @@ def jpeg(rng, data):
 def split(data):
     """The segments up to the first scan's, and the bytes behind it."""
     segments, at = [], 2
-    while True:
+    while at + 4 <= len(data):
         marker, length = data[at + 1], struct.unpack(">H", data[at + 2 : at + 4])[0]
         segments.append((marker, data[at + 4 : at + 2 + length]))
         at += 2 + length
         if marker == 0xDA or data[at : at + 2] == b"\xff\xd9":
-            return segments, data[at:]
+            break
+    return segments, data[at:]
 
 
 def join(segments):
@@ -89,14 +87,16 @@ def renamed(segments, rest, names):
     return segments, rest
 
 
-def resampled(rng, s):
-    marker, body = s
-    if marker not in (0xC0, 0xC1, 0xC2):
-        return s
-    body = bytearray(body)
-    for c in range(body[5]):
-        body[7 + 3 * c] = int(rng.integers(1, 5)) << 4 | int(rng.integers(1, 5))
-    return marker, bytes(body)
+def resampled(rng, data):
+    """Other sampling factors, which the data do not fit."""
+    segments, rest = split(data)
+    for i, (marker, body) in enumerate(segments):
+        if marker in (0xC0, 0xC1, 0xC2):
+            body = bytearray(body)
+            for c in range(body[5]):
+                body[7 + 3 * c] = int(rng.integers(1, 5)) << 4 | int(rng.integers(1, 5))
+            segments[i] = marker, bytes(body)
+    return join(segments) + rest
 
 
 def chunk(kind, body):

@@ -6,7 +6,7 @@ use crate::data::labels::balance::{Balance, Spread};
 use crate::data::labels::dataset_json;
 use crate::data::left_out::LeftOut;
 use crate::data::resize::crop::Crop;
-use crate::io::image::file::Rgb8;
+use crate::io::image::file::{Decoded, Rgb8};
 use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
 use std::path::Path;
@@ -94,16 +94,21 @@ impl Gallery {
 
     /// Image `i`, decoded to RGB as Pillow's `convert("RGB")` does; an error names the file.
     pub fn read(&self, i: usize) -> Result<Rgb8> {
+        Ok(self.read_noted(i)?.image)
+    }
+
+    /// As `read`, with what the pixels no longer tell.
+    pub fn read_noted(&self, i: usize) -> Result<Decoded> {
         let (part, inside) = self.place(i)?;
-        let image = part.container.read(inside)?;
-        Ok(match self.crop {
-            None => image,
-            Some((crop, side)) => Rgb8 {
+        let mut decoded = part.container.read(inside)?;
+        if let Some((crop, side)) = self.crop {
+            decoded.image = Rgb8 {
                 w: side,
                 h: side,
-                data: crop.square(image, side),
-            },
-        })
+                data: crop.square(decoded.image, side),
+            };
+        }
+        Ok(decoded)
     }
 
     /// sha256 of image `i` as it is stored, undecoded, and of the crop.

@@ -276,12 +276,12 @@ impl Shared {
 
     /// Image `i` into `scratch`, one input after the other.
     fn make(&self, i: usize, scratch: &mut [Vec<f32>]) -> Result<Facts> {
-        let image = self.gallery.read(i)?;
+        let decoded = self.gallery.read_noted(i)?;
         for (how, out) in self.order.preprocessings.iter().zip(scratch) {
-            input::fill(&image, *how, out)
+            input::fill(&decoded.image, *how, out)
                 .with_context(|| format!("resizing {}", self.gallery.name(i)))?;
         }
-        Ok(Facts::of(&image))
+        Ok(Facts::of_decoded(&decoded))
     }
 
     fn put(&self, slot: &Slot, j: usize, made: Result<Facts>, scratch: &[Vec<f32>]) {

@@ -134,7 +134,7 @@ impl Source {
                 }
             }
             Kind::Files(files, labels) => Example {
-                pixels: crop::prepare(files.read(i)?, self.side, augment),
+                pixels: crop::prepare(files.read(i)?.image, self.side, augment),
                 label: match files {
                     Container::Batch(batch) => batch.label(i),
                     _ => labels.as_ref().map(|labels| labels[i]),
@@ -164,6 +164,10 @@ fn render(scene: &Scene, side: usize, augment: Augment) -> Vec<u8> {
 
 /// Opens a folder or an archive by what it holds, names its classes, and says what is odd about these.
 fn open(path: &Path) -> Result<(Kind, Vec<String>, Vec<String>)> {
+    ensure!(
+        path.try_exists()?,
+        "there is no such file or folder: `shapes`, a folder, a tar, a zip, an npz or an npy is needed"
+    );
     let files = Container::open(path)?;
     let ((classes, labels), remarks) = match &files {
         Container::Archive(archive) => labelled(archive)?,

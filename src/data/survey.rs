@@ -1,6 +1,6 @@
 //! What a set of images looks like before its numbers are believed: copies, constants, greys, sizes, ranges.
 
-use crate::io::image::file::Rgb8;
+use crate::io::image::file::{Decoded, Rgb8};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::fmt;
@@ -21,6 +21,8 @@ pub struct Facts {
     pub high: u8,
     /// Red, green and blue are equal everywhere.
     pub grey: bool,
+    /// It was 16-bit grey, and values above 255 were cut off there.
+    pub cut: bool,
     /// Every pixel is like the first.
     pub constant: bool,
 }
@@ -38,7 +40,15 @@ impl Facts {
             low: image.data.iter().fold(u8::MAX, least),
             high: image.data.iter().fold(u8::MIN, most),
             grey: pixels.iter().all(|p| p[0] == p[1] && p[1] == p[2]),
+            cut: false,
             constant: pixels.iter().all(|p| *p == pixels[0]),
+        }
+    }
+
+    pub fn of_decoded(decoded: &Decoded) -> Facts {
+        Facts {
+            cut: decoded.cut,
+            ..Facts::of(&decoded.image)
         }
     }
 }
@@ -55,6 +65,8 @@ pub enum Oddity {
     Constant,
     /// Grey among images of colour, or against a reference of colour.
     Grey,
+    /// 16-bit grey with values above 255.
+    Cut,
     /// Another size than most of the set.
     Sizes,
     /// Another size than any of the reference.
@@ -89,6 +101,10 @@ impl fmt::Display for Finding {
             }
             Oddity::Constant => write!(f, "{count} of {of} images are of one colour")?,
             Oddity::Grey => write!(f, "{count} of {of} images are grey")?,
+            Oddity::Cut => write!(
+                f,
+                "{count} of {of} images are 16-bit grey with values above 255"
+            )?,
             Oddity::Sizes => write!(f, "{count} of {of} images are of other sizes than the rest")?,
             Oddity::OtherSizes => write!(
                 f,
@@ -142,6 +158,7 @@ impl Survey {
         let mut found = vec![
             self.copies(name),
             self.collect(Oddity::Constant, |f| f.constant, &|i, _| name(i)),
+            self.collect(Oddity::Cut, |f| f.cut, &|i, _| name(i)),
             self.collect(Oddity::Sizes, |f| Some((f.w, f.h)) != usual, &|i, f| {
                 format!("{} ({}x{})", name(i), f.w, f.h)
             }),
@@ -194,6 +211,12 @@ impl Survey {
         }
         found.retain(|f| f.count > 0);
         found
+    }
+
+    /// The images whose values were cut off, if there are any: such pixels are lost to a reference as to samples.
+    pub fn cut(&self, name: &dyn Fn(usize) -> String) -> Option<Finding> {
+        let found = self.collect(Oddity::Cut, |f| f.cut, &|i, _| name(i));
+        (found.count > 0).then_some(found)
     }
 
     fn copies(&self, name: &dyn Fn(usize) -> String) -> Finding {
@@ -258,6 +281,7 @@ fn effect(oddity: Oddity, features: usize) -> String {
                 Oddity::InReference => "the distance is lower than that of new images".to_string(),
                 Oddity::Constant => "a failed sampler or decoder makes such images".to_string(),
                 Oddity::Grey => "they are read as colour with equal channels".to_string(),
+                Oddity::Cut => "those values are read as 255, as Pillow reads them; save the images as 8-bit grey".to_string(),
                 Oddity::Sizes => "they are resized from other resolutions than the rest".to_string(),
                 Oddity::OtherSizes => "resizing alone then moves the distance".to_string(),
                 Oddity::Few => format!(

@@ -10,6 +10,7 @@ mod faults;
 mod files;
 mod help;
 mod inception;
+mod left_out;
 mod plan;
 mod questions;
 mod score;

@@ -4,7 +4,10 @@
 mod support;
 
 mod batches;
+mod collections;
+mod dataset_json;
 mod gallery;
 mod pixels;
 mod shapes;
 mod sources;
+mod strangers;

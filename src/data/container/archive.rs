@@ -2,11 +2,10 @@
 
 use crate::data::container::in_folder::{self, unopened};
 use crate::data::container::listing::{Listing, Spot};
-use crate::data::container::store::Store;
-use crate::data::container::window::Window;
+use crate::data::container::store::{Store, Window};
 use crate::data::container::{in_tar, in_zip};
 use crate::data::left_out::{LeftOut, Reason};
-use crate::io::image::file::{self, Rgb8};
+use crate::io::image::file::{self, Decoded};
 use crate::io::image::kind::{HEAD, READ_KINDS, recognise, unread_kind};
 use anyhow::{Context, Result, bail, ensure};
 use rayon::prelude::*;
@@ -177,8 +176,8 @@ impl Archive {
     }
 
     /// Picture i, decoded.
-    pub fn read(&self, i: usize) -> Result<Rgb8> {
-        file::decode(&self.stored(i)?).with_context(|| self.reading(i))
+    pub fn read(&self, i: usize) -> Result<Decoded> {
+        file::decode_noted(&self.stored(i)?).with_context(|| self.reading(i))
     }
 
     /// The bytes of file i.

@@ -2,7 +2,7 @@
 
 use crate::data::container::links::{Link, follow, normal};
 use crate::data::container::listing::{Listing, Spot, shown};
-use crate::data::container::window::Window;
+use crate::data::container::store::Window;
 use crate::data::left_out::Reason;
 use anyhow::{Context, Result, bail, ensure};
 use std::collections::HashMap;

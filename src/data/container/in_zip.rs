@@ -2,7 +2,7 @@
 
 use crate::data::container::links::{LONGEST, Link, follow};
 use crate::data::container::listing::{Listing, Spot, shown};
-use crate::data::container::window::Window;
+use crate::data::container::store::Window;
 use crate::data::left_out::Reason;
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;

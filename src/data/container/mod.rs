@@ -10,4 +10,3 @@ pub(crate) mod listing;
 pub(crate) mod open;
 pub(crate) mod refusal;
 pub(crate) mod store;
-pub(crate) mod window;

@@ -4,7 +4,7 @@ use crate::data::container::archive::{Archive, is_picture};
 use crate::data::container::batch::Batch;
 use crate::data::container::in_tar::is_tar;
 use crate::data::left_out::LeftOut;
-use crate::io::image::file::Rgb8;
+use crate::io::image::file::Decoded;
 use crate::io::image::kind::{read_kind, unread_kind};
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
@@ -24,8 +24,8 @@ impl Container {
         if path.is_dir() {
             return Ok(Container::Archive(Archive::folder(path)?));
         }
-        let file = File::open(path)
-            .context("`shapes`, a folder, a tar, a zip, an npz or an npy is needed")?;
+        let file =
+            File::open(path).context("a folder, a tar, a zip, an npz or an npy is needed")?;
         let mut head = Vec::new();
         (&file).take(512).read_to_end(&mut head)?;
         if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
@@ -57,10 +57,10 @@ impl Container {
     }
 
     /// Picture `i` in sorted order, as it was stored.
-    pub fn read(&self, i: usize) -> Result<Rgb8> {
+    pub fn read(&self, i: usize) -> Result<Decoded> {
         match self {
             Container::Archive(archive) => archive.read(i),
-            Container::Batch(batch) => batch.read(i),
+            Container::Batch(batch) => Ok(batch.read(i)?.into()),
         }
     }
 

@@ -1,24 +1,36 @@
 //! Pictures: PNG, JPEG, WebP and BMP to RGB bytes within bounds, and RGB bytes to PNG.
 
 use crate::io::disk::write_atomic;
-use crate::io::image::jpeg;
-use crate::io::image::kind::JPEG;
 use crate::io::image::pixels::{MEMORY_LIMIT, SIDE_LIMIT};
+use crate::io::image::{bmp, jpeg, png, webp};
 use anyhow::{Context, Result, bail, ensure};
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-use image::{DynamicImage, ExtendedColorType, ImageEncoder, ImageReader, Limits};
+use image::{
+    DynamicImage, ExtendedColorType, ImageBuffer, ImageEncoder, ImageReader, Limits, Luma,
+};
 use std::io::Cursor;
 use std::path::Path;
 
 pub use crate::io::image::kind::{READ_KINDS, read_kind, recognise, unread_kind};
-pub use crate::io::image::pixels::Rgb8;
+pub use crate::io::image::pixels::{Decoded, Rgb8};
 
 const FILE_LIMIT: u64 = 512 << 20;
 
 /// Decodes a picture, told apart by its content, to the bytes of Pillow 13's `convert("RGB")`: grey, of any depth and with
 /// a palette, becomes RGB; alpha and transparent colours are dropped, not blended; of 16 bits a channel the upper 8 are
 /// kept, but 16-bit grey is cut off at 255 (nearly all of it turns white there); rotation tags are ignored.
+///
+/// # Errors
+/// Where the file is no picture of a kind that is read, or Pillow refuses it, or it is larger than is read.
 pub fn decode(bytes: &[u8]) -> Result<Rgb8> {
+    Ok(decode_noted(bytes)?.image)
+}
+
+/// As `decode`, and whether 16-bit grey was cut off.
+///
+/// # Errors
+/// As `decode`.
+pub fn decode_noted(bytes: &[u8]) -> Result<Decoded> {
     if !recognise(bytes) {
         match unread_kind(bytes) {
             Some(kind) => bail!(
@@ -27,23 +39,38 @@ pub fn decode(bytes: &[u8]) -> Result<Rgb8> {
             None => bail!("it is no picture: {READ_KINDS} are read"),
         }
     }
-    if bytes.starts_with(JPEG) {
-        return jpeg::decode(bytes);
+    match read_kind(bytes) {
+        Some("JPEG") => Ok(jpeg::decode(bytes)?.into()),
+        Some("PNG") => rgb(decode_within_limits(&png::pixels_alone(bytes)?)?),
+        Some("WebP") => rgb(decode_within_limits(webp::whole(bytes)?)?),
+        _ => {
+            let tops = bmp::layout(bytes)?;
+            let mut decoded = rgb(decode_within_limits(bytes)?)?;
+            if let Some(tops) = tops {
+                bmp::rounded_down(&mut decoded.image.data, tops);
+            }
+            Ok(decoded)
+        }
     }
+}
+
+fn decode_within_limits(bytes: &[u8]) -> Result<DynamicImage> {
     let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
     let mut limits = Limits::default();
     limits.max_image_width = Some(SIDE_LIMIT);
     limits.max_image_height = Some(SIDE_LIMIT);
     limits.max_alloc = Some(MEMORY_LIMIT);
     reader.limits(limits);
-    let image = reader.decode()?;
+    Ok(reader.decode()?)
+}
+
+fn rgb(image: DynamicImage) -> Result<Decoded> {
     let (w, h) = (image.width() as usize, image.height() as usize);
     ensure!(w > 0 && h > 0, "the picture is empty");
+    let cut_off = |grey: &ImageBuffer<Luma<u16>, Vec<u16>>| grey.pixels().any(|p| p.0[0] > 255);
+    let cut_off = matches!(&image, DynamicImage::ImageLuma16(grey) if cut_off(grey));
     let data = match image {
         DynamicImage::ImageLuma16(grey) => triple(grey.pixels().map(|p| cut(p.0[0]))),
-        DynamicImage::ImageLumaA16(grey) if grey_png(bytes) => {
-            triple(grey.pixels().map(|p| cut(p.0[0])))
-        }
         DynamicImage::ImageLumaA16(grey) => triple(grey.pixels().map(|p| upper(p.0[0]))),
         DynamicImage::ImageRgb16(rgb) => rgb.into_raw().into_iter().map(upper).collect(),
         DynamicImage::ImageRgba16(rgba) => rgba
@@ -52,7 +79,10 @@ pub fn decode(bytes: &[u8]) -> Result<Rgb8> {
             .collect(),
         bytes => bytes.into_rgb8().into_raw(),
     };
-    Ok(Rgb8 { w, h, data })
+    Ok(Decoded {
+        image: Rgb8 { w, h, data },
+        cut: cut_off,
+    })
 }
 
 fn upper(value: u16) -> u8 {
@@ -65,11 +95,6 @@ fn cut(value: u16) -> u8 {
 
 fn triple(grey: impl Iterator<Item = u8>) -> Vec<u8> {
     grey.flat_map(|v| [v; 3]).collect()
-}
-
-/// Whether a PNG is grey without an alpha channel of its own; a transparent colour makes the decoder add one.
-fn grey_png(bytes: &[u8]) -> bool {
-    bytes.get(25) == Some(&0)
 }
 
 /// Reads and decodes a picture file.

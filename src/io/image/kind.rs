@@ -9,12 +9,9 @@ pub const HEAD: usize = 64;
 /// What files of a kind begin with.
 type Magic = (&'static [u8], &'static str);
 
-/// JPEG's first marker and the first byte of the next, as Pillow asks for it.
-pub(crate) const JPEG: &[u8] = b"\xff\xd8\xff";
-
 const READ: [Magic; 3] = [
     (b"\x89PNG\r\n\x1a\n", "PNG"),
-    (JPEG, "JPEG"),
+    (b"\xff\xd8\xff", "JPEG"),
     (b"BM", "BMP"),
 ];
 

@@ -1,6 +1,9 @@
 //! Pictures: PNG, JPEG, BMP and WebP.
 
+mod bmp;
 pub mod file;
-pub(crate) mod jpeg;
+mod jpeg;
 pub mod kind;
 pub mod pixels;
+mod png;
+mod webp;

@@ -14,6 +14,20 @@ pub struct Rgb8 {
     pub data: Vec<u8>,
 }
 
+/// A decoded picture, and what its pixels no longer tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decoded {
+    pub image: Rgb8,
+    /// It is 16-bit grey, and values above 255 were cut off there, in at least one pixel.
+    pub cut: bool,
+}
+
+impl From<Rgb8> for Decoded {
+    fn from(image: Rgb8) -> Decoded {
+        Decoded { image, cut: false }
+    }
+}
+
 /// Refuses a claimed size before memory is taken for it.
 ///
 /// # Errors

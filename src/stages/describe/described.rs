@@ -181,7 +181,7 @@ fn note(facts: &Facts) -> [i64; SEEN] {
         i64::from(facts.h),
         i64::from(facts.low),
         i64::from(facts.high),
-        i64::from(facts.grey),
+        i64::from(facts.grey) | i64::from(facts.cut) << 1,
         i64::from(facts.constant),
     ]
 }
@@ -193,7 +193,8 @@ fn recall(digest: [u8; 16], [w, h, low, high, grey, constant]: [i64; SEEN]) -> F
         h: h as u32,
         low: low as u8,
         high: high as u8,
-        grey: grey != 0,
+        grey: grey & 1 != 0,
+        cut: grey & 2 != 0,
         constant: constant != 0,
     }
 }

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A change of what a part holds gets a higher number: parts are then made again.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Images that a net which takes them as they are reads at once.
 const TOGETHER: usize = 64;
 
@@ -190,21 +190,22 @@ fn as_trained(
     for first in range.clone().step_by(TOGETHER) {
         let images = (first..range.end.min(first + TOGETHER))
             .into_par_iter()
-            .map(|i| order.gallery.read(i))
+            .map(|i| order.gallery.read_noted(i))
             .collect::<Result<Vec<_>>>()?;
         let mut pixels = Vec::new();
-        for (k, image) in images.iter().enumerate() {
+        for (k, decoded) in images.iter().enumerate() {
+            let image = &decoded.image;
             let (w, h) = facts
                 .first()
                 .map_or((image.w, image.w), |f| (f.w as usize, f.h as usize));
             ensure!(
                 (image.w, image.h) == (w, h),
-                "{} is {} by {}, {w} by {h} is needed: this feature net takes square images of one size\nhint: crop them with `--resolution {w}`",
+                "{} is {} by {}, {w} by {h} is needed: this feature net takes square images of one size\nhint: make all of them {w} by {w} before",
                 order.gallery.name(first + k),
                 image.w,
                 image.h
             );
-            facts.push(Facts::of(image));
+            facts.push(Facts::of_decoded(decoded));
             pixels.extend_from_slice(&image.data);
         }
         let side = facts.first().map_or(0, |f| f.w as usize);

@@ -48,9 +48,10 @@ pub fn run(order: &ImagesOrder, watch: Watch) -> Result<()> {
     if let Some((crop, side)) = order.crop {
         gallery = gallery.cropped(crop, side);
     }
+    let gallery = Arc::new(gallery);
     let described = images::run(
         &Order {
-            gallery: Arc::new(gallery),
+            gallery: gallery.clone(),
             extractor: order.extractor,
             weights: order.weights,
             preprocessings: &[order.how],
@@ -62,7 +63,12 @@ pub fn run(order: &ImagesOrder, watch: Watch) -> Result<()> {
         watch,
     )?;
     let described = described.and_then(|mut all| all.pop());
-    write(order, &described.context("no part was left to others")?)
+    let described = described.context("no part was left to others")?;
+    let cut = described.survey()?.cut(&|i| gallery.name(i));
+    if let Some(finding) = cut {
+        (watch.warn)(&finding.to_string());
+    }
+    write(order, &described)
 }
 
 fn write(order: &ImagesOrder, images: &Described) -> Result<()> {

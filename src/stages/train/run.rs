@@ -79,6 +79,9 @@ pub fn run(job: &TrainJob, context: &JobContext) -> Result<()> {
 /// A class-conditional net must know as many classes as the data shows.
 fn check_classes(arch: &Arch, classes: &[String]) -> Result<()> {
     match arch.classes() {
+        Some(wanted) if classes.is_empty() => bail!(
+            "the data has no classes, the net {wanted}\nhint: put the images into one folder a class, or name them CLASS_rest.png, or train a net without classes"
+        ),
         Some(wanted) if wanted != classes.len() => bail!(
             "the data has {} classes, the net {wanted}\nhint: set `model.arch.classes = {}`",
             classes.len(),

@@ -89,6 +89,8 @@ impl<'a> Decompressor<'a> {
         let (w, h) = (self.state.output_width, self.state.output_height);
         let (w, h) = (w as usize, h as usize);
         let data = self.read_rows(w, h, channels)?;
+        // SAFETY: as above, and every row is read. A missing end marker stops it, which is no error; a broken one is.
+        unsafe { sys::jpeg_finish_decompress(&mut self.state) };
         Ok(Rgb8 { w, h, data })
     }
 

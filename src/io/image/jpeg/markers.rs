@@ -1,5 +1,6 @@
 //! A JPEG's markers (ITU-T T.81, annex B) up to its first scan, and whether the file is of an ordinary kind.
 
+use crate::io::image::jpeg::tables::{self, Scans};
 use anyhow::{Context, Result, bail, ensure};
 
 const BASELINE: u8 = 0xc0;
@@ -95,10 +96,14 @@ impl Frame {
             plain &= !found.skipped;
             from = found.next;
             match found.marker {
-                HUFFMAN | QUANTISATION | RESTART_INTERVAL | COMMENT => {}
+                HUFFMAN => plain &= tables::huffman_fits(found.body),
+                QUANTISATION => plain &= tables::quantisation_fits(found.body),
+                RESTART_INTERVAL => plain &= found.body.len() == 2,
+                COMMENT => {}
                 0xc0..=0xcf if !matches!(found.marker, EXTENSION | ARITHMETIC) => {
-                    plain &= frame.is_none();
-                    frame = Some(Frame::read(found.marker, found.body)?);
+                    let read = Frame::read(found.marker, found.body)?;
+                    plain &= frame.is_none() && read.plain;
+                    frame = Some(read);
                 }
                 APP_14 => adobe = adobe_transform(found.body).or(adobe),
                 APP_0..=LAST_APP => {}
@@ -117,7 +122,7 @@ impl Frame {
     fn read(process: u8, body: &[u8]) -> Result<Frame> {
         let broken = "the JPEG is broken: its size is cut off";
         let (head, rest) = body.split_first_chunk::<6>().context(broken)?;
-        let (components, _) = rest.as_chunks::<3>();
+        let (components, more) = rest.as_chunks::<3>();
         ensure!(components.len() == usize::from(head[5]), broken);
         let component = |c: &[u8; 3]| Component {
             id: c[0],
@@ -131,7 +136,7 @@ impl Frame {
             w: usize::from(u16::from_be_bytes([head[3], head[4]])),
             components: components.iter().map(component).collect(),
             adobe: None,
-            plain: true,
+            plain: more.is_empty(),
             scan: 0,
         })
     }
@@ -160,21 +165,28 @@ impl Frame {
         None
     }
 
-    /// The file up to its end marker, where only scans, their tables and restart markers in order come before it.
+    /// The file up to its end marker, where only scans that belong together, their tables and restart markers in order
+    /// come before it.
     fn whole<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        let names = self.components.iter().map(|c| c.id).collect();
+        let mut scans = Scans::of(names, self.process == PROGRESSIVE);
         let mut from = self.scan;
         // Within a scan, the restart marker that comes next.
         let mut restart = None;
         loop {
             let found = segment(bytes, from)?;
+            let first = found.at == self.scan;
             if found.skipped && restart.is_none() {
                 return None;
             }
             restart = match found.marker {
-                END => return Some(&bytes[..found.next]),
-                SCAN if self.process == PROGRESSIVE || found.at == self.scan => Some(RESTART_0),
+                END => return scans.complete().then_some(&bytes[..found.next]),
+                SCAN if (first || self.process == PROGRESSIVE) && scans.add(found.body) => {
+                    Some(RESTART_0)
+                }
                 marker if Some(marker) == restart => Some(RESTART_0 + (marker + 1) % 8),
-                HUFFMAN | RESTART_INTERVAL => None,
+                HUFFMAN if tables::huffman_fits(found.body) => None,
+                RESTART_INTERVAL if found.body.len() == 2 => None,
                 _ => return None,
             };
             from = found.next;

@@ -7,6 +7,7 @@ mod cmyk;
 mod libjpeg;
 mod markers;
 mod ordinary;
+mod tables;
 
 use crate::io::image::pixels::{Rgb8, within_limits};
 use anyhow::{Result, ensure};
