@@ -8,6 +8,8 @@ mod download;
 mod formats;
 mod frozen_graphs;
 mod hostile_pickles;
+mod odd_pictures;
+mod picture_kinds;
 mod pictures;
 mod statistics;
 mod strangers;
