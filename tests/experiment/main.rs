@@ -6,5 +6,7 @@ mod support;
 mod feature_spaces;
 mod file;
 mod import;
+mod launchers;
 mod presets;
 mod sampling;
+mod set;

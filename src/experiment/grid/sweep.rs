@@ -5,7 +5,7 @@ use crate::experiment::file::claim::{self, Claim};
 use crate::experiment::file::experiment::{Chart, Deltas, Experiment, Published, ReportOptions};
 use crate::experiment::file::published;
 use crate::experiment::grid::axes::{Axis, axes, short_names};
-use crate::experiment::grid::overlay::{assign, pair, same, show, value};
+use crate::experiment::grid::overlay::{assign, instead_of_text, pair, same, show, value};
 use crate::experiment::scoring::metric::Metric;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde::Deserialize;
@@ -168,9 +168,10 @@ fn override_value(table: &mut toml::Table, text: &str) -> Result<()> {
     }
     assign(table, key, new)?;
     match Experiment::deserialize(table.clone()) {
-        Err(error) if !may_be_supplied(error.message()) => {
-            bail!("{}", told(&error))
-        }
+        Err(error) if !may_be_supplied(error.message()) => match instead_of_text(error.message()) {
+            Some(wanted) => bail!("`{key}` takes {wanted}, and `{text}` is a text"),
+            None => bail!("{}", told(&error)),
+        },
         _ => Ok(()),
     }
 }
