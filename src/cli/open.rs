@@ -2,10 +2,13 @@
 
 use crate::cli::cache;
 use crate::cli::cache::Cache;
+use crate::cli::screen::terminal::say;
 use crate::experiment::catalogue::{SCHEME, find};
+use crate::experiment::file::experiment::Experiment;
 use crate::experiment::grid::sweep::{Cell, Sweep, sweep};
 use crate::run::plan::Plan;
 use crate::run::store::Store;
+use crate::stages::inputs::Looked;
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -38,6 +41,9 @@ pub fn open(choice: &Choice, store: &Path, until: Option<&str>) -> Result<Opened
         .map_err(|error| anyhow!("cannot be read: {error}"))
         .with_context(name)?;
     let mut sweep = sweep(&text, &choice.set, &choice.only).with_context(name)?;
+    for cell in &mut sweep.cells {
+        find_home(&mut cell.spec);
+    }
     if text.contains(SCHEME) || choice.set.iter().any(|set| set.contains(SCHEME)) {
         let cache = cache::folder(&choice.cache)?;
         for cell in &mut sweep.cells {
@@ -63,20 +69,7 @@ fn locate(cell: &mut Cell, cache: &Path) -> Result<()> {
         let path = cache.join(find(name)?.file());
         Ok(path.exists().then_some(path))
     };
-    let spec = &mut cell.spec;
-    let eval = spec.eval.iter_mut();
-    let paths = spec
-        .model
-        .checkpoint
-        .iter_mut()
-        .chain(
-            spec.guidance
-                .iter_mut()
-                .filter_map(|g| g.checkpoint.as_mut()),
-        )
-        .chain(spec.upsample.iter_mut().map(|u| &mut u.checkpoint))
-        .chain(eval.flat_map(|e| [&mut e.weights, &mut e.reference]));
-    for path in paths {
+    for path in paths(&mut cell.spec) {
         if let Some(found) = there(path)? {
             *path = found;
         }
@@ -86,6 +79,57 @@ fn locate(cell: &mut Cell, cache: &Path) -> Result<()> {
         if let Some(found) = path.map(there).transpose()?.flatten() {
             *value = toml::Value::String(found.display().to_string());
         }
+    }
+    Ok(())
+}
+
+/// The files of nets and references that an experiment reads.
+fn paths(spec: &mut Experiment) -> Vec<&mut PathBuf> {
+    let mut paths: Vec<&mut PathBuf> = spec.model.checkpoint.iter_mut().collect();
+    if let Some(guidance) = &mut spec.guidance {
+        paths.extend(&mut guidance.checkpoint);
+    }
+    if let Some(upsample) = &mut spec.upsample {
+        paths.push(&mut upsample.checkpoint);
+    }
+    if let Some(eval) = &mut spec.eval {
+        paths.extend([&mut eval.weights, &mut eval.reference]);
+    }
+    paths
+}
+
+/// `~/` in every path of the file is the home folder, as it is for a shell.
+fn find_home(spec: &mut Experiment) {
+    for path in paths(spec) {
+        *path = cache::at_home(path);
+    }
+    let guide = spec
+        .guidance
+        .as_mut()
+        .and_then(|guidance| guidance.train.as_mut());
+    for train in spec.train.iter_mut().chain(guide) {
+        if train.data.starts_with("~/") {
+            train.data = cache::at_home(Path::new(&train.data)).display().to_string();
+        }
+        for path in train.start_from.iter_mut().chain(&mut train.export) {
+            *path = cache::at_home(path);
+        }
+    }
+}
+
+/// Compares the nets that are still to run with their files, by names and shapes alone.
+///
+/// # Errors
+/// A file that does not fit, with the cell that is the first to name it.
+pub fn look_at_nets(opened: &Opened, file: &Path) -> Result<()> {
+    let (plan, mut looked) = (&opened.plan, Looked::default());
+    for n in plan.to_run() {
+        let fits = looked.at(&plan.items[n].job);
+        fits.with_context(|| plan.first_cell(n).title())
+            .with_context(|| file.display().to_string())?;
+    }
+    for note in &looked.notes {
+        say(note);
     }
     Ok(())
 }

@@ -5,6 +5,8 @@ pub mod ask;
 pub mod describe;
 pub mod draw;
 pub mod feed;
+pub mod fit;
+pub mod inputs;
 pub mod score;
 pub mod train;
 pub mod weights;
