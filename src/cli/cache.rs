@@ -32,10 +32,22 @@ pub fn folder(cache: &Cache) -> Result<PathBuf> {
     Ok(folder.join("runner"))
 }
 
-/// The path that `fetch:NAME` stands for; every other text as it is.
+/// A path below `~/` in the user's home folder, as a shell has it: behind `=`, and in files, no shell puts it there.
+pub fn at_home(path: &Path) -> PathBuf {
+    let home = std::env::var_os("HOME").filter(|home| !home.is_empty());
+    match (path.strip_prefix("~"), home) {
+        (Ok(below), Some(home)) => Path::new(&home).join(below),
+        _ => path.to_path_buf(),
+    }
+}
+
+/// The path that `fetch:NAME` or `~/NAME` stands for; every other text as it is.
 pub fn place(text: &str, cache: &Cache) -> Result<String> {
     let Some(name) = text.strip_prefix(SCHEME) else {
-        return Ok(text.to_string());
+        return Ok(match text.strip_prefix("~/") {
+            Some(_) => at_home(Path::new(text)).display().to_string(),
+            None => text.to_string(),
+        });
     };
     let path = folder(cache)?.join(find(name)?.file());
     if !path.exists() {

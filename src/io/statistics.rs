@@ -29,6 +29,15 @@ pub enum Producer {
     Runner,
 }
 
+/// Which statistics of a file that holds several.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Which<'a> {
+    /// `fid` without one.
+    pub key: Option<&'a str>,
+    /// The command's flag that gives the key, for hints; none where it has no such flag.
+    pub flag: Option<&'static str>,
+}
+
 /// The moments of a reference set.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statistics {
@@ -50,12 +59,19 @@ impl Statistics {
     /// Reads a file of any of the formats; of several statistics `fid`. NaN, infinities, wrong shapes and covariances
     /// that are not symmetric are errors.
     pub fn read(path: &Path) -> Result<Statistics> {
-        Statistics::read_key(path, None)
+        Statistics::read_which(path, Which::default())
     }
 
-    /// As `read`, of the statistics that `key` names in a file of several, such as `fd_dinov2`.
+    /// As `read`, of the statistics that `key` names in a file of several, such as `fd_dinov2`; for commands that take it
+    /// as `--key`.
     pub fn read_key(path: &Path, key: Option<&str>) -> Result<Statistics> {
-        read(path, key).with_context(|| format!("reading {}", path.display()))
+        let flag = Some("--key");
+        Statistics::read_which(path, Which { key, flag })
+    }
+
+    /// As `read`, of which statistics of a file of several.
+    pub fn read_which(path: &Path, which: Which) -> Result<Statistics> {
+        read(path, which).with_context(|| format!("reading {}", path.display()))
     }
 }
 
@@ -132,7 +148,8 @@ fn head(file: &File) -> Result<(Container, Vec<u8>)> {
     Ok((container, head))
 }
 
-fn read(path: &Path, key: Option<&str>) -> Result<Statistics> {
+fn read(path: &Path, which: Which) -> Result<Statistics> {
+    let key = which.key;
     let file = File::open(path)?;
     let (container, head) = head(&file)?;
     if container == Container::Npz {
@@ -144,7 +161,7 @@ fn read(path: &Path, key: Option<&str>) -> Result<Statistics> {
         return of_npz(path);
     }
     if let Some(opened) = file::open(&file, &head)? {
-        let mut found = of_pickle(&file, opened, key)?;
+        let mut found = of_pickle(&file, opened, which)?;
         found.producer = Producer::TorchFidelity;
         return Ok(found);
     }
@@ -156,7 +173,7 @@ fn read(path: &Path, key: Option<&str>) -> Result<Statistics> {
                 bail!("storage `{}` lies outside the file", storage.key)
             }),
         };
-        return of_pickle(&file, opened, key);
+        return of_pickle(&file, opened, which);
     }
     bail!(
         "it is no file of statistics: npz, pickles and torch files with `mu` and `sigma` are read"
@@ -209,10 +226,10 @@ fn of_npz(path: &Path) -> Result<Statistics> {
     })
 }
 
-fn of_pickle(file: &File, mut opened: Opened, key: Option<&str>) -> Result<Statistics> {
+fn of_pickle(file: &File, mut opened: Opened, which: Which) -> Result<Statistics> {
     let pickle = Pickle::read(&opened.source)?;
     let root = pickle.root();
-    let (at, key) = choose(&pickle, key)?;
+    let (at, key) = choose(&pickle, which)?;
     let mut numbers = |name: &str| -> Result<Array<Vec<f64>>> {
         let id = pickle.get(at, name);
         let id = id.with_context(|| format!("it has no `{name}`"))?;
@@ -245,7 +262,7 @@ fn of_pickle(file: &File, mut opened: Opened, key: Option<&str>) -> Result<Stati
 }
 
 /// The dictionary that holds `mu` and `sigma`: the whole, or one of several by its key.
-fn choose(pickle: &Pickle, key: Option<&str>) -> Result<(Id, Option<String>)> {
+fn choose(pickle: &Pickle, Which { key, flag }: Which) -> Result<(Id, Option<String>)> {
     let root = pickle.root();
     let whole = |id: Id| pickle.get(id, "mu").is_some() && pickle.get(id, "sigma").is_some();
     let Node::Dict(items) = pickle.node(root) else {
@@ -272,9 +289,12 @@ fn choose(pickle: &Pickle, key: Option<&str>) -> Result<(Id, Option<String>)> {
             ([], _) => bail!("it has no `mu` and `sigma`, and no dictionary that has"),
             ([only], None) => return Ok((groups[0].1, Some(only.to_string()))),
             _ => bail!(
-                "it has no statistics `{wanted}`, it has `{}`\nhint: pass `--key {}`",
+                "it has no statistics `{wanted}`, it has `{}`{}",
                 names.join("`, `"),
-                names[0]
+                flag.map_or(String::new(), |flag| format!(
+                    "\nhint: pass `{flag} {}`",
+                    names[0]
+                ))
             ),
         }
     };

@@ -6,6 +6,8 @@ pub mod describe;
 pub mod draw;
 pub mod external;
 pub mod feed;
+pub mod fit;
+pub mod inputs;
 pub mod score;
 pub mod train;
 pub mod weights;

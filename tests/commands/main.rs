@@ -11,6 +11,7 @@ mod files;
 mod help;
 mod inception;
 mod left_out;
+mod inputs;
 mod plan;
 mod questions;
 mod score;

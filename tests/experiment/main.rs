@@ -7,5 +7,7 @@ mod feature_spaces;
 mod file;
 mod fill;
 mod import;
+mod launchers;
 mod presets;
 mod sampling;
+mod set;

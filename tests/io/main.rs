@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod arrays;
 mod disk;
 mod download;
 mod formats;

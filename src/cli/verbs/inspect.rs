@@ -9,7 +9,7 @@ use crate::io::numpy::npz::Npz;
 use crate::io::statistics::{Container, Statistics};
 use crate::jobs::inputs::card::card;
 use crate::run::store::{Entry, Store};
-use crate::stages::weights::fitting_preset;
+use crate::stages::fit::fitting_preset;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use serde_json::json;
@@ -113,8 +113,11 @@ fn checkpoint(file: &Checkpoint, form: Form) -> Result<()> {
     if let Some(card) = card(file).with_context(|| format!("reading {}", path.display()))? {
         out(&format!("  {}", described(&card)))?;
     }
-    match fitting_preset(file.shapes()) {
-        Some(preset) => out(&format!("  fits preset `{preset}`"))?,
+    match fitting_preset(file) {
+        Some((preset, prefix)) if prefix.is_empty() => out(&format!("  fits preset `{preset}`"))?,
+        Some((preset, prefix)) => out(&format!(
+            "  fits preset `{preset}` behind the prefix `{prefix}`"
+        ))?,
         None => out("  fits no preset")?,
     }
     out("")?;

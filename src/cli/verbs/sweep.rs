@@ -1,7 +1,7 @@
 //! `runner sweep`: run what is missing, tell as it goes, end with the table and the report.
 
 use crate::cli::cache;
-use crate::cli::open::{Choice, Opened, open};
+use crate::cli::open::{Choice, Opened, look_at_nets, open};
 use crate::cli::screen::sweep_progress::SweepProgress;
 use crate::cli::screen::terminal;
 use crate::cli::screen::terminal::{out, say};
@@ -59,6 +59,7 @@ pub fn run(args: &SweepArgs, store: &Path) -> Result<u8> {
     devices(args.device.as_deref())?;
     let mut opened = open(&args.choice, store, args.until.as_deref())?;
     cache::refuse_incomplete(&opened.plan)?;
+    look_at_nets(&opened, &args.choice.file)?;
     opened.store.prepare()?;
     if let Some(stage) = again {
         forget(&mut opened, stage)?;

@@ -5,7 +5,7 @@ use crate::experiment::file::experiment::Experiment;
 use crate::experiment::grid::axes::{Axis, axes, labels, short_names};
 use crate::experiment::grid::cell::Cell;
 use crate::experiment::grid::fill::may_be_supplied;
-use crate::experiment::grid::overlay::{assign, pair, same, show, value};
+use crate::experiment::grid::overlay::{assign, instead_of_text, pair, same, show, value};
 use anyhow::{Result, bail, ensure};
 use serde::Deserialize;
 
@@ -38,9 +38,10 @@ pub fn override_value(table: &mut toml::Table, text: &str) -> Result<()> {
     }
     assign(table, key, new)?;
     match <Experiment>::deserialize(table.clone()) {
-        Err(error) if !may_be_supplied(error.message()) => {
-            bail!("{}", told(&error))
-        }
+        Err(error) if !may_be_supplied(error.message()) => match instead_of_text(error.message()) {
+            Some(wanted) => bail!("`{key}` takes {wanted}, and `{text}` is a text"),
+            None => bail!("{}", told(&error)),
+        },
         _ => Ok(()),
     }
 }

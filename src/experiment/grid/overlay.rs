@@ -28,6 +28,23 @@ pub fn value(text: &str) -> Result<toml::Value> {
     }
 }
 
+/// What a key takes in place of a text, by the words with which the parser refuses it; none where it takes texts too.
+pub fn instead_of_text(refusal: &str) -> Option<&'static str> {
+    let expected = refusal
+        .strip_prefix("invalid type: string ")?
+        .rsplit_once(", expected ")?
+        .1
+        .lines()
+        .next()?;
+    Some(match expected {
+        "usize" | "u64" | "u32" => "a whole number, such as `1000`",
+        "f64" | "f32" => "a number, such as `0.5`",
+        "a boolean" => "`true` or `false`",
+        "a sequence" => "a list, such as `[\"a\", \"b\"]`",
+        _ => return None,
+    })
+}
+
 /// Lays `value` over `table` at the dotted `key`, making the tables on the way.
 pub fn assign(table: &mut toml::Table, key: &str, value: toml::Value) -> Result<()> {
     let Some((head, rest)) = key.split_once('.') else {

@@ -6,6 +6,7 @@ use crate::data::left_out::LeftOut;
 use crate::data::survey::{Finding, Survey, stored_statistics};
 use crate::experiment::scoring::feature_space::Input;
 use crate::experiment::scoring::rules::{FEWEST, Preprocessing, Rules};
+use crate::io::statistics::Which;
 use crate::jobs::context::{Progress, Watch};
 use crate::jobs::inputs::reference_file::{Holds, holds};
 use crate::stages::describe::described::{Described, Kind};
@@ -70,7 +71,11 @@ pub fn run(comparison: &Comparison, watch: Watch) -> Result<Option<Compared>> {
     // The reference is opened before hours are spent on the samples.
     let named: Vec<_> = hows.iter().map(|how| space.resizing(*how)).collect();
     let path = Path::new(comparison.reference);
-    let opened = Opened::open(path, comparison.reference_key, comparison.weights, &named)?;
+    let which = Which {
+        key: comparison.reference_key,
+        flag: Some("--reference-key"),
+    };
+    let opened = Opened::open(path, which, comparison.weights, &named)?;
     let order = |gallery: &Arc<Gallery>| Order {
         gallery: gallery.clone(),
         extractor: comparison.extractor,

@@ -38,6 +38,7 @@ pub fn run(args: &ScoreArgs, store: &Path) -> Result<u8> {
     let extractor = Extractor::open(&file, args.key.as_deref(), &device.device)?;
     let chosen = chosen(args, extractor.space())?;
     tell_weights(extractor.space(), &weights);
+    tell_prefix(&extractor);
     let stop = until_stopped("part")?;
     let rules: Vec<Rules> = chosen.iter().map(|(_, rules)| *rules).collect();
     let comparison = Comparison {
@@ -110,6 +111,16 @@ fn tell_weights(space: &FeatureSpace, digest: &str) {
             "the weights (sha256 {}) are no published file whose digest is known; their numbers compare with no paper's",
             &digest[..8]
         )),
+    }
+}
+
+/// That names were read through a wrapper's prefix.
+pub(crate) fn tell_prefix(extractor: &Extractor) {
+    let prefix = &extractor.prefix;
+    if !prefix.is_empty() {
+        say(&format!(
+            "--weights: all names begin with `{prefix}`, which is passed over"
+        ));
     }
 }
 

@@ -1,0 +1,4 @@
+//! Files as users have them, given to the program.
+
+mod labels;
+mod weights;
