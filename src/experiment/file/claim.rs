@@ -1,6 +1,6 @@
 //! `[[claim]]`: what others have found, to be put to the test of the measured scores.
 
-use crate::experiment::grid::axes::Axis;
+use crate::experiment::grid::axis::Axis;
 use crate::experiment::grid::overlay::{leaves, same, show};
 use crate::experiment::scoring::metric::Metric;
 use anyhow::{Result, bail, ensure};

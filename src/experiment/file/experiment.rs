@@ -46,6 +46,8 @@ pub struct Experiment {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub zip: Vec<toml::Table>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub case: Vec<toml::Table>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub chart: Vec<Chart>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub published: Vec<Published>,

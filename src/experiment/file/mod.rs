@@ -5,4 +5,5 @@ pub mod defaults;
 pub mod experiment;
 pub mod published;
 pub mod sampling;
+pub mod shown;
 pub mod vars;

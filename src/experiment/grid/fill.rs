@@ -1,6 +1,6 @@
 //! `{key}` in a cell's texts: the value of another key of the same cell.
 
-use crate::experiment::grid::axes::Axis;
+use crate::experiment::grid::axis::{Axis, NO_VALUES};
 use crate::experiment::grid::overlay::{leaves, show};
 use crate::experiment::grid::template::{Part, escape, fill, names, parts};
 use anyhow::{Context, Result, bail, ensure};
@@ -8,18 +8,6 @@ use anyhow::{Context, Result, bail, ensure};
 /// Tables whose texts are filled; the others name the study and say what is shown of it.
 const FILLED: [&str; 7] = [
     "model", "train", "guidance", "sample", "upsample", "eval", "vars",
-];
-
-/// Tables that hold no value of a cell.
-pub const NO_VALUES: [&str; 8] = [
-    "grid",
-    "zip",
-    "case",
-    "chart",
-    "published",
-    "claim",
-    "report",
-    "defaults",
 ];
 
 /// What a command is told when it runs: these names stay in its texts as they are, for the job to fill.

@@ -2,8 +2,9 @@
 
 use crate::experiment::check::typo::told;
 use crate::experiment::file::experiment::Experiment;
-use crate::experiment::grid::axes::axes;
-use crate::experiment::grid::fill::{NO_VALUES, may_be_supplied};
+use crate::experiment::grid::axes::axis_keys;
+use crate::experiment::grid::axis::NO_VALUES;
+use crate::experiment::grid::fill::may_be_supplied;
 use crate::experiment::grid::overlay::{leaves, show};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use std::path::{Path, PathBuf};
@@ -102,29 +103,13 @@ fn check_axes(table: &toml::Table, own: &toml::Table, from: &str) -> Result<()> 
         .filter(|(name, _)| !NO_VALUES.contains(&name.as_str()));
     let values: toml::Table = values.map(|(k, v)| (k.clone(), v.clone())).collect();
     let values = leaves(&values, "");
-    let own_axes = axes(own)?;
-    for axis in axes(table)? {
-        for (key, _) in &axis.lists {
-            let is_own = own_axes
-                .iter()
-                .any(|a| a.lists.iter().any(|(k, _)| k == key));
-            let Some((_, value)) = values.iter().find(|(k, _)| k == key && !is_own) else {
-                continue;
-            };
-            bail!(
-                "{key} = {} is without effect: \"{from}\", which this file starts from, makes it an axis of {}\nhint: {}",
-                show(value),
-                axis.place(),
-                if axis.place() == "[grid]" {
-                    format!("write `{key} = [{value}]` below [grid]")
-                } else {
-                    format!(
-                        "write {} again in this file, or take the value out",
-                        axis.place()
-                    )
-                }
-            );
-        }
+    let (own_axes, all_axes) = (axis_keys(own), axis_keys(table));
+    for (key, value) in values {
+        ensure!(
+            own_axes.contains(&key) || !all_axes.contains(&key),
+            "{key} = {} is without effect: \"{from}\", which this file starts from, makes it an axis\nhint: write the axis again here, such as `[grid] {key} = [{value}]`, or take the value out",
+            show(&value)
+        );
     }
     Ok(())
 }

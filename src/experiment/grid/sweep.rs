@@ -3,12 +3,13 @@
 use crate::experiment::file::claim::{self, Claim};
 use crate::experiment::file::experiment::{Chart, Experiment, Published};
 use crate::experiment::file::published;
-use crate::experiment::grid::axes::{Axis, axes};
+use crate::experiment::file::shown::{check_charts, check_deltas};
+use crate::experiment::grid::axes::axes;
+use crate::experiment::grid::axis::{Axis, MOST_CELLS, labels};
 use crate::experiment::grid::cell::cell;
 use crate::experiment::grid::choice::{keep, override_value};
 use crate::experiment::grid::fill::{Written, check_used};
 use crate::experiment::grid::paths::locate;
-use crate::experiment::grid::shown::{check_charts, check_deltas};
 use crate::experiment::grid::source::Source;
 use crate::experiment::scoring::metric::Metric;
 use anyhow::{Context, Result, anyhow, ensure};
@@ -31,9 +32,6 @@ pub struct Sweep {
     pub cells: Vec<Cell>,
 }
 
-/// More cells than anybody means; a list typed with one zero too many should say so.
-const MOST_CELLS: usize = 100_000;
-
 /// The cells of an experiment file's text under `--set KEY=VALUE` and `--only KEY=VALUE[,VALUE]`.
 pub fn cells(text: &str, set: &[String], only: &[String]) -> Result<Vec<Cell>> {
     Ok(sweep(text, set, only)?.cells)
@@ -55,10 +53,11 @@ pub fn sweep_of(source: Source, set: &[String], only: &[String]) -> Result<Sweep
         n.checked_mul(axis.len()).filter(|&n| n <= MOST_CELLS)
     });
     let count = count.ok_or_else(|| anyhow!("the grid has more than {MOST_CELLS} cells"))?;
+    let labels = labels(&axes);
     let mut base = None;
     let mut cells = Vec::with_capacity(count);
     for index in 0..count {
-        let (mut cell, written) = cell(&table, &axes, index)?;
+        let (mut cell, written) = cell(&table, &axes, &labels, index)?;
         base.get_or_insert_with(|| (cell.spec.clone(), written));
         cell.spec.chart.clear();
         cell.spec.published.clear();
@@ -102,9 +101,12 @@ fn resolved(base: &Experiment, written: Vec<Written>, table: &toml::Table) -> Re
     let mut whole = base.clone();
     let grid = table.get("grid").and_then(toml::Value::as_table);
     whole.grid = grid.cloned().unwrap_or_default();
-    let zips = table.get("zip").and_then(toml::Value::as_array);
-    let zips = zips.into_iter().flatten();
-    whole.zip = zips.filter_map(|zip| zip.as_table().cloned()).collect();
+    let rows = |name: &str| {
+        let rows = table.get(name).and_then(toml::Value::as_array);
+        let rows = rows.into_iter().flatten();
+        rows.filter_map(|row| row.as_table().cloned()).collect()
+    };
+    (whole.zip, whole.case) = (rows("zip"), rows("case"));
     let mut whole = toml::Table::try_from(&whole)?;
     for (path, value) in written {
         put_back(&mut whole, &path, value);
