@@ -1,6 +1,7 @@
 //! Which jobs a sweep has: each once, in the order in which they run, with where each stands.
 
 use crate::experiment::file::experiment::{Experiment, ReportOptions};
+use crate::experiment::grid::fill::file_of;
 use crate::experiment::grid::sweep::{Cell, Sweep};
 use crate::experiment::key::Key;
 use crate::jobs::job::Job;
@@ -160,5 +161,5 @@ fn job_text(spec: &Experiment, job: &Job) -> Result<String> {
     if stage < Stage::Features {
         spec.eval = None;
     }
-    toml::to_string(&spec).context("writing job.toml")
+    file_of(&spec).context("writing job.toml")
 }

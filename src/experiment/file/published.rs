@@ -1,7 +1,7 @@
 //! `[[published]]`: what it may say, checked against the axes and the metrics of its file.
 
 use crate::experiment::file::experiment::Published;
-use crate::experiment::grid::axis::Axis;
+use crate::experiment::grid::axis::{Axis, all_of};
 use crate::experiment::grid::overlay::{leaves, same, show};
 use crate::experiment::scoring::metric::Metric;
 use anyhow::{Result, ensure};
@@ -39,7 +39,7 @@ pub fn check(rows: &[Published], axes: &[Axis], metrics: &[Metric]) -> Result<()
             ensure!(
                 between || values.iter().any(|v| same(v, &value)),
                 "{place}: at.{key} = {value} is not on the axis, which has {}{}",
-                values.iter().map(show).collect::<Vec<_>>().join(", "),
+                all_of(values),
                 text.map_or(String::new(), |text| format!(
                     "\nhint: write `at.{key} = {text}`"
                 ))

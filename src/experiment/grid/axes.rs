@@ -4,20 +4,30 @@ use crate::experiment::grid::axis::{Axis, Place, check_key, written};
 use crate::experiment::grid::case::{CASE, case_axis};
 use crate::experiment::grid::overlay::{leaves, show};
 use anyhow::{Result, bail, ensure};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-/// The keys that a file's axes set, without their values: a case may lean on a value that is still to come.
-pub fn axis_keys(table: &toml::Table) -> HashSet<String> {
+/// The keys that a file's axes set and where, without their values: a case may lean on a value that is still to come.
+pub fn axis_keys(table: &toml::Table) -> HashMap<String, Place> {
     let grid = table.get("grid").and_then(toml::Value::as_table);
-    let rows = ["zip", "case"]
-        .into_iter()
-        .filter_map(|name| table.get(name)?.as_array());
-    let rows = rows.flatten().filter_map(toml::Value::as_table);
-    let keys = grid
-        .into_iter()
-        .chain(rows)
-        .flat_map(|table| leaves(table, ""));
-    keys.map(|(key, _)| key).collect()
+    let rows = |name: &str| {
+        let rows = table.get(name).and_then(toml::Value::as_array);
+        rows.into_iter().flatten().filter_map(toml::Value::as_table)
+    };
+    let mut keys = HashMap::new();
+    keys.extend(placed(grid, Place::Grid));
+    keys.extend(placed(rows("zip"), Place::Zip));
+    keys.extend(placed(rows(CASE), Place::Case));
+    // The name of a case is no value of its cells.
+    keys.remove("name");
+    keys
+}
+
+fn placed<'a>(
+    tables: impl IntoIterator<Item = &'a toml::Table>,
+    place: Place,
+) -> impl Iterator<Item = (String, Place)> {
+    let keys = tables.into_iter().flat_map(|table| leaves(table, ""));
+    keys.map(move |(key, _)| (key, place))
 }
 
 /// The axes of a file's table, in file order.

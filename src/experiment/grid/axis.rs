@@ -1,5 +1,6 @@
 //! An axis of an experiment file, and what its keys and values are called.
 
+use crate::experiment::grid::overlay::show;
 use anyhow::{Result, ensure};
 use std::collections::HashSet;
 
@@ -84,6 +85,13 @@ pub fn written(value: &toml::Value) -> String {
         Some(number) => number.to_string(),
         None => value.to_string(),
     }
+}
+
+/// The values of an axis as a person writes them, each once.
+pub fn all_of(values: &[toml::Value]) -> String {
+    let mut seen = HashSet::new();
+    let values = values.iter().filter(|value| seen.insert(written(value)));
+    values.map(show).collect::<Vec<_>>().join(", ")
 }
 
 /// That `key` is one of a cell's values.

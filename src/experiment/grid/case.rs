@@ -1,7 +1,7 @@
 //! `[[case]]`: one table a row of values that belong together. Lists are crossed within a row; all rows are one axis.
 
 use crate::experiment::grid::axis::{Axis, MOST_CELLS, Place, check_key, written};
-use crate::experiment::grid::overlay::{leaves, show};
+use crate::experiment::grid::overlay::{leaf, leaves, show};
 use anyhow::{Context, Result, bail, ensure};
 use std::collections::HashMap;
 
@@ -162,10 +162,7 @@ fn values(case: &Case, key: &str, table: &toml::Table, cases: &[Case]) -> Result
     if let Some(values) = own(case) {
         return Ok(values);
     }
-    let mut segments = key.split('.');
-    let first = segments.next().and_then(|name| table.get(name));
-    let value = segments.try_fold(first, |value, name| Some(value?.as_table()?.get(name)));
-    if let Some(value) = value.flatten().filter(|value| !value.is_table()) {
+    if let Some(value) = leaf(table, key) {
         return Ok(vec![value.clone()]);
     }
     let setter = cases.iter().find(|case| own(case).is_some());

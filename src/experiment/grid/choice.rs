@@ -3,7 +3,7 @@
 use crate::experiment::check::typo::told;
 use crate::experiment::file::experiment::Experiment;
 use crate::experiment::grid::axes::{axes, axis_keys};
-use crate::experiment::grid::axis::{Axis, Place, labels, short_names};
+use crate::experiment::grid::axis::{Axis, Place, all_of, labels, short_names};
 use crate::experiment::grid::cell::Cell;
 use crate::experiment::grid::fill::may_be_supplied;
 use crate::experiment::grid::overlay::{assign, pair, same, show, value};
@@ -23,26 +23,12 @@ pub fn override_value(table: &mut toml::Table, text: &str) -> Result<()> {
             "{shown} cannot be set; edit it in the file"
         );
     }
-    let is_axis = axis_keys(table).contains(key);
-    for axis in is_axis
-        .then(|| axes(table))
-        .transpose()?
-        .unwrap_or_default()
-    {
-        for (name, values) in &axis.lists {
-            let one = values.last().map(show).unwrap_or_default();
-            ensure!(
-                name != key,
-                "`{key}` is an axis of {} with {} values\nhint: to run one slice, use `--only {key}={one}`; to replace the axis, use {}",
-                axis.place(),
-                values.len(),
-                match axis.place {
-                    Place::Grid => format!("`--set grid.{key}=[{text}]`"),
-                    Place::Zip => "an editor: lists of [[zip]] move together".to_string(),
-                    Place::Case => "an editor: a [[case]] is one row of values".to_string(),
-                },
-            );
-        }
+    match axis_keys(table).get(key) {
+        Some(Place::Case) => bail!(
+            "`{key}` is set by [[case]]\nhint: to run one slice, use `--only {key}=VALUE`; to change it, use an editor: a [[case]] is one row of values"
+        ),
+        Some(_) => refuse_axis(&axes(table)?, key, text)?,
+        None => {}
     }
     assign(table, key, new)?;
     match Experiment::deserialize(table.clone()) {
@@ -51,6 +37,26 @@ pub fn override_value(table: &mut toml::Table, text: &str) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+fn refuse_axis(axes: &[Axis], key: &str, text: &str) -> Result<()> {
+    for axis in axes {
+        for (name, values) in &axis.lists {
+            let one = values.last().map(show).unwrap_or_default();
+            ensure!(
+                name != key,
+                "`{key}` is an axis of {} with {} values\nhint: to run one slice, use `--only {key}={one}`; to replace the axis, use {}",
+                axis.place(),
+                values.len(),
+                if axis.place == Place::Grid {
+                    format!("`--set grid.{key}=[{text}]`")
+                } else {
+                    "an editor: lists of [[zip]] move together".to_string()
+                },
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Drops the cells that one `--only KEY=VALUE[,VALUE]` does not name.
@@ -71,11 +77,10 @@ pub fn keep(cells: &mut Vec<Cell>, axes: &[Axis], text: &str) -> Result<()> {
     let wanted = several(text, values)?;
     for one in &wanted {
         if !values.iter().any(|v| same(v, one)) {
-            let all: Vec<String> = values.iter().map(show).collect();
             bail!(
                 "`{}` is not on the axis, which has {}",
                 show(one),
-                all.join(", ")
+                all_of(values)
             );
         }
     }

@@ -7,7 +7,10 @@ use crate::experiment::grid::axis::NO_VALUES;
 use crate::experiment::grid::fill::may_be_supplied;
 use crate::experiment::grid::overlay::{leaves, show};
 use anyhow::{Context, Result, anyhow, bail, ensure};
+use serde::Deserialize;
 use std::path::{Path, PathBuf};
+use toml::Spanned;
+use toml::de::DeTable;
 
 /// An experiment file as read.
 #[derive(Clone, Debug, Default)]
@@ -53,11 +56,7 @@ fn read(path: &Path, chain: &mut Vec<PathBuf>) -> Result<Source> {
 }
 
 fn of_text(text: &str, folder: &Path, chain: &mut Vec<PathBuf>) -> Result<Source> {
-    // The text goes straight into the typed struct first, for the line and column of a mistake in it.
-    let typed = toml::from_str::<Experiment>(text);
-    if let Err(error) = &typed {
-        ensure!(may_be_supplied(error.message()), "{}", told(error));
-    }
+    check(text)?;
     let mut own: toml::Table = toml::from_str(text)?;
     let mut folders = Vec::new();
     if !matches!(folder.to_str(), Some("" | ".")) {
@@ -84,6 +83,28 @@ fn of_text(text: &str, folder: &Path, chain: &mut Vec<PathBuf>) -> Result<Source
     Ok(Source { table, folders })
 }
 
+/// Puts the text straight into the typed struct, for the line and column of a mistake in it. What is missing in one table
+/// would hide the mistakes of the next, so each is read alone then.
+fn check(text: &str) -> Result<()> {
+    let own = |error: &toml::de::Error| !may_be_supplied(error.message());
+    match toml::from_str::<Experiment>(text) {
+        Ok(_) => return Ok(()),
+        Err(error) if own(&error) => bail!("{}", told(&error)),
+        Err(_) => {}
+    }
+    let whole = DeTable::parse(text)?;
+    for (name, value) in whole.get_ref() {
+        let mut one = DeTable::new();
+        one.insert(name.clone(), value.clone());
+        let one = Spanned::new(whole.span(), one);
+        if let Err(mut error) = Experiment::deserialize(toml::Deserializer::from(one)) {
+            error.set_input(Some(text));
+            ensure!(!own(&error), "{}", told(&error));
+        }
+    }
+    Ok(())
+}
+
 /// Lays `own` over `table`: tables key by key, every other value whole.
 fn merge(table: &mut toml::Table, own: toml::Table) {
     for (key, value) in own {
@@ -106,7 +127,7 @@ fn check_axes(table: &toml::Table, own: &toml::Table, from: &str) -> Result<()> 
     let (own_axes, all_axes) = (axis_keys(own), axis_keys(table));
     for (key, value) in values {
         ensure!(
-            own_axes.contains(&key) || !all_axes.contains(&key),
+            own_axes.contains_key(&key) || !all_axes.contains_key(&key),
             "{key} = {} is without effect: \"{from}\", which this file starts from, makes it an axis\nhint: write the axis again here, such as `[grid] {key} = [{value}]`, or take the value out",
             show(&value)
         );

@@ -4,11 +4,13 @@ use crate::experiment::file::claim::{self, Claim};
 use crate::experiment::file::experiment::{Chart, Experiment, Published};
 use crate::experiment::file::published;
 use crate::experiment::file::shown::{check_charts, check_deltas};
-use crate::experiment::grid::axes::axes;
-use crate::experiment::grid::axis::{Axis, MOST_CELLS, labels};
+use crate::experiment::grid::axes::{axes, axis_keys};
+use crate::experiment::grid::axis::{Axis, MOST_CELLS, NO_VALUES, Place, labels};
+use crate::experiment::grid::case::CASE;
 use crate::experiment::grid::cell::cell;
 use crate::experiment::grid::choice::{keep, override_value};
 use crate::experiment::grid::fill::{Written, check_used};
+use crate::experiment::grid::overlay::leaf;
 use crate::experiment::grid::paths::locate;
 use crate::experiment::grid::source::Source;
 use crate::experiment::scoring::metric::Metric;
@@ -96,18 +98,21 @@ pub fn sweep_of(source: Source, set: &[String], only: &[String]) -> Result<Sweep
     })
 }
 
-/// The first cell with the grid put back, and its texts as the file has them: filled, they would be the first cell's.
-fn resolved(base: &Experiment, written: Vec<Written>, table: &toml::Table) -> Result<String> {
-    let mut whole = base.clone();
-    let grid = table.get("grid").and_then(toml::Value::as_table);
-    whole.grid = grid.cloned().unwrap_or_default();
-    let rows = |name: &str| {
-        let rows = table.get(name).and_then(toml::Value::as_array);
-        let rows = rows.into_iter().flatten();
-        rows.filter_map(|row| row.as_table().cloned()).collect()
-    };
-    (whole.zip, whole.case) = (rows("zip"), rows("case"));
-    let mut whole = toml::Table::try_from(&whole)?;
+/// The first cell with the axes put back in their order, its texts as the file has them, and what cases lean on: the first
+/// cell's own values would be read as those of all.
+fn resolved(base: &Experiment, mut written: Vec<Written>, table: &toml::Table) -> Result<String> {
+    for (key, place) in axis_keys(table) {
+        let path: Vec<String> = key.split('.').map(String::from).collect();
+        if let Some(value) = leaf(table, &key).filter(|_| place == Place::Case) {
+            written.push((path, value.clone()));
+        }
+    }
+    let whole = toml::Table::try_from(base)?;
+    let is_value = |(name, _): &(String, toml::Value)| !NO_VALUES.contains(&name.as_str());
+    let (values, shown): (Vec<_>, Vec<_>) = whole.into_iter().partition(is_value);
+    let axes = table.clone().into_iter();
+    let axes = axes.filter(|(name, _)| matches!(name.as_str(), "grid" | "zip" | CASE));
+    let mut whole: toml::Table = values.into_iter().chain(axes).chain(shown).collect();
     for (path, value) in written {
         put_back(&mut whole, &path, value);
     }
