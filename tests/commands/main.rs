@@ -9,6 +9,7 @@ mod faults;
 mod files;
 mod help;
 mod inception;
+mod paths;
 mod plan;
 mod questions;
 mod score;
