@@ -1,6 +1,7 @@
 //! Which jobs a sweep has: each once, in the order in which they run, with where each stands.
 
 use crate::experiment::file::experiment::{Experiment, ReportOptions, Training};
+use crate::experiment::grid::fill::file_of;
 use crate::experiment::grid::sweep::{Cell, Sweep};
 use crate::experiment::key::Key;
 use crate::jobs::job::Job;
@@ -163,5 +164,5 @@ fn job_text(spec: &Experiment, job: &Job) -> Result<String> {
         (Some(eval), _) if stage >= Stage::Features => eval.program = None,
         _ => spec.eval = None,
     }
-    toml::to_string(&spec).context("writing job.toml")
+    file_of(&spec).context("writing job.toml")
 }

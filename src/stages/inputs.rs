@@ -37,7 +37,12 @@ impl Looked {
             }
             Job::Upsample(job) => self.net("upsample.checkpoint", &job.net),
             Job::Features(job) => self.features(&job.weights, &job.world),
-            Job::Train(_) | Job::Metrics(_) => Ok(()),
+            Job::Train(_)
+            | Job::Metrics(_)
+            | Job::CommandTrain(_)
+            | Job::CommandSample(_)
+            | Job::CommandMetrics(_)
+            | Job::Adopted(_) => Ok(()),
         }
     }
 

@@ -12,6 +12,7 @@ mod help;
 mod inception;
 mod left_out;
 mod inputs;
+mod paths;
 mod plan;
 mod questions;
 mod score;

@@ -1,5 +1,6 @@
 //! `[vars]` and `{key}`: which texts take which values, and every way to get it wrong.
 
+use runner::experiment::grid::fill::file_of;
 use runner::experiment::grid::sweep::{Cell, cells, sweep};
 
 const FILE: &str = r#"name = "filled"
@@ -74,6 +75,15 @@ fn a_word_of_a_set_and_the_name_of_the_file_are_texts_too() {
         message(&slip, &[]),
         "cell 0 (cfg=1): unknown variant `dim`, expected `ddpm` or `ddim`\nin `sample.sampler`\nhint: did you mean `ddim`?"
     );
+}
+
+#[test]
+fn a_cell_written_out_is_that_cell_again() {
+    for cell in read(FILE) {
+        let text = file_of(&cell.spec).unwrap();
+        assert!(text.contains("a{{1}}"), "{text}");
+        assert_eq!(read(&text)[0].spec, cell.spec);
+    }
 }
 
 #[test]

@@ -3,6 +3,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod case;
+mod defaults;
 mod feature_spaces;
 mod file;
 mod fill;

@@ -1,6 +1,6 @@
 //! `[[claim]]`: what others have found, to be put to the test of the measured scores.
 
-use crate::experiment::grid::axes::Axis;
+use crate::experiment::grid::axis::{Axis, all_of};
 use crate::experiment::grid::overlay::{leaves, same, show};
 use crate::experiment::scoring::metric::Metric;
 use anyhow::{Result, bail, ensure};
@@ -78,7 +78,7 @@ pub fn check(claims: &[Claim], axes: &[Axis], metrics: &[Metric]) -> Result<()> 
                 values.iter().any(|v| same(v, &value)),
                 "{place}: {key} = {} is not on the axis, which has {}",
                 show(&value),
-                values.iter().map(show).collect::<Vec<_>>().join(", ")
+                all_of(values)
             );
         }
     }

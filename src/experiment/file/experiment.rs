@@ -52,6 +52,8 @@ pub struct Experiment<S = Sampling, T = Training, E = Evaluation> {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub zip: Vec<toml::Table>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub case: Vec<toml::Table>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub chart: Vec<Chart>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub published: Vec<Published>,
@@ -73,6 +75,7 @@ impl<S, T, E> Default for Experiment<S, T, E> {
             upsample: None,
             eval: None,
             defaults: None,
+            case: Vec::new(),
             grid: toml::Table::new(),
             zip: Vec::new(),
             chart: Vec::new(),

@@ -6,4 +6,5 @@ pub mod experiment;
 pub mod external;
 pub mod published;
 pub mod sampling;
+pub mod shown;
 pub mod vars;

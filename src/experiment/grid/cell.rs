@@ -2,7 +2,8 @@
 
 use crate::experiment::check::typo::told;
 use crate::experiment::file::experiment::Experiment;
-use crate::experiment::grid::axes::{Axis, labels, short_names};
+use crate::experiment::grid::axis::{Axis, short_names};
+use crate::experiment::grid::case::CASE;
 use crate::experiment::grid::fill::{Written, fill_texts};
 use crate::experiment::grid::overlay::{assign, show};
 use anyhow::{Result, anyhow};
@@ -14,11 +15,12 @@ use std::path::PathBuf;
 pub struct Cell {
     /// n in the whole grid, whatever `--only` keeps.
     pub index: usize,
-    /// Every axis and every list of a zip, by full dotted key, in file order.
+    /// Every axis, and every list of a zip and every key of the cases, by full dotted key, in file order.
     pub at: Vec<(String, toml::Value)>,
-    /// Full keys of `at` that label the cell: each grid key, and of each zip the first and what else tells it apart.
+    /// Full keys of `at` that label the cell: each grid key, and of each zip and of the cases the
+    /// first and what else tells it apart.
     pub axes: Vec<String>,
-    /// Without `grid`, `zip`, `chart`, `published` and `claim`.
+    /// Without `grid`, `zip`, `case`, `chart`, `published` and `claim`.
     pub spec: Experiment,
     /// Where relative paths of the file are looked for after the working folder; those of `spec` that lead somewhere from
     /// here have the folder before them.
@@ -50,10 +52,15 @@ impl Cell {
     }
 }
 
-/// The cell at `index` of the whole grid, and which of its texts are written otherwise in the file.
-pub fn cell(table: &toml::Table, axes: &[Axis], index: usize) -> Result<(Cell, Vec<Written>)> {
+/// The cell at `index` of the whole grid, labelled by the keys `labels`, and which of its texts are written otherwise in the file.
+pub fn cell(
+    table: &toml::Table,
+    axes: &[Axis],
+    labels: &[String],
+    index: usize,
+) -> Result<(Cell, Vec<Written>)> {
     let mut table = table.clone();
-    for of_all_cells in ["grid", "zip"] {
+    for of_all_cells in ["grid", "zip", CASE] {
         table.remove(of_all_cells);
     }
     let mut digits = vec![0; axes.len()];
@@ -65,18 +72,21 @@ pub fn cell(table: &toml::Table, axes: &[Axis], index: usize) -> Result<(Cell, V
     let mut at = Vec::new();
     for (axis, digit) in axes.iter().zip(digits) {
         for (key, values) in &axis.lists {
-            assign(&mut table, key, values[digit].clone())?;
+            if key != CASE {
+                assign(&mut table, key, values[digit].clone())?;
+            }
             at.push((key.clone(), values[digit].clone()));
         }
     }
     let mut cell = Cell {
         index,
         at,
-        axes: labels(axes),
+        axes: labels.to_vec(),
         spec: Experiment::default(),
         folders: Vec::new(),
     };
-    let spec = fill_texts(&mut table, None).and_then(|written| {
+    let case = cell.get(CASE).and_then(toml::Value::as_str);
+    let spec = fill_texts(&mut table, case).and_then(|written| {
         let spec = Experiment::deserialize(table).map_err(|error| anyhow!(told(&error)))?;
         Ok((spec, written))
     });

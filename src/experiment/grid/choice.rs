@@ -2,7 +2,8 @@
 
 use crate::experiment::check::typo::told;
 use crate::experiment::file::experiment::Experiment;
-use crate::experiment::grid::axes::{Axis, axes, labels, short_names};
+use crate::experiment::grid::axes::{axes, axis_keys};
+use crate::experiment::grid::axis::{Axis, Place, all_of, labels, short_names};
 use crate::experiment::grid::cell::Cell;
 use crate::experiment::grid::fill::may_be_supplied;
 use crate::experiment::grid::overlay::{assign, instead_of_text, pair, same, show, value};
@@ -12,29 +13,22 @@ use serde::Deserialize;
 pub fn override_value(table: &mut toml::Table, text: &str) -> Result<()> {
     let (key, text) = pair(text)?;
     let new = value(text)?;
-    ensure!(
-        key != "zip" && !key.starts_with("zip."),
-        "[[zip]] cannot be set; edit it in the file"
-    );
-    ensure!(
-        key != "defaults" && !key.starts_with("defaults."),
-        "[defaults] cannot be set; edit it in the file"
-    );
-    for axis in axes(table)? {
-        for (name, values) in &axis.lists {
-            let one = values.last().map(show).unwrap_or_default();
-            ensure!(
-                name != key,
-                "`{key}` is an axis of {} with {} values\nhint: to run one slice, use `--only {key}={one}`; to replace the axis, use {}",
-                axis.place(),
-                values.len(),
-                if axis.zipped {
-                    "an editor: lists of [[zip]] move together".to_string()
-                } else {
-                    format!("`--set grid.{key}=[{text}]`")
-                },
-            );
-        }
+    for (table, shown) in [
+        ("zip", "[[zip]]"),
+        ("case", "[[case]]"),
+        ("defaults", "[defaults]"),
+    ] {
+        ensure!(
+            key.split('.').next() != Some(table),
+            "{shown} cannot be set; edit it in the file"
+        );
+    }
+    match axis_keys(table).get(key) {
+        Some(Place::Case) => bail!(
+            "`{key}` is set by [[case]]\nhint: to run one slice, use `--only {key}=VALUE`; to change it, use an editor: a [[case]] is one row of values"
+        ),
+        Some(_) => refuse_axis(&axes(table)?, key, text)?,
+        None => {}
     }
     assign(table, key, new)?;
     match <Experiment>::deserialize(table.clone()) {
@@ -44,6 +38,26 @@ pub fn override_value(table: &mut toml::Table, text: &str) -> Result<()> {
         },
         _ => Ok(()),
     }
+}
+
+fn refuse_axis(axes: &[Axis], key: &str, text: &str) -> Result<()> {
+    for axis in axes {
+        for (name, values) in &axis.lists {
+            let one = values.last().map(show).unwrap_or_default();
+            ensure!(
+                name != key,
+                "`{key}` is an axis of {} with {} values\nhint: to run one slice, use `--only {key}={one}`; to replace the axis, use {}",
+                axis.place(),
+                values.len(),
+                if axis.place == Place::Grid {
+                    format!("`--set grid.{key}=[{text}]`")
+                } else {
+                    "an editor: lists of [[zip]] move together".to_string()
+                },
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Drops the cells that one `--only KEY=VALUE[,VALUE]` does not name.
@@ -61,17 +75,15 @@ pub fn keep(cells: &mut Vec<Cell>, axes: &[Axis], text: &str) -> Result<()> {
             bail!("`{key}` is no axis; the axes are {}", names.join(", "))
         }
     };
-    let mut wanted = Vec::new();
-    for one in several(text, values)? {
-        if !values.iter().any(|v| same(v, &one)) {
-            let all: Vec<String> = values.iter().map(show).collect();
+    let wanted = several(text, values)?;
+    for one in &wanted {
+        if !values.iter().any(|v| same(v, one)) {
             bail!(
                 "`{}` is not on the axis, which has {}",
-                show(&one),
-                all.join(", ")
+                show(one),
+                all_of(values)
             );
         }
-        wanted.push(one);
     }
     cells.retain(|cell| {
         let here = cell.get(key);
@@ -80,11 +92,25 @@ pub fn keep(cells: &mut Vec<Cell>, axes: &[Axis], text: &str) -> Result<()> {
     Ok(())
 }
 
-/// The values that `--only` names: `1,5`, `[1, 5]`, or a list that is itself a value of the axis.
+/// The values that `--only` names: `1,5`, `[1, 5]`, or a list that is itself a value of the axis. A text of the axis needs
+/// no quotes, even if it looks like a number.
 fn several(text: &str, axis: &[toml::Value]) -> Result<Vec<toml::Value>> {
+    let as_text = |text: &str| axis.iter().find(|v| v.as_str() == Some(text)).cloned();
+    if let Some(whole) = as_text(text) {
+        return Ok(vec![whole]);
+    }
+    let on_axis = |one: toml::Value| {
+        let known = axis.iter().any(|v| same(v, &one));
+        let text = as_text(&show(&one)).filter(|_| !known);
+        text.unwrap_or(one)
+    };
     match value(text) {
         Ok(whole) if axis.iter().any(|v| same(v, &whole)) => Ok(vec![whole]),
-        Ok(toml::Value::Array(list)) => Ok(list),
-        _ => text.split(',').map(|one| value(one.trim())).collect(),
+        Ok(toml::Value::Array(list)) => Ok(list.into_iter().map(on_axis).collect()),
+        _ => {
+            let each = text.split(',').map(str::trim);
+            let each = each.map(|one| as_text(one).map_or_else(|| value(one), Ok).map(on_axis));
+            each.collect()
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! `{key}` in a cell's texts: the value of another key of the same cell.
 
-use crate::experiment::grid::axes::Axis;
+use crate::experiment::file::experiment::Experiment;
+use crate::experiment::grid::axis::{Axis, NO_VALUES};
 use crate::experiment::grid::overlay::{leaves, show};
 use crate::experiment::grid::template::{Part, escape, fill, names, parts};
 use anyhow::{Context, Result, bail, ensure};
@@ -8,18 +9,6 @@ use anyhow::{Context, Result, bail, ensure};
 /// Tables whose texts are filled; the others name the study and say what is shown of it.
 const FILLED: [&str; 7] = [
     "model", "train", "guidance", "sample", "upsample", "eval", "vars",
-];
-
-/// Tables that hold no value of a cell.
-pub const NO_VALUES: [&str; 8] = [
-    "grid",
-    "zip",
-    "case",
-    "chart",
-    "published",
-    "claim",
-    "report",
-    "defaults",
 ];
 
 /// What a command is told when it runs: these names stay in its texts as they are, for the job to fill.
@@ -55,12 +44,75 @@ pub fn fill_texts(table: &mut toml::Table, case: Option<&str>) -> Result<Vec<Wri
     values.extend(case.map(|name| ("case".to_string(), name.into())));
     let texts = Texts { values };
     let mut written = Vec::new();
+    let mut fill = |key: &str, text: &str| {
+        let filled = texts.filled(text, key);
+        filled.with_context(|| format!("{key} = \"{text}\""))
+    };
     for (name, value) in table.iter_mut() {
         if FILLED.contains(&name.as_str()) {
-            texts.fill_below(&mut vec![name.clone()], value, &mut written)?;
+            change_below(&mut vec![name.clone()], value, &mut fill, &mut written)?;
         }
     }
     Ok(written)
+}
+
+/// `spec` as an experiment file of one cell: the braces of its filled texts are doubled, so that they are read as they are.
+pub fn file_of(spec: &Experiment) -> Result<String> {
+    let mut table = toml::Table::try_from(spec)?;
+    let mut escaped = |key: &str, text: &str| {
+        Ok(if filled_at_run_time(key) {
+            text.to_string()
+        } else {
+            escape(text)
+        })
+    };
+    for (name, value) in table.iter_mut() {
+        if FILLED.contains(&name.as_str()) {
+            change_below(
+                &mut vec![name.clone()],
+                value,
+                &mut escaped,
+                &mut Vec::new(),
+            )?;
+        }
+    }
+    Ok(toml::to_string(&table)?)
+}
+
+/// What a text under a dotted key becomes.
+type Change<'a> = dyn FnMut(&str, &str) -> Result<String> + 'a;
+
+/// Changes the texts of `value`, which stands at `path`, and notes what was changed.
+fn change_below(
+    path: &mut Vec<String>,
+    value: &mut toml::Value,
+    change: &mut Change,
+    written: &mut Vec<Written>,
+) -> Result<()> {
+    if let toml::Value::Table(inner) = value {
+        for (name, value) in inner.iter_mut() {
+            path.push(name.clone());
+            change_below(path, value, change, written)?;
+            path.pop();
+        }
+        return Ok(());
+    }
+    let changed = changed_leaf(&path.join("."), value, change)?;
+    if changed != *value {
+        written.push((path.clone(), std::mem::replace(value, changed)));
+    }
+    Ok(())
+}
+
+fn changed_leaf(key: &str, value: &toml::Value, change: &mut Change) -> Result<toml::Value> {
+    Ok(match value {
+        toml::Value::String(text) => toml::Value::String(change(key, text)?),
+        toml::Value::Array(items) => {
+            let items = items.iter().map(|item| changed_leaf(key, item, change));
+            toml::Value::Array(items.collect::<Result<_>>()?)
+        }
+        other => other.clone(),
+    })
 }
 
 /// Refuses an axis of variables alone that no text takes: its cells would be the same.
@@ -104,44 +156,12 @@ struct Texts {
 }
 
 impl Texts {
-    fn fill_below(
-        &self,
-        path: &mut Vec<String>,
-        value: &mut toml::Value,
-        written: &mut Vec<Written>,
-    ) -> Result<()> {
-        if let toml::Value::Table(inner) = value {
-            for (name, value) in inner.iter_mut() {
-                path.push(name.clone());
-                self.fill_below(path, value, written)?;
-                path.pop();
-            }
-            return Ok(());
+    fn filled(&self, text: &str, key: &str) -> Result<String> {
+        if filled_at_run_time(key) {
+            return self.for_run_time(text, key);
         }
-        let filled = self.filled_leaf(&path.join("."), value)?;
-        if filled != *value {
-            written.push((path.clone(), std::mem::replace(value, filled)));
-        }
-        Ok(())
-    }
-
-    fn filled_leaf(&self, key: &str, value: &toml::Value) -> Result<toml::Value> {
-        Ok(match value {
-            toml::Value::String(text) => {
-                let filled = if filled_at_run_time(key) {
-                    self.for_run_time(text, key)
-                } else {
-                    let mut chain = vec![key.to_string()];
-                    fill(text, &mut |name| self.value(name, &mut chain))
-                };
-                toml::Value::String(filled.with_context(|| format!("{key} = \"{text}\""))?)
-            }
-            toml::Value::Array(items) => {
-                let items = items.iter().map(|item| self.filled_leaf(key, item));
-                toml::Value::Array(items.collect::<Result<_>>()?)
-            }
-            other => other.clone(),
-        })
+        let mut chain = vec![key.to_string()];
+        fill(text, &mut |name| self.value(name, &mut chain))
     }
 
     /// `text` with the file's values in it, still to be filled with what the command is told.

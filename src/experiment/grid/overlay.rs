@@ -60,6 +60,14 @@ pub fn assign(table: &mut toml::Table, key: &str, value: toml::Value) -> Result<
     }
 }
 
+/// The value at the dotted `key`; none where there is nothing or a table.
+pub fn leaf<'a>(table: &'a toml::Table, key: &str) -> Option<&'a toml::Value> {
+    let mut segments = key.split('.');
+    let first = table.get(segments.next()?)?;
+    let value = segments.try_fold(first, |value, name| value.as_table()?.get(name))?;
+    (!value.is_table()).then_some(value)
+}
+
 /// Every leaf of nested tables with its dotted key, in file order.
 pub fn leaves(table: &toml::Table, prefix: &str) -> Vec<(String, toml::Value)> {
     let mut found = Vec::new();

@@ -2,11 +2,15 @@
 
 use crate::experiment::check::typo::told;
 use crate::experiment::file::experiment::{Adopted, Eval, Experiment, Sample, Train};
-use crate::experiment::grid::axes::axes;
-use crate::experiment::grid::fill::{NO_VALUES, may_be_supplied};
+use crate::experiment::grid::axes::axis_keys;
+use crate::experiment::grid::axis::NO_VALUES;
+use crate::experiment::grid::fill::may_be_supplied;
 use crate::experiment::grid::overlay::{leaves, show};
 use anyhow::{Context, Result, anyhow, bail, ensure};
+use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
+use toml::Spanned;
+use toml::de::DeTable;
 
 /// An experiment file as read.
 #[derive(Clone, Debug, Default)]
@@ -52,10 +56,7 @@ fn read(path: &Path, chain: &mut Vec<PathBuf>) -> Result<Source> {
 }
 
 fn of_text(text: &str, folder: &Path, chain: &mut Vec<PathBuf>) -> Result<Source> {
-    // The text goes straight into the typed struct first, for the line and column of a mistake in it.
-    if let Some(error) = mistake(text) {
-        ensure!(may_be_supplied(error.message()), "{}", told(&error));
-    }
+    check(text)?;
     let mut own: toml::Table = toml::from_str(text)?;
     let mut folders = Vec::new();
     if !matches!(folder.to_str(), Some("" | ".")) {
@@ -82,27 +83,47 @@ fn of_text(text: &str, folder: &Path, chain: &mut Vec<PathBuf>) -> Result<Source
     Ok(Source { table, folders })
 }
 
-/// What keeps the text from being an experiment. It is read straight into the forms of `[sample]`, `[train]` and `[eval]`
-/// that it has, for the line and column of a mistake in them.
-fn mistake(text: &str) -> Option<toml::de::Error> {
-    let table: toml::Table = match toml::from_str(text) {
-        Ok(table) => table,
-        Err(error) => return Some(error),
-    };
+/// Puts the text straight into the typed struct, for the line and column of a mistake in it: into the forms of `[sample]`,
+/// `[train]` and `[eval]` that it has. Where an axis chooses the form, its cells tell.
+fn check(text: &str) -> Result<()> {
+    let table: toml::Table = toml::from_str(text).map_err(|error| anyhow!(told(&error)))?;
     let has = |name: &str, key: &str| {
         let inner = table.get(name).and_then(toml::Value::as_table);
         inner.is_some_and(|inner| inner.contains_key(key))
     };
-    let programs = ["sample", "train", "eval"]
-        .iter()
-        .any(|name| has(name, "command"));
-    if programs {
-        toml::from_str::<Experiment>(text).err()
+    let axes = axis_keys(&table);
+    let chosen = ["sample.command", "sample.from"];
+    let tables = ["sample", "train", "eval"];
+    if chosen.iter().any(|key| axes.contains_key(*key)) {
+        Ok(())
+    } else if tables.iter().any(|name| has(name, "command")) {
+        check_as::<Experiment>(text)
     } else if has("sample", "from") {
-        toml::from_str::<Experiment<Adopted, Train, Eval>>(text).err()
+        check_as::<Experiment<Adopted, Train, Eval>>(text)
     } else {
-        toml::from_str::<Experiment<Sample, Train, Eval>>(text).err()
+        check_as::<Experiment<Sample, Train, Eval>>(text)
     }
+}
+
+/// What is missing in one table would hide the mistakes of the next, so each is read alone then.
+fn check_as<T: DeserializeOwned>(text: &str) -> Result<()> {
+    let own = |error: &toml::de::Error| !may_be_supplied(error.message());
+    match toml::from_str::<T>(text) {
+        Ok(_) => return Ok(()),
+        Err(error) if own(&error) => bail!("{}", told(&error)),
+        Err(_) => {}
+    }
+    let whole = DeTable::parse(text)?;
+    for (name, value) in whole.get_ref() {
+        let mut one = DeTable::new();
+        one.insert(name.clone(), value.clone());
+        let one = Spanned::new(whole.span(), one);
+        if let Err(mut error) = T::deserialize(toml::Deserializer::from(one)) {
+            error.set_input(Some(text));
+            ensure!(!own(&error), "{}", told(&error));
+        }
+    }
+    Ok(())
 }
 
 /// Lays `own` over `table`: tables key by key, every other value whole.
@@ -124,29 +145,13 @@ fn check_axes(table: &toml::Table, own: &toml::Table, from: &str) -> Result<()> 
         .filter(|(name, _)| !NO_VALUES.contains(&name.as_str()));
     let values: toml::Table = values.map(|(k, v)| (k.clone(), v.clone())).collect();
     let values = leaves(&values, "");
-    let own_axes = axes(own)?;
-    for axis in axes(table)? {
-        for (key, _) in &axis.lists {
-            let is_own = own_axes
-                .iter()
-                .any(|a| a.lists.iter().any(|(k, _)| k == key));
-            let Some((_, value)) = values.iter().find(|(k, _)| k == key && !is_own) else {
-                continue;
-            };
-            bail!(
-                "{key} = {} is without effect: \"{from}\", which this file starts from, makes it an axis of {}\nhint: {}",
-                show(value),
-                axis.place(),
-                if axis.place() == "[grid]" {
-                    format!("write `{key} = [{value}]` below [grid]")
-                } else {
-                    format!(
-                        "write {} again in this file, or take the value out",
-                        axis.place()
-                    )
-                }
-            );
-        }
+    let (own_axes, all_axes) = (axis_keys(own), axis_keys(table));
+    for (key, value) in values {
+        ensure!(
+            own_axes.contains_key(&key) || !all_axes.contains_key(&key),
+            "{key} = {} is without effect: \"{from}\", which this file starts from, makes it an axis\nhint: write the axis again here, such as `[grid] {key} = [{value}]`, or take the value out",
+            show(&value)
+        );
     }
     Ok(())
 }

@@ -3,12 +3,15 @@
 use crate::experiment::file::claim::{self, Claim};
 use crate::experiment::file::experiment::{Chart, Experiment, Published};
 use crate::experiment::file::published;
-use crate::experiment::grid::axes::{Axis, axes};
+use crate::experiment::file::shown::{check_charts, check_deltas};
+use crate::experiment::grid::axes::{axes, axis_keys};
+use crate::experiment::grid::axis::{Axis, MOST_CELLS, NO_VALUES, Place, labels};
+use crate::experiment::grid::case::CASE;
 use crate::experiment::grid::cell::cell;
 use crate::experiment::grid::choice::{keep, override_value};
 use crate::experiment::grid::fill::{Written, check_used};
+use crate::experiment::grid::overlay::leaf;
 use crate::experiment::grid::paths::locate;
-use crate::experiment::grid::shown::{check_charts, check_deltas};
 use crate::experiment::grid::source::Source;
 use crate::experiment::scoring::metric::Metric;
 use anyhow::{Context, Result, anyhow, ensure};
@@ -31,9 +34,6 @@ pub struct Sweep {
     pub cells: Vec<Cell>,
 }
 
-/// More cells than anybody means; a list typed with one zero too many should say so.
-const MOST_CELLS: usize = 100_000;
-
 /// The cells of an experiment file's text under `--set KEY=VALUE` and `--only KEY=VALUE[,VALUE]`.
 pub fn cells(text: &str, set: &[String], only: &[String]) -> Result<Vec<Cell>> {
     Ok(sweep(text, set, only)?.cells)
@@ -55,10 +55,11 @@ pub fn sweep_of(source: Source, set: &[String], only: &[String]) -> Result<Sweep
         n.checked_mul(axis.len()).filter(|&n| n <= MOST_CELLS)
     });
     let count = count.ok_or_else(|| anyhow!("the grid has more than {MOST_CELLS} cells"))?;
+    let labels = labels(&axes);
     let mut base = None;
     let mut cells = Vec::with_capacity(count);
     for index in 0..count {
-        let (mut cell, written) = cell(&table, &axes, index)?;
+        let (mut cell, written) = cell(&table, &axes, &labels, index)?;
         base.get_or_insert_with(|| (cell.spec.clone(), written));
         cell.spec.chart.clear();
         cell.spec.published.clear();
@@ -97,15 +98,21 @@ pub fn sweep_of(source: Source, set: &[String], only: &[String]) -> Result<Sweep
     })
 }
 
-/// The first cell with the grid put back, and its texts as the file has them: filled, they would be the first cell's.
-fn resolved(base: &Experiment, written: Vec<Written>, table: &toml::Table) -> Result<String> {
-    let mut whole = base.clone();
-    let grid = table.get("grid").and_then(toml::Value::as_table);
-    whole.grid = grid.cloned().unwrap_or_default();
-    let zips = table.get("zip").and_then(toml::Value::as_array);
-    let zips = zips.into_iter().flatten();
-    whole.zip = zips.filter_map(|zip| zip.as_table().cloned()).collect();
-    let mut whole = toml::Table::try_from(&whole)?;
+/// The first cell with the axes put back in their order, its texts as the file has them, and what cases lean on: the first
+/// cell's own values would be read as those of all.
+fn resolved(base: &Experiment, mut written: Vec<Written>, table: &toml::Table) -> Result<String> {
+    for (key, place) in axis_keys(table) {
+        let path: Vec<String> = key.split('.').map(String::from).collect();
+        if let Some(value) = leaf(table, &key).filter(|_| place == Place::Case) {
+            written.push((path, value.clone()));
+        }
+    }
+    let whole = toml::Table::try_from(base)?;
+    let is_value = |(name, _): &(String, toml::Value)| !NO_VALUES.contains(&name.as_str());
+    let (values, shown): (Vec<_>, Vec<_>) = whole.into_iter().partition(is_value);
+    let axes = table.clone().into_iter();
+    let axes = axes.filter(|(name, _)| matches!(name.as_str(), "grid" | "zip" | CASE));
+    let mut whole: toml::Table = values.into_iter().chain(axes).chain(shown).collect();
     for (path, value) in written {
         put_back(&mut whole, &path, value);
     }

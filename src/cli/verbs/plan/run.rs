@@ -6,7 +6,7 @@ use crate::cli::screen::pace::Paces;
 use crate::cli::screen::terminal::{Paint, bytes, duration, out, paint, say, short, table};
 use crate::cli::verbs::plan::price;
 use crate::experiment::catalogue::find;
-use crate::experiment::grid::axes::{Axis, short_names};
+use crate::experiment::grid::axis::{Axis, short_names};
 use crate::experiment::grid::overlay::show;
 use crate::experiment::grid::sweep::Sweep;
 use crate::jobs::inputs::pinned::Pinned;

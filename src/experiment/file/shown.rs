@@ -1,7 +1,7 @@
 //! What the file wants shown, `[[chart]]` and `[report]`, against its axes and metrics.
 
 use crate::experiment::file::experiment::{Chart, Deltas, ReportOptions};
-use crate::experiment::grid::axes::Axis;
+use crate::experiment::grid::axis::Axis;
 use crate::experiment::scoring::metric::Metric;
 use anyhow::{Result, ensure};
 
