@@ -96,7 +96,7 @@ fn find_home(spec: &mut Experiment) {
     });
     for train in own.chain(guide) {
         train.data = text_at_home(&train.data);
-        for path in &mut train.export {
+        if let Some(path) = &mut train.export {
             *path = cache::at_home(path);
         }
     }

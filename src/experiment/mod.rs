@@ -2,6 +2,7 @@
 
 pub mod catalogue;
 pub mod check;
+pub mod external;
 pub mod file;
 pub mod grid;
 pub mod guided_diffusion;

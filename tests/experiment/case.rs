@@ -94,7 +94,7 @@ fn lists_are_crossed_within_a_case_and_cases_with_the_grid() {
         guide.checkpoint.as_ref().unwrap().to_str(),
         Some("fetch:imagenet128-classifier")
     );
-    assert_eq!((guide.scale, last.sample.as_ref().unwrap().seed), (1.0, 7));
+    assert_eq!((guide.scale, last.net_sample().unwrap().seed), (1.0, 7));
     assert!(last.case.is_empty());
     let keys: Vec<&str> = cells[0].at.iter().map(|(key, _)| key.as_str()).collect();
     assert_eq!(

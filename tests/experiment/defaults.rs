@@ -75,7 +75,7 @@ fn tables_are_merged_key_by_key_and_lists_are_taken_whole() {
     let spec = &sweep.cells[0].spec;
     assert_eq!(spec.model.arch.attention, Some(vec![8]));
     assert_eq!(spec.model.preset.as_deref(), Some("imagenet64"));
-    assert_eq!(spec.sample.as_ref().unwrap().count, 100);
+    assert_eq!(spec.net_sample().unwrap().count, 100);
     assert!(spec.defaults.is_none());
     // What is shown of the study needs no other file.
     let alone = runner::experiment::grid::sweep::sweep(&sweep.resolved, &[], &[]).unwrap();
@@ -95,7 +95,7 @@ fn a_file_is_found_from_the_one_that_names_it_and_chains_are_followed() {
         ("own.toml", own),
     ]);
     let sweep = files.sweep("own.toml").unwrap();
-    assert_eq!(sweep.cells[0].spec.sample.as_ref().unwrap().count, 7);
+    assert_eq!(sweep.cells[0].spec.net_sample().unwrap().count, 7);
     assert_eq!(
         sweep.cells[0].folders,
         [files.path(""), files.path("sub"), files.path("sub/..")].map(|path| {

@@ -57,17 +57,17 @@ fn a_text_that_is_no_toml_is_the_text() {
 fn toml_stays_toml() {
     assert_eq!(checkpoint("\"x y.pt\""), "x y.pt");
     assert_eq!(checkpoint("'x y.pt'"), "x y.pt");
-    let seed = |one: &str| set(one).unwrap().cells[0].spec.sample.clone().unwrap().seed;
+    let seed = |one: &str| set(one).unwrap().cells[0].spec.net_sample().unwrap().seed;
     assert_eq!(seed("sample.seed=1"), 1);
     assert_eq!(seed("sample.seed = 1_0"), 10);
     assert_eq!(set("grid.sample.seed=[1, 2, 3]").unwrap().cells.len(), 3);
     let steps = |one: &str| {
         set(one).unwrap().cells[0]
             .spec
-            .sample
-            .clone()
+            .net_sample()
             .unwrap()
             .steps
+            .clone()
     };
     assert_eq!(steps("sample.steps=25"), Steps::Count(25));
     assert_eq!(

@@ -1,11 +1,11 @@
 //! The ranges of an experiment: every value that parses and still cannot be meant is refused here.
 
 use crate::experiment::catalogue::{self, SCHEME};
-use crate::experiment::check::external::{
-    check_adopted, check_command_sample, check_command_train, check_measuring,
-};
 use crate::experiment::check::nets::{
     at_least, check_guidance, check_model, check_train, check_trained_steps,
+};
+use crate::experiment::external::check::{
+    check_adopted, check_command_sample, check_command_train, check_measuring,
 };
 use crate::experiment::file::experiment::{
     Classes, Eval, Experiment, Kind, Sample, Sampler, Sampling, Steps, Upsample, VarianceRule,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-pub use crate::experiment::file::external::{
+pub use crate::experiment::external::tables::{
     Adopted, AskedImages, CommandSample, CommandTrain, Evaluation, Program, Sampling, Training,
 };
 pub use crate::experiment::file::sampling::{

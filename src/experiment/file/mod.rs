@@ -3,7 +3,6 @@
 pub mod claim;
 pub mod defaults;
 pub mod experiment;
-pub mod external;
 pub mod published;
 pub mod sampling;
 pub mod shown;

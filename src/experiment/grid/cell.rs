@@ -1,6 +1,8 @@
 //! One grid point of an experiment file.
 
 use crate::experiment::check::typo::told;
+use crate::experiment::external::forms::choose;
+use crate::experiment::external::used;
 use crate::experiment::file::experiment::Experiment;
 use crate::experiment::grid::axis::{Axis, short_names};
 use crate::experiment::grid::case::CASE;
@@ -85,6 +87,8 @@ pub fn cell(
         spec: Experiment::default(),
         folders: Vec::new(),
     };
+    choose(&mut table, axes);
+    used::check(&table, axes)?;
     let case = cell.get(CASE).and_then(toml::Value::as_str);
     let spec = fill_texts(&mut table, case).and_then(|written| {
         let spec = Experiment::deserialize(table).map_err(|error| anyhow!(told(&error)))?;

@@ -141,6 +141,15 @@ pub fn check_used(table: &toml::Table, axes: &[Axis]) -> Result<()> {
     Ok(())
 }
 
+/// A number as programs in Python write it: a float has its point. None for what is no finite number.
+pub fn written_number(value: &toml::Value) -> Option<String> {
+    match value {
+        toml::Value::Integer(whole) => Some(whole.to_string()),
+        toml::Value::Float(x) if x.is_finite() => Some(format!("{x:?}")),
+        _ => None,
+    }
+}
+
 fn texts_of<'a>(value: &'a toml::Value, texts: &mut Vec<&'a str>) {
     match value {
         toml::Value::String(text) => texts.push(text),
@@ -201,7 +210,7 @@ impl Texts {
                 "`{{{name}}}` is the list {}, and a text can take a text, a number, true or false",
                 show(value)
             ),
-            other => return Ok(show(other)),
+            other => return Ok(written_number(other).unwrap_or_else(|| show(other))),
         };
         let root = name.split('.').next().unwrap_or(name);
         if !FILLED.contains(&root) {

@@ -1,5 +1,6 @@
 //! One experiment file → its cells: every combination of its axes, in mixed radix, the last axis fastest.
 
+use crate::experiment::external::star;
 use crate::experiment::file::claim::{self, Claim};
 use crate::experiment::file::experiment::{Chart, Experiment, Published};
 use crate::experiment::file::published;
@@ -46,6 +47,7 @@ pub fn sweep(text: &str, set: &[String], only: &[String]) -> Result<Sweep> {
 /// The sweep of a file that was read, under `--set` and `--only`.
 pub fn sweep_of(source: Source, set: &[String], only: &[String]) -> Result<Sweep> {
     let Source { mut table, folders } = source;
+    star::expand(&mut table, &folders)?;
     for one in set {
         override_value(&mut table, one).with_context(|| format!("--set {one}"))?;
     }

@@ -1,6 +1,6 @@
 //! A program as a job holds it: its arguments with every key of the file filled, its files by their contents.
 
-use crate::experiment::check::external::timeout;
+use crate::experiment::external::check::timeout;
 use crate::experiment::file::experiment::Program;
 use crate::experiment::grid::sweep::Cell;
 use crate::jobs::external::inputs::{Input, inputs};

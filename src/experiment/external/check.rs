@@ -1,7 +1,7 @@
 //! The ranges of other people's programs and images: `command` in `[sample]`, `[train]` and `[eval]`, `from` in `[sample]`.
 
-use crate::experiment::check::duration::parse;
 use crate::experiment::check::nets::at_least;
+use crate::experiment::external::duration::parse;
 use crate::experiment::file::experiment::{Adopted, CommandSample, Experiment, Program, Training};
 use crate::experiment::grid::template::{fill, names};
 use anyhow::{Context, Result, bail, ensure};
