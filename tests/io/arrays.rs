@@ -301,8 +301,10 @@ fn labels_are_whole_numbers_or_one_hot_rows_of_any_type() {
     );
 }
 
-#[test]
-fn other_labels_are_refused_by_those_who_need_them_alone() {
+/// Type, shape, elements, and what is said of them.
+type Other = (&'static str, &'static str, Vec<u8>, &'static str);
+
+fn others() -> Vec<Other> {
     let half: Vec<u8> = [0.5f64, 1., 2., 3.]
         .iter()
         .flat_map(|v| v.to_le_bytes())
@@ -312,55 +314,60 @@ fn other_labels_are_refused_by_those_who_need_them_alone() {
         .iter()
         .flat_map(|v| v.to_le_bytes())
         .collect();
-    for (descr, shape, data, part) in [
-        ("<U3", "(4,)", &text[..], "it holds text (\"<U3\")"),
-        ("|S3", "(4,)", &[b'a'; 12], "it holds text (\"|S3\")"),
-        ("|O", "(4,)", &[0x80, 4, b'.'], "it holds Python objects"),
+    vec![
+        ("<U3", "(4,)", text, "it holds text (\"<U3\")"),
+        ("|S3", "(4,)", vec![b'a'; 12], "it holds text (\"|S3\")"),
+        ("|O", "(4,)", vec![0x80, 4, b'.'], "it holds Python objects"),
         (
             "<f8",
             "(4,)",
-            &half,
+            half,
             "`arr_1` holds 0.5, labels are whole numbers",
         ),
         (
             "<i4",
             "(4,)",
-            &below,
+            below,
             "`arr_1` holds -1, labels are whole numbers",
         ),
         (
             "|u1",
             "(3,)",
-            &[0; 3],
+            vec![0; 3],
             "`arr_1` has 3 labels for 4 pictures",
         ),
         (
             "|u1",
             "(4, 2)",
-            &[1, 0, 0, 0, 1, 0, 1, 0],
+            vec![1, 0, 0, 0, 1, 0, 1, 0],
             "row 1 of `arr_1` has not one value",
         ),
         (
             "|u1",
             "(4, 2)",
-            &[1, 0, 1, 0, 1, 1, 1, 0],
+            vec![1, 0, 1, 0, 1, 1, 1, 0],
             "row 2 of `arr_1` has not one value",
         ),
         (
             "|u1",
             "(2, 2, 2)",
-            &[0; 8],
+            vec![0; 8],
             "`arr_1` is [2, 2, 2], labels are [n] or one-hot",
         ),
         (
             "|u1",
             "()",
-            &[0],
+            vec![0],
             "`arr_1` is [], labels are [n] or one-hot",
         ),
-        ("<i8", "(4,)", &[0; 31], "`arr_1` is not read: "),
-    ] {
-        let (found, refused) = labels(descr, false, shape, data);
+        ("<i8", "(4,)", vec![0; 31], "`arr_1` is not read: "),
+    ]
+}
+
+#[test]
+fn other_labels_are_refused_by_those_who_need_them_alone() {
+    for (descr, shape, data, part) in others() {
+        let (found, refused) = labels(descr, false, shape, &data);
         let Labels::Unread(why) = found else {
             panic!("{descr} {shape} is read")
         };

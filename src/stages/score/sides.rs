@@ -61,13 +61,7 @@ pub struct BothLeftOut {
 
 /// Describes what is missing of both sides; None where a shard left parts to others. What is told has the side as its note.
 pub fn run(comparison: &Comparison, watch: Watch) -> Result<Option<Compared>> {
-    let mut hows: Vec<Preprocessing> = comparison.rules.iter().map(|r| r.preprocessing).collect();
-    hows.sort();
-    hows.dedup();
-    let space = comparison.extractor.space();
-    if space.input == Input::AsTrained {
-        hows.truncate(1);
-    }
+    let (hows, space) = (ways(comparison), comparison.extractor.space());
     // The reference is opened before hours are spent on the samples.
     let named: Vec<_> = hows.iter().map(|how| space.resizing(*how)).collect();
     let path = Path::new(comparison.reference);
@@ -132,6 +126,17 @@ pub fn run(comparison: &Comparison, watch: Watch) -> Result<Option<Compared>> {
         labels,
         left_out,
     }))
+}
+
+/// The ways of resizing that the rules ask for, each once; a net that takes images as they are has one.
+fn ways(comparison: &Comparison) -> Vec<Preprocessing> {
+    let mut hows: Vec<Preprocessing> = comparison.rules.iter().map(|r| r.preprocessing).collect();
+    hows.sort();
+    hows.dedup();
+    if comparison.extractor.space().input == Input::AsTrained {
+        hows.truncate(1);
+    }
+    hows
 }
 
 /// Samples are images, whatever their file holds beside them; that it holds statistics is told.
