@@ -9,7 +9,6 @@ mod faults;
 mod files;
 mod help;
 mod inception;
-mod paths;
 mod plan;
 mod questions;
 mod score;
