@@ -1,4 +1,4 @@
-//! What the user asked for, typed: no tensor, no file but the experiment's own.
+//! What the user asked for, typed: no tensor, and no file opened but the experiment's own.
 
 pub mod catalogue;
 pub mod check;

@@ -12,7 +12,6 @@ mod help;
 mod inception;
 mod inputs;
 mod left_out;
-mod paths;
 mod plan;
 mod questions;
 mod score;

@@ -56,6 +56,19 @@ fn a_text_takes_the_values_of_its_cell() {
 }
 
 #[test]
+fn an_axis_of_texts_is_shown_and_chosen_as_filled() {
+    let axis = "model.checkpoint = [\"{model.preset}.pt\", \"a{{b}}.pt\"]";
+    let text = FILE.replace("vars.cfg = [1, 1.5]", axis);
+    let found = read(&text);
+    assert_eq!(found[0].label(), "checkpoint=imagenet64.pt");
+    assert_eq!(found[1].label(), "checkpoint=a{b}.pt");
+    let only = ["checkpoint=\"a{b}.pt\"".to_string()];
+    assert_eq!(cells(&text, &[], &only).unwrap()[0].index, 1);
+    let only = ["checkpoint=imagenet64.pt".to_string()];
+    assert_eq!(cells(&text, &[], &only).unwrap()[0].index, 0);
+}
+
+#[test]
 fn a_word_of_a_set_and_the_name_of_the_file_are_texts_too() {
     let text = FILE.replace(
         "steps = 25",

@@ -1,7 +1,7 @@
 //! `[[published]]`: what it may say, checked against the axes and the metrics of its file.
 
 use crate::experiment::file::experiment::Published;
-use crate::experiment::grid::axis::{Axis, all_of};
+use crate::experiment::grid::axis::all_of;
 use crate::experiment::grid::overlay::{leaves, same, show};
 use crate::experiment::scoring::metric::Metric;
 use anyhow::{Result, ensure};
@@ -13,10 +13,13 @@ impl Published {
     }
 }
 
-/// Every row names a source, axes of the file, and metrics that the file asks for. A number need not be on its axis:
+/// `lists` holds the values of the axes. Every row names a source, axes of the file, and metrics that the file asks for. A number need not be on its axis:
 /// papers stand between the numbers that are measured; a text that is not on its axis is a slip.
-pub fn check(rows: &[Published], axes: &[Axis], metrics: &[Metric]) -> Result<()> {
-    let lists: Vec<&(String, Vec<toml::Value>)> = axes.iter().flat_map(|a| &a.lists).collect();
+pub fn check(
+    rows: &[Published],
+    lists: &[(String, Vec<toml::Value>)],
+    metrics: &[Metric],
+) -> Result<()> {
     for (n, row) in rows.iter().enumerate() {
         let place = format!("[[published]] {}", n + 1);
         ensure!(!row.source.trim().is_empty(), "{place}: source is empty");

@@ -45,7 +45,7 @@ pub fn case_axis(cases: &[toml::Table], table: &toml::Table) -> Result<Option<Ax
         let here = order
             .iter()
             .try_fold(1usize, |n, &k| n.checked_mul(per_key[k].len()));
-        let here = here.filter(|here| rows + here <= MOST_CELLS);
+        let here = here.filter(|&here| here <= MOST_CELLS - rows);
         let here = here.with_context(|| format!("the cases make more than {MOST_CELLS} cells"))?;
         rows += here;
         for n in 0..here {

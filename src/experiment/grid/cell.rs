@@ -4,12 +4,13 @@ use crate::experiment::check::typo::told;
 use crate::experiment::external::forms::choose;
 use crate::experiment::external::used;
 use crate::experiment::file::experiment::Experiment;
-use crate::experiment::grid::axis::{Axis, short_names};
+use crate::experiment::grid::axis::{Axis, short_names, written};
 use crate::experiment::grid::case::CASE;
 use crate::experiment::grid::fill::{Written, fill_texts};
-use crate::experiment::grid::overlay::{assign, show};
+use crate::experiment::grid::overlay::{assign, leaf, show};
 use anyhow::{Result, anyhow};
 use serde::Deserialize;
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 /// One grid point: the experiment with its grid resolved, and where it stands.
@@ -17,7 +18,7 @@ use std::path::PathBuf;
 pub struct Cell {
     /// n in the whole grid, whatever `--only` keeps.
     pub index: usize,
-    /// Every axis, and every list of a zip and every key of the cases, by full dotted key, in file order.
+    /// Every axis, and every list of a zip and every key of the cases, by full dotted key, in file order; texts filled.
     pub at: Vec<(String, toml::Value)>,
     /// Full keys of `at` that label the cell: each grid key, and of each zip and of the cases the
     /// first and what else tells it apart.
@@ -90,7 +91,13 @@ pub fn cell(
     choose(&mut table, axes);
     used::check(&table, axes)?;
     let case = cell.get(CASE).and_then(toml::Value::as_str);
-    let spec = fill_texts(&mut table, case).and_then(|written| {
+    let written = fill_texts(&mut table, case);
+    for (key, value) in &mut cell.at {
+        if let Some(filled) = leaf(&table, key) {
+            value.clone_from(filled);
+        }
+    }
+    let spec = written.and_then(|written| {
         let spec = Experiment::deserialize(table).map_err(|error| anyhow!(told(&error)))?;
         Ok((spec, written))
     });
@@ -102,4 +109,16 @@ pub fn cell(
         Err(error) if axes.is_empty() => Err(error),
         Err(error) => Err(error.context(cell.title())),
     }
+}
+
+/// The values that the keys of all axes have in `cells`, each once: those of the file with their texts filled.
+pub fn values_seen(axes: &[Axis], cells: &[Cell]) -> Vec<(String, Vec<toml::Value>)> {
+    let keys = axes.iter().flat_map(|axis| &axis.lists).map(|(key, _)| key);
+    let seen = keys.map(|key| {
+        let mut before = HashSet::new();
+        let values = cells.iter().filter_map(|cell| cell.get(key));
+        let values = values.filter(|value| before.insert(written(value)));
+        (key.clone(), values.cloned().collect())
+    });
+    seen.collect()
 }

@@ -3,7 +3,7 @@
 use crate::experiment::check::typo::told;
 use crate::experiment::file::experiment::Experiment;
 use crate::experiment::grid::axes::{axes, axis_keys};
-use crate::experiment::grid::axis::{Axis, Place, all_of, labels, short_names};
+use crate::experiment::grid::axis::{Axis, Place, all_of, short_names};
 use crate::experiment::grid::cell::Cell;
 use crate::experiment::grid::fill::may_be_supplied;
 use crate::experiment::grid::overlay::{assign, instead_of_text, pair, same, show, value};
@@ -60,15 +60,19 @@ fn refuse_axis(axes: &[Axis], key: &str, text: &str) -> Result<()> {
     Ok(())
 }
 
-/// Drops the cells that one `--only KEY=VALUE[,VALUE]` does not name.
-pub fn keep(cells: &mut Vec<Cell>, axes: &[Axis], text: &str) -> Result<()> {
+/// Drops the cells that one `--only KEY=VALUE[,VALUE]` does not name: by a key of `lists`, which hold the values of the axes,
+/// or by the short name of one of the labels `keys`.
+pub fn keep(
+    cells: &mut Vec<Cell>,
+    keys: &[String],
+    lists: &[(String, Vec<toml::Value>)],
+    text: &str,
+) -> Result<()> {
     let (key, text) = pair(text)?;
-    let keys = labels(axes);
-    let by_short_name = short_names(&keys).iter().position(|name| name == key);
+    let by_short_name = short_names(keys).iter().position(|name| name == key);
     let key = by_short_name.map_or(key, |at| &keys[at]);
-    let lists = axes.iter().flat_map(|axis| &axis.lists);
-    let Some((_, values)) = lists.clone().find(|(name, _)| name == key) else {
-        let names: Vec<String> = lists.map(|(name, _)| format!("`{name}`")).collect();
+    let Some((_, values)) = lists.iter().find(|(name, _)| name == key) else {
+        let names: Vec<String> = lists.iter().map(|(name, _)| format!("`{name}`")).collect();
         if names.is_empty() {
             bail!("the file has no [grid]")
         } else {

@@ -1,10 +1,10 @@
 //! `{key}` in a cell's texts: the value of another key of the same cell.
 
-use crate::experiment::file::experiment::Experiment;
 use crate::experiment::grid::axis::{Axis, NO_VALUES};
 use crate::experiment::grid::overlay::{leaves, show};
 use crate::experiment::grid::template::{Part, escape, fill, names, parts};
 use anyhow::{Context, Result, bail, ensure};
+use serde::Serialize;
 
 /// Tables whose texts are filled; the others name the study and say what is shown of it.
 const FILLED: [&str; 7] = [
@@ -56,9 +56,10 @@ pub fn fill_texts(table: &mut toml::Table, case: Option<&str>) -> Result<Vec<Wri
     Ok(written)
 }
 
-/// `spec` as an experiment file of one cell: the braces of its filled texts are doubled, so that they are read as they are.
-pub fn file_of(spec: &Experiment) -> Result<String> {
-    let mut table = toml::Table::try_from(spec)?;
+/// An experiment, or some of its tables, as a file of one cell: the braces of its texts, which are filled, are doubled, so
+/// that they are read as they are.
+pub fn file_of(tables: &impl Serialize) -> Result<String> {
+    let mut table = toml::Table::try_from(tables)?;
     let mut escaped = |key: &str, text: &str| {
         Ok(if filled_at_run_time(key) {
             text.to_string()

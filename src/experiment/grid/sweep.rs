@@ -8,7 +8,7 @@ use crate::experiment::file::shown::{check_charts, check_deltas};
 use crate::experiment::grid::axes::{axes, axis_keys};
 use crate::experiment::grid::axis::{Axis, MOST_CELLS, NO_VALUES, Place, labels};
 use crate::experiment::grid::case::CASE;
-use crate::experiment::grid::cell::cell;
+use crate::experiment::grid::cell::{cell, values_seen};
 use crate::experiment::grid::choice::{keep, override_value};
 use crate::experiment::grid::fill::{Written, check_used};
 use crate::experiment::grid::overlay::leaf;
@@ -81,11 +81,12 @@ pub fn sweep_of(source: Source, set: &[String], only: &[String]) -> Result<Sweep
     let metrics = metrics(&cells);
     check_charts(&base.chart, &axes, &metrics)?;
     check_deltas(&base.report, &axes)?;
-    published::check(&base.published, &axes, &metrics)?;
-    claim::check(&base.claim, &axes, &metrics)?;
+    let values = values_seen(&axes, &cells);
+    published::check(&base.published, &values, &metrics)?;
+    claim::check(&base.claim, &values, &metrics)?;
     let resolved = resolved(&base, written, &table)?;
     for one in only {
-        keep(&mut cells, &axes, one).with_context(|| format!("--only {one}"))?;
+        keep(&mut cells, &labels, &values, one).with_context(|| format!("--only {one}"))?;
     }
     ensure!(!cells.is_empty(), "--only leaves no cell of {count}");
     Ok(Sweep {

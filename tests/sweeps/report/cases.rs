@@ -86,9 +86,9 @@ fn a_chart_over_cases_keeps_their_order() {
     let sweep = parse(EXPERIMENT);
     let rows = measured(&sweep);
     let svg = figures(&report(&sweep, &rows)).unwrap().remove(0).svg();
-    let place = |text: &str| svg.find(&format!(">{text}<")).expect(text);
+    let place = |text: &str| svg.find(&format!("\n{text}\n")).expect(text);
     assert!(place("64") < place("16"), "{svg}");
-    assert!(svg.contains("scale 5") && svg.contains("scale 2.5"));
+    assert!(svg.contains("scale 5"), "{svg}");
 }
 
 #[test]

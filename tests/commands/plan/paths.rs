@@ -58,6 +58,7 @@ fn both_places_are_named_where_neither_has_it() {
         .says(&format!(
             "hint: a relative path is taken from the working folder, {root}, and where nothing is there from the experiment file's own, {root}/study"
         ));
+    desk.write("study/guide.pt", "not a checkpoint");
     let absolute = desk.path("gone.pt").display().to_string();
     let set = format!("model.checkpoint={absolute}");
     let told = desk.refused(&[
