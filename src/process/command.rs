@@ -266,8 +266,13 @@ impl Drop for Watch {
             // There is an error already to be told, or a panic; what cannot be killed keeps its locks.
             let _ = self.family.send(&living, Signal::Kill);
         }
-        if self.reaped.is_none() {
-            let _ = system::reap(self.family.leader().pid);
+        // A killed leader is a zombie a moment later.
+        for _ in 0..100 {
+            let reaped = self.reaped.is_some() || self.is_over;
+            if reaped || !matches!(system::reap(self.family.leader().pid), Ok(None)) {
+                break;
+            }
+            std::thread::sleep(LOOKS[0]);
         }
     }
 }

@@ -6,7 +6,7 @@ use super::environment;
 use std::ffi::OsString;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Mutex, OnceLock, mpsc};
 use std::time::Duration;
 
 const VISIBLE: &str = "CUDA_VISIBLE_DEVICES";
@@ -111,7 +111,12 @@ pub fn cards(answer: &str) -> Vec<Card> {
 /// What `nvidia-smi` lists; nothing where it is absent, fails or does not answer.
 fn installed() -> &'static [Card] {
     static FOUND: OnceLock<Vec<Card>> = OnceLock::new();
-    FOUND.get_or_init(|| cards(&ask().unwrap_or_default()))
+    FOUND.get_or_init(|| {
+        let (answer, asked) = mpsc::channel();
+        // On a thread of its own: a driver that hangs keeps even a killed process, which would be waited for.
+        std::thread::spawn(move || answer.send(ask().unwrap_or_default()));
+        cards(&asked.recv_timeout(2 * PATIENCE).unwrap_or_default())
+    })
 }
 
 fn ask() -> Option<String> {

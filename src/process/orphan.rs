@@ -3,11 +3,12 @@
 use super::family::{Ending, Family, Process};
 use super::system;
 use super::table;
-use crate::io::disk::{read_json, write_json};
+use crate::io::disk::read_json;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
@@ -38,6 +39,14 @@ impl Running {
             outside: family.outside().clone(),
         }
     }
+
+    /// At once or not at all, and not synced: the command has begun already, and after a power cut nothing of it runs.
+    fn write(&self, path: &Path) -> Result<()> {
+        let mut aside = path.as_os_str().to_owned();
+        aside.push(".part");
+        fs::write(&aside, serde_json::to_vec_pretty(self)?)?;
+        Ok(fs::rename(&aside, path)?)
+    }
 }
 
 /// The file of a command that runs.
@@ -49,7 +58,9 @@ pub(super) struct Record<'a> {
 impl<'a> Record<'a> {
     pub fn write(path: &'a Path, family: &Family) -> Result<Record<'a>> {
         let running = Running::of(family);
-        write_json(path, &running)?;
+        running
+            .write(path)
+            .with_context(|| format!("writing {}", path.display()))?;
         Ok(Record { path, running })
     }
 
@@ -57,7 +68,7 @@ impl<'a> Record<'a> {
         if *family.outside() != self.running.outside {
             self.running.outside = family.outside().clone();
             // A full disk is no reason to end a command of hours; the file names the group already.
-            let _ = write_json(self.path, &self.running);
+            let _ = self.running.write(self.path);
         }
     }
 
@@ -68,7 +79,7 @@ impl<'a> Record<'a> {
 
 fn remove(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
             Err(error).with_context(|| format!("removing {}", path.display()))
         }
         _ => Ok(()),
@@ -93,14 +104,20 @@ pub enum Former {
 /// # Errors
 /// A file that is no record, a program that still runs, a process that this user may not end.
 pub fn end_recorded(path: &Path, grace: Duration) -> Result<Former> {
-    if !path.exists() {
-        return Ok(Former::Nothing);
+    match fs::metadata(path) {
+        // What a power cut may leave of a file that was not synced.
+        Ok(meta) if meta.len() == 0 => {
+            remove(path)?;
+            return Ok(Former::Nothing);
+        }
+        Ok(_) => {}
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Former::Nothing),
+        Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
     }
     let running: Running = read_json(path)
         .with_context(|| format!("{0} does not say which command ran\nhint: see that none runs any more, then remove {0}", path.display()))?;
     if running.host != table::host() || running.namespace != table::namespace() {
-        let gone = is_former_boot(&running);
-        if gone {
+        if is_former_boot(&running) {
             remove(path)?;
             return Ok(Former::Nothing);
         }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::io::ErrorKind;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Where a line was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,8 +21,9 @@ pub const LONGEST_RESULT: usize = 1 << 20;
 /// How many lines the tail keeps.
 pub const TAIL: usize = 20;
 
-/// How long a reader looks for what was written before the end, when somebody else still holds the pipe.
-const DRAIN: Duration = Duration::from_secs(1);
+/// As many bytes as a pipe of a user's holds: what is read after the end was written before it, unless somebody else who
+/// holds the pipe goes on writing.
+const PIPE: usize = 1 << 20;
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Cuts bytes into lines at `\n` and at `\r`; keeps no more of a line than the longest result.
@@ -193,12 +194,9 @@ pub(super) fn read(
     };
     let mut lines = Lines::default();
     let mut bytes = vec![0; 1 << 16];
-    let mut last_look: Option<Instant> = None;
-    loop {
+    let mut after_the_end = 0;
+    while after_the_end < PIPE {
         let is_over = over.load(Ordering::Acquire);
-        if is_over && last_look.get_or_insert_with(Instant::now).elapsed() > DRAIN {
-            break;
-        }
         match pipe.wait(if is_over { Duration::ZERO } else { LOOK }) {
             Ok(true) => {}
             Ok(false) if is_over => break,
@@ -208,7 +206,10 @@ pub(super) fn read(
         }
         match pipe.read(&mut bytes) {
             Ok(0) => break,
-            Ok(n) => lines.push(&bytes[..n], &mut take),
+            Ok(n) => {
+                after_the_end += if is_over { n } else { 0 };
+                lines.push(&bytes[..n], &mut take);
+            }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(_) => break,
         }

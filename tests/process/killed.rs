@@ -49,7 +49,9 @@ fn pids(folder: &Path) -> Vec<u32> {
 fn the_leader_ends_when_this_program_is_killed() {
     const TEST: &str = "the_leader_ends_when_this_program_is_killed";
     if is_alone(TEST) {
-        return run_until_killed("echo $$ > aside; mv aside pids; exec sleep 60");
+        return run_until_killed(
+            "while [ ! -e running.json ]; do sleep 0.01; done; echo $$ > aside; mv aside pids; exec sleep 60",
+        );
     }
     let folder = tempfile::tempdir().unwrap();
     kill(started(TEST, folder.path()));
@@ -68,9 +70,9 @@ fn the_leader_ends_when_this_program_is_killed() {
 fn what_outlives_a_killed_program_is_ended_by_the_next() {
     const TEST: &str = "what_outlives_a_killed_program_is_ended_by_the_next";
     if is_alone(TEST) {
-        // The second one is written down a search later.
+        // The one that left the group is written down when it is found.
         return run_until_killed(
-            "trap '' TERM; sleep 60 & A=$!; setsid sleep 60 & B=$!; sleep 3; echo $$ $A $B > aside; mv aside pids; wait",
+            "trap '' TERM; sleep 60 & A=$!; setsid sleep 60 & B=$!; until grep -q $B running.json; do sleep 0.05; done; echo $$ $A $B > aside; mv aside pids; wait",
         );
     }
     let folder = tempfile::tempdir().unwrap();
@@ -96,7 +98,9 @@ fn a_record_of_another_process_machine_or_start_ends_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let record = folder.path().join("running.json");
     let mut written = String::new();
-    let mut call = Call::shell("cat running.json; sleep 60");
+    let mut call = Call::shell(
+        "while [ ! -e running.json ]; do sleep 0.01; done; cat running.json; echo; sleep 60",
+    );
     call.folder = folder.path().to_path_buf();
     call.record = Some(&record);
     let text = std::sync::Mutex::new(&mut written);
@@ -141,6 +145,8 @@ fn a_record_of_another_process_machine_or_start_ends_nothing() {
     other.kill().unwrap();
     other.wait().unwrap();
 
+    fs::write(&record, "").unwrap();
+    assert_eq!(end_recorded(&record, SOON).unwrap(), Former::Nothing);
     fs::write(&record, "{").unwrap();
     let said = format!("{:#}", end_recorded(&record, SOON).unwrap_err());
     assert!(
