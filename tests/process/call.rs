@@ -44,7 +44,7 @@ impl<'a> Call<'a> {
         Call::of(["/bin/sh", "-c", script])
     }
 
-    /// Runs it; `stop` is given the seconds so far at every line.
+    /// Runs it, and ends it at the line that `stop` says yes to.
     pub fn run_until(self, stop: impl Fn(&str) -> bool + Sync) -> anyhow::Result<Answer> {
         let command = Command {
             argv: &self.argv,
