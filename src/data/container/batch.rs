@@ -23,16 +23,16 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    /// Opens `arr_0` and, where it is there, `arr_1` of an npz archive. Labels that are not read are no error here.
+    /// Opens `arr_0`, or without one `images`, and, where it is there, `arr_1` of an npz archive. Labels that are not read are
+    /// no error here.
     pub fn npz(path: &Path) -> Result<Batch> {
         let mut npz = Npz::open(path)?;
-        if !npz.has("arr_0") {
+        let Some(name) = ["arr_0", "images"].into_iter().find(|name| npz.has(name)) else {
             bail!(no_images(path, &npz.names()));
-        }
-        let sizes = npz.entry("arr_0", |header, from| {
-            refusal::sizes("`arr_0`", header, from)
-        })?;
-        let mut batch = Batch::of(Rows::npz(path, "arr_0")?, sizes);
+        };
+        let told = format!("`{name}`");
+        let sizes = npz.entry(name, |header, from| refusal::sizes(&told, header, from))?;
+        let mut batch = Batch::of(Rows::npz(path, name)?, sizes);
         batch.labels = Labels::read(&mut npz, "arr_1", batch.n);
         Ok(batch)
     }
@@ -116,7 +116,7 @@ impl Batch {
 /// What an npz without `arr_0` holds instead, and how its images get that name.
 fn no_images(path: &Path, names: &[String]) -> String {
     let has = names.join("`, `");
-    let known = ["images", "samples", "x", "data", "fake", "imgs"];
+    let known = ["samples", "x", "data", "fake", "imgs"];
     let likely = known
         .into_iter()
         .find(|name| names.iter().any(|n| n == name));

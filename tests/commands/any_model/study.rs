@@ -1,7 +1,7 @@
 //! An experiment of a program, in a folder of its own.
 
-use crate::support::program::{Answer, Runner, shipped};
-use std::path::{Path, PathBuf};
+use crate::support::program::{Runner, shipped};
+use std::path::PathBuf;
 use std::process::Command;
 
 /// A folder with a copy of the shipped sampler, and what is typed in it.
@@ -115,16 +115,4 @@ pub fn running(text: &str) -> usize {
     let all = Command::new("ps").args(["-eo", "pid,args"]).output();
     let all = String::from_utf8_lossy(&all.expect("ps").stdout).into_owned();
     all.lines().filter(|line| line.contains(text)).count()
-}
-
-/// The answer's standard error, for what must not be in it.
-#[track_caller]
-pub fn says_nothing_of(answer: &Answer, part: &str) {
-    let said = &answer.stderr;
-    assert!(!said.contains(part), "{part}\nis in\n{said}");
-}
-
-/// A file of so many bytes is there.
-pub fn is_file(path: &Path) -> bool {
-    path.metadata().is_ok_and(|meta| meta.is_file())
 }
