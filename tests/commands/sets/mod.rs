@@ -1,0 +1,3 @@
+//! What the commands say of the sets of images that they are given.
+
+mod left_out;
