@@ -21,7 +21,7 @@ use runner::nets::adm::classifier::Classifier;
 use runner::nets::adm::unet::Unet;
 use runner::nets::inception::net::{Inception, SIDE, Taps, tensors};
 use runner::nets::inventory;
-use runner::run::device::devices;
+use runner::run::device::named::devices;
 use runner::stages::train::optim::AdamW;
 use serde_json::{Value, json};
 

@@ -27,6 +27,7 @@ pub mod random;
 
 pub mod io;
 pub mod metrics;
+pub mod process;
 
 pub mod data;
 pub mod kernels;

@@ -9,7 +9,7 @@ import numpy as np
 def jpeg(rng, data):
     """A JPEG with its markers changed, and what was done."""
     segments, rest = split(data)
-    way = str(rng.choice(["Adobe", "bare", "names", "trailer", "no end", "padding", "order"]))
+    way = str(rng.choice(["Adobe", "bare", "names", "trailer", "no end", "panorama", "padding", "order"]))
     if way == "Adobe":
         transform = int(rng.integers(0, 4))
         body = b"Adobe" + struct.pack(">HHHB", 100, 0, 0, transform)
@@ -29,6 +29,9 @@ def jpeg(rng, data):
         rest += rng.bytes(int(rng.integers(1, 200)))
     elif way == "no end":
         rest = rest[:-2]
+    elif way == "panorama":
+        # Samsung's have other data where the end marker belongs.
+        rest = rest[:-2] + bytes(rng.integers(0, 128, 300, dtype=np.uint8)) + b"SEFT"
     elif way == "padding":
         place = int(rng.integers(0, len(segments)))
         segments.insert(place, (None, b"\xff" * int(rng.integers(1, 9))))

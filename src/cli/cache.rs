@@ -1,6 +1,7 @@
 //! Where fetched files are, and what `fetch:NAME` stands for.
 
 use crate::experiment::catalogue::{SCHEME, find};
+use crate::experiment::grid::paths::looked_in;
 use crate::run::plan::Plan;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
@@ -31,10 +32,22 @@ pub fn folder(cache: &Cache) -> Result<PathBuf> {
     Ok(folder.join("runner"))
 }
 
-/// The path that `fetch:NAME` stands for; every other text as it is.
+/// A path below `~/` in the user's home folder, as a shell has it: behind `=`, and in files, no shell puts it there.
+pub fn at_home(path: &Path) -> PathBuf {
+    let home = std::env::var_os("HOME").filter(|home| !home.is_empty());
+    match (path.strip_prefix("~"), home) {
+        (Ok(below), Some(home)) => Path::new(&home).join(below),
+        _ => path.to_path_buf(),
+    }
+}
+
+/// The path that `fetch:NAME` or `~/NAME` stands for; every other text as it is.
 pub fn place(text: &str, cache: &Cache) -> Result<String> {
     let Some(name) = text.strip_prefix(SCHEME) else {
-        return Ok(text.to_string());
+        return Ok(match text.strip_prefix("~/") {
+            Some(_) => at_home(Path::new(text)).display().to_string(),
+            None => text.to_string(),
+        });
     };
     let path = folder(cache)?.join(find(name)?.file());
     if !path.exists() {
@@ -79,8 +92,10 @@ pub fn command(names: &[String]) -> String {
 /// A plan cannot be carried out before all that it reads is there.
 pub fn refuse_incomplete(plan: &Plan) -> Result<()> {
     if let Some(data) = plan.absent_data().first() {
+        let places = plan.cells.first().and_then(|cell| looked_in(&cell.folders));
+        let places = places.map_or(String::new(), |places| format!("\nhint: {places}"));
         bail!(
-            "train.data = \"{data}\" cannot be read: no such file or folder\nhint: name a folder with one folder a class, or an archive: --set train.data=PATH"
+            "train.data = \"{data}\" cannot be read: no such file or folder\nhint: name a folder with one folder a class, or an archive: --set train.data=PATH{places}"
         );
     }
     refuse_absent(&plan.absent())

@@ -1,4 +1,4 @@
-//! What people type and see; the only room that prints, reads the environment or exits.
+//! What people type and see; the only room that prints or exits, and one of two that read the environment.
 
 pub mod args;
 pub(crate) mod cache;

@@ -2,11 +2,16 @@
 
 use crate::cli::cache;
 use crate::cli::cache::Cache;
+use crate::cli::screen::terminal::say;
 use crate::experiment::catalogue::{SCHEME, find};
-use crate::experiment::grid::sweep::{Cell, Sweep, sweep};
+use crate::experiment::file::experiment::{Experiment, Sampling, Training};
+use crate::experiment::grid::paths::files_read;
+use crate::experiment::grid::source::Source;
+use crate::experiment::grid::sweep::{Cell, Sweep, sweep_of};
 use crate::run::plan::Plan;
 use crate::run::store::Store;
-use anyhow::{Context, Result, anyhow};
+use crate::stages::inputs::Looked;
+use anyhow::{Context, Result};
 use clap::Args;
 use std::path::{Path, PathBuf};
 
@@ -34,15 +39,11 @@ pub struct Opened {
 
 pub fn open(choice: &Choice, store: &Path, until: Option<&str>) -> Result<Opened> {
     let name = || choice.file.display().to_string();
-    let text = std::fs::read_to_string(&choice.file)
-        .map_err(|error| anyhow!("cannot be read: {error}"))
-        .with_context(name)?;
-    let mut sweep = sweep(&text, &choice.set, &choice.only).with_context(name)?;
-    if text.contains(SCHEME) || choice.set.iter().any(|set| set.contains(SCHEME)) {
-        let cache = cache::folder(&choice.cache)?;
-        for cell in &mut sweep.cells {
-            locate(cell, &cache).with_context(name)?;
-        }
+    let source = Source::read(&choice.file).with_context(name)?;
+    let mut sweep = sweep_of(source, &choice.set, &choice.only).with_context(name)?;
+    for cell in &mut sweep.cells {
+        find_home(&mut cell.spec);
+        locate(cell, &choice.cache).with_context(name)?;
     }
     let store = Store::new(store);
     let plan = Plan::of(
@@ -55,28 +56,15 @@ pub fn open(choice: &Choice, store: &Path, until: Option<&str>) -> Result<Opened
 }
 
 /// `fetch:NAME` becomes the path of the fetched file; what is not in the cache keeps its name, for the plan to tell.
-fn locate(cell: &mut Cell, cache: &Path) -> Result<()> {
+fn locate(cell: &mut Cell, cache: &Cache) -> Result<()> {
     let there = |path: &Path| -> Result<Option<PathBuf>> {
         let Some(name) = path.to_str().and_then(|text| text.strip_prefix(SCHEME)) else {
             return Ok(None);
         };
-        let path = cache.join(find(name)?.file());
+        let path = cache::folder(cache)?.join(find(name)?.file());
         Ok(path.exists().then_some(path))
     };
-    let spec = &mut cell.spec;
-    let eval = spec.eval.iter_mut();
-    let paths = spec
-        .model
-        .checkpoint
-        .iter_mut()
-        .chain(
-            spec.guidance
-                .iter_mut()
-                .filter_map(|g| g.checkpoint.as_mut()),
-        )
-        .chain(spec.upsample.iter_mut().map(|u| &mut u.checkpoint))
-        .chain(eval.flat_map(|e| [&mut e.weights, &mut e.reference]));
-    for path in paths {
+    for (_, path) in files_read(&mut cell.spec) {
         if let Some(found) = there(path)? {
             *path = found;
         }
@@ -86,6 +74,55 @@ fn locate(cell: &mut Cell, cache: &Path) -> Result<()> {
         if let Some(found) = path.map(there).transpose()?.flatten() {
             *value = toml::Value::String(found.display().to_string());
         }
+    }
+    Ok(())
+}
+
+/// `~/` in every path of the file is the home folder, as it is for a shell.
+fn find_home(spec: &mut Experiment) {
+    for (_, path) in files_read(spec) {
+        *path = cache::at_home(path);
+    }
+    if let Some(Sampling::Files(files)) = &mut spec.sample {
+        files.from = text_at_home(&files.from);
+    }
+    let guide = spec
+        .guidance
+        .as_mut()
+        .and_then(|guidance| guidance.train.as_mut());
+    let own = spec.train.iter_mut().filter_map(|train| match train {
+        Training::Net(train) => Some(train),
+        Training::Command(_) => None,
+    });
+    for train in own.chain(guide) {
+        train.data = text_at_home(&train.data);
+        if let Some(path) = &mut train.export {
+            *path = cache::at_home(path);
+        }
+    }
+}
+
+fn text_at_home(text: &str) -> String {
+    if text.starts_with("~/") {
+        cache::at_home(Path::new(text)).display().to_string()
+    } else {
+        text.to_string()
+    }
+}
+
+/// Compares the nets that are still to run with their files, by names and shapes alone.
+///
+/// # Errors
+/// A file that does not fit, with the cell that is the first to name it.
+pub fn look_at_nets(opened: &Opened, file: &Path) -> Result<()> {
+    let (plan, mut looked) = (&opened.plan, Looked::default());
+    for n in plan.to_run() {
+        let fits = looked.at(&plan.items[n].job);
+        fits.with_context(|| plan.first_cell(n).title())
+            .with_context(|| file.display().to_string())?;
+    }
+    for note in &looked.notes {
+        say(note);
     }
     Ok(())
 }

@@ -2,6 +2,8 @@
 
 pub use crate::data::container::archive::Unreadable;
 use crate::data::container::open::Container;
+use crate::data::labels::balance::{Balance, Spread};
+use crate::data::labels::dataset_json;
 use crate::data::left_out::LeftOut;
 use crate::data::resize::crop::Crop;
 use crate::io::image::file::{Decoded, Rgb8};
@@ -131,6 +133,43 @@ impl Gallery {
             Ok((part, inside)) => part.container.name(&part.spec, inside),
             Err(_) => format!("image {i}"),
         }
+    }
+
+    /// How many images there are of each class: as `arr_1` of arrays has them, else as class folders do.
+    pub fn labels(&self) -> Option<Spread> {
+        let mut balance = Balance::default();
+        for part in &self.parts {
+            match &part.container {
+                Container::Archive(archive) => balance.add_paths(&archive.paths),
+                Container::Batch(batch) => {
+                    balance.add_labels(&part.spec, batch.labels(), batch.len());
+                }
+            }
+        }
+        balance.spread()
+    }
+
+    /// The label of each image where every collection gives them: `arr_1` of arrays, `dataset.json` of archives and folders.
+    ///
+    /// # Errors
+    /// A `dataset.json` that cannot be read.
+    pub fn given_labels(&self) -> Result<Option<Vec<u32>>> {
+        let mut all = Vec::new();
+        for part in &self.parts {
+            let labels = match &part.container {
+                Container::Batch(batch) => (0..batch.len()).map(|i| batch.label(i)).collect(),
+                Container::Archive(archive) => match archive.labels()? {
+                    Some(json) => dataset_json::read(&json, &archive.paths)?.and_then(|l| l.labels),
+                    None => None,
+                },
+            };
+            match labels {
+                Some(labels) => all.extend::<Vec<u32>>(labels),
+                None => return Ok(None),
+            }
+        }
+        all.truncate(self.len);
+        Ok(Some(all))
     }
 
     fn place(&self, i: usize) -> Result<(&Part, usize)> {

@@ -45,7 +45,20 @@ pub struct Source {
 impl Source {
     /// Opens `spec`: the word `shapes`, or a folder, tar, zip, npz or npy told apart by content. `stream` picks the family
     /// of shapes and means nothing to files. Pictures come out at `side` by `side`.
+    ///
+    /// # Errors
+    /// Data that is not read, and labels in it that are not.
     pub fn open(spec: &str, stream: Stream, side: usize) -> Result<Source> {
+        let mut source = Source::pictures(spec, stream, side)?;
+        if let Kind::Files(Container::Batch(batch), _) = &source.kind {
+            let classes = batch.classes();
+            source.classes = classes.with_context(|| format!("reading {spec}"))?;
+        }
+        Ok(source)
+    }
+
+    /// As `open`, of data whose labels nobody asks for: those of an array are passed over, read or not.
+    pub fn pictures(spec: &str, stream: Stream, side: usize) -> Result<Source> {
         ensure!(
             (1..=SIDE_LIMIT).contains(&side),
             "resolution = {side} is outside 1..={SIDE_LIMIT}"
@@ -158,8 +171,7 @@ fn open(path: &Path) -> Result<(Kind, Vec<String>, Vec<String>)> {
     let files = Container::open(path)?;
     let ((classes, labels), remarks) = match &files {
         Container::Archive(archive) => labelled(archive)?,
-        Container::Batch(batch) => ((batch.classes(), None), Vec::new()),
-        Container::Stack(_) => ((Vec::new(), None), Vec::new()),
+        Container::Batch(_) => ((Vec::new(), None), Vec::new()),
     };
     Ok((Kind::Files(files, labels), classes, remarks))
 }

@@ -75,6 +75,8 @@ pub enum Oddity {
     Few,
     /// No byte above 1: pixels of 0..1 were stored as bytes.
     Range,
+    /// The file of the samples holds statistics beside its images.
+    StoredStatistics,
 }
 
 /// One oddity: how many images, of how many, and the first of them.
@@ -110,6 +112,10 @@ impl fmt::Display for Finding {
             )?,
             Oddity::Few => write!(f, "there are {count} images")?,
             Oddity::Range => write!(f, "no pixel of {count} images is above 1")?,
+            Oddity::StoredStatistics => write!(
+                f,
+                "{count} of {of} files of samples hold mu and sigma beside their images"
+            )?,
         }
         if !self.first.is_empty() {
             let more = if self.first.len() < *count {
@@ -246,29 +252,43 @@ impl Survey {
     }
 
     fn finding(&self, oddity: Oddity, features: usize) -> Finding {
-        let effect = match oddity {
-            Oddity::Copies => "they count as often as they occur".to_string(),
-            Oddity::InReference => "the distance is lower than that of new images".to_string(),
-            Oddity::Constant => "a failed sampler or decoder makes such images".to_string(),
-            Oddity::Grey => "they are read as colour with equal channels".to_string(),
-            Oddity::Cut => {
-                "those values are read as 255, as Pillow reads them; save the images as 8-bit grey"
-                    .to_string()
-            }
-            Oddity::Sizes => "they are resized from other resolutions than the rest".to_string(),
-            Oddity::OtherSizes => "resizing alone then moves the distance".to_string(),
-            Oddity::Few => format!(
-                "a covariance of {features} features needs {} for full rank, and a Fréchet distance of so few is biased upwards",
-                features + 1
-            ),
-            Oddity::Range => "pixels of 0..1 were stored as bytes, which hold 0..255".to_string(),
-        };
         Finding {
             oddity,
             count: 0,
             of: self.facts.len(),
             first: Vec::new(),
-            effect,
+            effect: effect(oddity, features),
         }
     }
+}
+
+/// That these of `of` files of samples hold statistics beside their images; none where no file does.
+pub fn stored_statistics(files: &[String], of: usize) -> Option<Finding> {
+    let oddity = Oddity::StoredStatistics;
+    (!files.is_empty()).then(|| Finding {
+        oddity,
+        count: files.len(),
+        of,
+        first: files.iter().take(NAMED).cloned().collect(),
+        effect: effect(oddity, 0),
+    })
+}
+
+/// What an oddity does to the numbers.
+fn effect(oddity: Oddity, features: usize) -> String {
+    match oddity {
+                Oddity::Copies => "they count as often as they occur".to_string(),
+                Oddity::InReference => "the distance is lower than that of new images".to_string(),
+                Oddity::Constant => "a failed sampler or decoder makes such images".to_string(),
+                Oddity::Grey => "they are read as colour with equal channels".to_string(),
+                Oddity::Cut => "those values are read as 255, as Pillow reads them; save the images as 8-bit grey".to_string(),
+                Oddity::Sizes => "they are resized from other resolutions than the rest".to_string(),
+                Oddity::OtherSizes => "resizing alone then moves the distance".to_string(),
+                Oddity::Few => format!(
+                    "a covariance of {features} features needs {} for full rank, and a Fréchet distance of so few is biased upwards",
+                    features + 1
+                ),
+                Oddity::Range => "pixels of 0..1 were stored as bytes, which hold 0..255".to_string(),
+                Oddity::StoredStatistics => "the images are scored; guided-diffusion's evaluator and pytorch-fid take the statistics in their place, and a file against itself is 0 there".to_string(),
+            }
 }

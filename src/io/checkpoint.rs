@@ -5,7 +5,8 @@ use crate::io::pickle::values::Pickle;
 use crate::io::safetensors;
 use crate::io::stored::{Kind, Stored};
 use crate::io::tensorflow::graphdef::{self, Unread};
-use crate::io::torch::{file, state_dict};
+use crate::io::torch::file;
+use crate::io::torch::state_dict::{self, Cure};
 use anyhow::{Context, Result, bail, ensure};
 use candle_core::{DType, Device, Shape, Tensor};
 use candle_nn::VarBuilder;
@@ -25,7 +26,7 @@ pub struct Checkpoint(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     path: PathBuf,
-    file: File,
+    file: Arc<File>,
     container: &'static str,
     tensors: Vec<Stored>,
     places: HashMap<String, usize>,
@@ -38,12 +39,17 @@ impl Checkpoint {
     /// Reads the table of contents of a safetensors file, a torch file (zip, legacy or TorchScript) or a TensorFlow
     /// graph's constants; every tensor is checked to lie in the file, and nothing that the file holds is run.
     pub fn open(path: &Path) -> Result<Checkpoint> {
-        Checkpoint::open_key(path, None)
+        Checkpoint::opened(path, None, Cure::Resave(path))
     }
 
-    /// As `open`, of the dictionary that `key` names within a torch file: `ema`, or `a.b` for `b` in `a`.
+    /// As `open`, of the dictionary that `key` names within a torch file: `ema`, or `a.b` for `b` in `a`; for commands that
+    /// take it as `--key`.
     pub fn open_key(path: &Path, key: Option<&str>) -> Result<Checkpoint> {
-        let inner = open(path, key).with_context(|| format!("reading {}", path.display()))?;
+        Checkpoint::opened(path, key, Cure::Flag)
+    }
+
+    fn opened(path: &Path, key: Option<&str>, cure: Cure) -> Result<Checkpoint> {
+        let inner = open(path, key, cure).with_context(|| format!("reading {}", path.display()))?;
         Ok(Checkpoint(Arc::new(inner)))
     }
 
@@ -79,6 +85,50 @@ impl Checkpoint {
 
     pub fn path(&self) -> &Path {
         &self.0.path
+    }
+
+    /// What all names begin with up to a dot, the shortest first: `module.`, `module.net.`; none where they share nothing.
+    pub fn prefixes(&self) -> Vec<&str> {
+        let shapes = &self.0.shapes;
+        let (Some((first, _)), Some((last, _))) =
+            (shapes.first_key_value(), shapes.last_key_value())
+        else {
+            return Vec::new();
+        };
+        // Names are sorted: what the first and the last share, all do.
+        let same = first.bytes().zip(last.bytes()).take_while(|(a, b)| a == b);
+        let shared = same.count();
+        let dots = first.bytes().take(shared).enumerate();
+        let ends = dots.filter(|&(_, byte)| byte == b'.').map(|(at, _)| at + 1);
+        ends.map(|end| &first[..end]).collect()
+    }
+
+    /// The same tensors by what their names say behind one of [`prefixes`](Self::prefixes).
+    pub fn behind(&self, prefix: &str) -> Checkpoint {
+        let old = &self.0;
+        let short = |name: &str| name.strip_prefix(prefix).unwrap_or(name).to_string();
+        let renamed = |stored: &Stored| Stored {
+            name: short(&stored.name),
+            ..stored.clone()
+        };
+        Checkpoint(Arc::new(Inner {
+            path: old.path.clone(),
+            file: old.file.clone(),
+            container: old.container,
+            tensors: old.tensors.iter().map(renamed).collect(),
+            places: old
+                .places
+                .iter()
+                .map(|(name, &at)| (short(name), at))
+                .collect(),
+            shapes: old
+                .shapes
+                .iter()
+                .map(|(name, shape)| (short(name), shape.clone()))
+                .collect(),
+            metadata: old.metadata.clone(),
+            unread: old.unread.clone(),
+        }))
     }
 
     /// One tensor as f32, whatever its type in the file.
@@ -120,13 +170,13 @@ impl Checkpoint {
     }
 }
 
-fn open(path: &Path, key: Option<&str>) -> Result<Inner> {
+fn open(path: &Path, key: Option<&str>, cure: Cure) -> Result<Inner> {
     let file = File::open(path)?;
     ensure!(file.metadata()?.is_file(), "it is not a file");
     let mut head = [0u8; 16];
     let length = file.metadata()?.len().min(16) as usize;
     file.read_exact_at(&mut head[..length], 0)?;
-    let (container, tensors, metadata, unread) = contents(&file, &head[..length], key)?;
+    let (container, tensors, metadata, unread) = contents(&file, &head[..length], key, cure)?;
     let mut places = HashMap::new();
     for (i, tensor) in tensors.iter().enumerate() {
         ensure!(
@@ -141,7 +191,7 @@ fn open(path: &Path, key: Option<&str>) -> Result<Inner> {
         .collect();
     Ok(Inner {
         path: path.to_path_buf(),
-        file,
+        file: Arc::new(file),
         container,
         tensors,
         places,
@@ -159,10 +209,10 @@ type Contents = (
 );
 
 /// What the file holds, by the container that its first bytes show.
-fn contents(file: &File, head: &[u8], key: Option<&str>) -> Result<Contents> {
+fn contents(file: &File, head: &[u8], key: Option<&str>, cure: Cure) -> Result<Contents> {
     if let Some(mut opened) = file::open(file, head)? {
         let pickle = Pickle::read(&opened.source)?;
-        let tensors = state_dict::tensors(&pickle, key, &mut opened.place)?;
+        let tensors = state_dict::tensors(&pickle, key, cure, &mut opened.place)?;
         return Ok((opened.container, tensors, BTreeMap::new(), Vec::new()));
     }
     if let Some(key) = key {

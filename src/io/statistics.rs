@@ -6,11 +6,12 @@ use crate::io::numpy::npz::{self, Array, Npz};
 use crate::io::pickle::array;
 use crate::io::pickle::values::{Id, Node, Pickle};
 use crate::io::torch::file;
+use crate::io::torch::legacy;
 use crate::io::torch::opened::{Opened, PICKLE_LIMIT, Storage};
-use crate::io::torch::zip;
+use crate::io::torch::zip::{self, Contents};
 use anyhow::{Context, Result, bail, ensure};
 use std::fs::File;
-use std::io::Read;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 /// Whose format a file has.
@@ -26,6 +27,15 @@ pub enum Producer {
     TorchFidelity,
     /// `runner reference`.
     Runner,
+}
+
+/// Which statistics of a file that holds several.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Which<'a> {
+    /// `fid` without one.
+    pub key: Option<&'a str>,
+    /// The command's flag that gives the key, for hints; none where it has no such flag.
+    pub flag: Option<&'static str>,
 }
 
 /// The moments of a reference set.
@@ -49,12 +59,19 @@ impl Statistics {
     /// Reads a file of any of the formats; of several statistics `fid`. NaN, infinities, wrong shapes and covariances
     /// that are not symmetric are errors.
     pub fn read(path: &Path) -> Result<Statistics> {
-        Statistics::read_key(path, None)
+        Statistics::read_which(path, Which::default())
     }
 
-    /// As `read`, of the statistics that `key` names in a file of several, such as `fd_dinov2`.
+    /// As `read`, of the statistics that `key` names in a file of several, such as `fd_dinov2`; for commands that take it
+    /// as `--key`.
     pub fn read_key(path: &Path, key: Option<&str>) -> Result<Statistics> {
-        read(path, key).with_context(|| format!("reading {}", path.display()))
+        let flag = Some("--key");
+        Statistics::read_which(path, Which { key, flag })
+    }
+
+    /// As `read`, of which statistics of a file of several.
+    pub fn read_which(path: &Path, which: Which) -> Result<Statistics> {
+        read(path, which).with_context(|| format!("reading {}", path.display()))
     }
 }
 
@@ -81,12 +98,61 @@ pub fn features(path: &Path) -> Result<Array<Vec<f32>>> {
     Ok(array)
 }
 
-fn read(path: &Path, key: Option<&str>) -> Result<Statistics> {
-    let file = File::open(path)?;
+/// What a file is by its first bytes and, in a zip, by the names in it; its own name says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Container {
+    /// A zip of NumPy arrays.
+    Npz,
+    /// A single NumPy array.
+    Npy,
+    /// Either container of torch.
+    Torch,
+    Pickle,
+    Other,
+}
+
+impl Container {
+    /// Tells what the file at `path` is.
+    ///
+    /// # Errors
+    /// A file that cannot be read, and a zip that is broken.
+    pub fn of(path: &Path) -> Result<Container> {
+        let told = File::open(path)
+            .map_err(Into::into)
+            .and_then(|file| head(&file));
+        let (container, _) = told.with_context(|| format!("reading {}", path.display()))?;
+        Ok(container)
+    }
+}
+
+/// The container and the first bytes that tell it.
+fn head(file: &File) -> Result<(Container, Vec<u8>)> {
     ensure!(file.metadata()?.is_file(), "it is not a file");
-    let mut head = Vec::new();
-    (&file).take(16).read_to_end(&mut head)?;
-    if head.starts_with(b"PK\x03\x04") && !zip::recognise(&file)? {
+    let mut head = vec![0; file.metadata()?.len().min(16) as usize];
+    file.read_exact_at(&mut head, 0)?;
+    let container = if head.starts_with(b"PK\x03\x04") {
+        match zip::contents(file)? {
+            Contents::Torch => Container::Torch,
+            Contents::Arrays => Container::Npz,
+            Contents::Neither => Container::Other,
+        }
+    } else if head.starts_with(b"\x93NUMPY") {
+        Container::Npy
+    } else if legacy::recognise(&head) {
+        Container::Torch
+    } else if head.first() == Some(&0x80) {
+        Container::Pickle
+    } else {
+        Container::Other
+    };
+    Ok((container, head))
+}
+
+fn read(path: &Path, which: Which) -> Result<Statistics> {
+    let key = which.key;
+    let file = File::open(path)?;
+    let (container, head) = head(&file)?;
+    if container == Container::Npz {
         ensure!(
             key.is_none(),
             "key = {} is asked, and an npz holds one set of statistics",
@@ -95,11 +161,11 @@ fn read(path: &Path, key: Option<&str>) -> Result<Statistics> {
         return of_npz(path);
     }
     if let Some(opened) = file::open(&file, &head)? {
-        let mut found = of_pickle(&file, opened, key)?;
+        let mut found = of_pickle(&file, opened, which)?;
         found.producer = Producer::TorchFidelity;
         return Ok(found);
     }
-    if head.first() == Some(&0x80) {
+    if container == Container::Pickle {
         let opened = Opened {
             container: "pickle",
             source: disk::read_bounded(path, PICKLE_LIMIT)?,
@@ -107,7 +173,7 @@ fn read(path: &Path, key: Option<&str>) -> Result<Statistics> {
                 bail!("storage `{}` lies outside the file", storage.key)
             }),
         };
-        return of_pickle(&file, opened, key);
+        return of_pickle(&file, opened, which);
     }
     bail!(
         "it is no file of statistics: npz, pickles and torch files with `mu` and `sigma` are read"
@@ -160,10 +226,10 @@ fn of_npz(path: &Path) -> Result<Statistics> {
     })
 }
 
-fn of_pickle(file: &File, mut opened: Opened, key: Option<&str>) -> Result<Statistics> {
+fn of_pickle(file: &File, mut opened: Opened, which: Which) -> Result<Statistics> {
     let pickle = Pickle::read(&opened.source)?;
     let root = pickle.root();
-    let (at, key) = choose(&pickle, key)?;
+    let (at, key) = choose(&pickle, which)?;
     let mut numbers = |name: &str| -> Result<Array<Vec<f64>>> {
         let id = pickle.get(at, name);
         let id = id.with_context(|| format!("it has no `{name}`"))?;
@@ -196,7 +262,7 @@ fn of_pickle(file: &File, mut opened: Opened, key: Option<&str>) -> Result<Stati
 }
 
 /// The dictionary that holds `mu` and `sigma`: the whole, or one of several by its key.
-fn choose(pickle: &Pickle, key: Option<&str>) -> Result<(Id, Option<String>)> {
+fn choose(pickle: &Pickle, Which { key, flag }: Which) -> Result<(Id, Option<String>)> {
     let root = pickle.root();
     let whole = |id: Id| pickle.get(id, "mu").is_some() && pickle.get(id, "sigma").is_some();
     let Node::Dict(items) = pickle.node(root) else {
@@ -223,9 +289,12 @@ fn choose(pickle: &Pickle, key: Option<&str>) -> Result<(Id, Option<String>)> {
             ([], _) => bail!("it has no `mu` and `sigma`, and no dictionary that has"),
             ([only], None) => return Ok((groups[0].1, Some(only.to_string()))),
             _ => bail!(
-                "it has no statistics `{wanted}`, it has `{}`\nhint: pass `--key {}`",
+                "it has no statistics `{wanted}`, it has `{}`{}",
                 names.join("`, `"),
-                names[0]
+                flag.map_or(String::new(), |flag| format!(
+                    "\nhint: pass `{flag} {}`",
+                    names[0]
+                ))
             ),
         }
     };

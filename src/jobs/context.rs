@@ -1,6 +1,7 @@
 //! The context: all that a stage may touch of the world around it.
 
 use crate::experiment::key::Key;
+use crate::jobs::granted::Granted;
 use anyhow::{Context, Result};
 use candle_core::{DType, Device};
 use std::fmt;
@@ -69,6 +70,8 @@ pub struct JobContext<'a> {
     pub out: PathBuf,
     /// The store's folder: described images lie there, named by their content, for whoever needs them next.
     pub store: PathBuf,
+    /// What a program may be given; nothing where none is run.
+    pub granted: Granted,
     input: &'a (dyn Fn(&Key) -> PathBuf + Sync),
     tell: &'a (dyn Fn(Progress) + Sync),
     stop: &'a AtomicBool,
@@ -97,6 +100,7 @@ impl<'a> JobContext<'a> {
             dtype: DType::F32,
             out: out.to_path_buf(),
             store: store.to_path_buf(),
+            granted: Granted::default(),
             input,
             tell,
             stop,
@@ -117,6 +121,15 @@ impl<'a> JobContext<'a> {
     /// Somebody asked to stop: finish the part or the step at hand, keep it, and return `Err(Stopped.into())`.
     pub fn stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
+    }
+
+    /// # Errors
+    /// [`Stopped`] where somebody asked to stop.
+    pub fn go_on(&self) -> Result<()> {
+        if self.stopped() {
+            return Err(Stopped.into());
+        }
+        Ok(())
     }
 
     /// The same, for what looks at it by itself.

@@ -1,6 +1,11 @@
-//! One stage of one cell: any of the five kinds of job behind one face.
+//! One stage of one cell: any kind of job behind one face.
 
 use crate::experiment::key::Key;
+use crate::jobs::external::adopted::AdoptedJob;
+use crate::jobs::external::measure::CommandMetricsJob;
+use crate::jobs::external::program::PlannedProgram;
+use crate::jobs::external::sample::CommandSampleJob;
+use crate::jobs::external::train::CommandTrainJob;
 use crate::jobs::features::FeaturesJob;
 use crate::jobs::inputs::pinned::Pinned;
 use crate::jobs::metrics::MetricsJob;
@@ -19,6 +24,10 @@ pub enum Job {
     Upsample(UpsampleJob),
     Features(FeaturesJob),
     Metrics(MetricsJob),
+    CommandTrain(CommandTrainJob),
+    CommandSample(CommandSampleJob),
+    CommandMetrics(CommandMetricsJob),
+    Adopted(AdoptedJob),
 }
 
 /// Asks the job of whichever stage it is.
@@ -30,6 +39,10 @@ macro_rules! ask {
             Job::Upsample($inner) => $answer,
             Job::Features($inner) => $answer,
             Job::Metrics($inner) => $answer,
+            Job::CommandTrain($inner) => $answer,
+            Job::CommandSample($inner) => $answer,
+            Job::CommandMetrics($inner) => $answer,
+            Job::Adopted($inner) => $answer,
         }
     };
 }
@@ -71,6 +84,21 @@ impl Job {
 
     pub fn cost(&self) -> Cost {
         ask!(self, job => job.cost())
+    }
+
+    /// The program that it runs, where it does.
+    pub fn program(&self) -> Option<&PlannedProgram> {
+        match self {
+            Job::CommandTrain(job) => Some(&job.program),
+            Job::CommandSample(job) => Some(&job.program),
+            Job::CommandMetrics(job) => Some(&job.program),
+            Job::Train(_)
+            | Job::Sample(_)
+            | Job::Upsample(_)
+            | Job::Features(_)
+            | Job::Metrics(_)
+            | Job::Adopted(_) => None,
+        }
     }
 
     /// The files outside the store that this job reads, with their digests.

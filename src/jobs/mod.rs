@@ -1,8 +1,10 @@
 //! What is to be made: each job with the key of its result, what it reads and what it costs. A plan is made anywhere: nothing here calculates.
 
 pub mod context;
+pub mod external;
 pub mod features;
 pub mod files;
+pub mod granted;
 pub mod inputs;
 pub mod job;
 pub mod metrics;

@@ -3,12 +3,20 @@
 use crate::diffusion::process::respace::space_timesteps;
 use crate::experiment::catalogue::SCHEME;
 use crate::experiment::file::experiment::{
-    Eval, Experiment, Guidance, Kind, Model, Steps, Upsample,
+    CommandSample, Eval, Experiment, Guidance, Kind, Model, Sample, Sampling, Steps, Training,
+    Upsample,
 };
+use crate::experiment::grid::paths::{leads_nowhere, looked_in};
 use crate::experiment::grid::sweep::Cell;
 use crate::experiment::key::Key;
 use crate::experiment::scoring::feature_space::FeatureSpace;
 use crate::experiment::scoring::metric::Metric;
+use crate::jobs::external::adopted::adopted;
+use crate::jobs::external::inputs::plain;
+use crate::jobs::external::measure::CommandMetricsJob;
+use crate::jobs::external::program::PlannedProgram;
+use crate::jobs::external::sample::CommandSampleJob;
+use crate::jobs::external::train::CommandTrainJob;
 use crate::jobs::features::FeaturesJob;
 use crate::jobs::inputs::pinned::{pinned, pinned_reference};
 use crate::jobs::inputs::{classes, reference_file, upsampler};
@@ -20,27 +28,85 @@ use crate::jobs::stage::Plannable;
 use crate::jobs::train::TrainJob;
 use crate::jobs::upsample::UpsampleJob;
 use anyhow::{Context, Result, bail};
+use std::io;
 
 /// The jobs of a cell, in the order in which they run.
 ///
 /// # Errors
 /// Where the tables do not fit each other or a file that they name cannot be read, before anything runs.
 pub fn jobs_of(cell: &Cell) -> Result<Vec<Job>> {
+    planned(cell).map_err(|error| {
+        let mut causes = error.chain().filter_map(|cause| cause.downcast_ref());
+        let missing = causes.any(|cause: &io::Error| cause.kind() == io::ErrorKind::NotFound);
+        match looked_in(&cell.folders) {
+            Some(places) if missing && leads_nowhere(&cell.spec) => {
+                error.context(format!("a file is missing\nhint: {places}"))
+            }
+            _ => error,
+        }
+    })
+}
+
+fn planned(cell: &Cell) -> Result<Vec<Job>> {
     let spec = &cell.spec;
-    let mut jobs = Vec::new();
-    let mut trained = None;
-    if let Some(train) = &spec.train {
-        let job = TrainJob::of_table("train", spec.model.clone(), train)?;
-        trained = Some(job.key()?);
-        jobs.push(Job::Train(job));
-    }
-    let Some(sample) = &spec.sample else {
-        return Ok(jobs);
+    let mut jobs: Vec<Job> = training(cell)?.into_iter().collect();
+    let trained = jobs.first().map(Job::key).transpose()?;
+    let (samples, count) = match &spec.sample {
+        None => return Ok(jobs),
+        Some(Sampling::Net(sample)) => {
+            jobs.extend(drawing(spec, sample, trained)?);
+            (jobs.last(), sample.count)
+        }
+        Some(Sampling::Command(sample)) => {
+            let job = command(cell, sample, trained)?;
+            jobs.push(Job::CommandSample(job));
+            (jobs.last(), sample.images.count)
+        }
+        Some(Sampling::Files(files)) => {
+            let job = adopted(cell, files)?;
+            let count = job.count;
+            jobs.push(Job::Adopted(job));
+            (jobs.last(), count)
+        }
     };
+    let samples = samples.context("images are asked for, and no job makes them")?;
+    let samples = samples.key()?;
+    if let Some(eval) = spec.scores() {
+        let (features, metrics) = scoring(eval, samples.clone(), count)?;
+        jobs.extend([Job::Features(features), Job::Metrics(metrics)]);
+    }
+    if let Some(program) = spec.measuring() {
+        jobs.push(Job::CommandMetrics(CommandMetricsJob {
+            program: PlannedProgram::of("eval", program, cell)?,
+            samples,
+            count,
+        }));
+    }
+    Ok(jobs)
+}
+
+/// What makes the cell's weights.
+fn training(cell: &Cell) -> Result<Option<Job>> {
+    let spec = &cell.spec;
+    Ok(match &spec.train {
+        None => None,
+        Some(Training::Net(train)) => {
+            let job = TrainJob::of_table("train", spec.model.clone(), train)?;
+            Some(Job::Train(job))
+        }
+        Some(Training::Command(train)) => Some(Job::CommandTrain(CommandTrainJob {
+            program: PlannedProgram::of("train", &train.program, cell)?,
+            seed: train.seed,
+        })),
+    })
+}
+
+/// Images by a net of ours: what trains its classifier, the drawing, and what makes large images of them.
+fn drawing(spec: &Experiment, sample: &Sample, trained: Option<Key>) -> Result<Vec<Job>> {
+    let mut jobs = Vec::new();
     check_steps(&sample.steps, spec.timesteps()).context("[sample]")?;
     let mut sample = sample.clone();
     sample.classes = classes::in_plan(spec, &sample.classes)?;
-    let count = sample.count;
     let guidance = match spec.guidance.as_ref().filter(|g| g.scale != 0.0) {
         Some(guidance) => {
             let (net, training) = guide(guidance)?;
@@ -57,17 +123,24 @@ pub fn jobs_of(cell: &Cell) -> Result<Vec<Job>> {
     };
     let enlarged = spec.upsample.as_ref().filter(|u| !u.is_none());
     let enlarged = enlarged.map(|u| upsample(u, &base)).transpose()?;
-    let mut samples = base.key()?;
     jobs.push(Job::Sample(base));
-    if let Some(job) = enlarged {
-        samples = job.key()?;
-        jobs.push(Job::Upsample(job));
-    }
-    if let Some(eval) = &spec.eval {
-        let (features, metrics) = scoring(eval, samples, count)?;
-        jobs.extend([Job::Features(features), Job::Metrics(metrics)]);
-    }
+    jobs.extend(enlarged.map(Job::Upsample));
     Ok(jobs)
+}
+
+/// Images by a program.
+fn command(cell: &Cell, sample: &CommandSample, trained: Option<Key>) -> Result<CommandSampleJob> {
+    let mut images = sample.images.clone();
+    if let Some(pattern) = &mut images.collect {
+        *pattern = plain("sample.collect", pattern)?;
+    }
+    Ok(CommandSampleJob {
+        program: PlannedProgram::of("sample", &sample.program, cell)?,
+        images,
+        elastic: sample.program.is_elastic(),
+        training: trained,
+        needs_labels: cell.spec.needs_labels(),
+    })
 }
 
 /// What `[eval]` asks of the first `count` of the stored images `samples`.
@@ -119,8 +192,8 @@ fn check_steps(steps: &Steps, timesteps: usize) -> Result<()> {
 fn sampled_net(spec: &Experiment, trained: Option<Key>) -> Result<Net> {
     let weights = match (trained, &spec.model.checkpoint) {
         (Some(key), _) => {
-            let last = spec.train.as_ref().map(|t| t.steps);
-            let steps = spec.sample.as_ref().and_then(|s| s.trained_steps);
+            let last = spec.net_train().map(|t| t.steps);
+            let steps = spec.net_sample().and_then(|s| s.trained_steps);
             Weights::Trained(key, steps.filter(|s| Some(*s) != last))
         }
         (None, Some(path)) => Weights::File(pinned("model.checkpoint", path)?),

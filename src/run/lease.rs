@@ -2,6 +2,7 @@
 
 use crate::io::disk::{read_json, write_json};
 use crate::jobs::context::Progress;
+use crate::process::table;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -65,9 +66,9 @@ struct Shared {
 /// The lease of `folder`, or who holds it.
 pub fn take(folder: &Path, device: &str) -> Result<Taken> {
     let holder = Holder {
-        host: host(),
+        host: table::host(),
         pid: std::process::id(),
-        born: born(std::process::id()),
+        born: table::born(std::process::id()),
         device: device.to_string(),
         since: seconds(SystemTime::now()),
         token: token(),
@@ -134,27 +135,16 @@ fn look(path: &Path) -> Option<(Holder, bool)> {
     let touched = fs::metadata(path).and_then(|meta| meta.modified()).ok()?;
     let holder: Holder = read_json(path).ok()?;
     let age = touched.elapsed().unwrap_or_default();
-    let dead = holder.host == host() && !lives(&holder);
+    let dead = holder.host == table::host() && !lives(&holder);
     Some((holder, !dead && age < COLD))
 }
 
 fn lives(holder: &Holder) -> bool {
-    if !Path::new("/proc/self/stat").exists() {
+    if !table::is_shown() {
         return true;
     }
-    let now = born(holder.pid);
+    let now = table::born(holder.pid);
     now.is_some() && (holder.born.is_none() || now == holder.born)
-}
-
-/// Field 22 of `/proc/PID/stat`; None for a dead process, a zombie, or another system.
-fn born(pid: u32) -> Option<u64> {
-    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let mut fields = text.rsplit_once(") ")?.1.split(' ');
-    let state = fields.next()?;
-    match state {
-        "Z" | "X" => None,
-        _ => fields.nth(18)?.parse().ok(),
-    }
 }
 
 fn beat(shared: &Shared, folder: &Path, holder: &Holder) {
@@ -216,14 +206,6 @@ impl Drop for Lease {
         if read_json::<Holder>(&path).is_ok_and(|now| now == self.holder) {
             let _ = fs::remove_file(&path);
         }
-    }
-}
-
-pub fn host() -> String {
-    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    match name.trim() {
-        "" => "localhost".to_string(),
-        name => name.to_string(),
     }
 }
 

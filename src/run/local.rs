@@ -1,11 +1,11 @@
-//! Runs a plan on this machine: one job a device at a time; a failed job fails its own cells alone.
+//! Runs a plan on this machine: one job a place at a time; a failed job fails its own cells alone.
 
 use crate::jobs::context::Progress;
-use crate::run::device::Named;
+use crate::run::device::slots::Slot;
 use crate::run::lease::Holder;
 use crate::run::plan::Plan;
 use crate::run::store::Store;
-use crate::run::worker::{Damage, Outcome, Run, Worker, fatal, is_fatal};
+use crate::run::worker::{Damage, News, Outcome, Run, Worker, fatal, is_fatal};
 use anyhow::{Error, Result, anyhow};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -47,6 +47,12 @@ pub enum Event<'a> {
     Held {
         item: usize,
         holder: &'a Holder,
+    },
+    /// The devices that it needs are in use, as these words say.
+    Waiting {
+        item: usize,
+        device: &'a str,
+        for_what: &'a str,
     },
 }
 
@@ -99,7 +105,7 @@ pub struct Options<'a> {
 pub fn run(
     plan: &Plan,
     store: &Store,
-    devices: &[Named],
+    slots: &[Slot],
     options: &Options,
     tell: &(dyn Fn(Event) + Sync),
 ) -> Result<Summary> {
@@ -113,6 +119,7 @@ pub fn run(
             store,
             run: options.run,
             stop: options.stop,
+            slots,
         },
         again: Mutex::new(vec![0; plan.items.len()]),
         moved: Condvar::new(),
@@ -122,9 +129,9 @@ pub fn run(
         tell,
     };
     std::thread::scope(|scope| {
-        for device in devices {
+        for slot in slots {
             let scheduler = &scheduler;
-            scope.spawn(move || scheduler.serve(device));
+            scope.spawn(move || scheduler.serve(slot));
         }
     });
     if let Some(error) = scheduler
@@ -157,22 +164,27 @@ impl Scheduler<'_> {
         self.halt.load(Ordering::Relaxed) || self.worker.stop.load(Ordering::Relaxed)
     }
 
-    /// One device's life: the first ready job, again and again.
-    fn serve(&self, device: &Named) {
-        while let Some(item) = self.next() {
-            (self.tell)(Event::Started {
-                item,
-                device: &device.name,
-            });
+    /// One place's life: the first ready job that it takes, again and again.
+    fn serve(&self, slot: &Slot) {
+        let device = slot.device.name.as_str();
+        while let Some(item) = self.next(slot) {
+            (self.tell)(Event::Started { item, device });
             let started = Instant::now();
-            let tell = |progress| {
-                (self.tell)(Event::Progress {
-                    item,
-                    device: &device.name,
-                    progress,
+            let tell = |news: News| {
+                (self.tell)(match &news {
+                    News::Progress(progress) => Event::Progress {
+                        item,
+                        device,
+                        progress: progress.clone(),
+                    },
+                    News::Waiting(for_what) => Event::Waiting {
+                        item,
+                        device,
+                        for_what,
+                    },
                 })
             };
-            let outcome = self.worker.work(item, device, &tell);
+            let outcome = self.worker.work(item, slot, &tell);
             let outcome = match outcome {
                 Ok(Outcome::Damaged(damaged)) => self.make_again(item, &damaged),
                 outcome => outcome,
@@ -208,8 +220,7 @@ impl Scheduler<'_> {
         Ok(Outcome::Damaged(Vec::new()))
     }
 
-    fn judge(&self, item: usize, device: &Named, seconds: f64, outcome: Result<Outcome>) -> Turn {
-        let device = device.name.as_str();
+    fn judge(&self, item: usize, device: &str, seconds: f64, outcome: Result<Outcome>) -> Turn {
         let failed = |error: Error| {
             (self.tell)(Event::Failed {
                 item,
@@ -248,8 +259,9 @@ impl Scheduler<'_> {
         }
     }
 
-    /// The first job whose needs are there; waits while others may still make them; None when nothing is left.
-    fn next(&self) -> Option<usize> {
+    /// The first job for this place whose needs are there; waits while others may still make them; None when nothing is
+    /// left.
+    fn next(&self, slot: &Slot) -> Option<usize> {
         let mut turns = self.turns.lock().ok()?;
         loop {
             if self.stopping() {
@@ -264,13 +276,15 @@ impl Scheduler<'_> {
                     Turn::Held(until) => until <= now,
                     _ => false,
                 };
-                open && item.needs.iter().all(|&need| turns[need] == Turn::Done)
+                let ready = open && item.needs.iter().all(|&need| turns[need] == Turn::Done);
+                ready && slot.takes(&item.job)
             });
             if let Some((n, _)) = ready {
                 turns[n] = Turn::Running;
                 return Some(n);
             }
-            let pending = |turn: &Turn| matches!(turn, Turn::Running | Turn::Held(_));
+            // What is to do and for another place may be what a job for this one waits for.
+            let pending = |turn: &Turn| matches!(turn, Turn::Running | Turn::Held(_) | Turn::Todo);
             if !turns.iter().any(pending) {
                 return None;
             }

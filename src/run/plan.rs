@@ -1,6 +1,7 @@
 //! Which jobs a sweep has: each once, in the order in which they run, with where each stands.
 
-use crate::experiment::file::experiment::{Experiment, ReportOptions};
+use crate::experiment::file::experiment::{Experiment, ReportOptions, Training};
+use crate::experiment::grid::fill::file_of;
 use crate::experiment::grid::sweep::{Cell, Sweep};
 use crate::experiment::key::Key;
 use crate::jobs::job::Job;
@@ -152,13 +153,16 @@ fn job_text(spec: &Experiment, job: &Job) -> Result<String> {
     }
     if let Job::Train(job) = job {
         // The guide's training, where it is that one.
-        (spec.model, spec.train) = (job.model.clone(), Some(job.train.clone()));
+        let train = Training::Net(job.train.clone());
+        (spec.model, spec.train) = (job.model.clone(), Some(train));
     }
     if stage < Stage::Upsample || spec.upsample.as_ref().is_some_and(|u| u.is_none()) {
         spec.upsample = None;
     }
-    if stage < Stage::Features {
-        spec.eval = None;
+    match (&mut spec.eval, job) {
+        (Some(eval), Job::CommandMetrics(_)) => eval.scores = None,
+        (Some(eval), _) if stage >= Stage::Features => eval.program = None,
+        _ => spec.eval = None,
     }
-    toml::to_string(&spec).context("writing job.toml")
+    file_of(&spec).context("writing job.toml")
 }

@@ -6,11 +6,13 @@ use crate::io::disk::read_json;
 use crate::jobs::files::results::INFLUENCES;
 use crate::jobs::files::results::SCORES;
 use crate::jobs::files::results::{CHECKPOINTS, Kept};
+use crate::jobs::files::results::{COMMAND, Commanded};
 use crate::jobs::files::results::{RECORD, Record};
 use crate::jobs::job::Job;
 use crate::jobs::stage::Stage;
+use crate::jobs::train::TrainJob;
 use crate::run::manifest::Manifest;
-use crate::run::plan::Plan;
+use crate::run::plan::{Item, Plan};
 use crate::run::store::{State, Store};
 use anyhow::Result;
 use std::path::{Path, PathBuf};
@@ -95,9 +97,9 @@ fn row(plan: &Plan, store: &Store, n: usize) -> Row {
             continue;
         };
         let folder = store.folder(stage, &item.key);
+        row.provenance.extend(commanded(stage, &folder));
         for (mut name, text) in provenance(manifest) {
-            if matches!(&item.job, Job::Train(job) if name == stage.name() && job.model != cell.spec.model)
-            {
+            if matches!(&item.job, Job::Train(job) if name == stage.name() && is_guide(cell, job)) {
                 name = "train (classifier)".to_string();
             }
             if !row.provenance.iter().any(|(known, _)| *known == name) {
@@ -108,14 +110,15 @@ fn row(plan: &Plan, store: &Store, n: usize) -> Row {
             Stage::Sample | Stage::Upsample => row.samples = Some(folder),
             Stage::Metrics => match scores(&folder) {
                 Ok(scores) => {
-                    row.scores = scores;
+                    row.scores.extend(scores);
                     row.scores.extend(seconds.take());
                     row.provenance.extend(evaluator(&folder));
-                    row.influences = Some(folder.join(INFLUENCES)).filter(|path| path.exists());
+                    let influences = Some(folder.join(INFLUENCES)).filter(|path| path.exists());
+                    row.influences = row.influences.or(influences);
                 }
                 Err(error) => row.missing = Some(format!("{error:#}")),
             },
-            Stage::Train => seconds = seconds.or(training_seconds(cell, &item.job, &folder)),
+            Stage::Train => seconds = seconds.or(training_seconds(cell, item, &folder)),
             Stage::Features => {}
         }
     }
@@ -123,18 +126,37 @@ fn row(plan: &Plan, store: &Store, n: usize) -> Row {
 }
 
 /// The seconds of training behind the sampled net, where the cell asks for them; a guide's training is not among them.
-fn training_seconds(cell: &Cell, job: &Job, folder: &Path) -> Option<Score> {
-    let Job::Train(job) = job else { return None };
+fn training_seconds(cell: &Cell, item: &Item, folder: &Path) -> Option<Score> {
     let (spec, metric) = (&cell.spec, Metric::TrainingSeconds);
-    let asked = spec.eval.as_ref()?.metrics.contains(&metric);
-    if !asked || job.model != spec.model {
+    if !spec.scores()?.metrics.contains(&metric) {
         return None;
     }
-    let sample = spec.sample.as_ref()?;
-    let kept: Vec<Kept> = read_json(&folder.join(CHECKPOINTS)).ok()?;
-    let steps = sample.trained_steps.unwrap_or(job.train.steps);
-    let kept = kept.iter().find(|k| k.steps == steps)?;
-    Some(Score::bare(metric.id(), kept.seconds, sample.count))
+    let count = spec.sample.as_ref()?.count()?;
+    let seconds = match &item.job {
+        Job::Train(job) if !is_guide(cell, job) => {
+            let kept: Vec<Kept> = read_json(&folder.join(CHECKPOINTS)).ok()?;
+            let asked = spec.net_sample().and_then(|sample| sample.trained_steps);
+            let steps = asked.unwrap_or(job.train.steps);
+            kept.iter().find(|k| k.steps == steps)?.seconds
+        }
+        Job::CommandTrain(_) => {
+            let told: Commanded = read_json(&folder.join(COMMAND)).ok()?;
+            told.calls.iter().map(|call| call.seconds).sum()
+        }
+        _ => return None,
+    };
+    Some(Score::bare(metric.id(), seconds, count))
+}
+
+/// Whether a training is of the classifier that guides, not of the net that is sampled.
+fn is_guide(cell: &Cell, job: &TrainJob) -> bool {
+    job.model != cell.spec.model
+}
+
+/// What a program was run with, where one was.
+fn commanded(stage: Stage, folder: &Path) -> Option<(String, String)> {
+    let told: Commanded = read_json(&folder.join(COMMAND)).ok()?;
+    Some((format!("{stage} command"), told.line()))
 }
 
 /// Whose rules made the scores in a folder; none where they are those of nets trained here.

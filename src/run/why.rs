@@ -79,10 +79,19 @@ fn inputs(text: &str) -> Leaves {
         "name",
         "sample.batch",
         "sample.part",
+        "sample.pass",
+        "sample.retries",
+        "sample.timeout",
         "upsample.batch",
         "upsample.part",
         "train.checkpoint_every",
         "train.export",
+        "train.pass",
+        "train.retries",
+        "train.timeout",
+        "eval.pass",
+        "eval.retries",
+        "eval.timeout",
     ];
     let all = leaves(&table, "").into_iter();
     all.filter(|(key, _)| !idle.contains(&key.as_str()))

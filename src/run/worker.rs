@@ -3,11 +3,15 @@
 use crate::jobs::context::{JobContext, Progress, Stopped};
 use crate::jobs::files::damage::{self, set_aside};
 use crate::jobs::files::parts;
+use crate::jobs::granted::Granted;
 use crate::jobs::inputs::pinned::digest_path;
 use crate::jobs::job::Job;
-use crate::run::device::Named;
+use crate::process::table;
+use crate::run::device::granting::devices_for;
+use crate::run::device::named::Named;
+use crate::run::device::slots::Slot;
 use crate::run::fault::message;
-use crate::run::lease::{Holder, host};
+use crate::run::lease::Holder;
 use crate::run::manifest::{Input, Manifest, files, git};
 use crate::run::plan::{Item, Plan};
 use crate::run::store::{Begun, Failure, OWN, Scratch, State, Store};
@@ -41,17 +45,25 @@ pub struct Worker<'a> {
     pub store: &'a Store,
     pub run: &'a Run<'a>,
     pub stop: &'a AtomicBool,
+    /// Every place of this run, whose devices a program may be given.
+    pub slots: &'a [Slot],
+}
+
+/// What a worker tells of a job.
+pub enum News {
+    Progress(Progress),
+    /// The devices that it needs are in use, as these words say.
+    Waiting(String),
 }
 
 impl Worker<'_> {
-    /// Tries item `n` on `device`. Err means that the store itself cannot be written.
-    pub fn work(
-        &self,
-        n: usize,
-        device: &Named,
-        tell: &(dyn Fn(Progress) + Sync),
-    ) -> Result<Outcome> {
-        let item = &self.plan.items[n];
+    /// Tries item `n` in `slot`. Err means that the store itself cannot be written.
+    pub fn work(&self, n: usize, slot: &Slot, tell: &(dyn Fn(News) + Sync)) -> Result<Outcome> {
+        let (item, device) = (&self.plan.items[n], &slot.device);
+        let waiting = |what| tell(News::Waiting(what));
+        let Some(granted) = devices_for(&item.job, slot, self.slots, self.stop, &waiting)? else {
+            return Ok(Outcome::Stopped);
+        };
         let (stage, started) = (item.job.stage(), Instant::now());
         let begun = self.store.begin(stage, &item.key, &item.text, &device.name);
         let scratch = match begun? {
@@ -67,7 +79,7 @@ impl Worker<'_> {
             return Ok(Outcome::Damaged(damaged));
         }
         let at = jiff::Timestamp::now();
-        let made = self.make(item, device, &scratch, tell);
+        let made = self.make(item, (device, granted), &scratch, tell);
         let seconds = started.elapsed().as_secs_f64();
         match made {
             Ok(warnings) => {
@@ -79,7 +91,7 @@ impl Worker<'_> {
                     runner: env!("CARGO_PKG_VERSION").to_string(),
                     git: git(),
                     device: device.name.clone(),
-                    host: host(),
+                    host: table::host(),
                     started: at.to_string(),
                     seconds,
                     inputs: inputs(item),
@@ -95,7 +107,7 @@ impl Worker<'_> {
                 let failure = Failure {
                     error: message(&error),
                     device: device.name.clone(),
-                    host: host(),
+                    host: table::host(),
                     at: jiff::Timestamp::now().to_string(),
                     seconds,
                 };
@@ -109,9 +121,9 @@ impl Worker<'_> {
     fn make(
         &self,
         item: &Item,
-        device: &Named,
+        (device, granted): (&Named, Granted),
         scratch: &Scratch,
-        tell: &(dyn Fn(Progress) + Sync),
+        tell: &(dyn Fn(News) + Sync),
     ) -> Result<Vec<String>> {
         for need in &item.needs {
             let need = &self.plan.items[*need];
@@ -138,11 +150,12 @@ impl Worker<'_> {
         };
         let told = |progress: Progress| {
             scratch.lease.mark(&progress);
-            tell(progress);
+            tell(News::Progress(progress));
         };
         let device = device.device.clone();
         let (out, root) = (&scratch.folder, self.store.root());
-        let context = JobContext::new(device, out, root, &input, &told, self.stop)?;
+        let mut context = JobContext::new(device, out, root, &input, &told, self.stop)?;
+        context.granted = granted;
         for line in damage::missing(out) {
             context.warn(&line);
         }

@@ -4,7 +4,10 @@
 pub mod ask;
 pub mod describe;
 pub mod draw;
+pub mod external;
 pub mod feed;
+pub mod fit;
+pub mod inputs;
 pub mod score;
 pub mod train;
 pub mod weights;
@@ -25,5 +28,9 @@ fn run_here(job: &Job, context: &JobContext) -> anyhow::Result<()> {
         Job::Upsample(job) => draw::upsample::run(job, context),
         Job::Features(job) => describe::features::run(job, context),
         Job::Metrics(job) => score::evaluate::run(job, context),
+        Job::CommandTrain(job) => external::train::run(job, context),
+        Job::CommandSample(job) => external::sample::run(job, context),
+        Job::CommandMetrics(job) => external::measure::run(job, context),
+        Job::Adopted(job) => external::adopt::run(job, context),
     }
 }

@@ -1,6 +1,9 @@
-//! A folder with an experiment whose files are there but hold nothing that could be run, and calls of the program in it.
+//! A folder with an experiment whose files are there, of the right names and shapes, and cannot be run: the weights are
+//! damaged. And calls of the program in it.
 
-use crate::support::program::{Answer, Runner};
+use crate::support::pickles::{tensors_of_preset, write_damaged_torch};
+use crate::support::program::{Answer, Runner, shipped};
+
 use std::path::{Path, PathBuf};
 
 pub const EXPERIMENT: &str = r#"name = "guidance64"
@@ -39,14 +42,16 @@ impl Desk {
     /// A folder with `a.toml`, which is [`EXPERIMENT`], and the files that it names.
     pub fn new() -> Desk {
         let desk = Desk::empty();
-        for name in [
-            "net.pt",
-            "guide.pt",
-            "features.safetensors",
-            "reference.npz",
+        for (name, preset) in [
+            ("net.pt", "imagenet64"),
+            ("guide.pt", "imagenet64-classifier"),
         ] {
-            desk.write(name, "not a checkpoint");
+            let tensors = tensors_of_preset(preset, "");
+            write_damaged_torch(&desk.path(name), &tensors);
         }
+        let features = shipped("experiments/shapes/features.safetensors");
+        std::fs::copy(features, desk.path("features.safetensors")).unwrap();
+        desk.write("reference.npz", "no statistics");
         desk.write("a.toml", EXPERIMENT);
         desk
     }

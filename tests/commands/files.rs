@@ -3,6 +3,7 @@
 use crate::desk::Desk;
 use crate::support::files::stranger;
 use crate::support::golden::golden;
+use crate::support::pickles::{tensors_of_preset, write_torch};
 use crate::support::program::Runner;
 use std::path::Path;
 
@@ -113,7 +114,8 @@ fn a_plan_of_what_is_not_here_says_what_to_fetch_and_a_sweep_refuses() {
     );
     // What is there is named by its bytes.
     std::fs::create_dir(desk.path("runner")).unwrap();
-    desk.write("runner/64x64_diffusion.pt", "weights");
+    let tensors = tensors_of_preset("imagenet64", "");
+    write_torch(&desk.path("runner/64x64_diffusion.pt"), &tensors);
     let plan = desk.run(&["plan", "a.toml"]);
     let plan = plan.prints("64x64_diffusion.pt  sha256 ");
     assert!(

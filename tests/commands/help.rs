@@ -111,6 +111,6 @@ fn inspect_refuses_what_it_does_not_know() {
     ] {
         assert_eq!(desk.refused(&["inspect", what]), expected);
     }
-    let broken = desk.refused(&["inspect", "net.pt"]);
-    assert!(broken.starts_with("error: reading net.pt: "));
+    let broken = desk.refused(&["inspect", "reference.npz"]);
+    assert!(broken.starts_with("error: reading reference.npz: "));
 }

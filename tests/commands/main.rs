@@ -3,16 +3,17 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod any_model;
 mod desk;
 mod export;
 mod faults;
 mod files;
 mod help;
 mod inception;
+mod inputs;
 mod plan;
 mod questions;
 mod score;
-mod sets;
 mod studies;
 mod sweep;
 mod upsample;

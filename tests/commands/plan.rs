@@ -1,5 +1,7 @@
 //! `runner plan`: the grid, the jobs, their costs and reasons; of files that are imported and of those of the paper.
 
+mod paths;
+
 use crate::desk::Desk;
 use crate::support::program::{Answer, Runner};
 use std::io::Read;

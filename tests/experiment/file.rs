@@ -153,7 +153,7 @@ fn set_takes_toml_values_and_bare_words() {
         "model.arch.heads=2",
     ]);
     let spec = &one.cells[0].spec;
-    assert_eq!(spec.sample.as_ref().unwrap().count, 1000);
+    assert_eq!(spec.net_sample().unwrap().count, 1000);
     assert_eq!(spec.model.arch.heads, Some(2));
     assert_eq!(set(&["grid.guidance.scale=[9]"]).cells.len(), 4);
     assert_eq!(set(&["grid.sample.seed=[1,2,3]"]).cells.len(), 48);

@@ -96,13 +96,16 @@ fn every_sampling_line_of_the_readme_is_its_preset() {
         let spec = read(&format!("{program} {COMMON} {SAMPLE} --{flags}"));
         assert_eq!(spec.model.preset.as_deref(), Some(preset), "{line}");
         assert!(spec.model.arch.is_empty() && spec.model.process.is_empty());
-        assert_eq!(spec.model.checkpoint.unwrap().to_str(), Some(weights));
+        assert_eq!(
+            spec.model.checkpoint.as_ref().unwrap().to_str(),
+            Some(weights)
+        );
         let found = spec
             .guidance
             .as_ref()
             .map(|g| (g.preset.as_deref().unwrap(), g.scale));
         assert_eq!(found, guide);
-        let sample = spec.sample.unwrap();
+        let sample = spec.net_sample().unwrap().clone();
         assert_eq!((sample.batch, sample.count), (4, 100));
         assert_eq!(
             (sample.sampler, sample.steps),
@@ -122,10 +125,10 @@ fn the_readmes_example_in_25_steps_has_every_classifier_flag() {
     assert_eq!(spec.name, "imagenet128-guided");
     // Nobody publishes a file of this name: the path stays, for the plan to miss it.
     assert_eq!(
-        spec.model.checkpoint.unwrap().to_str(),
+        spec.model.checkpoint.as_ref().unwrap().to_str(),
         Some("/path/to/model.pt")
     );
-    let sample = spec.sample.unwrap();
+    let sample = spec.net_sample().unwrap().clone();
     assert_eq!(sample.sampler, Sampler::Ddim);
     assert_eq!(sample.steps, Steps::Sections("ddim25".into()));
 }
@@ -149,7 +152,7 @@ fn flags_that_no_release_has_are_changes_to_the_nearest_preset() {
     let process = process.unwrap();
     assert_eq!(process.schedule, NoiseSchedule::Linear);
     assert!(process.rescale_timesteps && process.timesteps == 1000);
-    let sample = spec.sample.unwrap();
+    let sample = spec.net_sample().unwrap().clone();
     assert_eq!(sample.steps, Steps::Count(1000));
     assert_eq!((sample.count, sample.batch), (10_000, 16));
     let spec = read("--model_path x.pt --num_heads 2 --num_heads_upsample 8 --class_cond 1");

@@ -3,8 +3,13 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod case;
+mod defaults;
 mod feature_spaces;
 mod file;
+mod fill;
 mod import;
+mod launchers;
 mod presets;
 mod sampling;
+mod set;

@@ -14,12 +14,16 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("random", &[]),
     ("metrics", &["random"]),
     ("io", &["machine"]),
+    ("process", &["io"]),
     ("kernels", &["machine"]),
     ("data", &["experiment", "io", "machine", "random"]),
     ("nets", &["experiment", "kernels", "random"]),
     ("diffusion", &["experiment", "random"]),
     // data: the names of ImageNet's classes; diffusion: which steps a schedule keeps
-    ("jobs", &["experiment", "io", "data", "diffusion"]),
+    (
+        "jobs",
+        &["experiment", "io", "process", "data", "diffusion"],
+    ),
     (
         "stages",
         // kernels: the optimizer's update, and which nets may round to TF32
@@ -29,6 +33,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "random",
             "metrics",
             "io",
+            "process",
             "kernels",
             "data",
             "nets",
@@ -36,7 +41,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "jobs",
         ],
     ),
-    ("run", &["experiment", "metrics", "io", "jobs"]),
+    ("run", &["experiment", "metrics", "io", "process", "jobs"]),
     ("report", &["experiment", "io", "run"]),
     (
         "api",
@@ -89,7 +94,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("clap::", &["cli"]),
     ("println!", &["cli"]),
     ("process::exit", &["cli"]),
-    ("env::var", &["cli"]),
+    ("env::var", &["cli", "process"]),
     ("set_var", &["machine"]),
 ];
 

@@ -52,13 +52,27 @@ fn every_kind_of_picture_decodes_to_pillows_bytes() {
     assert!(wrong.is_empty(), "{wrong:?} differ from Pillow's");
 }
 
+/// Small PNGs, of which seven eighths hold every row of pixels; Pillow reads them as if they were whole.
+const WHOLE_AT_SEVEN_EIGHTHS: [&str; 5] = [
+    "bits.png",
+    "grey16-transparent.png",
+    "grey16.png",
+    "grey4.png",
+    "transparent.png",
+];
+
 #[test]
 fn a_picture_that_ends_early_is_an_error() {
-    for (name, ..) in BY_PILLOW {
+    for (name, .., wanted) in BY_PILLOW {
         let whole = std::fs::read(path(name)).unwrap();
         for part in [2, 4, 7] {
             let cut = whole.len() * part / 8;
-            assert!(file::decode(&whole[..cut]).is_err(), "{name} to {cut}");
+            let read = file::decode(&whole[..cut]);
+            if part == 7 && WHOLE_AT_SEVEN_EIGHTHS.contains(&name) {
+                assert_eq!(fnv1a(&read.unwrap().data), wanted, "{name}");
+            } else {
+                assert!(read.is_err(), "{name} to {cut}");
+            }
         }
     }
 }

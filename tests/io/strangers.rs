@@ -41,7 +41,7 @@ fn both_torch_containers_hold_the_golden_state() {
 #[test]
 fn a_nested_file_asks_for_its_key() {
     let path = golden("checkpoints/nested_zip.pt");
-    let why = refusal(Checkpoint::open(&path));
+    let why = refusal(Checkpoint::open_key(&path, None));
     assert!(
         why.contains("it holds dictionaries of tensors: keys = state_dict (12 tensors)"),
         "{why}"
@@ -64,7 +64,7 @@ fn a_nested_file_asks_for_its_key() {
 fn training_states_are_read_by_dotted_keys_whatever_lies_beside() {
     for name in ["module_zip.pt", "module_legacy.pt"] {
         let path = stranger(name);
-        let why = refusal(Checkpoint::open(&path));
+        let why = refusal(Checkpoint::open_key(&path, None));
         assert!(
             why.contains("keys = ema (7 tensors), opt (1 tensors), epoch, args"),
             "{why}"

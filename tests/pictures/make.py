@@ -1,6 +1,6 @@
 """The picture files of tests/io/pictures.rs and the FNV-1a of the RGB bytes that Pillow makes of each.
 
-    python tests/pictures/make.py        # prints the table of tests/io/pictures.rs; needs pillow and numpy
+    python tests/pictures/make.py        # prints the tables of tests/io/pictures.rs and odd_pictures.rs; needs pillow and numpy
 """
 
 import io
@@ -102,3 +102,8 @@ if __name__ == "__main__":
         (HERE / name).write_bytes(data)
         image = Image.open(io.BytesIO(data)).convert("RGB")
         print(f'    ("{name}", {image.width}, {image.height}, 0x{fnv(image.tobytes()):016x}),')
+    print("// Halves with an end marker")
+    for name in ["420.jpg", "progressive.jpg", "restarts.jpg", "grey.jpg", "cmyk.jpg"]:
+        data = (HERE / name).read_bytes()
+        image = Image.open(io.BytesIO(data[: len(data) // 2] + b"\xff\xd9")).convert("RGB")
+        print(f'    ("{name}", 0x{fnv(image.tobytes()):016x}),')

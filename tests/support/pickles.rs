@@ -1,4 +1,11 @@
-//! Pickles written by hand, an instruction at a time, and the legacy torch file around them.
+//! Pickles written by hand, an instruction at a time, the legacy torch file around them, and torch's zip of tensors that
+//! share their bytes.
+
+use super::files::zip_of;
+use runner::experiment::nets::presets;
+use runner::nets::inventory;
+use std::path::Path;
+use zip::CompressionMethod;
 
 pub fn unicode(value: &str) -> Vec<u8> {
     let length = (value.len() as u32).to_le_bytes();
@@ -74,4 +81,56 @@ pub fn legacy(body: &[u8], keys: &[&str]) -> Vec<u8> {
     let keys = [b"](", &keys[..], b"e"].concat();
     let parts: [&[u8]; 5] = [magic, &int(1001), b"}", body, &keys];
     parts.iter().flat_map(|part| object(part)).collect()
+}
+
+/// A tensor's name and shape.
+pub type Named = (String, Vec<usize>);
+
+/// The tensors of a preset's net, each name with `prefix` before it.
+pub fn tensors_of_preset(preset: &str, prefix: &str) -> Vec<Named> {
+    let (arch, _) = presets::arch(preset).expect("a preset");
+    let entries = inventory::tensors(&arch).expect("a possible net");
+    let named = |entry: inventory::Entry| (format!("{prefix}{}", entry.name), entry.shape);
+    entries.into_iter().map(named).collect()
+}
+
+/// A torch file of these tensors, of bytes: the first has a storage of its own, the others share one.
+pub fn write_torch(path: &Path, tensors: &[Named]) {
+    let count = |shape: &[usize]| shape.iter().product::<usize>();
+    let own = count(&tensors[0].1);
+    let shared = tensors
+        .iter()
+        .map(|(_, shape)| count(shape))
+        .max()
+        .unwrap_or(0);
+    let viewed = tensors.iter().enumerate().map(|(k, (name, shape))| {
+        let (key, size) = if k == 0 { ("0", own) } else { ("1", shared) };
+        let dims: Vec<i64> = shape.iter().map(|&d| d as i64).collect();
+        let strides: Vec<i64> = (0..dims.len())
+            .map(|k| dims[k + 1..].iter().product())
+            .collect();
+        (
+            name.as_str(),
+            tensor("CharStorage", key, size as i64, 0, &dims, &strides),
+        )
+    });
+    let viewed: Vec<(&str, Vec<u8>)> = viewed.collect();
+    let files = [
+        ("x/data.pkl", object(&dict(&viewed))),
+        ("x/data/0", vec![MARK; own]),
+        ("x/data/1", vec![0; shared]),
+    ];
+    zip_of(path, CompressionMethod::Stored, files);
+}
+
+/// What the first tensor is filled with.
+const MARK: u8 = 0xa5;
+
+/// The same, whose first tensor is damaged: its names and shapes are right, and it cannot be read.
+pub fn write_damaged_torch(path: &Path, tensors: &[Named]) {
+    write_torch(path, tensors);
+    let mut bytes = std::fs::read(path).expect("the file");
+    let run = bytes.windows(8).position(|eight| eight == [MARK; 8]);
+    bytes[run.expect("the first tensor")] ^= 1;
+    std::fs::write(path, bytes).expect("the file");
 }

@@ -2,12 +2,14 @@
 
 use crate::support::process::{alone, is_alone};
 use anyhow::{Result, bail};
+use runner::experiment::file::experiment::{Sample, Sampling};
 use runner::experiment::grid::sweep::{Sweep, sweep};
+use runner::experiment::scoring::metric::Metric;
 use runner::io::numpy::npz::{self, Array};
 use runner::jobs::context::{JobContext, Progress, Stopped};
 use runner::jobs::job::Job;
 use runner::jobs::stage::Stage;
-use runner::run::device::devices;
+use runner::run::device::slots::slots;
 use runner::run::local::{Event, Options, Summary, run};
 use runner::run::plan::Plan;
 use runner::run::store::{State, Store};
@@ -106,7 +108,7 @@ fn go_with(
     let summary = run(
         &plan,
         &store,
-        &devices(Some("cpu")).unwrap(),
+        &slots(Some("cpu"), plan.items.iter().map(|item| &item.job)).unwrap(),
         &options,
         &|_: Event| {},
     );
@@ -136,6 +138,14 @@ fn results(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 
 /// Names the folder of its experiment to the child process that is to be killed.
 const VICTIM: &str = "RUNNER_TEST_VICTIM";
+
+/// `[sample]` of the first cell, which a net draws.
+fn drawn(sweep: &mut Sweep) -> &mut Sample {
+    match &mut sweep.cells[0].spec.sample {
+        Some(Sampling::Net(sample)) => sample,
+        other => panic!("{other:?} is not drawn by a net"),
+    }
+}
 
 #[test]
 fn killed_in_the_middle_the_next_run_ends_with_the_same_bytes() {
@@ -226,7 +236,7 @@ fn scale_zero_shares_the_unguided_key() {
     assert_eq!(keys("[0, 1, 4]").len(), 3);
     let mut unguided = experiment(folder.path(), "[0]", 10);
     unguided.cells[0].spec.guidance = None;
-    unguided.cells[0].spec.sample.as_mut().unwrap().batch = 3;
+    drawn(&mut unguided).batch = 3;
     let plan = Plan::of(&unguided, &Store::new(folder.path()), None).unwrap();
     assert_eq!(plan.items[0].key.full(), zero[0]);
 }
@@ -370,15 +380,11 @@ fn the_plan_names_the_value_that_moved() {
         reasons(&Plan::of(sweep, &store, None).unwrap(), &store).unwrap()
     };
     assert_eq!(why(&sweep), ["", "", ""]);
-    sweep.cells[0]
-        .spec
-        .eval
-        .as_mut()
-        .unwrap()
-        .metrics
-        .push(runner::experiment::scoring::metric::Metric::Is);
+    let eval = sweep.cells[0].spec.eval.as_mut();
+    let scores = eval.and_then(|eval| eval.scores.as_mut());
+    scores.unwrap().metrics.push(Metric::Is);
     assert_eq!(why(&sweep), ["", "", "eval.metrics: + is"]);
-    sweep.cells[0].spec.sample.as_mut().unwrap().seed = 7;
+    drawn(&mut sweep).seed = 7;
     assert_eq!(why(&sweep)[0], "sample.seed: 0 -> 7");
 }
 

@@ -1,7 +1,7 @@
 //! Training is exact: killed and resumed, it ends at the same bits.
 
 use crate::support::process::on_threads;
-use runner::experiment::file::experiment::Experiment;
+use runner::experiment::file::experiment::{Experiment, Training};
 use runner::experiment::key::Key;
 use runner::io::checkpoint::Checkpoint;
 use runner::jobs::context::{JobContext, Progress, Stopped};
@@ -86,8 +86,10 @@ checkpoint_every = 2
 /// Trains in `out`; with `stop_after`, as if it were interrupted once that many steps are done.
 fn train(text: &str, out: &Path, stop_after: Option<u64>) -> anyhow::Result<()> {
     let spec: Experiment = toml::from_str(text)?;
-    let mut model = spec.model;
-    let mut train = spec.train.expect("a [train] table");
+    let mut model = spec.model.clone();
+    let Some(Training::Net(mut train)) = spec.train else {
+        panic!("{:?} trains no net", spec.train);
+    };
     if let Some(steps) = stop_after {
         // Progress is told at log lines only, so the interruption is a shorter run's saved state.
         train.checkpoint_every = steps;

@@ -116,6 +116,10 @@ impl<'a> SweepProgress<'a> {
                     self.say(&self.line(&word, item, line));
                 }
             }
+            Event::Waiting { item, for_what, .. } => {
+                let text = format!("for {for_what}, which is in use");
+                self.say(&self.line("waiting", item, &text));
+            }
             Event::Held { item, holder } => {
                 inner.tally.running = inner.tally.running.saturating_sub(1);
                 inner.tally.waiting += 1;

@@ -3,10 +3,10 @@
 use crate::cli::open::{Choice, open};
 use crate::cli::screen::terminal::{out, thousands};
 use crate::jobs::files::damage::set_aside;
+use crate::jobs::files::export::export;
 use crate::jobs::files::parts;
 use crate::jobs::stage::Stage;
 use crate::run::plan::{Item, Plan};
-use crate::stages::draw::export::export;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use std::path::{Path, PathBuf};

@@ -9,8 +9,9 @@ use std::path::Path;
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 The flags of image_sample.py and classifier_sample.py, or their whole command lines, become a
-file; those of super_res_sample.py become the table [upsample] of its second stage. Flags that
-change nothing here are listed in a comment at the top.
+file; those of super_res_sample.py become the table [upsample] of its second stage. What starts the
+script (torchrun, srun, mpiexec, ...) is passed over; it and flags that change nothing here are
+listed in a comment at the top.
 
 Examples:
   runner import --flags \"$MODEL_FLAGS $CLASSIFIER_FLAGS $SAMPLE_FLAGS --model_path models/64x64_diffusion.pt\" > a.toml

@@ -4,14 +4,17 @@ use crate::cli::screen::terminal::{bytes, duration, out, short, table};
 use crate::experiment::key::digest_file;
 use crate::experiment::nets::arch::Card;
 use crate::io::checkpoint::Checkpoint;
+use crate::io::numpy::npy::Header;
 use crate::io::numpy::npz::Npz;
-use crate::io::statistics::Statistics;
+use crate::io::statistics::{Container, Statistics};
 use crate::jobs::inputs::card::card;
 use crate::run::store::{Entry, Store};
-use crate::stages::weights::fitting_preset;
+use crate::stages::fit::fitting_preset;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use serde_json::json;
+use std::fs::File;
+use std::io::BufReader;
 use std::path::Path;
 
 #[derive(Args, Debug)]
@@ -22,7 +25,7 @@ Examples:
   runner inspect reference_stats/shapes32.npz
   runner inspect e8d67cc9")]
 pub struct InspectArgs {
-    /// A .pt, .pth, .safetensors, .pb, .npz or .pkl file, or the first digits of a stored key
+    /// A .pt, .pth, .safetensors, .pb, .npz, .npy or .pkl file, told by its content, or the first digits of a stored key
     #[arg(value_name = "WHAT")]
     pub what: String,
     /// The dictionary within a torch file or a pickle, such as `ema`; `a.b` is `b` in `a`
@@ -36,22 +39,25 @@ pub struct InspectArgs {
 pub fn run(args: &InspectArgs, store: &Path) -> Result<u8> {
     let path = Path::new(&args.what);
     let key = args.key.as_deref();
-    let ends_in = |ending: &str| path.extension().is_some_and(|ext| ext == ending);
     if !path.is_file() {
         result(&args.what, store, Form::of(args))?;
-    } else if ends_in("npz") {
+        return Ok(0);
+    }
+    // Told by content: files of statistics have endings of every kind.
+    let container = Container::of(path)?;
+    if matches!(container, Container::Npz | Container::Npy) {
         ensure!(key.is_none(), "an npz holds arrays by name, without keys");
-        npz(path, Form::of(args))?;
-    } else {
-        match Checkpoint::open_key(path, key) {
-            Ok(file) => checkpoint(&file, Form::of(args))?,
-            // Pickles and torch files hold statistics as often as weights.
-            Err(no_checkpoint) => match Statistics::read_key(path, key) {
-                Ok(found) => statistics(path, &found, Form::of(args))?,
-                Err(no_statistics) if ends_in("pkl") => return Err(no_statistics),
-                Err(_) => return Err(no_checkpoint),
-            },
-        }
+        arrays(path, container, Form::of(args))?;
+        return Ok(0);
+    }
+    match Checkpoint::open_key(path, key) {
+        Ok(file) => checkpoint(&file, Form::of(args))?,
+        // Pickles and torch files hold statistics as often as weights.
+        Err(no_checkpoint) => match Statistics::read_key(path, key) {
+            Ok(found) => statistics(path, &found, Form::of(args))?,
+            Err(no_statistics) if container == Container::Pickle => return Err(no_statistics),
+            Err(_) => return Err(no_checkpoint),
+        },
     }
     Ok(0)
 }
@@ -107,8 +113,11 @@ fn checkpoint(file: &Checkpoint, form: Form) -> Result<()> {
     if let Some(card) = card(file).with_context(|| format!("reading {}", path.display()))? {
         out(&format!("  {}", described(&card)))?;
     }
-    match fitting_preset(file.shapes()) {
-        Some(preset) => out(&format!("  fits preset `{preset}`"))?,
+    match fitting_preset(file) {
+        Some((preset, prefix)) if prefix.is_empty() => out(&format!("  fits preset `{preset}`"))?,
+        Some((preset, prefix)) => out(&format!(
+            "  fits preset `{preset}` behind the prefix `{prefix}`"
+        ))?,
         None => out("  fits no preset")?,
     }
     out("")?;
@@ -177,16 +186,36 @@ fn statistics(path: &Path, found: &Statistics, form: Form) -> Result<()> {
     out(&table(&rows, &[]))
 }
 
-fn npz(path: &Path, form: Form) -> Result<()> {
-    let mut file = Npz::open(path)?;
+/// A line an array, of an npz or of the one in an npy file, which has no name.
+fn arrays(path: &Path, container: Container, form: Form) -> Result<()> {
+    let mut npz = match container {
+        Container::Npz => Some(Npz::open(path)?),
+        _ => None,
+    };
+    let headers: Vec<(String, Result<Header>)> = match &mut npz {
+        Some(file) => {
+            let names = file.names().into_iter();
+            names
+                .map(|name| (name.clone(), file.header(&name)))
+                .collect()
+        }
+        None => {
+            let header = Header::read(&mut BufReader::new(File::open(path)?));
+            vec![(String::new(), header)]
+        }
+    };
     let mut rows = vec![["array", "type", "shape"].map(String::from).to_vec()];
-    for name in file.names() {
-        let header = file.header(&name)?;
-        let (kind, shape) = (header.dtype(), header.shape);
+    for (name, header) in headers {
+        let (kind, shape) = match &header {
+            Ok(header) => (header.dtype(), shown(&header.shape)),
+            // Text and Python objects say nothing of the other arrays.
+            Err(why) => (format!("not read: {}", cause(why)), String::new()),
+        };
         if form == Form::Json {
+            let shape = header.as_ref().ok().map(|header| &header.shape);
             out(&json!({"name": name, "type": kind, "shape": shape}).to_string())?;
         }
-        rows.push(vec![name, kind, shown(&shape)]);
+        rows.push(vec![name, kind, shape]);
     }
     if form == Form::Json {
         return Ok(());
@@ -194,12 +223,18 @@ fn npz(path: &Path, form: Form) -> Result<()> {
     let size = bytes(std::fs::metadata(path)?.len());
     let digest = digest_file(path)?;
     out(&format!("{}: {size}, sha256 {digest}", path.display()))?;
-    if file.has("meta") {
+    if let Some(mut file) = npz.filter(|file| file.has("meta")) {
         let meta = file.u8("meta")?.data;
         out(&format!("  {}", String::from_utf8_lossy(&meta)))?;
     }
     out("")?;
     out(&table(&rows, &[]))
+}
+
+/// The first line of what is behind an error.
+fn cause(why: &anyhow::Error) -> String {
+    let root = why.root_cause().to_string();
+    root.lines().next().unwrap_or_default().to_string()
 }
 
 /// The stored result whose key begins with these digits.

@@ -3,13 +3,14 @@
 use crate::cli::cache::{Cache, weights};
 use crate::cli::screen::live::Live;
 use crate::cli::screen::terminal::{duration, say, thousands, warning};
+use crate::cli::verbs::score::run::tell_prefix;
 use crate::cli::watched::{INTERRUPTED, unless_stopped, until_stopped};
 use crate::data::resize::crop::Crop;
 use crate::experiment::key::digest_file;
 use crate::experiment::scoring::feature_space::Input;
 use crate::experiment::scoring::preset::Preset;
 use crate::jobs::context::{Progress, Watch};
-use crate::run::device::{Named, devices};
+use crate::run::device::named::{Named, devices};
 use crate::stages::describe::extract::Extractor;
 use crate::stages::describe::reference::{Order, run as make};
 use crate::stages::describe::reference_images::{self, ImagesOrder};
@@ -43,6 +44,9 @@ pub struct ReferenceArgs {
     /// The feature net: Inception's .pth, .pt, .pb or .safetensors, or a feature net trained here
     #[arg(long, value_name = "FILE", env = "RUNNER_WEIGHTS")]
     pub weights: Option<PathBuf>,
+    /// Dictionary of the weights' file that holds the net
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<String>,
     /// Inception: the evaluator whose way of resizing the reference is for
     #[arg(long, value_name = "PRESET", default_value = "adm")]
     pub preset: String,
@@ -68,7 +72,8 @@ pub fn run(args: &ReferenceArgs, store: &Path) -> Result<u8> {
         } = progress;
         live.set(format!("{} / {} {unit}", thousands(done), thousands(total)));
     };
-    let net = Extractor::open(&weights, None, &device.device)?;
+    let net = Extractor::open(&weights, args.key.as_deref(), &device.device)?;
+    tell_prefix(&net);
     let (made, kept) = if net.space().input == Input::Resized {
         let stop = until_stopped("part")?;
         let watch = Watch {

@@ -3,7 +3,7 @@
 use crate::cli::open::{Choice, Opened, open};
 use crate::cli::screen::sweep_progress::with_interval;
 use crate::cli::screen::terminal::{Paint, duration, out, paint, table, thousands};
-use crate::experiment::grid::axes::short_names;
+use crate::experiment::grid::axis::short_names;
 use crate::experiment::grid::overlay::show;
 use crate::jobs::stage::Stage;
 use crate::run::lease::Mark;

@@ -1,14 +1,15 @@
 //! `runner sweep`: run what is missing, tell as it goes, end with the table and the report.
 
 use crate::cli::cache;
-use crate::cli::open::{Choice, Opened, open};
+use crate::cli::open::{Choice, Opened, look_at_nets, open};
 use crate::cli::screen::sweep_progress::SweepProgress;
 use crate::cli::screen::terminal;
 use crate::cli::screen::terminal::{out, say};
 use crate::cli::verbs::report::{self, OnStdout};
 use crate::cli::watched::{INTERRUPTED, until_stopped};
 use crate::jobs::stage::Stage;
-use crate::run::device::{Named, devices};
+use crate::run::device::named::devices;
+use crate::run::device::slots::{Slot, slots};
 use crate::run::local::{Options, Summary, run as run_plan};
 use crate::run::results::rows;
 use crate::stages;
@@ -54,9 +55,11 @@ pub fn run(args: &SweepArgs, store: &Path) -> Result<u8> {
         parsed.with_context(|| format!("--again {stage}"))
     });
     let again = again.transpose()?;
-    let devices = devices(args.device.as_deref())?;
+    // A wrong name is told before the files are read.
+    devices(args.device.as_deref())?;
     let mut opened = open(&args.choice, store, args.until.as_deref())?;
     cache::refuse_incomplete(&opened.plan)?;
+    look_at_nets(&opened, &args.choice.file)?;
     opened.store.prepare()?;
     if let Some(stage) = again {
         forget(&mut opened, stage)?;
@@ -66,7 +69,10 @@ pub fn run(args: &SweepArgs, store: &Path) -> Result<u8> {
         stop: until_stopped("part")?,
         run: &stages::run,
     };
-    let summary = match run_missing(&opened, &devices, &options) {
+    let jobs = opened.plan.to_run().into_iter();
+    let jobs = jobs.map(|n| &opened.plan.items[n].job);
+    let slots = slots(args.device.as_deref(), jobs)?;
+    let summary = match run_missing(&opened, &slots, &options) {
         Ok(summary) => summary,
         Err(error) => {
             terminal::error(&error);
@@ -102,7 +108,7 @@ pub fn run(args: &SweepArgs, store: &Path) -> Result<u8> {
     Ok(tell_failures(&opened, &summary, &args.choice.file))
 }
 
-fn run_missing(opened: &Opened, devices: &[Named], options: &Options) -> Result<Summary> {
+fn run_missing(opened: &Opened, slots: &[Slot], options: &Options) -> Result<Summary> {
     let open = opened.plan.to_run().len();
     let all = opened.plan.items.len();
     let name = &opened.sweep.name;
@@ -110,13 +116,13 @@ fn run_missing(opened: &Opened, devices: &[Named], options: &Options) -> Result<
         say(&format!("{name}: all {all} jobs are stored"));
         return Ok(Summary::default());
     }
-    let on: Vec<&str> = devices.iter().map(|device| device.name.as_str()).collect();
+    let on: Vec<&str> = slots.iter().map(|slot| slot.device.name.as_str()).collect();
     say(&format!(
         "{name}: {open} of {all} jobs to run on {}\n",
         on.join(", ")
     ));
-    let progress = SweepProgress::new(&opened.plan, &opened.store, devices.len());
-    let ran = run_plan(&opened.plan, &opened.store, devices, options, &|event| {
+    let progress = SweepProgress::new(&opened.plan, &opened.store, slots.len());
+    let ran = run_plan(&opened.plan, &opened.store, slots, options, &|event| {
         progress.on(event)
     });
     progress.close();

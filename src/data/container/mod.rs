@@ -8,5 +8,5 @@ pub(crate) mod in_zip;
 pub(crate) mod links;
 pub(crate) mod listing;
 pub(crate) mod open;
-pub(crate) mod stack;
+pub(crate) mod refusal;
 pub(crate) mod store;

@@ -3,11 +3,9 @@
 use crate::data::container::archive::{Archive, is_picture};
 use crate::data::container::batch::Batch;
 use crate::data::container::in_tar::is_tar;
-use crate::data::container::stack::{self, Stack};
 use crate::data::left_out::LeftOut;
 use crate::io::image::file::Decoded;
 use crate::io::image::kind::{read_kind, unread_kind};
-use crate::io::numpy::npz::Npz;
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -18,8 +16,7 @@ use zip::ZipArchive;
 /// An open collection of pictures; reading is by index, from any thread.
 pub(crate) enum Container {
     Archive(Archive),
-    Batch(Batch),
-    Stack(Stack),
+    Batch(Box<Batch>),
 }
 
 impl Container {
@@ -35,7 +32,7 @@ impl Container {
             return zip(path);
         }
         if head.starts_with(b"\x93NUMPY") {
-            return Ok(Container::Stack(Stack::open(path)?));
+            return Ok(Container::Batch(Box::new(Batch::npy(path)?)));
         }
         if is_tar(&head) {
             return Ok(Container::Archive(Archive::tar(path, File::open(path)?)?));
@@ -48,7 +45,6 @@ impl Container {
         match self {
             Container::Archive(archive) => archive.paths.len(),
             Container::Batch(batch) => batch.len(),
-            Container::Stack(stack) => stack.len(),
         }
     }
 
@@ -56,7 +52,7 @@ impl Container {
     pub fn left_out(&self) -> LeftOut {
         match self {
             Container::Archive(archive) => archive.left_out.clone(),
-            Container::Batch(_) | Container::Stack(_) => LeftOut::default(),
+            Container::Batch(_) => LeftOut::default(),
         }
     }
 
@@ -65,7 +61,6 @@ impl Container {
         match self {
             Container::Archive(archive) => archive.read(i),
             Container::Batch(batch) => Ok(batch.read(i)?.into()),
-            Container::Stack(stack) => Ok(stack.read(i)?.into()),
         }
     }
 
@@ -74,7 +69,6 @@ impl Container {
         let bytes = match self {
             Container::Archive(archive) => archive.stored(i)?,
             Container::Batch(batch) => batch.read(i)?.data,
-            Container::Stack(stack) => stack.read(i)?.data,
         };
         Ok(Sha256::digest(bytes).into())
     }
@@ -83,7 +77,7 @@ impl Container {
     pub fn name(&self, path: &str, i: usize) -> String {
         match self {
             Container::Archive(archive) => format!("{path}/{}", archive.paths[i]),
-            Container::Batch(_) | Container::Stack(_) => format!("{path}[{i}]"),
+            Container::Batch(_) => format!("{path}[{i}]"),
         }
     }
 }
@@ -149,12 +143,5 @@ fn zip(path: &Path) -> Result<Container> {
     if pictures || !arrays {
         return Ok(Container::Archive(Archive::zip(path, File::open(path)?)?));
     }
-    let mut npz = Npz::open(path)?;
-    if npz.has("arr_0") {
-        let header = npz.header("arr_0")?;
-        if header.class == 'f' && header.bytes() <= stack::LOOKED_AT {
-            return Err(stack::no_bytes("arr_0", &header, &npz.f32("arr_0")?.data));
-        }
-    }
-    Ok(Container::Batch(Batch::npz(path)?))
+    Ok(Container::Batch(Box::new(Batch::npz(path)?)))
 }

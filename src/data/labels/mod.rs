@@ -1,5 +1,6 @@
-//! Class names: those of folders, and ImageNet's.
+//! Class names: those of folders, and ImageNet's; and how many images there are of each.
 
+pub mod balance;
 pub mod classes;
 pub(crate) mod dataset_json;
 pub mod imagenet;

@@ -4,8 +4,11 @@ use crate::experiment::catalogue::{self, SCHEME};
 use crate::experiment::check::nets::{
     at_least, check_guidance, check_model, check_train, check_trained_steps,
 };
+use crate::experiment::external::check::{
+    check_adopted, check_command_sample, check_command_train, check_measuring,
+};
 use crate::experiment::file::experiment::{
-    Classes, Eval, Experiment, Kind, Sample, Sampler, Steps, Upsample, VarianceRule,
+    Classes, Eval, Experiment, Kind, Sample, Sampler, Sampling, Steps, Upsample, VarianceRule,
 };
 use crate::experiment::nets::arch::Answer;
 use crate::experiment::nets::presets;
@@ -28,15 +31,41 @@ impl Experiment {
             self.train.is_some() || self.sample.is_some(),
             "there is neither [train] nor [sample], so there is nothing to do"
         );
-        if let Some(train) = &self.train {
+        if let Some(train) = self.net_train() {
             check_train("train", train)?;
             ensure!(
                 self.model.checkpoint.is_none(),
                 "[train] starts from fresh weights, so model.checkpoint cannot be set\nhint: take one of the two out"
             );
         }
-        if let Some(guidance) = &self.guidance {
+        check_command_train(self)?;
+        if self.guidance.is_some() {
             ensure!(self.sample.is_some(), "[guidance] needs [sample]");
+        }
+        match &self.sample {
+            Some(Sampling::Net(sample)) => self.check_net_sample(sample)?,
+            Some(Sampling::Command(sample)) => check_command_sample(self, sample)?,
+            Some(Sampling::Files(files)) => check_adopted(self, files)?,
+            None => {}
+        }
+        if let Some(upsample) = &self.upsample {
+            ensure!(self.sample.is_some(), "[upsample] needs [sample]");
+            if let Some(sample) = self.net_sample() {
+                let answer = preset_answer(upsample.preset.as_deref());
+                check_sample("upsample", &upsample.drawn(sample), answer)?;
+                check_steps("upsample", &upsample.steps, upsample.timesteps())?;
+            }
+        }
+        if self.eval.is_some() {
+            let sample = self.sample.as_ref().context("[eval] needs [sample]")?;
+            self.check_evaluation(sample.count())?;
+        }
+        Ok(())
+    }
+
+    /// `[sample]` of a net of ours, and the classifier that guides it.
+    fn check_net_sample(&self, sample: &Sample) -> Result<()> {
+        if let Some(guidance) = &self.guidance {
             check_guidance(guidance)?;
             ensure!(
                 guidance.scale.is_finite() && guidance.scale >= 0.0,
@@ -44,46 +73,45 @@ impl Experiment {
                 guidance.scale
             );
         }
-        if let Some(sample) = &self.sample {
-            ensure!(
-                self.model.kind == Kind::Unet,
-                "[sample] draws from a model of kind \"unet\", not of kind {}{}",
-                quoted(self.model.kind),
-                match self.model.kind {
-                    Kind::SuperRes =>
-                        "\nhint: name the net in a table [upsample], and in [model] the one whose samples it enlarges",
-                    _ => "",
-                }
-            );
-            ensure!(
-                self.train.is_some() || self.model.checkpoint.is_some(),
-                "[sample] needs weights\nhint: name them with `model.checkpoint = \"...\"`, or make them with a [train] table"
-            );
-            check_trained_steps(sample, self.train.as_ref())?;
-            check_sample("sample", sample, self.answer())?;
-            check_steps("sample", &sample.steps, self.timesteps())?;
+        ensure!(
+            self.model.kind == Kind::Unet,
+            "[sample] draws from a model of kind \"unet\", not of kind {}{}",
+            quoted(self.model.kind),
+            match self.model.kind {
+                Kind::SuperRes =>
+                    "\nhint: name the net in a table [upsample], and in [model] the one whose samples it enlarges",
+                _ => "",
+            }
+        );
+        ensure!(
+            self.train.is_some() || self.model.checkpoint.is_some(),
+            "[sample] needs weights\nhint: name them with `model.checkpoint = \"...\"`, or make them with a [train] table"
+        );
+        check_trained_steps(sample, self.net_train())?;
+        check_sample("sample", sample, self.answer())?;
+        check_steps("sample", &sample.steps, self.timesteps())
+    }
+
+    /// `[eval]` of `count` images; none where it is not known yet.
+    fn check_evaluation(&self, count: Option<usize>) -> Result<()> {
+        if let Some(program) = self.measuring() {
+            check_measuring(program)?;
         }
-        if let Some(upsample) = &self.upsample {
-            let sample = self.sample.as_ref().context("[upsample] needs [sample]")?;
-            let answer = preset_answer(upsample.preset.as_deref());
-            check_sample("upsample", &upsample.drawn(sample), answer)?;
-            check_steps("upsample", &upsample.steps, upsample.timesteps())?;
-        }
-        if let Some(eval) = &self.eval {
-            let sample = self.sample.as_ref().context("[eval] needs [sample]")?;
-            check_eval(eval, sample.count)?;
-            ensure!(
-                self.train.is_some() || !eval.metrics.contains(&Metric::TrainingSeconds),
-                "eval.metrics names `training-seconds`, and there is no [train] to take the time of"
-            );
-        }
+        let Some(eval) = self.scores() else {
+            return Ok(());
+        };
+        check_eval(eval, count)?;
+        ensure!(
+            self.train.is_some() || !eval.metrics.contains(&Metric::TrainingSeconds),
+            "eval.metrics names `training-seconds`, and there is no [train] to take the time of"
+        );
         Ok(())
     }
 
     /// `fetch:NAME` must name what can be fetched.
     fn check_fetched(&self) -> Result<()> {
         let guide = self.guidance.as_ref().and_then(|g| g.checkpoint.as_ref());
-        let eval = self.eval.iter().flat_map(|e| {
+        let eval = self.scores().into_iter().flat_map(|e| {
             [
                 ("eval.weights", &e.weights),
                 ("eval.reference", &e.reference),
@@ -217,7 +245,7 @@ fn check_sample(table: &str, sample: &Sample, answer: Answer) -> Result<()> {
     Ok(())
 }
 
-fn check_eval(eval: &Eval, count: usize) -> Result<()> {
+fn check_eval(eval: &Eval, count: Option<usize>) -> Result<()> {
     ensure!(!eval.metrics.is_empty(), "eval.metrics is an empty list");
     let space = FeatureSpace::named(&eval.features);
     if space.is_published() {
@@ -254,11 +282,13 @@ fn check_eval(eval: &Eval, count: usize) -> Result<()> {
 }
 
 /// What is asked must be what the preset's tool prints.
-fn check_preset(eval: &Eval, count: usize) -> Result<()> {
-    ensure!(
-        count >= FEWEST,
-        "sample.count = {count} is below {FEWEST}, which scores need"
-    );
+fn check_preset(eval: &Eval, count: Option<usize>) -> Result<()> {
+    if let Some(count) = count {
+        ensure!(
+            count >= FEWEST,
+            "sample.count = {count} is below {FEWEST}, which scores need"
+        );
+    }
     let space = FeatureSpace::named(&eval.features);
     let has = |preset: Preset, metric: Metric| preset.rules().published(metric).is_some();
     for &asked in &eval.metrics {

@@ -1,6 +1,8 @@
 //! The experiment file, typed.
 
 use crate::experiment::file::claim::Claim;
+use crate::experiment::file::defaults::Defaults;
+use crate::experiment::file::vars::single_values;
 use crate::experiment::nets::arch::{NoiseSchedule, Pool, QkvOrder};
 use crate::experiment::scoring::metric::Metric;
 use crate::experiment::scoring::preset::Preset;
@@ -8,31 +10,49 @@ use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+pub use crate::experiment::external::tables::{
+    Adopted, AskedImages, CommandSample, CommandTrain, Evaluation, Program, Sampling, Training,
+};
 pub use crate::experiment::file::sampling::{
     Class, ClassRule, Classes, Precision, Sample, Sampler, Steps, Upsample, VarianceRule,
 };
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// The whole file. Its parameters say what `[sample]`, `[train]` and `[eval]` are read as: any of their forms, or, to
+/// tell a mistake with its line and the keys that are allowed, the very one that a file has.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Experiment {
+pub struct Experiment<S = Sampling, T = Training, E = Evaluation> {
     pub name: String,
-    /// The net that is trained, or that draws the samples.
-    pub model: Model,
+    /// The file that this one starts from; its values are laid below this one's when the file is read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub train: Option<Train>,
+    pub defaults: Option<Defaults>,
+    /// Values of the user's own, by name.
+    #[serde(
+        default,
+        skip_serializing_if = "toml::Table::is_empty",
+        deserialize_with = "single_values"
+    )]
+    pub vars: toml::Table,
+    /// The net that is trained, or that draws the samples; programs have no need of one.
+    #[serde(default, skip_serializing_if = "Model::is_empty")]
+    pub model: Model,
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    pub train: Option<T>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guidance: Option<Guidance>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sample: Option<Sample>,
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    pub sample: Option<S>,
     /// The net that makes large images of the samples.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upsample: Option<Upsample>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub eval: Option<Eval>,
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    pub eval: Option<E>,
     #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
     pub grid: toml::Table,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub zip: Vec<toml::Table>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub case: Vec<toml::Table>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub chart: Vec<Chart>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -41,6 +61,29 @@ pub struct Experiment {
     pub claim: Vec<Claim>,
     #[serde(default, skip_serializing_if = "ReportOptions::is_empty")]
     pub report: ReportOptions,
+}
+
+impl<S, T, E> Default for Experiment<S, T, E> {
+    fn default() -> Self {
+        Experiment {
+            name: String::new(),
+            vars: toml::Table::new(),
+            model: Model::default(),
+            train: None,
+            guidance: None,
+            sample: None,
+            upsample: None,
+            eval: None,
+            defaults: None,
+            case: Vec::new(),
+            grid: toml::Table::new(),
+            zip: Vec::new(),
+            chart: Vec::new(),
+            published: Vec::new(),
+            claim: Vec::new(),
+            report: ReportOptions::default(),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,6 +140,13 @@ pub struct ArchChanges {
     #[serde(skip_serializing_if = "Option::is_none")] pub pool: Option<Pool>,
     /// Super-resolution nets: pixels a side of the small image.
     #[serde(skip_serializing_if = "Option::is_none")] pub low_resolution: Option<usize>,
+}
+
+impl Model {
+    /// Whether nothing is said of it.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl ArchChanges {
@@ -345,6 +395,9 @@ fn one_or_more<'a, D: Deserializer<'a>>(from: D) -> Result<Vec<String>, D::Error
     })
 }
 
+fn none<T>() -> Option<T> {
+    None
+}
 fn ema() -> f64 {
     0.9999
 }

@@ -1,6 +1,9 @@
 //! The tables of an experiment file, typed.
 
 pub mod claim;
+pub mod defaults;
 pub mod experiment;
 pub mod published;
 pub mod sampling;
+pub mod shown;
+pub mod vars;

@@ -1,7 +1,7 @@
 //! `[[published]]`: what it may say, checked against the axes and the metrics of its file.
 
 use crate::experiment::file::experiment::Published;
-use crate::experiment::grid::axes::Axis;
+use crate::experiment::grid::axis::all_of;
 use crate::experiment::grid::overlay::{leaves, same, show};
 use crate::experiment::scoring::metric::Metric;
 use anyhow::{Result, ensure};
@@ -13,10 +13,13 @@ impl Published {
     }
 }
 
-/// Every row names a source, axes of the file, and metrics that the file asks for. A number need not be on its axis:
-/// papers stand between the values that are measured; a text that is not on its axis is a slip.
-pub fn check(rows: &[Published], axes: &[Axis], metrics: &[Metric]) -> Result<()> {
-    let lists: Vec<&(String, Vec<toml::Value>)> = axes.iter().flat_map(|a| &a.lists).collect();
+/// `lists` holds the values of the axes. Every row names a source, axes of the file, and metrics that the file asks for. A number need not be on its axis:
+/// papers stand between the numbers that are measured; a text that is not on its axis is a slip.
+pub fn check(
+    rows: &[Published],
+    lists: &[(String, Vec<toml::Value>)],
+    metrics: &[Metric],
+) -> Result<()> {
     for (n, row) in rows.iter().enumerate() {
         let place = format!("[[published]] {}", n + 1);
         ensure!(!row.source.trim().is_empty(), "{place}: source is empty");
@@ -33,12 +36,16 @@ pub fn check(rows: &[Published], axes: &[Axis], metrics: &[Metric]) -> Result<()
                 };
                 anyhow::bail!("{place}: at.{key} is not one of the axes, {names}");
             };
-            let number = value.is_integer() || value.is_float();
+            let number = |value: &toml::Value| value.is_integer() || value.is_float();
+            let between = number(&value) && values.iter().any(number);
+            let text = values.iter().find(|v| v.as_str() == Some(&show(&value)));
             ensure!(
-                number || values.iter().any(|v| same(v, &value)),
-                "{place}: at.{key} = \"{}\" is not on the axis, which has {}",
-                show(&value),
-                values.iter().map(show).collect::<Vec<_>>().join(", ")
+                between || values.iter().any(|v| same(v, &value)),
+                "{place}: at.{key} = {value} is not on the axis, which has {}{}",
+                all_of(values),
+                text.map_or(String::new(), |text| format!(
+                    "\nhint: write `at.{key} = {text}`"
+                ))
             );
         }
         for (metric, value) in &row.scores {

@@ -1,51 +1,33 @@
-//! The axes of an experiment file: each list of `[grid]`, and each `[[zip]]` as one.
+//! The axes of an experiment file: each list of `[grid]`, each `[[zip]]` as one, and all `[[case]]` as one.
 
-use crate::experiment::grid::overlay::{leaves, same, show};
+use crate::experiment::grid::axis::{Axis, Place, check_key, written};
+use crate::experiment::grid::case::{CASE, case_axis};
+use crate::experiment::grid::overlay::{leaves, show};
 use anyhow::{Result, bail, ensure};
+use std::collections::{HashMap, HashSet};
 
-/// What moves together: one list of the grid, or the lists of one zip.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Axis {
-    /// Dotted key and values; all of one length, at least 1.
-    pub lists: Vec<(String, Vec<toml::Value>)>,
-    pub zipped: bool,
+/// The keys that a file's axes set and where, without their values: a case may lean on a value that is still to come.
+pub fn axis_keys(table: &toml::Table) -> HashMap<String, Place> {
+    let grid = table.get("grid").and_then(toml::Value::as_table);
+    let rows = |name: &str| {
+        let rows = table.get(name).and_then(toml::Value::as_array);
+        rows.into_iter().flatten().filter_map(toml::Value::as_table)
+    };
+    let mut keys = HashMap::new();
+    keys.extend(placed(grid, Place::Grid));
+    keys.extend(placed(rows("zip"), Place::Zip));
+    keys.extend(placed(rows(CASE), Place::Case));
+    // The name of a case is no value of its cells.
+    keys.remove("name");
+    keys
 }
 
-impl Axis {
-    pub fn len(&self) -> usize {
-        self.lists[0].1.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The key that stands for the axis in labels.
-    pub fn key(&self) -> &str {
-        &self.lists[0].0
-    }
-
-    /// The keys that tell its values apart: the first, and of a zip as many more as that takes.
-    pub fn labels(&self) -> Vec<&str> {
-        let kinds = |chosen: &[&(String, Vec<toml::Value>)]| {
-            let equal = |a: usize, b: usize| chosen.iter().all(|(_, v)| same(&v[a], &v[b]));
-            let fresh = |b: &usize| (0..*b).all(|a| !equal(a, *b));
-            (0..self.len()).filter(fresh).count()
-        };
-        let mut chosen = vec![&self.lists[0]];
-        for list in &self.lists[1..] {
-            let mut more = chosen.clone();
-            more.push(list);
-            if kinds(&more) > kinds(&chosen) {
-                chosen = more;
-            }
-        }
-        chosen.iter().map(|(key, _)| key.as_str()).collect()
-    }
-
-    pub fn place(&self) -> &'static str {
-        if self.zipped { "[[zip]]" } else { "[grid]" }
-    }
+fn placed<'a>(
+    tables: impl IntoIterator<Item = &'a toml::Table>,
+    place: Place,
+) -> impl Iterator<Item = (String, Place)> {
+    let keys = tables.into_iter().flat_map(|table| leaves(table, ""));
+    keys.map(move |(key, _)| (key, place))
 }
 
 /// The axes of a file's table, in file order.
@@ -58,7 +40,8 @@ pub fn axes(table: &toml::Table) -> Result<Vec<Axis>> {
                     let values = list("[grid]", &key, value)?;
                     found.push(Axis {
                         lists: vec![(key, values)],
-                        zipped: false,
+                        place: Place::Grid,
+                        crossed: Vec::new(),
                     });
                 }
             }
@@ -66,6 +49,11 @@ pub fn axes(table: &toml::Table) -> Result<Vec<Axis>> {
                 for zip in zips.iter().filter_map(toml::Value::as_table) {
                     found.extend(zip_axis(zip)?);
                 }
+            }
+            (CASE, toml::Value::Array(cases)) => {
+                let cases = cases.iter().filter_map(toml::Value::as_table).cloned();
+                let cases: Vec<toml::Table> = cases.collect();
+                found.extend(case_axis(&cases, table)?);
             }
             _ => {}
         }
@@ -93,7 +81,8 @@ fn zip_axis(zip: &toml::Table) -> Result<Option<Axis>> {
     }
     Ok(Some(Axis {
         lists,
-        zipped: true,
+        place: Place::Zip,
+        crossed: Vec::new(),
     }))
 }
 
@@ -108,14 +97,7 @@ fn list(place: &str, key: &str, value: toml::Value) -> Result<Vec<toml::Value>> 
         !values.is_empty(),
         "{place} {key} = [] has no values, so there would be no cells"
     );
-    let root = key.split('.').next().unwrap_or(key);
-    ensure!(
-        !matches!(
-            root,
-            "name" | "grid" | "zip" | "chart" | "published" | "claim" | "report"
-        ),
-        "{place} `{key}` cannot be an axis"
-    );
+    check_key(place, key)?;
     Ok(values)
 }
 
@@ -148,44 +130,21 @@ fn check_names(axes: &[Axis]) -> Result<()> {
 /// Equal values would make equal cells.
 fn check_distinct(axes: &[Axis]) -> Result<()> {
     for axis in axes {
-        for b in 0..axis.len() {
-            for a in 0..b {
-                let equal = axis.lists.iter().all(|(_, v)| same(&v[a], &v[b]));
-                let (key, values) = &axis.lists[0];
-                ensure!(
-                    !equal,
-                    "{} {key} holds {} twice",
-                    axis.place(),
-                    show(&values[b])
-                );
-            }
+        let mut seen = HashSet::new();
+        for n in 0..axis.len() {
+            let row: Vec<String> = axis.lists.iter().map(|(_, v)| written(&v[n])).collect();
+            let (key, values) = &axis.lists[0];
+            ensure!(
+                seen.insert(row),
+                "{} {key} holds {} twice{}",
+                axis.place(),
+                show(&values[n]),
+                match axis.lists.len() {
+                    1 => "",
+                    _ => ", with the same values beside it",
+                }
+            );
         }
     }
     Ok(())
-}
-
-/// What a key is called for short: `upsample.checkpoint` says whether there is a second stage, and which.
-pub fn called(key: &str) -> &str {
-    match key {
-        "upsample.checkpoint" => "upsample",
-        _ => key,
-    }
-}
-
-/// The last segment of each key; where two share it, both take as much of the path as tells them apart.
-pub fn short_names(keys: &[String]) -> Vec<String> {
-    let tail = |key: &str, n: usize| {
-        let parts: Vec<&str> = called(key).split('.').collect();
-        parts[parts.len().saturating_sub(n)..].join(".")
-    };
-    let shared = |key: &String, n: usize| {
-        let mut others = keys.iter().filter(|other| *other != key);
-        others.any(|other| tail(other, n) == tail(key, n))
-    };
-    keys.iter()
-        .map(|key| {
-            let n = (1..8).find(|&n| !shared(key, n)).unwrap_or(8);
-            tail(key, n)
-        })
-        .collect()
 }

@@ -13,15 +13,36 @@ pub fn pair(text: &str) -> Result<(&str, &str)> {
     }
 }
 
-/// A TOML value; a bare word, such as `ddim` or a path, is taken as text.
+/// A TOML value; what is none, such as `ddim` or a path, is taken as text.
+///
+/// # Errors
+/// A value that begins as a quoted text or a list and is neither.
 pub fn value(text: &str) -> Result<toml::Value> {
-    let bare = |c: char| c.is_ascii_alphanumeric() || "_-./".contains(c);
     let read = toml::from_str::<toml::Table>(&format!("v = {text}"));
     match read {
         Ok(mut table) if table.len() == 1 => table.remove("v").context("no value"),
-        _ if text.chars().all(bare) => Ok(toml::Value::String(text.to_string())),
-        _ => bail!("`{text}` is not a TOML value, such as `4`, `\"ddim\"` or `[1, 2]`"),
+        _ if text.starts_with(['"', '\'', '[']) => bail!(
+            "`{text}` is not a TOML value, such as `4`, `\"ddim\"` or `[1, 2]`\nhint: texts in a list stand in quotes, `[\"ddpm\", \"ddim\"]`, and every quote and bracket is closed"
+        ),
+        _ => Ok(toml::Value::String(text.to_string())),
     }
+}
+
+/// What a key takes in place of a text, by the words with which the parser refuses it; none where it takes texts too.
+pub fn instead_of_text(refusal: &str) -> Option<&'static str> {
+    let expected = refusal
+        .strip_prefix("invalid type: string ")?
+        .rsplit_once(", expected ")?
+        .1
+        .lines()
+        .next()?;
+    Some(match expected {
+        "usize" | "u64" | "u32" => "a whole number, such as `1000`",
+        "f64" | "f32" => "a number, such as `0.5`",
+        "a boolean" => "`true` or `false`",
+        "a sequence" => "a list, such as `[\"a\", \"b\"]`",
+        _ => return None,
+    })
 }
 
 /// Lays `value` over `table` at the dotted `key`, making the tables on the way.
@@ -37,6 +58,14 @@ pub fn assign(table: &mut toml::Table, key: &str, value: toml::Value) -> Result<
         toml::Value::Table(inner) => assign(inner, rest, value),
         _ => bail!("`{head}` is not a table, so `{key}` cannot be set in it"),
     }
+}
+
+/// The value at the dotted `key`; none where there is nothing or a table.
+pub fn leaf<'a>(table: &'a toml::Table, key: &str) -> Option<&'a toml::Value> {
+    let mut segments = key.split('.');
+    let first = table.get(segments.next()?)?;
+    let value = segments.try_fold(first, |value, name| value.as_table()?.get(name))?;
+    (!value.is_table()).then_some(value)
 }
 
 /// Every leaf of nested tables with its dotted key, in file order.

@@ -1,5 +1,6 @@
 //! guided-diffusion's command lines: which flags there are, and their values as its `argparse` reads them.
 
+use crate::experiment::guided_diffusion::command_line::CommandLine;
 use anyhow::{Context, Result, bail, ensure};
 use std::collections::BTreeMap;
 
@@ -70,16 +71,17 @@ const TRAINING: [&str; 16] = [
 /// A command line's flags; what is not given has its default.
 pub struct Flags {
     given: BTreeMap<&'static str, String>,
+    launcher: Option<String>,
 }
 
 impl Flags {
-    /// `--name value` or `--name=value`, the last of a name winning. What stands before the first flag, such as
-    /// `python scripts/image_sample.py`, says nothing that the flags do not.
+    /// `--name value` or `--name=value`, the last of a name winning. What starts the script, such as `torchrun
+    /// --nproc_per_node 8 scripts/image_sample.py`, says nothing that the flags do not.
     pub fn read(text: &str) -> Result<Flags> {
         let mut given = BTreeMap::new();
-        let mut words = split(text)?
-            .into_iter()
-            .skip_while(|w| !w.starts_with("--"));
+        let line = CommandLine::read(text)?;
+        let launcher = line.launcher();
+        let mut words = line.arguments.into_iter();
         while let Some(word) = words.next() {
             let Some(flag) = word.strip_prefix("--") else {
                 bail!("`{word}` follows no flag\nhint: flags are read as `--name value`");
@@ -96,7 +98,12 @@ impl Flags {
             };
             given.insert(known(name)?, value);
         }
-        Ok(Flags { given })
+        Ok(Flags { given, launcher })
+    }
+
+    /// What starts the script, where it is more than Python.
+    pub fn launcher(&self) -> Option<&str> {
+        self.launcher.as_deref()
     }
 
     /// Whether the command line says it.
@@ -165,27 +172,4 @@ fn known(name: &str) -> Result<&'static str> {
         .min_by_key(|(flag, _)| strsim::damerau_levenshtein(flag, name));
     let near = near.map_or("", |(flag, _)| flag);
     bail!("guided-diffusion has no flag --{name}\nhint: the nearest is --{near}")
-}
-
-/// Words as a shell parts them: by white space, quotes taken off, a backslash before a line's end passed over.
-fn split(text: &str) -> Result<Vec<String>> {
-    let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
-    for c in text.replace("\\\n", " ").chars() {
-        match (quote, c) {
-            (Some(open), c) if c == open => quote = None,
-            (Some(_), c) => word.get_or_insert_default().push(c),
-            (None, '"' | '\'') => {
-                word.get_or_insert_default();
-                quote = Some(c);
-            }
-            (None, c) if c.is_whitespace() => words.extend(word.take()),
-            (None, '$') => bail!(
-                "the flags hold a variable of a shell\nhint: write out what it stands for, or let the shell do so: \"$FLAGS\" in double quotes"
-            ),
-            (None, c) => word.get_or_insert_default().push(c),
-        }
-    }
-    ensure!(quote.is_none(), "a quote is not closed in the flags");
-    words.extend(word);
-    Ok(words)
 }

@@ -2,8 +2,9 @@
 
 use crate::experiment::catalogue;
 use crate::experiment::file::experiment::{
-    ArchChanges, Experiment, Guidance, Model, Precision, ProcessChanges,
+    ArchChanges, Experiment, Guidance, Model, Precision, ProcessChanges, Sampling,
 };
+use crate::experiment::grid::fill::file_of;
 use crate::experiment::guided_diffusion::flags::Flags;
 use crate::experiment::guided_diffusion::import_flags::{
     multipliers, process, sample, to_fetch, unet, weights, without_effect,
@@ -51,14 +52,14 @@ pub fn import(flags: &str, there: &dyn Fn(&Path) -> bool) -> Result<String> {
         } else {
             None
         },
-        sample: Some(sample(&flags)?),
+        sample: Some(Sampling::Net(sample(&flags)?)),
         ..Experiment::default()
     };
     experiment.check()?;
     Ok(format!(
         "{}{}",
         remarks(&flags, &experiment)?,
-        toml::to_string(&experiment)?
+        file_of(&experiment)?
     ))
 }
 

@@ -30,6 +30,14 @@ const WITHOUT_EFFECT: [(&str, &str); 7] = [
 /// Flags that were given and change nothing, a comment each.
 pub(crate) fn without_effect(flags: &Flags) -> Result<String> {
     let mut text = String::new();
+    if let Some(launcher) = flags.launcher() {
+        // A line's end within quotes would end the comment.
+        let launcher: Vec<&str> = launcher.split_whitespace().collect();
+        text += &format!(
+            "# Without effect here: {} (how the script is started)\n",
+            launcher.join(" ")
+        );
+    }
     let per_head = flags.maybe_count("num_head_channels")?.is_some();
     for (name, why) in WITHOUT_EFFECT {
         if flags.given(name) && (name != "num_heads_upsample" || per_head) {

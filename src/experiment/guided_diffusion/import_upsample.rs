@@ -1,6 +1,7 @@
 //! The flags of guided-diffusion's `super_res_sample` → the `[upsample]` table that makes the same of small images.
 
 use crate::experiment::file::experiment::{Precision, Upsample};
+use crate::experiment::grid::fill::file_of;
 use crate::experiment::guided_diffusion::flags::Flags;
 use crate::experiment::guided_diffusion::import_flags::{
     multipliers, process, sample, to_fetch, unet, weights, without_effect,
@@ -58,7 +59,7 @@ pub(crate) fn table(flags: &Flags, there: &dyn Fn(&Path) -> bool) -> Result<Stri
     }
     text += &without_effect(flags)?;
     text += &to_fetch(flags, "model_path", Some(&upsample.checkpoint));
-    Ok(text + &toml::to_string(&Table { upsample })?)
+    Ok(text + &file_of(&Table { upsample })?)
 }
 
 /// The released upsampler of these flags.

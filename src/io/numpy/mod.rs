@@ -1,6 +1,7 @@
 //! npy and npz files.
 
 pub(crate) mod inflate;
+pub mod labels;
 pub mod npy;
 pub mod npz;
 pub mod rows;

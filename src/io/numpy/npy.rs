@@ -169,6 +169,10 @@ pub fn described(descr: &str, layout: Layout, shape: Vec<usize>) -> Result<Heade
         class != 'O',
         "it holds Python objects, which are never read\nhint: save it as plain numbers with allow_pickle=False"
     );
+    ensure!(
+        !"USa".contains(class),
+        "it holds text ({descr:?}), and floats, integers and bools are read"
+    );
     let size: usize = letters.as_str().parse().unwrap_or(0);
     let known = match class {
         'f' => matches!(size, 2 | 4 | 8),
@@ -249,20 +253,24 @@ impl Element for u8 {
     }
 }
 
+/// One element as `T`, which has to hold it.
+pub fn number<T: Element>(header: &Header, element: &[u8]) -> Result<T> {
+    let mut word = [0u8; 8];
+    word[..header.size].copy_from_slice(element);
+    if header.big_endian {
+        word[..header.size].reverse();
+    }
+    T::from_bytes(header.class, &word, header.size).with_context(|| {
+        let wanted = std::any::type_name::<T>();
+        format!("its {} values cannot be read as {wanted}", header.dtype())
+    })
+}
+
 /// All elements of `bytes` in row-major order; `T` has to hold them.
 pub fn elements<T: Element>(header: &Header, bytes: &[u8]) -> Result<Vec<T>> {
     let mut values = Vec::with_capacity(header.count);
-    for chunk in bytes.chunks_exact(header.size).take(header.count) {
-        let mut word = [0u8; 8];
-        word[..header.size].copy_from_slice(chunk);
-        if header.big_endian {
-            word[..header.size].reverse();
-        }
-        let value = T::from_bytes(header.class, &word, header.size).with_context(|| {
-            let wanted = std::any::type_name::<T>();
-            format!("its {} values cannot be read as {wanted}", header.dtype())
-        })?;
-        values.push(value);
+    for element in bytes.chunks_exact(header.size).take(header.count) {
+        values.push(number(header, element)?);
     }
     if header.layout == Layout::Fortran && header.shape.len() > 1 {
         values = row_major(&header.shape, &values);

@@ -175,7 +175,7 @@ impl Npz {
     }
 
     /// Finds an array, checks its claims against the archive's and lets `take` read its data.
-    fn entry<R>(
+    pub(crate) fn entry<R>(
         &mut self,
         name: &str,
         take: impl FnOnce(&Header, &mut dyn Read) -> Result<R>,

@@ -6,6 +6,7 @@ use crate::io::stored::Stored;
 use crate::io::torch::file;
 use crate::io::torch::opened::Place;
 use anyhow::{Result, bail, ensure};
+use std::path::Path;
 
 /// Dictionaries within dictionaries, and values that are visited: a file whose values hold each other has no end.
 const DEPTH_LIMIT: usize = 32;
@@ -22,11 +23,38 @@ const LIKELY: [&str; 6] = [
     "net",
 ];
 
+/// What helps where tensors lie deeper and no key is given.
+#[derive(Clone, Copy, Debug)]
+pub enum Cure<'a> {
+    /// The command has a flag `--key`.
+    Flag,
+    /// It has none, and this is the file.
+    Resave(&'a Path),
+}
+
+impl Cure<'_> {
+    fn told(self, key: &str) -> String {
+        match self {
+            Cure::Flag => format!("pass `--key {key}`"),
+            Cure::Resave(path) => format!(
+                "save that part alone: `torch.save(torch.load(\"{}\", map_location=\"cpu\")[\"{key}\"], \"{key}.pt\")`",
+                path.display()
+            ),
+        }
+    }
+}
+
 /// The tensors of the object, or of the dictionary that `key` names (`a.b` for `b` in `a`), in the order of the file.
 /// What is no tensor (counters, options) is passed over; where tensors lie deeper, a key is asked for.
-pub fn tensors(pickle: &Pickle, key: Option<&str>, place: &mut Place) -> Result<Vec<Stored>> {
+pub fn tensors(
+    pickle: &Pickle,
+    key: Option<&str>,
+    cure: Cure,
+    place: &mut Place,
+) -> Result<Vec<Stored>> {
     let mut walk = Walk {
         pickle,
+        cure,
         left: VISITS_LIMIT,
     };
     let top = match key {
@@ -73,6 +101,7 @@ fn is_record(pickle: &Pickle, id: Id) -> bool {
 
 struct Walk<'p, 'a> {
     pickle: &'p Pickle<'a>,
+    cure: Cure<'p>,
     left: usize,
 }
 
@@ -181,8 +210,9 @@ impl Walk<'_, '_> {
         let likely = LIKELY.iter().find(|name| deeper.iter().any(|d| d == *name));
         let likely = likely.map_or(deeper[0].as_str(), |name| name);
         bail!(
-            "it holds dictionaries of tensors{}\nhint: pass `--key {prefix}{likely}`",
-            self.keys_of(id, prefix)?
+            "it holds dictionaries of tensors{}\nhint: {}",
+            self.keys_of(id, prefix)?,
+            self.cure.told(&format!("{prefix}{likely}"))
         )
     }
 

@@ -36,30 +36,47 @@ pub fn open(file: &File) -> Result<Opened> {
     })
 }
 
-/// True where the zip archive is torch's, by the name of its pickle.
-pub fn recognise(file: &File) -> Result<bool> {
-    let zip = ZipArchive::new(BufReader::new(file.try_clone()?)).context(BROKEN)?;
-    Ok(root(&zip).is_ok())
+/// What a zip archive can be by the names in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Contents {
+    /// It has a `data.pkl`.
+    Torch,
+    /// NumPy arrays.
+    Arrays,
+    Neither,
 }
 
-/// The folder of `data.pkl`, with its slash: whatever name the file had when it was written.
+/// Looks at the names in the zip archive.
+pub fn contents(file: &File) -> Result<Contents> {
+    let zip = ZipArchive::new(BufReader::new(file.try_clone()?)).context(BROKEN)?;
+    Ok(named(&zip)?.0)
+}
+
+/// The folder of `data.pkl`, with its slash.
 fn root(zip: &Zip) -> Result<String> {
-    let mut arrays = false;
+    match named(zip)? {
+        (Contents::Torch, root) => Ok(root),
+        (Contents::Arrays, _) => bail!("it is an npz archive of arrays, not a checkpoint"),
+        (Contents::Neither, _) => bail!("it is a zip archive without data.pkl, not a checkpoint"),
+    }
+}
+
+/// What is in it, and the folder of `data.pkl`: whatever name the file had when it was written.
+fn named(zip: &Zip) -> Result<(Contents, String)> {
+    let mut contents = Contents::Neither;
     for name in zip.file_names() {
         let name = name?;
-        arrays |= name.ends_with(".npy");
+        if name.ends_with(".npy") {
+            contents = Contents::Arrays;
+        }
         match name.strip_suffix("data.pkl") {
             Some(root) if root.is_empty() || root.find('/') == Some(root.len() - 1) => {
-                return Ok(root.to_string());
+                return Ok((Contents::Torch, root.to_string()));
             }
             _ => {}
         }
     }
-    if arrays {
-        bail!("it is an npz archive of arrays, not a checkpoint")
-    } else {
-        bail!("it is a zip archive without data.pkl, not a checkpoint")
-    }
+    Ok((contents, String::new()))
 }
 
 /// A whole entry of at most `limit` bytes; none where it is not there.

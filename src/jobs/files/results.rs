@@ -74,3 +74,60 @@ impl Record {
         )
     }
 }
+
+/// The file beside a program's results that says what it was run with.
+pub const COMMAND: &str = "command.json";
+
+/// What a program was run with; no part of any key.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Commanded {
+    /// Those that ended well, in their order.
+    pub calls: Vec<Called>,
+    pub python: Option<Python>,
+    /// `cpu`, `cuda:0`.
+    pub devices: Vec<String>,
+    /// Of the working folder's repository.
+    pub commit: Option<String>,
+    /// sha256 of what differs from the commit.
+    pub diff: Option<String>,
+}
+
+/// One call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Called {
+    pub command: Vec<String>,
+    pub seconds: f64,
+    /// Bytes, of its largest process.
+    pub peak_memory: Option<u64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Python {
+    pub version: String,
+    /// sha256 of the sorted `name==version` of every package that it has.
+    pub packages: String,
+}
+
+impl Commanded {
+    /// In one line.
+    pub fn line(&self) -> String {
+        let seconds: f64 = self.calls.iter().map(|call| call.seconds).sum();
+        let peak = self.calls.iter().filter_map(|call| call.peak_memory).max();
+        let mut parts = vec![match self.calls.len() {
+            1 => format!("1 call in {seconds:.1} s on {}", self.devices.join(", ")),
+            n => format!("{n} calls in {seconds:.1} s on {}", self.devices.join(", ")),
+        }];
+        parts.extend(peak.map(|bytes| format!("peak {} MiB", bytes >> 20)));
+        if let Some(python) = &self.python {
+            let packages = python.packages.get(..8).unwrap_or_default();
+            parts.push(format!("Python {} (packages {packages})", python.version));
+        }
+        if let Some(commit) = &self.commit {
+            let dirty = self.diff.as_ref().map_or("", |_| ", with changes");
+            let commit = commit.get(..12).unwrap_or(commit);
+            parts.push(format!("commit {commit}{dirty}"));
+        }
+        parts.join(", ")
+    }
+}

@@ -3,7 +3,8 @@
 use crate::experiment::scoring::metric::{Metric, Need};
 use crate::experiment::scoring::rules::Rules;
 use crate::io::numpy::npz::Npz;
-use anyhow::{Context, Result, bail, ensure};
+use crate::io::statistics::Container;
+use anyhow::{Result, bail, ensure};
 use std::path::Path;
 
 /// Where a path leads.
@@ -16,15 +17,14 @@ pub enum Holds {
     Images,
 }
 
-/// Looks at names and shapes, not at data.
+/// Tells by content, whatever the file is called; of arrays the names are looked at, not the data.
 pub fn holds(path: &Path) -> Result<Holds> {
-    let ending = path
-        .extension()
-        .and_then(|e| e.to_str())
-        .unwrap_or_default();
-    Ok(match ending {
-        "pkl" | "pickle" | "pt" | "pth" => Holds::Statistics,
-        "npz" => {
+    if path.is_dir() {
+        return Ok(Holds::Images);
+    }
+    Ok(match Container::of(path)? {
+        Container::Torch | Container::Pickle => Holds::Statistics,
+        Container::Npz => {
             let file = Npz::open(path)?;
             match (file.has("mu"), file.has("arr_0")) {
                 (true, true) => Holds::StatisticsAndImages,
@@ -32,15 +32,15 @@ pub fn holds(path: &Path) -> Result<Holds> {
                 _ => Holds::Images,
             }
         }
-        _ => Holds::Images,
+        Container::Npy | Container::Other => Holds::Images,
     })
 }
 
 /// Fails where a reference cannot give what rules need, before hours are spent on samples.
 pub fn check_offer(path: &Path, rules: &Rules) -> Result<()> {
-    let kind = holds(path).with_context(|| format!("reading {}", path.display()))?;
+    let kind = holds(path)?;
     let (mut features, mut spatial) = (kind != Holds::Statistics, kind == Holds::Images);
-    if path.extension().is_some_and(|ending| ending == "npz") {
+    if kind != Holds::Images && Container::of(path)? == Container::Npz {
         let file = Npz::open(path)?;
         // Features of other tools' files do not say which net and resizing made them.
         features |= file.has("meta") && file.has("features");

@@ -1,7 +1,7 @@
 //! The table of differences against the first row, as ablation tables in the literature show it; seeds are averaged.
 
 use crate::experiment::file::experiment::Deltas;
-use crate::experiment::grid::axes::Axis;
+use crate::experiment::grid::axis::Axis;
 use crate::report::rows::input::Report;
 use crate::report::rows::values::{thousands, varies};
 use crate::report::rows::{names, seeds};
@@ -76,7 +76,18 @@ fn along(report: &Report) -> Vec<String> {
     };
     let axes = report.sweep.axes.iter();
     let mut axes = axes.filter(|axis| axis.lists.iter().any(|(k, _)| k == key));
-    let keys = |axis: &Axis| axis.lists.iter().map(|(k, _)| k.clone()).collect();
+    // What is crossed within a case has its first row in each case; the cases are compared where the crossed agree.
+    let moves = |axis: &Axis, other: &String| {
+        if axis.crossed.contains(key) {
+            other == key
+        } else {
+            !axis.crossed.contains(other)
+        }
+    };
+    let keys = |axis: &Axis| {
+        let keys = axis.lists.iter().map(|(k, _)| k);
+        keys.filter(|other| moves(axis, other)).cloned().collect()
+    };
     axes.next().map(keys).unwrap_or_default()
 }
 

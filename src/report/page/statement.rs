@@ -1,6 +1,6 @@
 //! The paragraph at the head of the page.
 
-use crate::experiment::file::experiment::Steps;
+use crate::experiment::file::experiment::{Experiment, Sampling, Steps};
 use crate::experiment::scoring::feature_space::FeatureSpace;
 use crate::report::rows::axes::GUIDANCE;
 use crate::report::rows::input::Report;
@@ -10,7 +10,7 @@ use crate::report::table::{caption, sheet};
 /// What was measured, in one paragraph.
 pub fn statement(report: &Report) -> String {
     let mut text = cells(report) + ". ";
-    if let Some(train) = report.spec().and_then(|s| s.train.as_ref())
+    if let Some(train) = report.spec().and_then(Experiment::net_train)
         && !varies(report.rows, "train.steps")
     {
         text.push_str(&format!(
@@ -61,11 +61,38 @@ fn drawn(report: &Report) -> String {
         return String::new();
     };
     let fixed = |key: &str| !varies(report.rows, key);
-    let mut text = if fixed("sample.count") {
-        format!("{} images a cell were asked for", thousands(sample.count))
-    } else {
-        "Images were asked for".to_string()
+    let asked = match sample.count() {
+        Some(count) if fixed("sample.count") => {
+            format!("{} images a cell were asked for", thousands(count))
+        }
+        _ => "Images were asked for".to_string(),
     };
+    let seed = match sample.seed() {
+        Some(seed) if fixed("sample.seed") => format!(" from seed {seed}"),
+        _ => String::new(),
+    };
+    let sources = report
+        .sweep
+        .cells
+        .iter()
+        .filter_map(|c| c.spec.sample.as_ref());
+    let kind = std::mem::discriminant(sample);
+    if !sources
+        .map(std::mem::discriminant)
+        .all(|other| other == kind)
+    {
+        return format!("{asked}{seed}, of different makers. ");
+    }
+    let sample = match sample {
+        Sampling::Net(sample) => sample,
+        Sampling::Command(command) => {
+            let program = command.program.command.first().cloned();
+            let program = program.unwrap_or_default();
+            return format!("{asked} of a command (`{program}`){seed}. ");
+        }
+        Sampling::Files(_) => return "The images were there before. ".to_string(),
+    };
+    let mut text = asked;
     if fixed("sample.sampler") {
         text.push_str(&format!(
             " with {}",
@@ -75,9 +102,7 @@ fn drawn(report: &Report) -> String {
     if fixed("sample.steps") {
         text.push_str(&format!(" in {}", steps(&sample.steps)));
     }
-    if fixed("sample.seed") {
-        text.push_str(&format!(" from seed {}", sample.seed));
-    }
+    text.push_str(&seed);
     text.push_str(". ");
     text.push_str(&enlarged(report));
     if fixed("sample.seed") && varies(report.rows, GUIDANCE) {

@@ -1,6 +1,6 @@
 //! The axes that tell the cells of a study apart, found once a report.
 
-use crate::experiment::grid::axes::called;
+use crate::experiment::grid::axis::called;
 use crate::report::rows::seeds::is_seed;
 use crate::report::rows::values::{at, distinct, number, text};
 use crate::run::results::Row;

@@ -1,6 +1,6 @@
 //! What a report is made of.
 
-use crate::experiment::file::experiment::{Eval, Experiment, Sample};
+use crate::experiment::file::experiment::{Eval, Experiment, Sampling};
 use crate::experiment::grid::sweep::Sweep;
 use crate::report::rows::axes::Axes;
 use crate::report::rows::published;
@@ -41,17 +41,18 @@ impl<'a> Report<'a> {
         self.sweep.cells.first().map(|c| &c.spec)
     }
 
-    pub fn sample(&self) -> Option<&'a Sample> {
+    /// Where the images come from.
+    pub fn sample(&self) -> Option<&'a Sampling> {
         self.spec()?.sample.as_ref()
     }
 
     pub fn eval(&self) -> Option<&'a Eval> {
-        self.spec()?.eval.as_ref()
+        self.spec()?.scores()
     }
 
     /// The world that the feature net belongs to, as it names the metrics.
     pub fn world(&self) -> &'a str {
-        let mut evals = self.sweep.cells.iter().filter_map(|c| c.spec.eval.as_ref());
+        let mut evals = self.sweep.cells.iter().filter_map(|c| c.spec.scores());
         match evals.next() {
             None => "unknown features",
             Some(first) if evals.all(|e| e.features == first.features) => &first.features,

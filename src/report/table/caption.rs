@@ -1,6 +1,6 @@
 //! What must be said under every table: how many images, which seed, which reference, which features.
 
-use crate::experiment::file::experiment::Eval;
+use crate::experiment::file::experiment::{Eval, Sampling};
 use crate::experiment::scoring::feature_space::FeatureSpace;
 use crate::experiment::scoring::metric::Method;
 use crate::report::rows::input::Report;
@@ -51,10 +51,10 @@ pub fn parts(report: &Report, sheet: &Sheet) -> Vec<String> {
         parts.push(fixed.collect::<Vec<_>>().join(", "));
     }
     parts.extend(counts(report));
-    if let Some(sample) = report.sample()
+    if let Some(seed) = report.sample().and_then(Sampling::seed)
         && !varies(report.rows, "sample.seed")
     {
-        parts.push(format!("seed {}", sample.seed));
+        parts.push(format!("seed {seed}"));
     }
     if report.eval().is_some() {
         parts.push(references(report));
@@ -97,7 +97,7 @@ pub fn legend(report: &Report, mark: &str) -> Option<String> {
 /// `n = 350 images a cell; recall counts 5,000 reference images`: how many images the scores were measured on, then
 /// the metrics that count something else. Ranges where cells differ.
 fn counts(report: &Report) -> Option<String> {
-    let asked = report.sample().map(|s| s.count);
+    let asked = report.sample().and_then(Sampling::count);
     let metrics = names::metrics(report.rows).into_iter();
     let metrics = metrics.filter(|metric| !names::is_baseline(metric));
     let (images, others): (Vec<_>, Vec<_>) = metrics

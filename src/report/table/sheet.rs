@@ -160,7 +160,7 @@ pub fn metrics(report: &Report) -> Vec<Metric> {
     let world = report.world();
     let found = names::metrics(report.rows);
     let cells = report.sweep.cells.iter();
-    let evals = cells.filter_map(|c| c.spec.eval.as_ref());
+    let evals = cells.filter_map(|c| c.spec.scores());
     let asked = evals.flat_map(|e| &e.metrics);
     let mut keys: Vec<String> = Vec::new();
     for key in asked.map(|m| m.id().to_string()).chain(found) {

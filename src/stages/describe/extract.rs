@@ -25,6 +25,14 @@ const BATCH: usize = 64;
 /// The same for Inception, whose images are larger.
 const INCEPTION_BATCH: usize = 16;
 
+/// A feature net that was trained here: its card says the rest.
+pub(crate) fn model() -> Model {
+    Model {
+        kind: Kind::Features,
+        ..Model::default()
+    }
+}
+
 enum Net {
     Features(FeatureNet),
     Inception(Box<Inception>),
@@ -35,6 +43,8 @@ pub struct Extractor {
     net: Net,
     /// Class names, or none where the file does not say.
     pub classes: Vec<String>,
+    /// What all names of the file begin with beside the net's own: it was passed over.
+    pub prefix: String,
     device: Device,
 }
 
@@ -71,18 +81,16 @@ impl Extractor {
     pub fn open(path: &Path, key: Option<&str>, device: &Device) -> Result<Self> {
         let file = Checkpoint::open_key(path, key)?;
         if card(&file)?.is_none() {
-            let (net, _) = inception::open(path, key, device)?;
+            let look = inception::look(path, key)?;
+            let net = look.net(device)?;
             return Ok(Self {
+                prefix: look.prefix,
                 net: Net::Inception(Box::new(net)),
                 classes: Vec::new(),
                 device: device.clone(),
             });
         }
-        let model = Model {
-            kind: Kind::Features,
-            ..Model::default()
-        };
-        let loaded = weights::load(path, &model, device)?;
+        let loaded = weights::load(path, &model(), device)?;
         let Arch::Features(arch) = &loaded.arch else {
             bail!("{} holds no feature net", path.display())
         };
@@ -90,6 +98,7 @@ impl Extractor {
         Ok(Self {
             net: Net::Features(net),
             classes: loaded.classes,
+            prefix: loaded.prefix,
             device: device.clone(),
         })
     }

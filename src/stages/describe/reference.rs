@@ -38,7 +38,7 @@ pub struct Order<'a> {
 
 /// Describes the images and writes moments, the first features, and the moments of the pixel-Gaussian baseline.
 pub fn run(order: &Order, device: &Device, watch: Watch) -> Result<()> {
-    let source = Source::open(order.data, Stream::Reference, order.resolution)?;
+    let source = Source::pictures(order.data, Stream::Reference, order.resolution)?;
     for remark in source.remarks() {
         (watch.warn)(&remark);
     }

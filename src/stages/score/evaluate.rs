@@ -6,6 +6,7 @@ use crate::experiment::scoring::metric::Metric;
 use crate::experiment::scoring::rules::Rules;
 use crate::io::disk::write_json;
 use crate::io::numpy::npz::{self, Array};
+use crate::io::statistics::Which;
 use crate::jobs::context::{JobContext, Progress, Watch};
 use crate::jobs::files::parts;
 use crate::jobs::files::results::{FEW, INFLUENCES, RECORD, Record, SCORES};
@@ -69,7 +70,7 @@ pub fn run(job: &MetricsJob, context: &JobContext) -> Result<()> {
 fn reference(job: &MetricsJob, rules: &Rules, context: &JobContext) -> Result<Real> {
     let (path, weights, space) = (&job.reference.path, &job.weights.digest, job.space());
     let how = rules.preprocessing;
-    let opened = Opened::open(path, None, weights, &[space.resizing(how)])?;
+    let opened = Opened::open(path, Which::default(), weights, &[space.resizing(how)])?;
     let mut images = None;
     if opened.needs_images(&[*rules]) {
         ensure!(

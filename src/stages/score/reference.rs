@@ -3,7 +3,7 @@
 use crate::data::survey::Survey;
 use crate::experiment::scoring::rules::{Preprocessing, Rules};
 use crate::io::numpy::npz::Npz;
-use crate::io::statistics::{self, Statistics};
+use crate::io::statistics::{self, Statistics, Which};
 use crate::jobs::files::meta::Meta;
 use crate::jobs::inputs::reference_file::{Holds, holds};
 use crate::metrics::frechet::moments::Moments;
@@ -36,15 +36,15 @@ impl Opened {
     /// Reads what statistics there are, once for each of `hows` (the one way None for nets that take images as they are).
     pub fn open(
         path: &Path,
-        key: Option<&str>,
+        which: Which,
         weights: &str,
         hows: &[Option<Preprocessing>],
     ) -> Result<Opened> {
-        let kind = holds(path).with_context(|| format!("reading {}", path.display()))?;
+        let kind = holds(path)?;
         let mut reals = Vec::new();
         if kind != Holds::Images {
             for how in hows {
-                reals.push(Real::of_file(path, key, weights, *how)?);
+                reals.push(Real::of_file(path, which, weights, *how)?);
             }
         }
         Ok(Opened { kind, reals })
@@ -78,12 +78,12 @@ impl Real {
     /// refused with others (`weights`: sha256 of the net in use; `how`: None for nets that take images as they are).
     pub fn of_file(
         path: &Path,
-        key: Option<&str>,
+        which: Which,
         weights: &str,
         how: Option<Preprocessing>,
     ) -> Result<Real> {
         let reading = || format!("reading {}", path.display());
-        let found = Statistics::read_key(path, key)?;
+        let found = Statistics::read_which(path, which)?;
         // Without a count the covariance is taken to have full rank, which an exact distance does not need.
         let n = found.count.map_or(usize::MAX, |n| n as usize);
         let pool = Moments::given(n, found.mu, found.sigma).with_context(reading)?;

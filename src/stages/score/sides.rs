@@ -1,11 +1,14 @@
 //! The two sides of a score, described: samples and reference, once for each way of resizing that the presets ask for.
 
 use crate::data::gallery::Gallery;
+use crate::data::labels::balance::Spread;
 use crate::data::left_out::LeftOut;
-use crate::data::survey::{Finding, Survey};
+use crate::data::survey::{Finding, Survey, stored_statistics};
 use crate::experiment::scoring::feature_space::Input;
 use crate::experiment::scoring::rules::{FEWEST, Preprocessing, Rules};
+use crate::io::statistics::Which;
 use crate::jobs::context::{Progress, Watch};
+use crate::jobs::inputs::reference_file::{Holds, holds};
 use crate::stages::describe::described::{Described, Kind};
 use crate::stages::describe::extract::Extractor;
 use crate::stages::describe::images::{self, Order};
@@ -41,6 +44,8 @@ pub struct Sides {
 pub struct Compared {
     pub sides: Vec<Sides>,
     pub findings: Vec<Finding>,
+    /// How the samples' labels are spread over classes, where they have some.
+    pub labels: Option<Spread>,
     pub left_out: BothLeftOut,
 }
 
@@ -56,17 +61,15 @@ pub struct BothLeftOut {
 
 /// Describes what is missing of both sides; None where a shard left parts to others. What is told has the side as its note.
 pub fn run(comparison: &Comparison, watch: Watch) -> Result<Option<Compared>> {
-    let mut hows: Vec<Preprocessing> = comparison.rules.iter().map(|r| r.preprocessing).collect();
-    hows.sort();
-    hows.dedup();
-    let space = comparison.extractor.space();
-    if space.input == Input::AsTrained {
-        hows.truncate(1);
-    }
+    let (hows, space) = (ways(comparison), comparison.extractor.space());
     // The reference is opened before hours are spent on the samples.
     let named: Vec<_> = hows.iter().map(|how| space.resizing(*how)).collect();
     let path = Path::new(comparison.reference);
-    let opened = Opened::open(path, comparison.reference_key, comparison.weights, &named)?;
+    let which = Which {
+        key: comparison.reference_key,
+        flag: Some("--reference-key"),
+    };
+    let opened = Opened::open(path, which, comparison.weights, &named)?;
     let order = |gallery: &Arc<Gallery>| Order {
         gallery: gallery.clone(),
         extractor: comparison.extractor,
@@ -103,7 +106,8 @@ pub fn run(comparison: &Comparison, watch: Watch) -> Result<Option<Compared>> {
         return Ok(None);
     };
     let reals = opened.with(real.as_deref())?;
-    let findings = findings(&samples[0], &reals[0], &|i| images.name(i))?;
+    let mut findings = findings(&samples[0], &reals[0], &|i| images.name(i))?;
+    findings.extend(beside_images(comparison.samples)?);
     let sides = hows.into_iter().zip(samples.into_iter().zip(reals));
     let sides = sides.map(|(how, (samples, real))| Sides { how, samples, real });
     let sides: Vec<Sides> = sides.collect();
@@ -115,11 +119,35 @@ pub fn run(comparison: &Comparison, watch: Watch) -> Result<Option<Compared>> {
         );
         check(&side.samples, &side.real, comparison.reference)?;
     }
+    let labels = images.labels();
     Ok(Some(Compared {
         sides,
         findings,
+        labels,
         left_out,
     }))
+}
+
+/// The ways of resizing that the rules ask for, each once; a net that takes images as they are has one.
+fn ways(comparison: &Comparison) -> Vec<Preprocessing> {
+    let mut hows: Vec<Preprocessing> = comparison.rules.iter().map(|r| r.preprocessing).collect();
+    hows.sort();
+    hows.dedup();
+    if comparison.extractor.space().input == Input::AsTrained {
+        hows.truncate(1);
+    }
+    hows
+}
+
+/// Samples are images, whatever their file holds beside them; that it holds statistics is told.
+fn beside_images(samples: &[String]) -> Result<Option<Finding>> {
+    let mut both = Vec::new();
+    for path in samples {
+        if holds(Path::new(path))? == Holds::StatisticsAndImages {
+            both.push(path.clone());
+        }
+    }
+    Ok(stored_statistics(&both, samples.len()))
 }
 
 /// Other features than the reference's measure nothing.

@@ -1,6 +1,7 @@
 //! A report as a whole: it stands alone, takes names as text, is the same twice, and never calls another net's distance FID.
 
 use crate::support::reports::{EXPERIMENT, SMALL, parse, read, report, rows, small};
+use runner::experiment::grid::template::escape;
 use runner::report::page::write::{Format, write};
 use runner::report::table::sheet;
 
@@ -49,7 +50,7 @@ fn hostile_names_are_only_text() {
     let hostile = r#"a<script>alert(1)</script>&\input{x}_50%$"#;
     let text = SMALL.replace(
         "sample.steps = [25, 50, 100]",
-        &format!("model.checkpoint = ['{hostile}', 'b|c']"),
+        &format!("model.checkpoint = ['{}', 'b|c']", escape(hostile)),
     );
     let sweep = parse(&text);
     let mut rows = rows(&sweep);

@@ -7,7 +7,7 @@ use crate::cli::verbs::ask::args::{KEPT, QuestionArgs};
 use crate::cli::watched::{INTERRUPTED, unless_stopped, until_stopped};
 use crate::io::numpy::npz::{self, Array};
 use crate::jobs::context::{Progress, Watch};
-use crate::run::device::devices;
+use crate::run::device::named::devices;
 use crate::stages::ask::denoiser_on_images::DenoiserOnImages;
 use crate::stages::ask::likelihood::{Likelihood, Term, likelihood};
 use anyhow::{Result, ensure};

@@ -9,7 +9,7 @@ use crate::io::disk::write_atomic;
 use crate::jobs::context::{Progress, Watch};
 use crate::report::grids::mosaic::in_rows;
 use crate::report::grids::samples::Images;
-use crate::run::device::devices;
+use crate::run::device::named::devices;
 use crate::stages::ask::denoiser_on_images::DenoiserOnImages;
 use crate::stages::ask::inversion::{Inversion, between, invert};
 use anyhow::{Context, Result};

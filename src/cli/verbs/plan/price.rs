@@ -190,8 +190,12 @@ fn size(job: &Job) -> Option<u64> {
             let widths = FeatureSpace::named(&job.world).widths?;
             Some(job.count as u64 * features(widths))
         }
-        Job::Metrics(_) => Some(0),
-        Job::Train(_) => None,
+        Job::Metrics(_) | Job::CommandMetrics(_) => Some(0),
+        Job::CommandSample(job) => {
+            let side = job.images.size? as u64;
+            Some(job.images.count as u64 * (side * side * 3 + 8))
+        }
+        Job::Train(_) | Job::CommandTrain(_) | Job::Adopted(_) => None,
     }
 }
 

@@ -1,12 +1,12 @@
 //! `runner plan`: what a sweep would run, and why.
 
 use crate::cli::cache;
-use crate::cli::open::{Choice, Opened, open};
+use crate::cli::open::{Choice, Opened, look_at_nets, open};
 use crate::cli::screen::pace::Paces;
 use crate::cli::screen::terminal::{Paint, bytes, duration, out, paint, say, short, table};
 use crate::cli::verbs::plan::price;
 use crate::experiment::catalogue::find;
-use crate::experiment::grid::axes::{Axis, short_names};
+use crate::experiment::grid::axis::{Axis, short_names};
 use crate::experiment::grid::overlay::show;
 use crate::experiment::grid::sweep::Sweep;
 use crate::jobs::inputs::pinned::Pinned;
@@ -41,6 +41,7 @@ pub struct PlanArgs {
 
 pub fn run(args: &PlanArgs, store: &Path) -> Result<u8> {
     let opened = open(&args.choice, store, args.until.as_deref())?;
+    look_at_nets(&opened, &args.choice.file)?;
     if args.json {
         print_json(&opened)?;
     } else if args.why {

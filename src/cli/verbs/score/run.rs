@@ -4,7 +4,7 @@ use crate::cli::cache::{place, weights};
 use crate::cli::screen::live::Live;
 use crate::cli::screen::terminal::{say, short, thousands, warning};
 use crate::cli::verbs::score::args::ScoreArgs;
-use crate::cli::verbs::score::table::{About, Column, append_csv, json_lines, print};
+use crate::cli::verbs::score::table::{About, Column, append_csv, json_lines, print, spread};
 use crate::cli::watched::{INTERRUPTED, unless_stopped, until_stopped};
 use crate::experiment::key::digest_file;
 use crate::experiment::scoring::feature_space::FeatureSpace;
@@ -14,7 +14,7 @@ use crate::experiment::scoring::preset::Preset;
 use crate::experiment::scoring::rules::Rules;
 use crate::jobs::context::{Progress, Stopped, Watch};
 use crate::jobs::files::results::FEW;
-use crate::run::device::devices;
+use crate::run::device::named::devices;
 use crate::stages::describe::extract::Extractor;
 use crate::stages::score::scorer::Scorer;
 use crate::stages::score::sides::{self, Compared, Comparison};
@@ -38,6 +38,7 @@ pub fn run(args: &ScoreArgs, store: &Path) -> Result<u8> {
     let extractor = Extractor::open(&file, args.key.as_deref(), &device.device)?;
     let chosen = chosen(args, extractor.space())?;
     tell_weights(extractor.space(), &weights);
+    tell_prefix(&extractor);
     let stop = until_stopped("part")?;
     let rules: Vec<Rules> = chosen.iter().map(|(_, rules)| *rules).collect();
     let comparison = Comparison {
@@ -90,6 +91,9 @@ fn show(args: &ScoreArgs, about: &About, columns: &[Column], both: &Compared) ->
     } else {
         print(about, columns)?;
     }
+    if let Some(labels) = &both.labels {
+        say(&spread(labels));
+    }
     match &args.csv {
         Some(path) => append_csv(path, about, columns),
         None => Ok(()),
@@ -107,6 +111,16 @@ fn tell_weights(space: &FeatureSpace, digest: &str) {
             "the weights (sha256 {}) are no published file whose digest is known; their numbers compare with no paper's",
             &digest[..8]
         )),
+    }
+}
+
+/// That names were read through a wrapper's prefix.
+pub(crate) fn tell_prefix(extractor: &Extractor) {
+    let prefix = &extractor.prefix;
+    if !prefix.is_empty() {
+        say(&format!(
+            "--weights: all names begin with `{prefix}`, which is passed over"
+        ));
     }
 }
 

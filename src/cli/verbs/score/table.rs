@@ -1,6 +1,7 @@
 //! Scores as people and programs read them: a table on stdout, one JSON object a line, rows appended to a CSV file.
 
 use crate::cli::screen::terminal::{number, out, say, table, thousands};
+use crate::data::labels::balance::Spread;
 use crate::experiment::scoring::metric::Metric;
 use crate::experiment::scoring::rules::Preprocessing;
 use crate::stages::score::measured::{Measured, Number};
@@ -125,6 +126,39 @@ fn side_by_side(columns: &[Column]) -> Result<()> {
     out(&table(&rows, &[]))
 }
 
+/// `labels: 1,000 classes, 37 to 62 images each`
+pub fn spread(labels: &Spread) -> String {
+    let n = |count: usize| thousands(count as u64);
+    let mut parts = Vec::new();
+    let (least, most, none) = (labels.least, labels.most, labels.images - labels.labelled);
+    if labels.classes > 0 {
+        let classes = match labels.of.filter(|of| *of > labels.classes) {
+            Some(of) => format!("{} of {} classes", n(labels.classes), n(of)),
+            None if labels.classes == 1 => "1 class".to_string(),
+            None => format!("{} classes", n(labels.classes)),
+        };
+        let told = if labels.folders { " (folders)" } else { "" };
+        parts.push(match (least, most) {
+            _ if labels.classes == 1 => format!("{classes}{told}"),
+            (1, 1) => format!("{classes}{told}, balanced, 1 image each"),
+            _ if least == most => format!("{classes}{told}, balanced, {} images each", n(most)),
+            _ => format!("{classes}{told}, {} to {} images each", n(least), n(most)),
+        });
+        if none > 0 {
+            parts.push(format!(
+                "{} of {} images have none",
+                n(none),
+                n(labels.images)
+            ));
+        }
+    }
+    if !labels.unread.is_empty() {
+        let unread = labels.unread.join("; ");
+        parts.push(format!("not known ({unread}); the scores need none"));
+    }
+    format!("labels: {}", parts.join("; "))
+}
+
 fn object(about: &About, column: &Column, measured: &Measured) -> Map<String, Value> {
     let mut object = Map::new();
     let mut put = |key: &str, value: Value| object.insert(key.to_string(), value);
@@ -155,7 +189,7 @@ fn object(about: &About, column: &Column, measured: &Measured) -> Map<String, Va
     object
 }
 
-/// A line a score, then a line a finding, then a line of what was left out, where something was.
+/// A line a score, then a line a finding, then one of the labels and one of what was left out, where there are some.
 pub fn json_lines(about: &About, columns: &[Column], both: &Compared) -> Result<()> {
     for column in columns {
         for measured in &column.measured {
@@ -164,6 +198,9 @@ pub fn json_lines(about: &About, columns: &[Column], both: &Compared) -> Result<
     }
     for finding in &both.findings {
         out(&json!({ "finding": finding }).to_string())?;
+    }
+    if let Some(labels) = &both.labels {
+        out(&json!({ "labels": labels }).to_string())?;
     }
     let left_out = &both.left_out;
     if !(left_out.samples.is_empty() && left_out.reference.is_empty()) {

@@ -1,6 +1,6 @@
 //! The C library libjpeg (mozjpeg's copy of libjpeg-turbo, without SIMD), driven as Pillow's decoder drives it.
 
-use crate::io::image::jpeg::{SCAN_LIMIT, cmyk};
+use crate::io::image::jpeg::SCAN_LIMIT;
 use crate::io::image::pixels::{MEMORY_LIMIT, Rgb8, within_limits};
 use anyhow::{Result, anyhow, bail, ensure};
 use mozjpeg_sys as sys;
@@ -129,7 +129,7 @@ impl<'a> Decompressor<'a> {
             ensure!(rows == 1, EARLY);
             match channels {
                 1 => data.extend(row.iter().flat_map(|&v| [v; 3])),
-                4 => data.extend(row.as_chunks::<4>().0.iter().flat_map(cmyk::mix)),
+                4 => data.extend(row.as_chunks::<4>().0.iter().flat_map(mix)),
                 _ => data.extend_from_slice(&row),
             }
         }
@@ -144,6 +144,15 @@ impl Drop for Decompressor<'_> {
             unsafe { sys::jpeg_destroy_decompress(&mut self.state) }
         }
     }
+}
+
+/// Inverted CMYK, as Adobe stores it, to RGB in Pillow's rounding.
+fn mix(cmyk: &[u8; 4]) -> [u8; 3] {
+    let light = u32::from(cmyk[3]);
+    std::array::from_fn(|c| {
+        let product = (255 - u32::from(cmyk[c])) * light + 128;
+        light.saturating_sub(((product >> 8) + product) >> 8) as u8
+    })
 }
 
 unsafe extern "C-unwind" fn nothing(_: &mut sys::jpeg_decompress_struct) {}

@@ -18,6 +18,9 @@ const APP_14: u8 = 0xee;
 const LAST_APP: u8 = 0xef;
 const COMMENT: u8 = 0xfe;
 
+/// Pixels of the largest file that is ordinary.
+const LARGE: usize = 40_000_000;
+
 /// A component's identifier and how often it is sampled across and down, relative to the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Component {
@@ -145,6 +148,7 @@ impl Frame {
     /// baseline or progressive, with Huffman codes;
     /// grey, or YCbCr by everybody's rule (components 1, 2 and 3, no Adobe segment that says otherwise);
     /// chroma of full size, of half the width, or of half the width and height;
+    /// at most `LARGE` pixels, because libjpeg takes less memory;
     /// and after the first scan nothing but scans and their tables up to an end marker.
     pub fn ordinary<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
         let known = matches!(self.process, BASELINE | PROGRESSIVE);
@@ -159,7 +163,8 @@ impl Frame {
             }
             _ => false,
         };
-        if known && usual && self.plain {
+        let small = self.w * self.h <= LARGE;
+        if known && usual && small && self.plain {
             return self.whole(bytes);
         }
         None

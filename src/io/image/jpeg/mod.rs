@@ -3,7 +3,6 @@
 //! Two decoders of the same integer arithmetic share the work: a fast one in Rust reads whole files of the ordinary kinds,
 //! and libjpeg itself reads every other file, and every file that the fast one does not read without a warning.
 
-mod cmyk;
 mod libjpeg;
 mod markers;
 mod ordinary;

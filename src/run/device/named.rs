@@ -28,8 +28,11 @@ pub fn devices(list: Option<&str>) -> Result<Vec<Named>> {
     Ok(chosen)
 }
 
+/// The name of the CPU among devices.
+pub const CPU: &str = "cpu";
+
 fn one(name: &str) -> Result<Named> {
-    if name == "cpu" {
+    if name == CPU {
         return Ok(cpu());
     }
     let index = match name {
@@ -46,7 +49,7 @@ fn one(name: &str) -> Result<Named> {
         }),
         Err(_) => {
             let there: Vec<String> = all_cuda().into_iter().map(|d| d.name).collect();
-            let there = there.into_iter().chain(["cpu".to_string()]);
+            let there = there.into_iter().chain([CPU.to_string()]);
             let there = there.collect::<Vec<_>>().join(", ");
             let why = if cfg!(feature = "cuda") {
                 ""
@@ -60,7 +63,7 @@ fn one(name: &str) -> Result<Named> {
 
 fn cpu() -> Named {
     Named {
-        name: "cpu".to_string(),
+        name: CPU.to_string(),
         device: Device::Cpu,
     }
 }

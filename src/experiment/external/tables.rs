@@ -1,0 +1,311 @@
+//! Other people's programs and images in the tables of a file: `command` in `[sample]`, `[train]` and `[eval]`, `from` in
+//! `[sample]`.
+
+use crate::experiment::file::experiment::{Eval, Experiment, Sample, Train};
+use crate::experiment::scoring::metric::Need;
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::collections::BTreeMap;
+
+/// A program that is run: a list of arguments, never a shell's line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Program {
+    /// The program and its arguments; `{name}` stands for a value ([`crate::experiment::grid::template`]).
+    pub command: Vec<String>,
+    /// Files whose contents decide the outcome: paths, folders and patterns such as `diffusion/**/*.py`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<String>,
+    /// How many devices it gets for itself; 0 runs it beside anything.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub devices: usize,
+    /// Variables of its environment that decide the outcome.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    /// Variables that are passed on from the environment of `runner` and decide nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pass: Vec<String>,
+    /// After how long it is ended, such as `"4h"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<String>,
+    /// How often it is tried again after a failure.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub retries: u32,
+}
+
+/// `[sample] command`: a program that writes images.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CommandSample {
+    pub program: Program,
+    pub images: AskedImages,
+}
+
+/// What of `[sample]` a program is asked for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AskedImages {
+    pub count: usize,
+    #[serde(default)]
+    pub seed: u64,
+    /// Which files below `{out}` are the images; without it all pictures, or the one array file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collect: Option<String>,
+    /// Pixels a side; other images are refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<usize>,
+    /// Images a call, for a command that uses `{first}`.
+    #[serde(default = "part")]
+    pub part: usize,
+}
+
+/// `[sample] from`: images that are there already.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Adopted {
+    /// A folder, archive or array file; `{name}` stands for a value.
+    pub from: String,
+    /// The first so many of them; all where it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<usize>,
+    /// The seed that they were made from, for tables.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+    /// Pixels a side; other images are refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<usize>,
+}
+
+/// `[train] command`: a program that makes a checkpoint.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CommandTrain {
+    pub program: Program,
+    pub seed: u64,
+}
+
+/// What of `[train]` a program is asked for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AskedTraining {
+    #[serde(default)]
+    seed: u64,
+}
+
+/// `[sample]`: where a cell's images come from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Sampling {
+    Net(Sample),
+    Command(CommandSample),
+    Files(Adopted),
+}
+
+/// `[train]`: what makes a cell's weights.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant)] // one a cell
+pub enum Training {
+    Net(Train),
+    Command(CommandTrain),
+}
+
+/// `[eval]`: scores on features, a program that measures, or both.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluation {
+    pub scores: Option<Eval>,
+    pub program: Option<Program>,
+}
+
+impl Experiment {
+    /// `[sample]` of a net of ours.
+    pub fn net_sample(&self) -> Option<&Sample> {
+        match self.sample.as_ref()? {
+            Sampling::Net(sample) => Some(sample),
+            Sampling::Command(_) | Sampling::Files(_) => None,
+        }
+    }
+
+    /// `[train]` of a net of ours.
+    pub fn net_train(&self) -> Option<&Train> {
+        match self.train.as_ref()? {
+            Training::Net(train) => Some(train),
+            Training::Command(_) => None,
+        }
+    }
+
+    /// What `[eval]` scores on features.
+    pub fn scores(&self) -> Option<&Eval> {
+        self.eval.as_ref()?.scores.as_ref()
+    }
+
+    /// Whether a metric compares images with the labels that they were asked for.
+    pub fn needs_labels(&self) -> bool {
+        let asked = self.scores().into_iter().flat_map(|eval| &eval.metrics);
+        asked.into_iter().any(|metric| metric.needs(Need::Labels))
+    }
+
+    /// What `[eval]` measures by a program.
+    pub fn measuring(&self) -> Option<&Program> {
+        self.eval.as_ref()?.program.as_ref()
+    }
+}
+
+impl Sampling {
+    /// How many images are asked for; none where it is all that are there.
+    pub fn count(&self) -> Option<usize> {
+        match self {
+            Sampling::Net(sample) => Some(sample.count),
+            Sampling::Command(command) => Some(command.images.count),
+            Sampling::Files(files) => files.count,
+        }
+    }
+
+    /// The seed of all images, where it is known.
+    pub fn seed(&self) -> Option<u64> {
+        match self {
+            Sampling::Net(sample) => Some(sample.seed),
+            Sampling::Command(command) => Some(command.images.seed),
+            Sampling::Files(files) => files.seed,
+        }
+    }
+}
+
+/// Keys of [`Program`].
+const PROGRAM: [&str; 7] = [
+    "command", "inputs", "devices", "env", "pass", "timeout", "retries",
+];
+
+/// The keys of a program, and the others.
+fn parted(table: toml::Table) -> (toml::Table, toml::Table) {
+    table
+        .into_iter()
+        .partition(|(key, _)| PROGRAM.contains(&key.as_str()))
+}
+
+/// A table read as `T`; a key that is unknown is told with those that are allowed beside a command's.
+fn read<T: DeserializeOwned, E: Error>(table: toml::Table) -> Result<T, E> {
+    T::deserialize(table).map_err(|error| E::custom(error.to_string().trim_end()))
+}
+
+fn joined<S: Serializer>(
+    to: S,
+    program: &Program,
+    rest: &impl Serialize,
+) -> Result<S::Ok, S::Error> {
+    use serde::ser::Error;
+    let mut whole = toml::Table::try_from(program).map_err(S::Error::custom)?;
+    whole.extend(toml::Table::try_from(rest).map_err(S::Error::custom)?);
+    whole.serialize(to)
+}
+
+impl<'de> Deserialize<'de> for CommandSample {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let (program, images) = parted(toml::Table::deserialize(from)?);
+        Ok(CommandSample {
+            program: read(program)?,
+            images: read(images)?,
+        })
+    }
+}
+
+impl Serialize for CommandSample {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        joined(to, &self.program, &self.images)
+    }
+}
+
+impl<'de> Deserialize<'de> for CommandTrain {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let (program, rest) = parted(toml::Table::deserialize(from)?);
+        let rest: AskedTraining = read(rest)?;
+        Ok(CommandTrain {
+            program: read(program)?,
+            seed: rest.seed,
+        })
+    }
+}
+
+impl Serialize for CommandTrain {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        joined(to, &self.program, &AskedTraining { seed: self.seed })
+    }
+}
+
+impl<'de> Deserialize<'de> for Evaluation {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let (program, scores) = parted(toml::Table::deserialize(from)?);
+        let program = if program.is_empty() {
+            None
+        } else {
+            Some(read(program)?)
+        };
+        let asked = !scores.is_empty() || program.is_none();
+        Ok(Evaluation {
+            scores: if asked { Some(read(scores)?) } else { None },
+            program,
+        })
+    }
+}
+
+impl Serialize for Evaluation {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match (&self.program, &self.scores) {
+            (Some(program), Some(scores)) => joined(to, program, scores),
+            (Some(program), None) => program.serialize(to),
+            (None, scores) => scores.serialize(to),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Sampling {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let table = toml::Table::deserialize(from)?;
+        if table.contains_key("command") {
+            read(table).map(Sampling::Command)
+        } else if table.contains_key("from") {
+            read(table).map(Sampling::Files)
+        } else {
+            read(table).map(Sampling::Net)
+        }
+    }
+}
+
+impl Serialize for Sampling {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Sampling::Net(sample) => sample.serialize(to),
+            Sampling::Command(command) => command.serialize(to),
+            Sampling::Files(files) => files.serialize(to),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Training {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let table = toml::Table::deserialize(from)?;
+        if table.contains_key("command") {
+            read(table).map(Training::Command)
+        } else {
+            read(table).map(Training::Net)
+        }
+    }
+}
+
+impl Serialize for Training {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Training::Net(train) => train.serialize(to),
+            Training::Command(command) => command.serialize(to),
+        }
+    }
+}
+
+fn one() -> usize {
+    1
+}
+fn is_one(n: &usize) -> bool {
+    *n == 1
+}
+fn is_zero(n: &u32) -> bool {
+    *n == 0
+}
+fn part() -> usize {
+    1000
+}

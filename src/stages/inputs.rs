@@ -1,0 +1,93 @@
+//! The nets that jobs name, looked at before anything runs: a file whose tensors do not fit must not wait for its turn.
+
+use crate::experiment::scoring::feature_space::FeatureSpace;
+use crate::io::checkpoint::Checkpoint;
+use crate::jobs::inputs::card::card;
+use crate::jobs::inputs::pinned::Pinned;
+use crate::jobs::job::Job;
+use crate::jobs::net::Net;
+use crate::stages::describe::{extract, inception};
+use crate::stages::weights;
+use anyhow::{Context, Result, ensure};
+use std::path::PathBuf;
+
+/// What was looked at, so that cells that share a net look at it once.
+#[derive(Default)]
+pub struct Looked {
+    nets: Vec<Net>,
+    features: Vec<(PathBuf, String)>,
+    /// What is worth saying, each once.
+    pub notes: Vec<String>,
+}
+
+impl Looked {
+    /// Compares names and shapes of what `job` reads with its nets. What is not fetched yet, or is trained by the sweep, is
+    /// passed over.
+    ///
+    /// # Errors
+    /// A file that is no checkpoint, or whose tensors are not the net's.
+    pub fn at(&mut self, job: &Job) -> Result<()> {
+        match job {
+            Job::Sample(job) => {
+                self.net("model.checkpoint", &job.net)?;
+                match &job.guidance {
+                    Some(guidance) => self.net("guidance.checkpoint", &guidance.net),
+                    None => Ok(()),
+                }
+            }
+            Job::Upsample(job) => self.net("upsample.checkpoint", &job.net),
+            Job::Features(job) => self.features(&job.weights, &job.world),
+            Job::Train(_)
+            | Job::Metrics(_)
+            | Job::CommandTrain(_)
+            | Job::CommandSample(_)
+            | Job::CommandMetrics(_)
+            | Job::Adopted(_) => Ok(()),
+        }
+    }
+
+    fn net(&mut self, key: &str, net: &Net) -> Result<()> {
+        let file = net.file().filter(|file| file.absent().is_none());
+        let (Some(file), false) = (file, self.nets.contains(net)) else {
+            return Ok(());
+        };
+        let known = weights::look(&file.path, &net.model).context(key.to_string())?;
+        self.note(key, &known.fitting.prefix);
+        self.nets.push(net.clone());
+        Ok(())
+    }
+
+    fn features(&mut self, file: &Pinned, world: &str) -> Result<()> {
+        let looked = (file.path.clone(), world.to_string());
+        if file.absent().is_some() || self.features.contains(&looked) {
+            return Ok(());
+        }
+        let prefix = feature_net(file, world).context("eval.weights")?;
+        self.note("eval.weights", &prefix);
+        self.features.push(looked);
+        Ok(())
+    }
+
+    fn note(&mut self, key: &str, prefix: &str) {
+        let note = format!("{key}: all names begin with `{prefix}`, which is passed over");
+        if !prefix.is_empty() && !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+}
+
+/// The prefix of the names in a feature net's file, which must hold the net of `world`.
+fn feature_net(file: &Pinned, world: &str) -> Result<String> {
+    let (path, space) = (&file.path, FeatureSpace::named(world));
+    let own = card(&Checkpoint::open(path)?)?.is_some();
+    ensure!(
+        own != space.is_published(),
+        "{} holds another net than {}",
+        path.display(),
+        space.net
+    );
+    if own {
+        return Ok(weights::look(path, &extract::model())?.fitting.prefix);
+    }
+    Ok(inception::look(path, None)?.prefix)
+}

@@ -1,0 +1,110 @@
+//! What a report makes of `[[case]]`: its name is an axis, and what is crossed within a case is compared within it.
+
+use crate::support::reports::{parse, report, rows, score};
+use runner::experiment::grid::sweep::Sweep;
+use runner::report::chart::figures::figures;
+use runner::report::findings::deltas::{Differences, differences};
+use runner::report::table::sheet::sheet;
+use runner::run::results::Row;
+
+const EXPERIMENT: &str = r#"
+name = "cases"
+[model]
+checkpoint = "unet{case}.safetensors"
+[guidance]
+checkpoint = "classifier{case}.safetensors"
+scale = 1
+[sample]
+steps = 25
+count = 100
+[eval]
+features = "shapes"
+weights = "features.safetensors"
+reference = "shapes{case}.npz"
+metrics = ["fd"]
+[[case]]
+name = "64"
+model.resolution = 64
+guidance.scale = [0, 1, 5]
+[[case]]
+name = "16"
+model.resolution = 16
+guidance.scale = [0, 5]
+[[chart]]
+x = "case"
+y = ["fd"]
+by = "guidance.scale"
+[[published]]
+source = "a paper"
+at.case = "16"
+at.guidance.scale = 2.5
+scores = { fd = 1.5 }
+[report]
+deltas = "guidance.scale"
+"#;
+
+/// Fréchet distances of the five cells.
+const FD: [f64; 5] = [8.0, 6.0, 7.0, 4.0, 3.0];
+
+fn measured(sweep: &Sweep) -> Vec<Row> {
+    let mut rows = rows(sweep);
+    for (row, fd) in rows.iter_mut().zip(FD) {
+        row.scores = vec![score("fd", fd, 0.25)];
+    }
+    rows
+}
+
+fn differing(text: &str) -> Differences {
+    let sweep = parse(text);
+    let rows = measured(&sweep);
+    let report = report(&sweep, &rows);
+    let sheet = sheet(&report).unwrap();
+    differences(&report, &sheet).unwrap().expect("differences")
+}
+
+/// The values of the first metric, line by line.
+fn values(of: &Differences) -> Vec<String> {
+    let entries = of.sheet.lines.iter().map(|line| line.entries[0].as_ref());
+    entries.map(|entry| entry.unwrap().value.clone()).collect()
+}
+
+#[test]
+fn tables_have_a_column_of_cases_and_published_rows_stand_in_it() {
+    let sweep = parse(EXPERIMENT);
+    let rows = measured(&sweep);
+    let sheet = sheet(&report(&sweep, &rows)).unwrap();
+    assert_eq!(sheet.axes, ["case", "scale"]);
+    let at: Vec<_> = sheet.all().iter().map(|line| line.at.join("/")).collect();
+    for place in ["64/0", "64/1", "64/5", "16/0", "16/5", "16/2.5"] {
+        assert!(at.contains(&place.to_string()), "{place}: {at:?}");
+    }
+    assert_eq!(at.len(), 6);
+}
+
+#[test]
+fn a_chart_over_cases_keeps_their_order() {
+    let sweep = parse(EXPERIMENT);
+    let rows = measured(&sweep);
+    let svg = figures(&report(&sweep, &rows)).unwrap().remove(0).svg();
+    let place = |text: &str| svg.find(&format!("\n{text}\n")).expect(text);
+    assert!(place("64") < place("16"), "{svg}");
+    assert!(svg.contains("scale 5"), "{svg}");
+}
+
+#[test]
+fn what_is_crossed_in_a_case_is_compared_within_it() {
+    let within = differing(EXPERIMENT);
+    assert_eq!(values(&within), ["8.00", "-2.00", "-1.00", "4.00", "-1.00"]);
+    assert_eq!(within.title, "Differences from scale 0, all else equal");
+    // Along the cases, each scale has its own first row.
+    for key in ["case", "model.resolution"] {
+        let text = EXPERIMENT.replace(
+            "deltas = \"guidance.scale\"",
+            &format!("deltas = \"{key}\""),
+        );
+        assert_eq!(
+            values(&differing(&text)),
+            ["8.00", "6.00", "7.00", "-4.00", "-4.00"]
+        );
+    }
+}
