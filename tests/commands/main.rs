@@ -11,7 +11,6 @@ mod files;
 mod help;
 mod inception;
 mod inputs;
-mod left_out;
 mod plan;
 mod questions;
 mod score;
