@@ -4,6 +4,7 @@
 mod support;
 
 mod batches;
+mod cut_grey;
 mod gallery;
 mod pixels;
 mod shapes;
