@@ -6,6 +6,7 @@ mod support;
 mod batches;
 mod collections;
 mod dataset_json;
+mod cut_grey;
 mod gallery;
 mod pixels;
 mod shapes;

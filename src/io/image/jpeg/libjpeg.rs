@@ -1,6 +1,6 @@
 //! The C library libjpeg (mozjpeg's copy of libjpeg-turbo, without SIMD), driven as Pillow's decoder drives it.
 
-use crate::io::image::jpeg::SCAN_LIMIT;
+use crate::io::image::jpeg::tables::SCAN_LIMIT;
 use crate::io::image::pixels::{MEMORY_LIMIT, Rgb8, within_limits};
 use anyhow::{Result, anyhow, bail, ensure};
 use mozjpeg_sys as sys;

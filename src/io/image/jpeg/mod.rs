@@ -12,9 +12,6 @@ use crate::io::image::pixels::{Rgb8, within_limits};
 use anyhow::{Result, ensure};
 use markers::Frame;
 
-/// Scans of a progressive file: encoders write about ten, and each costs a pass over the picture.
-const SCAN_LIMIT: usize = 200;
-
 /// Decodes a JPEG to RGB: accurate integer DCT, triangle-filtered chroma, no orientation applied. CMYK is inverted and
 /// mixed as Pillow does it (Adobe's convention).
 ///

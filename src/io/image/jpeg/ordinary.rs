@@ -1,6 +1,6 @@
 //! The fast decoder, for ordinary files.
 
-use crate::io::image::jpeg::SCAN_LIMIT;
+use crate::io::image::jpeg::tables::SCAN_LIMIT;
 use crate::io::image::pixels::{MEMORY_LIMIT, Rgb8, SIDE_LIMIT};
 use libjpeg_turbo_rs::{DecodeLimits, Decoder, PixelFormat};
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,5 +1,8 @@
 //! What libjpeg insists on in tables and scans, for files that another decoder is to read.
 
+/// Scans of a progressive file: encoders write about ten, and each costs a pass over the picture.
+pub(super) const SCAN_LIMIT: usize = 200;
+
 /// Whether quantisation tables fill their segment.
 pub(super) fn quantisation_fits(mut body: &[u8]) -> bool {
     while let Some((&head, rest)) = body.split_first() {
