@@ -270,16 +270,13 @@ fn arrays_of_other_shapes_get_the_call_that_makes_pictures_of_them() {
     let dir = tempfile::tempdir().unwrap();
     let (npy_file, npz_file) = (dir.path().join("a.npy"), dir.path().join("a.npz"));
     for (shape, cure) in [
-        (&[2, 3, 4, 4][..], "x.transpose(0, 2, 3, 1)"),
-        (&[2, 5, 5, 1], "np.repeat(x, 3, axis=-1)"),
+        (&[2, 3, 5, 5][..], "x.transpose(0, 2, 3, 1)"),
+        (&[2, 5, 5, 1], "x.repeat(3, axis=-1)"),
         (&[2, 5, 5, 4], "x[..., :3]"),
-        (
-            &[2, 1, 4, 4],
-            "np.repeat(x.transpose(0, 2, 3, 1), 3, axis=-1)",
-        ),
+        (&[2, 1, 5, 5], "x.transpose(0, 2, 3, 1).repeat(3, axis=-1)"),
         (&[2, 4, 5, 5], "x[:, :3].transpose(0, 2, 3, 1)"),
-        (&[7, 5, 5], "np.repeat(x[..., None], 3, axis=-1)"),
-        (&[2, 2, 4, 4, 3], "x.reshape(-1, *x.shape[-3:])"),
+        (&[7, 5, 5], "x[..., None].repeat(3, axis=-1)"),
+        (&[2, 2, 4, 4, 3], "x.reshape(-1, 4, 4, 3)"),
     ] {
         let bytes = vec![7; shape.iter().product()];
         let text: Vec<String> = shape.iter().map(usize::to_string).collect();
@@ -288,10 +285,10 @@ fn arrays_of_other_shapes_get_the_call_that_makes_pictures_of_them() {
         npz::write(&npz_file, &[("arr_0", Array::u8(shape, bytes))]).unwrap();
         for path in [&npy_file, &npz_file] {
             let why = refusal(Gallery::open(&[path.to_str().unwrap()]));
-            assert!(why.ends_with(&format!("\nhint: `{cure}`")), "{why}");
+            assert!(why.contains(&format!("\nhint: save `{cure}`: ")), "{why}");
         }
     }
-    fs::write(&npy_file, npy("|u1", false, "(3, 7)", &[0; 21])).unwrap();
+    fs::write(&npy_file, npy("|u1", false, "(21,)", &[0; 21])).unwrap();
     let why = refusal(Gallery::open(&[npy_file.to_str().unwrap()]));
-    assert!(why.contains("[3, 7]") && !why.contains("hint"), "{why}");
+    assert!(why.contains("[21]") && !why.contains("hint"), "{why}");
 }
