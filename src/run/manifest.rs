@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+use walkdir::WalkDir;
 
 pub const MANIFEST: &str = "manifest.json";
 
@@ -69,23 +70,26 @@ impl Manifest {
     }
 }
 
-/// Digests of the files in `folder` that are results.
+/// Digests of the files in `folder` and below it that are results, by their paths from there.
 pub fn files(folder: &Path, own: &[&str]) -> Result<BTreeMap<String, Stored>> {
     let mut found = BTreeMap::new();
     let reading = || format!("reading {}", folder.display());
-    for entry in std::fs::read_dir(folder).with_context(reading)? {
+    // Hidden names are files that are being written.
+    let walk = WalkDir::new(folder).into_iter().filter_entry(|entry| {
+        entry.depth() == 0 || !entry.file_name().to_string_lossy().starts_with('.')
+    });
+    for entry in walk {
         let entry = entry.with_context(reading)?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        // Hidden names are files that are being written.
-        let other =
-            own.contains(&name.as_str()) || name.starts_with("lease") || name.starts_with('.');
+        let path = entry.path().strip_prefix(folder).unwrap_or(entry.path());
+        let name = path.to_string_lossy().into_owned();
+        let other = own.contains(&name.as_str()) || name.starts_with("lease");
         let other = other || name.ends_with(&format!(".{BROKEN}"));
-        if other || !entry.path().is_file() {
+        if other || !entry.file_type().is_file() {
             continue;
         }
         let stored = Stored {
-            bytes: entry.metadata()?.len(),
-            sha256: digest_file(&entry.path())?,
+            bytes: entry.metadata().with_context(reading)?.len(),
+            sha256: digest_file(entry.path())?,
         };
         found.insert(name, stored);
     }

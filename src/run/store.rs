@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::{Path, PathBuf};
+use walkdir::WalkDir;
 
 /// Folders of the store for what is asked without an experiment file, and the command that asks.
 pub const ANSWERS: [(&str, &str); 4] = [
@@ -189,9 +190,10 @@ pub struct Entry {
 
 impl Entry {
     pub fn bytes(&self) -> u64 {
-        let files = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let files = WalkDir::new(&self.folder).into_iter().flatten();
         files
             .filter_map(|file| file.metadata().ok())
+            .filter(|meta| meta.is_file())
             .map(|meta| meta.len())
             .sum()
     }

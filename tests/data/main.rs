@@ -5,8 +5,8 @@ mod support;
 
 mod batches;
 mod collections;
-mod dataset_json;
 mod cut_grey;
+mod dataset_json;
 mod gallery;
 mod pixels;
 mod shapes;

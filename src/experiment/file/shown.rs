@@ -24,13 +24,21 @@ pub fn check_deltas(report: &ReportOptions, axes: &[Axis]) -> Result<()> {
     Ok(())
 }
 
+/// The columns of a report's table that are no axes.
+pub struct Columns<'a> {
+    pub metrics: &'a [Metric],
+    /// `eval.command` adds columns whose names only its output tells.
+    pub measured_by_program: bool,
+}
+
 /// What a chart names must be an axis or a metric of the file.
-pub fn check_charts(charts: &[Chart], axes: &[Axis], metrics: &[Metric]) -> Result<()> {
+pub fn check_charts(charts: &[Chart], axes: &[Axis], columns: &Columns) -> Result<()> {
     let names: Vec<&str> = axes
         .iter()
         .flat_map(|axis| axis.lists.iter().map(|(name, _)| name.as_str()))
         .collect();
-    let metrics: Vec<&str> = metrics.iter().map(|metric| metric.id()).collect();
+    let metrics: Vec<&str> = columns.metrics.iter().map(|metric| metric.id()).collect();
+    let is_column = |name: &str| columns.measured_by_program || metrics.contains(&name);
     let list = |names: &[&str]| {
         if names.is_empty() {
             "none here".to_string()
@@ -41,7 +49,7 @@ pub fn check_charts(charts: &[Chart], axes: &[Axis], metrics: &[Metric]) -> Resu
     for (n, chart) in charts.iter().enumerate() {
         let place = format!("[[chart]] {}", n + 1);
         ensure!(
-            names.contains(&chart.x.as_str()) || metrics.contains(&chart.x.as_str()),
+            names.contains(&chart.x.as_str()) || is_column(&chart.x),
             "{place}: x = \"{}\" is neither an axis ({}) nor a metric ({})",
             chart.x,
             list(&names),
@@ -50,7 +58,7 @@ pub fn check_charts(charts: &[Chart], axes: &[Axis], metrics: &[Metric]) -> Resu
         ensure!(!chart.y.is_empty(), "{place}: y names no metric");
         for y in chart.y.iter().filter(|y| *y != "all") {
             ensure!(
-                metrics.contains(&y.as_str()),
+                is_column(y),
                 "{place}: y = \"{y}\" is not a metric of [eval] ({})",
                 list(&metrics),
             );

@@ -4,7 +4,7 @@ use crate::experiment::external::star;
 use crate::experiment::file::claim::{self, Claim};
 use crate::experiment::file::experiment::{Chart, Experiment, Published};
 use crate::experiment::file::published;
-use crate::experiment::file::shown::{check_charts, check_deltas};
+use crate::experiment::file::shown::{Columns, check_charts, check_deltas};
 use crate::experiment::grid::axes::{axes, axis_keys};
 use crate::experiment::grid::axis::{Axis, MOST_CELLS, NO_VALUES, Place, labels};
 use crate::experiment::grid::case::CASE;
@@ -79,7 +79,11 @@ pub fn sweep_of(source: Source, set: &[String], only: &[String]) -> Result<Sweep
     }
     let (base, written) = base.unwrap_or_default();
     let metrics = metrics(&cells);
-    check_charts(&base.chart, &axes, &metrics)?;
+    let columns = Columns {
+        metrics: &metrics,
+        measured_by_program: cells.iter().any(|cell| cell.spec.measuring().is_some()),
+    };
+    check_charts(&base.chart, &axes, &columns)?;
     check_deltas(&base.report, &axes)?;
     let values = values_seen(&axes, &cells);
     published::check(&base.published, &values, &metrics)?;

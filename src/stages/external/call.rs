@@ -103,6 +103,8 @@ impl<'a> Call<'a> {
 
     fn environment(&self) -> Result<Vec<(OsString, OsString)>> {
         let mut all = environment::basic();
+        // Python keeps the lines of a pipe back otherwise: they would come late, and after the error that they led to.
+        all.push(("PYTHONUNBUFFERED".into(), "1".into()));
         all.extend(environment::named(&self.program.pass));
         for (name, text) in &self.program.env {
             all.push((name.into(), self.filled(text)?.into()));

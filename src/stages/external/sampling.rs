@@ -4,7 +4,7 @@ use crate::experiment::key::Key;
 use crate::jobs::context::{JobContext, Progress, Stopped};
 use crate::jobs::external::sample::CommandSampleJob;
 use crate::jobs::external::train::CHECKPOINT;
-use crate::stages::external::call::{Call, absolute, fresh, tried};
+use crate::stages::external::call::{Call, absolute, fresh, remove, tried};
 use crate::stages::external::collect::{Collected, collect, seen};
 use crate::stages::external::labels::labels;
 use crate::stages::external::record::Record;
@@ -60,7 +60,11 @@ impl<'a> Sampling<'a> {
         tried(program, context, &mut || {
             let folder = fresh(context, MADE)?;
             let mut call = Call::new(KEY, program, context)?;
-            self.run(&mut call, &folder, range)?;
+            if let Err(error) = self.run(&mut call, &folder, range) {
+                // Half of what was asked for is of no use, and may fill the disk.
+                remove(&folder)?;
+                return Err(error);
+            }
             fs::write(folder.join(WHOLE), written(range))
                 .with_context(|| format!("writing in {}", folder.display()))?;
             self.take(&folder, range)

@@ -45,7 +45,7 @@ count = 6
     let answer = study.sweep(&[]).ends_with(1);
     answer
         .says("train.command ended well and left no file in {out}")
-        .says("1 job failed, 1 not tried");
+        .says("1 job failed, 1 job not tried");
 }
 
 #[test]

@@ -23,7 +23,7 @@ fn a_sweep_that_is_killed_goes_on_to_the_same_table() {
     whole.sweep(&[]).succeeds();
     let table = whole.table();
     assert_eq!(table.lines().count(), 5, "{table}");
-    for column in ["vars.spread", "vars.distance", "fd", "precision"] {
+    for column in ["spread", "distance", "fd", "precision"] {
         assert!(table.contains(column), "{table}");
     }
     let cut = Study::of(&swept());
