@@ -1,8 +1,8 @@
 //! The store and the scheduler, with jobs that draw no picture: killed in the middle, run again, same bytes.
 
+use crate::support::cells::drawn;
 use crate::support::process::{alone, is_alone};
 use anyhow::{Result, bail};
-use runner::experiment::file::experiment::{Sample, Sampling};
 use runner::experiment::grid::sweep::{Sweep, sweep};
 use runner::experiment::scoring::metric::Metric;
 use runner::io::numpy::npz::{self, Array};
@@ -138,14 +138,6 @@ fn results(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 
 /// Names the folder of its experiment to the child process that is to be killed.
 const VICTIM: &str = "RUNNER_TEST_VICTIM";
-
-/// `[sample]` of the first cell, which a net draws.
-fn drawn(sweep: &mut Sweep) -> &mut Sample {
-    match &mut sweep.cells[0].spec.sample {
-        Some(Sampling::Net(sample)) => sample,
-        other => panic!("{other:?} is not drawn by a net"),
-    }
-}
 
 #[test]
 fn killed_in_the_middle_the_next_run_ends_with_the_same_bytes() {

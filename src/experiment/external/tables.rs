@@ -1,8 +1,9 @@
 //! Other people's programs and images in the tables of a file: `command` in `[sample]`, `[train]` and `[eval]`, `from` in
 //! `[sample]`.
 
-use crate::experiment::file::experiment::{Eval, Experiment, Sample, Train};
-use crate::experiment::scoring::metric::Need;
+use crate::experiment::file::eval::Eval;
+use crate::experiment::file::sampling::Sample;
+use crate::experiment::file::train::Train;
 use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -111,40 +112,6 @@ pub enum Training {
 pub struct Evaluation {
     pub scores: Option<Eval>,
     pub program: Option<Program>,
-}
-
-impl Experiment {
-    /// `[sample]` of a net of ours.
-    pub fn net_sample(&self) -> Option<&Sample> {
-        match self.sample.as_ref()? {
-            Sampling::Net(sample) => Some(sample),
-            Sampling::Command(_) | Sampling::Files(_) => None,
-        }
-    }
-
-    /// `[train]` of a net of ours.
-    pub fn net_train(&self) -> Option<&Train> {
-        match self.train.as_ref()? {
-            Training::Net(train) => Some(train),
-            Training::Command(_) => None,
-        }
-    }
-
-    /// What `[eval]` scores on features.
-    pub fn scores(&self) -> Option<&Eval> {
-        self.eval.as_ref()?.scores.as_ref()
-    }
-
-    /// Whether a metric compares images with the labels that they were asked for.
-    pub fn needs_labels(&self) -> bool {
-        let asked = self.scores().into_iter().flat_map(|eval| &eval.metrics);
-        asked.into_iter().any(|metric| metric.needs(Need::Labels))
-    }
-
-    /// What `[eval]` measures by a program.
-    pub fn measuring(&self) -> Option<&Program> {
-        self.eval.as_ref()?.program.as_ref()
-    }
 }
 
 impl Sampling {

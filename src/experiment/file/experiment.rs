@@ -4,8 +4,7 @@ use crate::experiment::file::claim::Claim;
 use crate::experiment::file::defaults::Defaults;
 use crate::experiment::file::vars::single_values;
 use crate::experiment::nets::arch::{NoiseSchedule, Pool, QkvOrder};
-use crate::experiment::scoring::metric::Metric;
-use crate::experiment::scoring::preset::Preset;
+use crate::experiment::scoring::metric::{Metric, Need};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -13,9 +12,11 @@ use std::path::PathBuf;
 pub use crate::experiment::external::tables::{
     Adopted, AskedImages, CommandSample, CommandTrain, Evaluation, Program, Sampling, Training,
 };
+pub use crate::experiment::file::eval::Eval;
 pub use crate::experiment::file::sampling::{
     Class, ClassRule, Classes, Precision, Sample, Sampler, Steps, Upsample, VarianceRule,
 };
+pub use crate::experiment::file::train::{Anneal, ScheduleSampler, Train, Weighting};
 
 /// The whole file. Its parameters say what `[sample]`, `[train]` and `[eval]` are read as: any of their forms, or, to
 /// tell a mistake with its line and the keys that are allowed, the very one that a file has.
@@ -83,6 +84,40 @@ impl<S, T, E> Default for Experiment<S, T, E> {
             claim: Vec::new(),
             report: ReportOptions::default(),
         }
+    }
+}
+
+impl Experiment {
+    /// `[sample]` of a net of ours.
+    pub fn net_sample(&self) -> Option<&Sample> {
+        match self.sample.as_ref()? {
+            Sampling::Net(sample) => Some(sample),
+            Sampling::Command(_) | Sampling::Files(_) => None,
+        }
+    }
+
+    /// `[train]` of a net of ours.
+    pub fn net_train(&self) -> Option<&Train> {
+        match self.train.as_ref()? {
+            Training::Net(train) => Some(train),
+            Training::Command(_) => None,
+        }
+    }
+
+    /// What `[eval]` scores on features.
+    pub fn scores(&self) -> Option<&Eval> {
+        self.eval.as_ref()?.scores.as_ref()
+    }
+
+    /// Whether a metric compares images with the labels that they were asked for.
+    pub fn needs_labels(&self) -> bool {
+        let asked = self.scores().into_iter().flat_map(|eval| &eval.metrics);
+        asked.into_iter().any(|metric| metric.needs(Need::Labels))
+    }
+
+    /// What `[eval]` measures by a program.
+    pub fn measuring(&self) -> Option<&Program> {
+        self.eval.as_ref()?.program.as_ref()
     }
 }
 
@@ -172,94 +207,6 @@ impl ProcessChanges {
     }
 }
 
-/// How timesteps are drawn while training (ADM's `schedule_sampler`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ScheduleSampler {
-    #[default]
-    Uniform,
-    LossSecondMoment,
-}
-
-/// What an image's squared error counts in a denoiser's loss, by its timestep.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Weighting {
-    /// One, as in ADM's L_simple.
-    #[default]
-    Simple,
-    /// As if the net predicted v = sqrt(alpha_bar) eps - sqrt(1 - alpha_bar) x0 ("Progressive Distillation for Fast
-    /// Sampling of Diffusion Models", section 4): 1 / alpha_bar where the noise is predicted, at most 100. The noise's
-    /// own error hardly shows how far off the image's mean colour is, and the less the more pixels there are.
-    Velocity,
-}
-
-impl Weighting {
-    fn is_simple(&self) -> bool {
-        *self == Weighting::Simple
-    }
-}
-
-/// How the learning rate falls after the warm-up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Anneal {
-    #[default]
-    None,
-    Linear,
-    Cosine,
-}
-
-/// `[train]`: makes the weights of `[model]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Train {
-    /// `shapes`, or the path of an image folder, tar, zip, npz or npy.
-    pub data: String,
-    pub steps: u64,
-    pub batch: usize,
-    pub learning_rate: f64,
-    #[serde(default)]
-    pub weight_decay: f64,
-    #[serde(default)]
-    pub warmup: u64,
-    #[serde(default)]
-    pub anneal: Anneal,
-    #[serde(default = "ema")]
-    pub ema: f64,
-    #[serde(default)]
-    pub dropout: f64,
-    /// f32, or tf32.
-    #[serde(default, skip_serializing_if = "Precision::is_f32")]
-    pub dtype: Precision,
-    #[serde(default)]
-    pub schedule_sampler: ScheduleSampler,
-    #[serde(default, skip_serializing_if = "Weighting::is_simple")]
-    pub weighting: Weighting,
-    /// Classifiers: diffuse the images first (ADM's `noised`).
-    #[serde(default = "yes")]
-    pub noised: bool,
-    /// Mirror half of the images.
-    #[serde(default)]
-    pub flip: bool,
-    #[serde(default)]
-    pub random_crop: bool,
-    #[serde(default)]
-    pub seed: u64,
-    /// Steps between resumable checkpoints and validation lines; without effect on the weights.
-    #[serde(default = "every")]
-    pub checkpoint_every: u64,
-    /// Steps after which the EMA weights are kept for good, beside the last.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub keep: Vec<u64>,
-    /// A checkpoint whose blocks the net starts from wherever they fit: the same net, or one of fewer levels.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub start_from: Option<PathBuf>,
-    /// Where the final EMA weights are copied, as f16, when training is done.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub export: Option<PathBuf>,
-}
-
 /// `[guidance]`: the noisy classifier and its strength. Its weights are a file's, or are made by `[guidance.train]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -291,21 +238,6 @@ impl Guidance {
             ..Model::default()
         }
     }
-}
-
-/// `[eval]`: features and scores.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Eval {
-    /// The world the feature net belongs to: `shapes`, or `inception`. Names the metric: `FD (shapes)`.
-    pub features: String,
-    /// The feature net's checkpoint.
-    pub weights: PathBuf,
-    pub reference: PathBuf,
-    /// Whose rules, for Inception's features: an evaluator by name.
-    #[serde(default, skip_serializing_if = "Preset::is_default")]
-    pub preset: Preset,
-    pub metrics: Vec<Metric>,
 }
 
 /// `[[chart]]`: one line chart a metric.
@@ -397,13 +329,4 @@ fn one_or_more<'a, D: Deserializer<'a>>(from: D) -> Result<Vec<String>, D::Error
 
 fn none<T>() -> Option<T> {
     None
-}
-fn ema() -> f64 {
-    0.9999
-}
-fn yes() -> bool {
-    true
-}
-fn every() -> u64 {
-    1000
 }

@@ -2,8 +2,10 @@
 
 pub mod claim;
 pub mod defaults;
+pub mod eval;
 pub mod experiment;
 pub mod published;
 pub mod sampling;
 pub mod shown;
+pub mod train;
 pub mod vars;

@@ -1,0 +1,12 @@
+//! Cells of a sweep, for tests that change them.
+
+use runner::experiment::file::experiment::{Sample, Sampling};
+use runner::experiment::grid::sweep::Sweep;
+
+/// `[sample]` of the first cell, which a net draws.
+pub fn drawn(sweep: &mut Sweep) -> &mut Sample {
+    match &mut sweep.cells[0].spec.sample {
+        Some(Sampling::Net(sample)) => sample,
+        other => panic!("{other:?} is not drawn by a net"),
+    }
+}
