@@ -42,18 +42,25 @@ impl Desk {
     /// A folder with `a.toml`, which is [`EXPERIMENT`], and the files that it names.
     pub fn new() -> Desk {
         let desk = Desk::empty();
-        for (name, preset) in [
-            ("net.pt", "imagenet64"),
-            ("guide.pt", "imagenet64-classifier"),
-        ] {
-            let tensors = tensors_of_preset(preset, "");
-            write_damaged_torch(&desk.path(name), &tensors);
-        }
-        let features = shipped("experiments/shapes/features.safetensors");
-        std::fs::copy(features, desk.path("features.safetensors")).unwrap();
-        desk.write("reference.npz", "no statistics");
-        desk.write("a.toml", EXPERIMENT);
+        desk.write_files("");
         desk
+    }
+
+    /// The same files in a folder of the desk, which is there.
+    pub fn write_files(&self, folder: &str) {
+        let inside = |name: &str| format!("{folder}{name}");
+        self.write_net(&inside("net.pt"), "imagenet64", "");
+        self.write_net(&inside("guide.pt"), "imagenet64-classifier", "");
+        let features = shipped("experiments/shapes/features.safetensors");
+        std::fs::copy(features, self.path(&inside("features.safetensors"))).unwrap();
+        self.write(&inside("reference.npz"), "no statistics");
+        self.write(&inside("a.toml"), EXPERIMENT);
+    }
+
+    /// Damaged weights of a preset, whose names begin with `prefix`.
+    pub fn write_net(&self, name: &str, preset: &str, prefix: &str) {
+        let tensors = tensors_of_preset(preset, prefix);
+        write_damaged_torch(&self.path(name), &tensors);
     }
 
     pub fn root(&self) -> &Path {

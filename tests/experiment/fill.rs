@@ -51,7 +51,7 @@ fn a_text_takes_the_values_of_its_cell() {
     let set = ["vars.tag=b".to_string()];
     assert_eq!(
         checkpoints(&runner::experiment::grid::sweep::cells(&text, &set, &[]).unwrap()),
-        ["nets/imagenet64-b-1.pt", "nets/imagenet128-b-1.pt"]
+        ["nets/imagenet64-b-1.0.pt", "nets/imagenet128-b-1.0.pt"]
     );
 }
 

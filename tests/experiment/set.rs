@@ -43,12 +43,13 @@ fn a_text_that_is_no_toml_is_the_text() {
         "my nets/unet (1).pt",
         "a+b@c.pt",
         "a#1.pt",
-        "{cfg}/a.pt",
         "nets/ä,ö.pt",
         "2024-01-01/a.pt",
     ] {
         assert_eq!(checkpoint(value), value);
     }
+    // A brace that is meant literally is doubled, as in the file.
+    assert_eq!(checkpoint("{{cfg}}/a.pt"), "{cfg}/a.pt");
     let sweep = set("name=run 3 + more").unwrap();
     assert_eq!(sweep.name, "run 3 + more");
 }

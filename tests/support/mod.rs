@@ -5,8 +5,6 @@
 
 /// Architectures from the reference program's options.
 pub mod archs;
-/// Cells of a sweep, changed.
-pub mod cells;
 /// Small files as other programs write them.
 pub mod files;
 /// Seeded normal numbers.

@@ -1,6 +1,6 @@
 //! The store and the scheduler, with jobs that draw no picture: killed in the middle, run again, same bytes.
 
-use crate::support::cells::drawn;
+use crate::cells::drawn;
 use crate::support::process::{alone, is_alone};
 use anyhow::{Result, bail};
 use runner::experiment::grid::sweep::{Sweep, sweep};

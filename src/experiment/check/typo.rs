@@ -2,12 +2,26 @@
 
 /// The error's text; a name that is nearly one of those that were expected gets a hint with that one.
 pub fn told(error: &toml::de::Error) -> String {
-    let text = error.to_string();
-    let text = text.trim_end();
+    let text = joined(error.to_string().trim_end());
     match meant(error.message()) {
         Some(name) => format!("{text}\nhint: did you mean `{name}`?"),
-        None => text.to_string(),
+        None => text,
     }
+}
+
+/// The text with the way to a key on one line: a table that is read by its form tells the way from there alone.
+fn joined(text: &str) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    let way = |line: &str| Some(line.strip_prefix("in `")?.strip_suffix('`')?.to_string());
+    for line in text.lines() {
+        let inner = lines.last().and_then(|last| way(last));
+        if let (Some(inner), Some(outer), Some(last)) = (inner, way(line), lines.last_mut()) {
+            *last = format!("in `{outer}.{inner}`");
+        } else {
+            lines.push(line.to_string());
+        }
+    }
+    lines.join("\n")
 }
 
 /// The expected name that `unknown field .., expected ..` was a slip of: at most two keystrokes away, and less than half of

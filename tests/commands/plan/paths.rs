@@ -6,15 +6,7 @@ use crate::desk::{Desk, EXPERIMENT};
 fn study() -> Desk {
     let desk = Desk::empty();
     std::fs::create_dir(desk.path("study")).unwrap();
-    for name in [
-        "net.pt",
-        "guide.pt",
-        "features.safetensors",
-        "reference.npz",
-    ] {
-        desk.write(&format!("study/{name}"), "not a checkpoint");
-    }
-    desk.write("study/a.toml", EXPERIMENT);
+    desk.write_files("study/");
     desk
 }
 
@@ -38,7 +30,7 @@ fn a_path_leads_from_the_working_folder_or_from_the_files_own() {
         .json_lines();
     assert_eq!(lines[0]["spec"]["model"]["checkpoint"], "study/net.pt");
     // What is in the working folder comes first.
-    desk.write("net.pt", "another");
+    desk.write_net("net.pt", "imagenet64", "module.");
     assert_ne!(own, keys(&desk, "study/a.toml"));
     let lines = desk
         .runner(&["plan", "study/a.toml", "--json"])
@@ -58,7 +50,7 @@ fn both_places_are_named_where_neither_has_it() {
         .says(&format!(
             "hint: a relative path is taken from the working folder, {root}, and where nothing is there from the experiment file's own, {root}/study"
         ));
-    desk.write("study/guide.pt", "not a checkpoint");
+    desk.write_net("study/guide.pt", "imagenet64-classifier", "");
     let absolute = desk.path("gone.pt").display().to_string();
     let set = format!("model.checkpoint={absolute}");
     let told = desk.refused(&[
@@ -97,7 +89,7 @@ fn images_to_train_on_are_looked_for_in_both_places() {
 fn a_file_that_starts_from_another_finds_the_files_of_both() {
     let desk = study();
     std::fs::create_dir(desk.path("more")).unwrap();
-    desk.write("more/net.pt", "another");
+    desk.write_net("more/net.pt", "imagenet64", "module.");
     let own =
         "name = \"more\"\n[defaults]\nfrom = \"../study/a.toml\"\n[grid]\nguidance.scale = [1]\n";
     desk.write("more/b.toml", own);
