@@ -2,18 +2,19 @@
 
 use crate::experiment::file::experiment::Model;
 use crate::jobs::job::Job;
-use crate::jobs::stage::Stage;
 use crate::run::plan::Plan;
 use crate::run::store::State;
+use std::mem::{Discriminant, discriminant};
 
-/// Seconds and work of finished jobs, by stage and model.
+/// Seconds and work of finished jobs, by kind and model.
 #[derive(Default)]
 pub struct Paces {
     measured: Vec<Measured>,
 }
 
 struct Measured {
-    stage: Stage,
+    /// Seconds of another kind of job tell nothing of this one.
+    kind: Discriminant<Job>,
     model: Model,
     seconds: f64,
     cost: f64,
@@ -34,19 +35,20 @@ impl Paces {
     pub fn add(&mut self, plan: &Plan, n: usize, seconds: f64) {
         let job = &plan.items[n].job;
         self.measured.push(Measured {
-            stage: job.stage(),
+            kind: discriminant(job),
             model: model(plan, n).clone(),
             seconds,
             cost: job.cost().amount,
         });
     }
 
-    /// Seconds that item `n` should take: by its stage's results of the same model, else of any.
+    /// Seconds that item `n` should take: by results of its kind of the same model, else of any.
     pub fn expected(&self, plan: &Plan, n: usize) -> Option<f64> {
         let job = &plan.items[n].job;
         let model = model(plan, n);
         let pace = |alike: bool| {
-            let all = self.measured.iter().filter(|m| m.stage == job.stage());
+            let all = self.measured.iter();
+            let all = all.filter(|m| m.kind == discriminant(job));
             let chosen = all.filter(|m| !alike || m.model == *model);
             let (seconds, cost) = chosen.fold((0.0, 0.0), |(seconds, cost), m| {
                 (seconds + m.seconds, cost + m.cost)

@@ -10,7 +10,8 @@ use crate::experiment::grid::axis::{Axis, short_names};
 use crate::experiment::grid::overlay::show;
 use crate::experiment::grid::sweep::Sweep;
 use crate::jobs::inputs::pinned::Pinned;
-use crate::jobs::stage::Stage;
+use crate::jobs::job::Job;
+use crate::jobs::stage::{Cost, Stage};
 use crate::run::plan::Plan;
 use crate::run::store::State;
 use crate::run::why::reasons;
@@ -150,9 +151,18 @@ fn cost(plan: &Plan, open: &[usize]) -> String {
     if open.is_empty() {
         return "none".to_string();
     }
-    let work: f64 = open.iter().map(|&n| plan.items[n].job.cost().amount).sum();
-    let unit = plan.items[open[0]].job.cost().unit;
-    let counted = format!("{} {unit}", short(work));
+    let mut work: Vec<Cost> = Vec::new();
+    for cost in open.iter().map(|&n| plan.items[n].job.cost()) {
+        match work.iter_mut().find(|known| known.unit == cost.unit) {
+            Some(known) => known.amount += cost.amount,
+            None => work.push(cost),
+        }
+    }
+    let counted = work.iter().map(|cost| match cost.unit.strip_suffix('s') {
+        Some(one) if cost.amount == 1.0 => format!("1 {one}"),
+        _ => format!("{} {}", short(cost.amount), cost.unit),
+    });
+    let counted = counted.collect::<Vec<_>>().join(", ");
     let paces = Paces::of(plan);
     let times: Option<Vec<f64>> = open.iter().map(|&n| paces.expected(plan, n)).collect();
     match times {
@@ -186,10 +196,12 @@ fn inputs(plan: &Plan) -> Vec<(&'static str, Pinned)> {
     let mut found: Vec<(&'static str, Pinned)> = Vec::new();
     for item in &plan.items {
         for file in item.job.inputs() {
-            let name = match item.job.stage() {
-                Stage::Sample | Stage::Upsample => "weights",
-                Stage::Features => "features",
-                Stage::Train | Stage::Metrics => "reference",
+            let name = match (&item.job, item.job.stage()) {
+                (job, _) if job.program().is_some() => "input",
+                (Job::Adopted(_), _) => "images",
+                (_, Stage::Sample | Stage::Upsample) => "weights",
+                (_, Stage::Features) => "features",
+                (_, Stage::Train | Stage::Metrics) => "reference",
             };
             if !found.iter().any(|(_, known)| known.path == file.path) {
                 found.push((name, file));
