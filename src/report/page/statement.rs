@@ -86,9 +86,12 @@ fn drawn(report: &Report) -> String {
     let sample = match sample {
         Sampling::Net(sample) => sample,
         Sampling::Command(command) => {
-            let program = command.program.command.first().cloned();
-            let program = program.unwrap_or_default();
-            return format!("{asked} of a command (`{program}`){seed}. ");
+            let words = &command.program.command;
+            // An interpreter alone says little.
+            let script = words.iter().skip(1).find(|word| word.ends_with(".py"));
+            let program = words.first().into_iter().chain(script).map(String::as_str);
+            let program = program.collect::<Vec<_>>().join(" ");
+            return format!("{asked} of a command ({program}){seed}. ");
         }
         Sampling::Files(_) => return "The images were there before. ".to_string(),
     };

@@ -166,7 +166,8 @@ pub fn title(key: &str) -> String {
         "sample.trained_steps" => "training steps".into(),
         "upsample.checkpoint" => "upsample".into(),
         "upsample.steps" => "upsampling steps".into(),
-        other => other.replace(['.', '_'], " "),
+        // A name of the user's own says by itself what it is.
+        other => other.trim_start_matches("vars.").replace(['.', '_'], " "),
     }
 }
 
