@@ -146,9 +146,26 @@ fn parted(table: toml::Table) -> (toml::Table, toml::Table) {
         .partition(|(key, _)| PROGRAM.contains(&key.as_str()))
 }
 
-/// A table read as `T`; a key that is unknown is told with those that are allowed beside a command's.
+/// A table read as `T`.
 fn read<T: DeserializeOwned, E: Error>(table: toml::Table) -> Result<T, E> {
     T::deserialize(table).map_err(|error| E::custom(error.to_string().trim_end()))
+}
+
+/// What stands beside a program's keys read as `T`; a key that is unknown is told with all that are allowed.
+fn read_beside<T: DeserializeOwned, E: Error>(table: toml::Table) -> Result<T, E> {
+    T::deserialize(table).map_err(|error| {
+        let text = error.to_string();
+        let known = PROGRAM.map(|key| format!("`{key}`")).join(", ");
+        let parts = text
+            .split_once("expected one of ")
+            .or(text.split_once("expected "));
+        E::custom(match parts {
+            Some((head, tail)) if head.starts_with("unknown field") => {
+                format!("{head}expected one of {known}, {}", tail.trim_end())
+            }
+            _ => text.trim_end().to_string(),
+        })
+    })
 }
 
 fn joined<S: Serializer>(
@@ -167,7 +184,7 @@ impl<'de> Deserialize<'de> for CommandSample {
         let (program, images) = parted(toml::Table::deserialize(from)?);
         Ok(CommandSample {
             program: read(program)?,
-            images: read(images)?,
+            images: read_beside(images)?,
         })
     }
 }
@@ -181,7 +198,7 @@ impl Serialize for CommandSample {
 impl<'de> Deserialize<'de> for CommandTrain {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let (program, rest) = parted(toml::Table::deserialize(from)?);
-        let rest: AskedTraining = read(rest)?;
+        let rest: AskedTraining = read_beside(rest)?;
         Ok(CommandTrain {
             program: read(program)?,
             seed: rest.seed,
@@ -205,7 +222,11 @@ impl<'de> Deserialize<'de> for Evaluation {
         };
         let asked = !scores.is_empty() || program.is_none();
         Ok(Evaluation {
-            scores: if asked { Some(read(scores)?) } else { None },
+            scores: if asked {
+                Some(read_beside(scores)?)
+            } else {
+                None
+            },
             program,
         })
     }

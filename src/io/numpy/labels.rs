@@ -24,7 +24,7 @@ pub enum Labels {
 }
 
 impl Labels {
-    /// Reads array `name` of shape [n] or [n, 1], whole numbers of any type, or [n, classes], rows with one value that is
+    /// Reads array `name` of shape `[n]` or `[n, 1]`, whole numbers of any type, or `[n, classes]`, rows with one value that is
     /// not 0. Nothing about it is an error here: whoever needs labels asks what was found.
     pub fn read(npz: &mut Npz, name: &str, n: usize) -> Labels {
         if !npz.has(name) {

@@ -1,5 +1,6 @@
 //! Images that are there already: a folder, archive or array file → `images-AAAAAA-BBBBBB.npz`.
 
+use crate::data::container::in_folder::passed_over;
 use crate::data::gallery::Gallery;
 use crate::experiment::file::experiment::Adopted;
 use crate::experiment::grid::paths::{found, looked_in};
@@ -74,7 +75,12 @@ fn names(path: &Path) -> Result<String> {
     }
     let mut hash = Sha256::new();
     for entry in WalkDir::new(path).follow_links(true).sort_by_file_name() {
-        let entry = entry.with_context(|| format!("reading {}", path.display()))?;
+        let entry = match entry {
+            Ok(entry) => entry,
+            // No image is read there either, which is told when the images are.
+            Err(error) if passed_over(&error).is_some() => continue,
+            Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
+        };
         if entry.file_type().is_file() {
             let name = entry.path().strip_prefix(path).unwrap_or(entry.path());
             hash.update(name.as_os_str().as_encoded_bytes());

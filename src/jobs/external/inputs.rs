@@ -1,5 +1,6 @@
 //! The files that a command names as its `inputs`: each with its contents, under the name that the experiment gives it.
 
+use crate::data::container::in_folder::passed_over;
 use crate::experiment::grid::paths::{found, looked_in};
 use crate::experiment::grid::template::fill;
 use crate::experiment::key::digest_file;
@@ -108,7 +109,12 @@ fn below(
     let walk = walk
         .filter_entry(|entry| entry.depth() == 0 || !idle(&entry.file_name().to_string_lossy()));
     for entry in walk {
-        let entry = entry.with_context(|| format!("reading {}", root.display()))?;
+        let entry = match entry {
+            Ok(entry) => entry,
+            // A link to nothing decides no outcome.
+            Err(error) if passed_over(&error).is_some() => continue,
+            Err(error) => return Err(error).with_context(|| format!("reading {}", root.display())),
+        };
         let way = entry.path().strip_prefix(root).unwrap_or(entry.path());
         let name = Path::new(start).join(way).display().to_string();
         if entry.file_type().is_file() && wanted(&name) {

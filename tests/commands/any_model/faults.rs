@@ -146,7 +146,10 @@ fn what_cannot_be_meant_is_refused_before_anything_runs() {
         &sampled(WHOLE, "count = 5\ninputs = [\"models/**/*.py\"]"),
         &["\"models/**/*.py\" names no file"],
     );
-    refuses(&sampled(WHOLE, "count = 5\nstpes = 20"), &["stpes"]);
+    refuses(
+        &sampled(WHOLE, "count = 5\nretires = 2"),
+        &["unknown field `retires`", "did you mean `retries`"],
+    );
     refuses(
         &sampled(WHOLE, "count = 5\ntimeout = \"soon\""),
         &["sample.timeout", "\"soon\" is not a duration", "hint: "],

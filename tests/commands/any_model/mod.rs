@@ -4,6 +4,7 @@
 mod adopted;
 mod counts;
 mod faults;
+mod outputs;
 mod stages;
 mod study;
 mod sweeps;
