@@ -1,6 +1,6 @@
 //! One call of a program: its arguments and environment filled, its output kept, its failure told.
 
-use crate::experiment::grid::template::fill;
+use crate::experiment::grid::template::{fill, names};
 use crate::jobs::context::{JobContext, Stopped};
 use crate::jobs::external::program::PlannedProgram;
 use crate::process::command::{Command, Ended, Finished, GRACE, Stream, run};
@@ -29,10 +29,11 @@ pub struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    /// A call with the values that every program may use: `devices`, `port`, `cell`, `cache`, `config`.
+    /// A call with the values that every program may use: `devices`, `port`, `cell`, `cache`, `config`. What is left of a
+    /// call whose run was killed is ended first, so that it writes to no folder of this one.
     ///
     /// # Errors
-    /// Where the folder or the file that they name cannot be made.
+    /// Where the folder or the file that they name cannot be made, or an earlier call cannot be ended.
     pub fn new(
         key: &'a str,
         program: &'a PlannedProgram,
@@ -44,6 +45,7 @@ impl<'a> Call<'a> {
             context,
             values: BTreeMap::new(),
         };
+        call.end_earlier()?;
         let cards = context.granted.cards().join(",");
         let devices = if cards.is_empty() {
             "cpu".to_string()
@@ -76,8 +78,8 @@ impl<'a> Call<'a> {
     /// Whether an argument or a variable asks for it.
     pub fn uses(&self, name: &str) -> bool {
         let texts = self.program.command.iter().chain(self.program.env.values());
-        let open = format!("{{{name}}}");
-        texts.into_iter().any(|text| text.contains(&open))
+        let mut names = texts.flat_map(|text| names(text).unwrap_or_default());
+        names.any(|known| known == name)
     }
 
     fn filled(&self, text: &str) -> Result<String> {
@@ -113,6 +115,21 @@ impl<'a> Call<'a> {
         Ok(all)
     }
 
+    /// Ends what is left of a call whose run was killed.
+    fn end_earlier(&self) -> Result<()> {
+        let (context, key) = (self.context, self.key);
+        match orphan::end_recorded(&context.out.join(RUNNING), GRACE)? {
+            Former::Nothing => {}
+            Former::Ended(n) => context.warn(&format!(
+                "{n} processes of an earlier, killed run of {key} were still there; they were ended"
+            )),
+            Former::Elsewhere { host } => context.warn(&format!(
+                "an earlier run of {key} on {host} may still be there: its processes cannot be seen from here"
+            )),
+        }
+        Ok(())
+    }
+
     /// Runs it once to its end; `tick` is called about once a second.
     ///
     /// # Errors
@@ -120,17 +137,6 @@ impl<'a> Call<'a> {
     pub fn run(&self, tick: &mut dyn FnMut()) -> Result<Finished> {
         let (context, program) = (self.context, self.program);
         let note = context.out.join(RUNNING);
-        match orphan::end_recorded(&note, GRACE)? {
-            Former::Nothing => {}
-            Former::Ended(n) => context.warn(&format!(
-                "{n} processes of an earlier, killed run of {} were still there; they were ended",
-                self.key
-            )),
-            Former::Elsewhere { host } => context.warn(&format!(
-                "an earlier run of {} on {host} may still be there: its processes cannot be seen from here",
-                self.key
-            )),
-        }
         let argv = self.arguments()?;
         context.log(&format!("runs {}", shown(&argv)));
         let command = Command {

@@ -35,8 +35,8 @@ pub fn run(job: &CommandMetricsJob, context: &JobContext) -> Result<()> {
     let mut record = Record::open(context)?;
     let samples = context.input(&job.samples);
     let scores = tried(&job.program, context, &mut || {
-        let out = fresh(context, OUT)?;
         let mut call = Call::new(KEY, &job.program, context)?;
+        let out = fresh(context, OUT)?;
         call.set("out", absolute(&out)?);
         call.set("count", job.count.to_string());
         if call.uses("images") {

@@ -49,8 +49,8 @@ pub fn check(sampling: &mut Sampling, range: &Range<u64>) -> Result<()> {
     };
     let stored = again.start..again.end.min(range.end);
     let images = tried(&sampling.job.program, context, &mut || {
-        let folder = fresh(context, REDRAWN)?;
         let mut call = Call::new("sample.command", &sampling.job.program, context)?;
+        let folder = fresh(context, REDRAWN)?;
         sampling.run(&mut call, &folder, &again)?;
         let gallery = sampling.collected(&folder)?.gallery;
         let count = (stored.end - stored.start) as usize;

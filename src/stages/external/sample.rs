@@ -32,6 +32,10 @@ fn ranges(sampling: &mut Sampling) -> Result<()> {
     let (images, context) = (&sampling.job.images, sampling.context);
     let (count, part) = (images.count as u64, images.part as u64);
     let present = parts::present(&context.out, "images")?;
+    if let Some(first) = present.first() {
+        // A run that was killed may have stored images and not come to the check.
+        redraw::check(sampling, &first.range)?;
+    }
     for range in parts::missing(&present, count, part) {
         context.go_on()?;
         sampling.make(&range)?;

@@ -58,8 +58,8 @@ impl<'a> Sampling<'a> {
         }
         let (program, context) = (&self.job.program, self.context);
         tried(program, context, &mut || {
-            let folder = fresh(context, MADE)?;
             let mut call = Call::new(KEY, program, context)?;
+            let folder = fresh(context, MADE)?;
             if let Err(error) = self.run(&mut call, &folder, range) {
                 // Half of what was asked for is of no use, and may fill the disk.
                 remove(&folder)?;
