@@ -182,10 +182,17 @@ fn one_cell(opened: &Opened, index: usize) -> Result<String> {
     if let Some(item) = worst.or(last.filter(|item| item.state.stored())) {
         let folder = opened.store.folder(item.job.stage(), &item.key);
         let job = folder.join(JOB).display().to_string();
-        lines.push(format!(
-            "  {:<9} {job}   (run it alone: runner sweep {job})",
-            "spec"
-        ));
+        // Inputs that were found beside the experiment file are not found beside this one.
+        let programs = plan.of_cell[n]
+            .iter()
+            .filter_map(|&at| plan.items[at].job.program());
+        let mut inputs = programs.flat_map(|program| &program.inputs);
+        let alone = if inputs.all(|input| Path::new(&input.name).exists()) {
+            format!("   (run it alone: runner sweep {job})")
+        } else {
+            String::new()
+        };
+        lines.push(format!("  {:<9} {job}{alone}", "spec"));
         lines.extend(log_tail(&folder.join(LOG)));
     }
     Ok(lines.join("\n"))
