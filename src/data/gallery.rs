@@ -149,6 +149,15 @@ impl Gallery {
         balance.spread()
     }
 
+    /// The images in the natural order of their names: 2 before 10. Sets are read in the order of their bytes, by which what
+    /// is stored of them is named.
+    pub fn natural_order(&self) -> Vec<usize> {
+        let names: Vec<String> = (0..self.len).map(|i| self.name(i)).collect();
+        let mut order: Vec<usize> = (0..self.len).collect();
+        order.sort_by(|&a, &b| alphanumeric_sort::compare_str(&names[a], &names[b]));
+        order
+    }
+
     /// The label of each image where every collection gives them: `arr_1` of arrays, `dataset.json` of archives and folders.
     ///
     /// # Errors

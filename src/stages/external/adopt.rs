@@ -16,7 +16,8 @@ pub fn run(job: &AdoptedJob, context: &JobContext) -> Result<()> {
     let path = &job.from.path;
     let named = || format!("sample.from = \"{}\"", path.display());
     let gallery = Gallery::open(&[path.to_string_lossy()]).with_context(named)?;
-    let labels = labels(path, &gallery).with_context(named)?;
+    let order = gallery.natural_order();
+    let labels = labels(path, &gallery, &order).with_context(named)?;
     let count = job.count as u64;
     let asked = Asked {
         size: job.size,
@@ -26,6 +27,7 @@ pub fn run(job: &AdoptedJob, context: &JobContext) -> Result<()> {
     for range in parts::missing(&parts::present(&context.out, "images")?, count, count) {
         let found = Found {
             gallery: &gallery,
+            order: &order,
             labels: labels.as_deref(),
             from: range.start as usize,
         };

@@ -20,6 +20,8 @@ pub const COLLECTED: &str = "collected";
 /// Images below a folder, and what is to be said of them.
 pub struct Collected {
     pub gallery: Gallery,
+    /// Its images in the natural order of their names.
+    pub order: Vec<usize>,
     pub remarks: Vec<String>,
 }
 
@@ -69,7 +71,11 @@ pub fn collect(out: &Path, pattern: Option<&str>) -> Result<Collected> {
     }
     let gallery = Gallery::open(&[place.to_string_lossy()])
         .context("what it wrote cannot be read as images")?;
-    Ok(Collected { gallery, remarks })
+    Ok(Collected {
+        order: gallery.natural_order(),
+        gallery,
+        remarks,
+    })
 }
 
 /// How many images there seem to be below `out`, by the names of files; none where arrays hold them.

@@ -22,11 +22,11 @@ enum Written {
     Names(HashMap<String, i64>),
 }
 
-/// One label an image of `gallery`, in its order; none where the program gave none.
+/// One label an image of `gallery`, in this order of them; none where the program gave none.
 ///
 /// # Errors
 /// Labels that cannot be read, or that lack an image.
-pub fn labels(out: &Path, gallery: &Gallery) -> Result<Option<Vec<i64>>> {
+pub fn labels(out: &Path, gallery: &Gallery, order: &[usize]) -> Result<Option<Vec<i64>>> {
     for (file, read) in [
         ("labels.csv", csv as fn(&str) -> Result<Written>),
         ("labels.json", json),
@@ -36,13 +36,13 @@ pub fn labels(out: &Path, gallery: &Gallery) -> Result<Option<Vec<i64>>> {
             let bytes = read_bounded(&path, LIMIT)?;
             let text = String::from_utf8(bytes).with_context(|| format!("{file} is not UTF-8"))?;
             let written = read(&text).with_context(|| file.to_string())?;
-            return of_images(written, gallery)
+            return of_images(written, gallery, order)
                 .with_context(|| file.to_string())
                 .map(Some);
         }
     }
     let given = gallery.given_labels()?;
-    Ok(given.map(|labels| labels.into_iter().map(i64::from).collect()))
+    Ok(given.map(|labels| order.iter().map(|&i| i64::from(labels[i])).collect()))
 }
 
 fn json(text: &str) -> Result<Written> {
@@ -75,7 +75,7 @@ fn csv(text: &str) -> Result<Written> {
     Ok(Written::Names(names))
 }
 
-fn of_images(written: Written, gallery: &Gallery) -> Result<Vec<i64>> {
+fn of_images(written: Written, gallery: &Gallery, order: &[usize]) -> Result<Vec<i64>> {
     let names = match written {
         Written::List(list) => {
             ensure!(
@@ -100,5 +100,5 @@ fn of_images(written: Written, gallery: &Gallery) -> Result<Vec<i64>> {
             .copied()
             .with_context(|| format!("it has no label for {name}"))
     };
-    (0..gallery.len()).map(label).collect()
+    order.iter().map(|&i| label(i)).collect()
 }

@@ -6,6 +6,7 @@ use crate::io::disk::{read_json, write_json};
 use crate::io::image::file::Rgb8;
 use crate::jobs::files::parts;
 use crate::stages::external::call::{Call, fresh, remove, tried};
+use crate::stages::external::collect::Collected;
 use crate::stages::external::sampling::Sampling;
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
@@ -52,7 +53,7 @@ pub fn check(sampling: &mut Sampling, range: &Range<u64>) -> Result<()> {
         let mut call = Call::new("sample.command", &sampling.job.program, context)?;
         let folder = fresh(context, REDRAWN)?;
         sampling.run(&mut call, &folder, &again)?;
-        let gallery = sampling.collected(&folder)?.gallery;
+        let Collected { gallery, order, .. } = sampling.collected(&folder)?;
         let count = (stored.end - stored.start) as usize;
         ensure!(
             gallery.len() >= count,
@@ -62,7 +63,7 @@ pub fn check(sampling: &mut Sampling, range: &Range<u64>) -> Result<()> {
             gallery.len()
         );
         (0..count)
-            .map(|i| gallery.read(i))
+            .map(|i| gallery.read(order[i]))
             .collect::<Result<Vec<Rgb8>>>()
     })?;
     let found = compared(sampling, &stored, &images)?;

@@ -111,7 +111,8 @@ impl<'a> Sampling<'a> {
     fn take(&self, folder: &Path, range: &Range<u64>) -> Result<()> {
         let images = &self.job.images;
         let collected = self.collected(folder)?;
-        let (gallery, wanted) = (collected.gallery, (range.end - range.start) as usize);
+        let (gallery, order) = (collected.gallery, collected.order);
+        let wanted = (range.end - range.start) as usize;
         ensure!(
             gallery.len() >= wanted,
             "{KEY} ended well and made {} images, {wanted} were asked for\nhint: a command that gets {{count}} must make so many, or sample.count be what it makes",
@@ -128,9 +129,10 @@ impl<'a> Sampling<'a> {
             labels: self.job.needs_labels,
             total: images.count as u64,
         };
-        let labels = labels(folder, &gallery)?;
+        let labels = labels(folder, &gallery, &order)?;
         let found = Found {
             gallery: &gallery,
+            order: &order,
             labels: labels.as_deref(),
             from: 0,
         };

@@ -26,6 +26,8 @@ pub struct Asked {
 /// Images that are there.
 pub struct Found<'a> {
     pub gallery: &'a Gallery,
+    /// Its images in the order in which they are taken.
+    pub order: &'a [usize],
     /// One an image, where there are some.
     pub labels: Option<&'a [i64]>,
     /// The first that is taken.
@@ -68,6 +70,7 @@ fn parts_of(
 ) -> Result<()> {
     let Found {
         gallery,
+        order,
         labels,
         from,
     } = *found;
@@ -81,7 +84,7 @@ fn parts_of(
         let images: Vec<_> = here
             .clone()
             .into_par_iter()
-            .map(|i| gallery.read(i))
+            .map(|i| gallery.read(order[i]))
             .collect::<Result<_>>()?;
         let mut pixels = Vec::new();
         for (i, image) in here.clone().zip(&images) {
@@ -89,7 +92,7 @@ fn parts_of(
             ensure!(
                 (image.w, image.h) == (w, h),
                 "{} has {} by {} pixels, {}",
-                gallery.name(i),
+                gallery.name(order[i]),
                 image.w,
                 image.h,
                 match asked.size {

@@ -120,7 +120,7 @@ fn all_values_of_a_cell_are_in_the_file_config() {
 #[test]
 fn a_command_sees_no_more_of_the_environment_than_it_is_given() {
     let body = "names = sorted(os.environ)\nprint('sees', [n for n in names if n in ('SECRET', 'SHOWN', 'MADE')], os.environ.get('MADE'))\nfor i in range(3): png(f'{out}/{i}.png', i)";
-    let more = "count = 3\npass = [\"SHOWN\"]\nenv = { MADE = \"{sample.seed}-x\" }";
+    let more = "count = 3\npass = [\"SHOWN\"]\nenv = { MADE = \"{seed}-x\" }";
     let study = study(body, more);
     let sweep = study.sweep(&[]).env("SECRET", "1").env("SHOWN", "1");
     sweep.succeeds();
