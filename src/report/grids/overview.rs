@@ -74,7 +74,10 @@ fn title(report: &Report, group: &str) -> String {
     } else {
         format!("{group}: ")
     };
-    let same = if axis.is_some_and(|axis| axis.key == GUIDANCE) {
+    // What a program draws its images from is not known here.
+    let mut cells = report.sweep.cells.iter();
+    let by_nets = cells.all(|cell| cell.spec.net_sample().is_some());
+    let same = if by_nets && axis.is_some_and(|axis| axis.key == GUIDANCE) {
         " (the same noise and class)"
     } else {
         ""
