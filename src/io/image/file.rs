@@ -9,6 +9,7 @@ use image::{
     DynamicImage, ExtendedColorType, ImageBuffer, ImageEncoder, ImageReader, Limits, Luma,
 };
 use std::io::Cursor;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 pub use crate::io::image::kind::{READ_KINDS, read_kind, recognise, unread_kind};
@@ -54,7 +55,15 @@ pub fn decode_noted(bytes: &[u8]) -> Result<Decoded> {
     }
 }
 
+/// What a decoder trips over is an error of this file: hostile ones make image-webp 0.2.4 panic.
 fn decode_within_limits(bytes: &[u8]) -> Result<DynamicImage> {
+    match catch_unwind(AssertUnwindSafe(|| decode_unguarded(bytes))) {
+        Ok(image) => image,
+        Err(_) => bail!("the picture is broken: its decoder gave up"),
+    }
+}
+
+fn decode_unguarded(bytes: &[u8]) -> Result<DynamicImage> {
     let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
     let mut limits = Limits::default();
     limits.max_image_width = Some(SIDE_LIMIT);
