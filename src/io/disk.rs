@@ -92,3 +92,13 @@ pub fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>> {
     );
     Ok(bytes)
 }
+
+/// Whether an error comes from a disk that takes nothing more: it is full, its quota is, or it is read-only.
+pub fn is_unwritable(error: &anyhow::Error) -> bool {
+    use std::io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    let kinds = error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    let mut kinds = kinds.map(std::io::Error::kind);
+    kinds.any(|kind| matches!(kind, StorageFull | ReadOnlyFilesystem | QuotaExceeded))
+}

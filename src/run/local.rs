@@ -1,11 +1,12 @@
 //! Runs a plan on this machine: one job a place at a time; a failed job fails its own cells alone.
 
+use crate::io::disk::is_unwritable;
 use crate::jobs::context::Progress;
 use crate::run::device::slots::Slot;
 use crate::run::lease::Holder;
 use crate::run::plan::Plan;
 use crate::run::store::Store;
-use crate::run::worker::{Damage, News, Outcome, Run, Worker, fatal, is_fatal};
+use crate::run::worker::{Damage, News, Outcome, Run, Worker, fatal};
 use anyhow::{Error, Result, anyhow};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -228,10 +229,11 @@ impl Scheduler<'_> {
                 seconds,
                 error: &error,
             });
-            if self.fail_fast || is_fatal(&error) {
+            // Then no other job can succeed either.
+            if self.fail_fast || is_unwritable(&error) {
                 self.halt.store(true, Ordering::Relaxed);
             }
-            if is_fatal(&error)
+            if is_unwritable(&error)
                 && let Ok(mut fatal) = self.fatal.lock()
             {
                 fatal.get_or_insert(error);

@@ -186,16 +186,6 @@ fn inputs(item: &Item) -> Vec<Input> {
         .collect()
 }
 
-/// The disk is full or the store is read-only: then no other job can succeed either.
-pub fn is_fatal(error: &Error) -> bool {
-    use std::io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
-    let kinds = error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<std::io::Error>());
-    let mut kinds = kinds.map(std::io::Error::kind);
-    kinds.any(|kind| matches!(kind, StorageFull | ReadOnlyFilesystem | QuotaExceeded))
-}
-
 /// The error of a sweep that the store ended.
 pub fn fatal(error: Error, store: &Store) -> Error {
     Err::<(), _>(error)

@@ -1,6 +1,7 @@
 //! One call of a program: its arguments and environment filled, its output kept, its failure told.
 
 use crate::experiment::grid::template::{fill, names};
+use crate::io::disk::is_unwritable;
 use crate::jobs::context::{JobContext, Stopped};
 use crate::jobs::external::program::PlannedProgram;
 use crate::process::command::{Command, Ended, Finished, GRACE, Stream, run};
@@ -211,7 +212,7 @@ pub fn tried<T>(
     let tries = program.retries + 1;
     for n in 1..tries {
         match attempt() {
-            Err(error) if !error.is::<Stopped>() && !is_full(&error) => {
+            Err(error) if !error.is::<Stopped>() && !is_unwritable(&error) => {
                 context.warn(&format!(
                     "try {n} of {tries} failed: {}",
                     first_line(&error)
@@ -227,15 +228,6 @@ pub fn tried<T>(
         }
         ended => ended,
     }
-}
-
-fn is_full(error: &Error) -> bool {
-    use std::io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
-    let kinds = error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<std::io::Error>());
-    let mut kinds = kinds.map(std::io::Error::kind);
-    kinds.any(|kind| matches!(kind, StorageFull | ReadOnlyFilesystem | QuotaExceeded))
 }
 
 fn first_line(error: &Error) -> String {
