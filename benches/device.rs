@@ -7,22 +7,22 @@ mod peers;
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_nn::VarBuilder;
+use fidrunner::diffusion::guidance::classifier::class_gradient;
+use fidrunner::experiment::file::experiment::Train;
+use fidrunner::experiment::nets::arch::{Arch, ClassifierArch, UnetArch};
+use fidrunner::experiment::nets::presets;
+use fidrunner::kernels::attention::scaled_dot::attention;
+use fidrunner::kernels::conv::conv2d;
+use fidrunner::kernels::norm::group_norm::{Activation, group_norm};
+use fidrunner::kernels::resample::{avg_pool2, upsample2};
+use fidrunner::kernels::tf32::{Products, with_products};
+use fidrunner::nets::adm::classifier::Classifier;
+use fidrunner::nets::adm::unet::Unet;
+use fidrunner::nets::inception::net::{Inception, SIDE, Taps, tensors};
+use fidrunner::nets::inventory;
+use fidrunner::run::device::named::devices;
+use fidrunner::stages::train::optim::AdamW;
 use peers::turns::Turns;
-use runner::diffusion::guidance::classifier::class_gradient;
-use runner::experiment::file::experiment::Train;
-use runner::experiment::nets::arch::{Arch, ClassifierArch, UnetArch};
-use runner::experiment::nets::presets;
-use runner::kernels::attention::scaled_dot::attention;
-use runner::kernels::conv::conv2d;
-use runner::kernels::norm::group_norm::{Activation, group_norm};
-use runner::kernels::resample::{avg_pool2, upsample2};
-use runner::kernels::tf32::{Products, with_products};
-use runner::nets::adm::classifier::Classifier;
-use runner::nets::adm::unet::Unet;
-use runner::nets::inception::net::{Inception, SIDE, Taps, tensors};
-use runner::nets::inventory;
-use runner::run::device::named::devices;
-use runner::stages::train::optim::AdamW;
 use serde_json::{Value, json};
 
 /// A GPU, and the table.

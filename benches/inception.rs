@@ -4,8 +4,8 @@
 mod peers;
 
 use candle_core::{Device, Result, Tensor};
+use fidrunner::nets::inception::net::{Inception, SIDE, Taps, tensors};
 use peers::turns::Turns;
-use runner::nets::inception::net::{Inception, SIDE, Taps, tensors};
 use serde_json::json;
 use std::collections::HashMap;
 
@@ -26,7 +26,7 @@ fn weights() -> Result<HashMap<String, Tensor>> {
 }
 
 fn main() -> Result<()> {
-    runner::machine::alloc::keep_pages();
+    fidrunner::machine::alloc::keep_pages();
     // Before anything calculates: packing the weights would start rayon's threads elsewhere.
     let mut turns = Turns::start(1);
     let mut numbers = std::env::args().skip(1).filter_map(|a| a.parse().ok());

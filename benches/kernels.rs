@@ -4,12 +4,12 @@
 mod peers;
 
 use candle_core::{Device, Result, Tensor, Var};
+use fidrunner::kernels::attention::scaled_dot::attention;
+use fidrunner::kernels::conv::conv2d;
+use fidrunner::kernels::linear::product::linear;
+use fidrunner::kernels::norm::group_norm::{Activation, group_norm};
+use fidrunner::kernels::resample;
 use peers::turns::Turns;
-use runner::kernels::attention::scaled_dot::attention;
-use runner::kernels::conv::conv2d;
-use runner::kernels::linear::product::linear;
-use runner::kernels::norm::group_norm::{Activation, group_norm};
-use runner::kernels::resample;
 use serde_json::json;
 
 /// An operation by its name at the peer, its sizes, and whether gradients are taken too.
@@ -89,7 +89,7 @@ fn operation(&(op, shape, grad): &Row) -> Result<Run> {
 }
 
 fn main() -> Result<()> {
-    runner::machine::alloc::keep_pages();
+    fidrunner::machine::alloc::keep_pages();
     let only = std::env::args().skip(1).find(|a| !a.starts_with("--"));
     let mut turns = Turns::start(5);
     for row in ROWS {

@@ -5,14 +5,14 @@
 mod peers;
 
 use anyhow::{Context, Result};
+use fidrunner::data::gallery::Gallery;
+use fidrunner::data::loader::{Loader, Order};
+use fidrunner::data::resize::input;
+use fidrunner::data::shapes::{Scene, Stream};
+use fidrunner::experiment::scoring::rules::Preprocessing;
 use libjpeg_turbo_rs::{PixelFormat, Subsampling, compress};
 use peers::torch::Peer;
 use rayon::prelude::*;
-use runner::data::gallery::Gallery;
-use runner::data::loader::{Loader, Order};
-use runner::data::resize::input;
-use runner::data::shapes::{Scene, Stream};
-use runner::experiment::scoring::rules::Preprocessing;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -103,7 +103,7 @@ fn steps(folder: &str) -> Result<()> {
 }
 
 fn main() -> Result<()> {
-    runner::machine::alloc::keep_pages();
+    fidrunner::machine::alloc::keep_pages();
     let folder = tempfile::tempdir()?;
     let bytes = write_photos(folder.path())?;
     let folder = folder.path().to_str().context("a folder's name")?;

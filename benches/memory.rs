@@ -5,16 +5,16 @@
 //! `--reference 10000`, the defaults, are ADM's numbers; `--preset adm` chooses the rules. Reads `/proc`, so Linux only.
 
 use anyhow::{Context, Result, ensure};
+use fidrunner::data::gallery::Gallery;
+use fidrunner::data::survey::Facts;
+use fidrunner::experiment::key::digest_file;
+use fidrunner::experiment::scoring::preset::Preset;
+use fidrunner::io::numpy::npz::{self, Array};
+use fidrunner::stages::describe::described::{self, PART};
+use fidrunner::stages::describe::extract::Rows;
+use fidrunner::stages::describe::images::{folder, part_name};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use runner::data::gallery::Gallery;
-use runner::data::survey::Facts;
-use runner::experiment::key::digest_file;
-use runner::experiment::scoring::preset::Preset;
-use runner::io::numpy::npz::{self, Array};
-use runner::stages::describe::described::{self, PART};
-use runner::stages::describe::extract::Rows;
-use runner::stages::describe::images::{folder, part_name};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};

@@ -5,17 +5,17 @@
 mod peers;
 
 use candle_core::{Error, Result};
+use fidrunner::metrics::frechet::distance::{Reference, frechet};
+use fidrunner::metrics::frechet::extrapolate::{Points, extrapolate};
+use fidrunner::metrics::frechet::moments::Moments;
+use fidrunner::metrics::kernel::interval::mmd2_interval;
+use fidrunner::metrics::kernel::mmd::{KidRule, kid};
+use fidrunner::metrics::neighbours::adm_manifold::adm_precision_recall;
+use fidrunner::metrics::neighbours::manifold::{Border, Manifold};
+use fidrunner::metrics::rows::Slice;
 use peers::turns::Turns;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use runner::metrics::frechet::distance::{Reference, frechet};
-use runner::metrics::frechet::extrapolate::{Points, extrapolate};
-use runner::metrics::frechet::moments::Moments;
-use runner::metrics::kernel::interval::mmd2_interval;
-use runner::metrics::kernel::mmd::{KidRule, kid};
-use runner::metrics::neighbours::adm_manifold::adm_precision_recall;
-use runner::metrics::neighbours::manifold::{Border, Manifold};
-use runner::metrics::rows::Slice;
 use serde_json::json;
 use std::path::Path;
 use std::time::Instant;

@@ -5,15 +5,15 @@ mod peers;
 
 use candle_core::{Device, Result, Tensor};
 use candle_nn::VarBuilder;
+use fidrunner::diffusion::guidance::classifier::class_gradient;
+use fidrunner::experiment::file::experiment::Train;
+use fidrunner::experiment::nets::arch::{Arch, ClassifierArch, UnetArch};
+use fidrunner::experiment::nets::presets;
+use fidrunner::nets::adm::classifier::Classifier;
+use fidrunner::nets::adm::unet::Unet;
+use fidrunner::nets::inventory;
+use fidrunner::stages::train::optim::AdamW;
 use peers::turns::Turns;
-use runner::diffusion::guidance::classifier::class_gradient;
-use runner::experiment::file::experiment::Train;
-use runner::experiment::nets::arch::{Arch, ClassifierArch, UnetArch};
-use runner::experiment::nets::presets;
-use runner::nets::adm::classifier::Classifier;
-use runner::nets::adm::unet::Unet;
-use runner::nets::inventory;
-use runner::stages::train::optim::AdamW;
 use serde_json::json;
 
 /// Images, t and labels of a batch of `n`.
@@ -109,7 +109,7 @@ fn train(turns: &mut Turns, n: usize, name: &str, arch: &UnetArch, spec: &Train)
 }
 
 fn main() -> Result<()> {
-    runner::machine::alloc::keep_pages();
+    fidrunner::machine::alloc::keep_pages();
     let only = std::env::args().skip(1).find(|a| !a.starts_with("--"));
     let spec: Train = serde_json::from_value(json!({
         "data": "shapes", "steps": 1, "batch": 1, "learning_rate": 1e-4

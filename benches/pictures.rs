@@ -4,7 +4,7 @@
 //! differ are kept in `target/pictures`, and the exit status is then 1. `--only N` makes one picture again.
 
 use anyhow::{Context, Result, bail, ensure};
-use runner::io::image::file::{self, Rgb8};
+use fidrunner::io::image::file::{self, Rgb8};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};

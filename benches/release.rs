@@ -16,19 +16,19 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use candle_core::{Device, Tensor};
-use runner::diffusion::guidance::classifier::ClassifierGuidance;
-use runner::diffusion::process::posterior::{Output, Reading};
-use runner::diffusion::process::schedule::Schedule;
-use runner::diffusion::random::noise::{Noise, START};
-use runner::diffusion::samplers::draw::{Recipe, draw};
-use runner::experiment::file::experiment::{Kind, Model, Precision, Sampler};
-use runner::experiment::nets::arch::Arch;
-use runner::io::numpy::npz::{self, Array};
-use runner::nets::adm::classifier::Classifier;
-use runner::nets::adm::unet::Unet;
-use runner::nets::precision::dtype;
+use fidrunner::diffusion::guidance::classifier::ClassifierGuidance;
+use fidrunner::diffusion::process::posterior::{Output, Reading};
+use fidrunner::diffusion::process::schedule::Schedule;
+use fidrunner::diffusion::random::noise::{Noise, START};
+use fidrunner::diffusion::samplers::draw::{Recipe, draw};
+use fidrunner::experiment::file::experiment::{Kind, Model, Precision, Sampler};
+use fidrunner::experiment::nets::arch::Arch;
+use fidrunner::io::numpy::npz::{self, Array};
+use fidrunner::nets::adm::classifier::Classifier;
+use fidrunner::nets::adm::unet::Unet;
+use fidrunner::nets::precision::dtype;
 
-use runner::stages::weights::{Loaded, load};
+use fidrunner::stages::weights::{Loaded, load};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -105,8 +105,8 @@ fn ours(folder: &Path, steps: &str, precision: Precision, out: &Path) -> Result<
 }
 
 fn main() -> Result<()> {
-    runner::machine::cores::settle().expect("the first to start rayon's threads");
-    runner::machine::alloc::keep_pages();
+    fidrunner::machine::cores::settle().expect("the first to start rayon's threads");
+    fidrunner::machine::alloc::keep_pages();
     let mut arguments = std::env::args().skip(1).filter(|a| !a.starts_with("--"));
     let Some(folder) = arguments.next().map(PathBuf::from) else {
         println!("no folder with the released files was named: see benches/release.rs");
@@ -121,7 +121,7 @@ fn main() -> Result<()> {
     for (steps, within) in RUNS {
         let out = folder.join(format!("drawn-{steps}.npz"));
         let draw = || ours(&folder, steps, precision, &out);
-        runner::machine::cores::beside(&Device::Cpu, draw)?;
+        fidrunner::machine::cores::beside(&Device::Cpu, draw)?;
         println!("wrote {}", out.display());
         theirs(&folder, steps, precision, within, &out)?;
     }

@@ -1,7 +1,7 @@
 //! Draws ten images, one of each class, with a net that ships:
 //! `cargo run --release --example draw_ten_images -- experiments/shapes/unet16.safetensors out`
 
-use runner::{Device, Drawing, Generator, Sampler};
+use fidrunner::{Device, Drawing, Generator, Sampler};
 use std::path::Path;
 
 fn main() -> anyhow::Result<()> {

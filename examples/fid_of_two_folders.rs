@@ -1,7 +1,7 @@
 //! Scores a folder of images against another:
 //! `cargo run --release --example fid_of_two_folders -- SAMPLES REFERENCE pt_inception-2015-12-05-6726825d.pth`
 
-use runner::{Device, Evaluation, Preset};
+use fidrunner::{Device, Evaluation, Preset};
 use std::path::Path;
 
 fn main() -> anyhow::Result<()> {

@@ -2,8 +2,8 @@
 //! `cargo run --release --example write_shapes -- OUT.npz COUNT SIDE`.
 
 use anyhow::{Context, Result};
-use runner::data::shapes::{Scene, Stream};
-use runner::io::numpy::npz::{self, Array};
+use fidrunner::data::shapes::{Scene, Stream};
+use fidrunner::io::numpy::npz::{self, Array};
 use std::path::Path;
 
 fn main() -> Result<()> {

@@ -1,14 +1,14 @@
 //! Reads the command, hands it over, and turns how it ended into an exit status.
 
 use clap::Parser;
-use runner::cli::args::{Cli, Command};
-use runner::cli::screen::terminal;
-use runner::cli::verbs;
-use runner::machine::cores;
+use fidrunner::cli::args::{Cli, Command};
+use fidrunner::cli::screen::terminal;
+use fidrunner::cli::verbs;
+use fidrunner::machine::cores;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    runner::machine::alloc::keep_pages();
+    fidrunner::machine::alloc::keep_pages();
     if let Err(error) = cores::settle() {
         terminal::error(&error.into());
         return ExitCode::from(2);

@@ -2,7 +2,7 @@
 
 use super::torch::Peer;
 use candle_core::{Device, Result};
-use runner::machine::cores::{self, beside};
+use fidrunner::machine::cores::{self, beside};
 use serde_json::Value;
 use std::thread::sleep;
 use std::time::{Duration, Instant};

@@ -1,7 +1,7 @@
 //! Samples of a cell as one npz, and samples drawn in half precision, by the real program on shipped nets.
 
 use crate::support::program::{Runner, files_ending, shipped};
-use runner::io::numpy::npz::Npz;
+use fidrunner::io::numpy::npz::Npz;
 use std::path::PathBuf;
 
 struct Desk(tempfile::TempDir);

@@ -2,9 +2,9 @@
 
 use crate::support::inception;
 use crate::support::program::{Runner, shipped};
-use runner::data::shapes::{Scene, Stream};
-use runner::io::image::file::write_png;
-use runner::io::numpy::npz::{self, Array, Npz};
+use fidrunner::data::shapes::{Scene, Stream};
+use fidrunner::io::image::file::write_png;
+use fidrunner::io::numpy::npz::{self, Array, Npz};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -146,7 +146,8 @@ fn a_sweep_gives_the_numbers_of_runner_score_to_the_bit() {
             );
         }
         values.push(scores.iter().map(numbers).collect::<Vec<_>>());
-        let digest = |name: &str| runner::experiment::key::digest_file(&desk.path(name)).unwrap();
+        let digest =
+            |name: &str| fidrunner::experiment::key::digest_file(&desk.path(name)).unwrap();
         assert_eq!(record["preset"], "adm");
         assert_eq!(record["samples_count"], 7);
         assert_eq!(record["weights"], digest("inception.safetensors"));

@@ -2,7 +2,7 @@
 
 use crate::support::archs::shipped_without_variance;
 use crate::support::program::{Runner, files_ending, repository};
-use runner::io::numpy::npz::Npz;
+use fidrunner::io::numpy::npz::Npz;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;

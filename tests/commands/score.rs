@@ -3,8 +3,8 @@
 use crate::support::golden::golden;
 use crate::support::inception;
 use crate::support::program::{Answer, Runner};
-use runner::data::shapes::{Scene, Stream};
-use runner::io::image::file::write_png;
+use fidrunner::data::shapes::{Scene, Stream};
+use fidrunner::io::image::file::write_png;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

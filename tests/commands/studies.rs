@@ -142,8 +142,8 @@ guidance.scale = [0, 500]
     let of_classifiers = texts.filter(|text| text.contains("kind = \"classifier\""));
     for text in of_classifiers.collect::<Vec<_>>() {
         let cells =
-            runner::experiment::grid::sweep::cells(&text, &[], &[]).expect("an experiment file");
-        let jobs = runner::jobs::of_cell::jobs_of(&cells[0]).expect("its job");
+            fidrunner::experiment::grid::sweep::cells(&text, &[], &[]).expect("an experiment file");
+        let jobs = fidrunner::jobs::of_cell::jobs_of(&cells[0]).expect("its job");
         assert_eq!(jobs.len(), 1);
         let key = jobs[0].key().expect("its key");
         let found = desk.stored("train").into_iter();

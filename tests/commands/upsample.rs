@@ -3,13 +3,13 @@
 use crate::desk::Desk;
 use crate::support::archs::{CLASSES, save_heard, tiny};
 use crate::support::program::{files_ending, shipped};
-use runner::experiment::grid::sweep::sweep;
-use runner::experiment::nets::arch::Arch;
-use runner::io::numpy::npz::Npz;
-use runner::jobs::stage::Stage;
-use runner::run::plan::Plan;
-use runner::run::results::rows;
-use runner::run::store::Store;
+use fidrunner::experiment::grid::sweep::sweep;
+use fidrunner::experiment::nets::arch::Arch;
+use fidrunner::io::numpy::npz::Npz;
+use fidrunner::jobs::stage::Stage;
+use fidrunner::run::plan::Plan;
+use fidrunner::run::results::rows;
+use fidrunner::run::store::Store;
 use std::path::Path;
 
 /// Base images of 16 pixels, since the shipped references are of 16 and more, and large ones of 32 by either of two counts

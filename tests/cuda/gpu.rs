@@ -2,7 +2,7 @@
 
 use crate::support::golden::{distance, values};
 use candle_core::{Device, Tensor};
-use runner::run::device::named::devices;
+use fidrunner::run::device::named::devices;
 use std::sync::OnceLock;
 
 /// The first CUDA device.

@@ -7,14 +7,14 @@ use crate::support::inception;
 use crate::support::tensors::normal;
 use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_nn::VarBuilder;
-use runner::diffusion::guidance::classifier::class_gradient;
-use runner::experiment::file::experiment::Train;
-use runner::experiment::nets::arch::Arch;
-use runner::nets::adm::classifier::Classifier;
-use runner::nets::adm::unet::Unet;
-use runner::nets::inception::net::{Inception, SIDE, Taps};
-use runner::nets::inventory;
-use runner::stages::train::optim::AdamW;
+use fidrunner::diffusion::guidance::classifier::class_gradient;
+use fidrunner::experiment::file::experiment::Train;
+use fidrunner::experiment::nets::arch::Arch;
+use fidrunner::nets::adm::classifier::Classifier;
+use fidrunner::nets::adm::unet::Unet;
+use fidrunner::nets::inception::net::{Inception, SIDE, Taps};
+use fidrunner::nets::inventory;
+use fidrunner::stages::train::optim::AdamW;
 
 /// Of the largest value: answers of whole nets, as on the CPU.
 const NETS: f64 = 1e-4;
@@ -142,7 +142,7 @@ fn inception_sees_what_it_sees_on_the_cpu() -> Result<()> {
 /// A released net at its size, with weights of which none is zero.
 #[test]
 fn the_64_pixel_release_answers_as_on_the_cpu() -> Result<()> {
-    let (arch, _) = runner::experiment::nets::presets::arch("imagenet64").expect("a preset");
+    let (arch, _) = fidrunner::experiment::nets::presets::arch("imagenet64").expect("a preset");
     let weights: Vec<(String, Tensor)> = inventory::initial(&arch, 0)?
         .into_iter()
         .enumerate()
@@ -179,7 +179,7 @@ fn training_moves_the_weights_as_on_the_cpu() -> Result<()> {
         "data = 'shapes'\nsteps = 3\nbatch = 4\nlearning_rate = 1e-3\nweight_decay = 0.1",
     )
     .expect("a table");
-    let (arch, _) = runner::experiment::nets::presets::arch("shapes16").expect("a preset");
+    let (arch, _) = fidrunner::experiment::nets::presets::arch("shapes16").expect("a preset");
     let Arch::Unet(made) = &arch else {
         panic!("not a UNet")
     };

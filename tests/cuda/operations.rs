@@ -4,11 +4,11 @@ use crate::gpu::{gpu, off};
 use crate::support::golden::values;
 use crate::support::tensors::normal;
 use candle_core::{DType, Device, Result, Shape, Tensor, Var};
-use runner::kernels::attention::scaled_dot::attention;
-use runner::kernels::conv::conv2d;
-use runner::kernels::norm::group_norm::{Activation, group_norm};
-use runner::kernels::tf32::{Products, with_products};
-use runner::kernels::{maps, resample};
+use fidrunner::kernels::attention::scaled_dot::attention;
+use fidrunner::kernels::conv::conv2d;
+use fidrunner::kernels::norm::group_norm::{Activation, group_norm};
+use fidrunner::kernels::tf32::{Products, with_products};
+use fidrunner::kernels::{maps, resample};
 
 /// Of the largest value: f32 sums in another order.
 const F32: f64 = 2e-5;

@@ -2,11 +2,11 @@
 
 use crate::support::files::{npy, refusal, zip_in_parts};
 use crate::support::process::{is_alone, passes_alone, peak_memory};
+use fidrunner::data::shapes::Stream;
+use fidrunner::data::source::{Augment, Source};
+use fidrunner::io::numpy::npz::{self, Array};
+use fidrunner::io::numpy::rows::Rows;
 use rayon::prelude::*;
-use runner::data::shapes::Stream;
-use runner::data::source::{Augment, Source};
-use runner::io::numpy::npz::{self, Array};
-use runner::io::numpy::rows::Rows;
 use std::fs;
 use std::path::Path;
 use zip::CompressionMethod;

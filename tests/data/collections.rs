@@ -1,11 +1,11 @@
 //! What a set of images is, whether it lies in a folder, a tar or a zip: links, hidden names, and whatever else lies about.
 
 use crate::support::files::refusal;
-use runner::data::gallery::Gallery;
-use runner::data::left_out::Reason;
-use runner::data::shapes::{Scene, Stream};
-use runner::data::source::{Augment, Source};
-use runner::io::image::file::encode_png;
+use fidrunner::data::gallery::Gallery;
+use fidrunner::data::left_out::Reason;
+use fidrunner::data::shapes::{Scene, Stream};
+use fidrunner::data::source::{Augment, Source};
+use fidrunner::io::image::file::encode_png;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Write;

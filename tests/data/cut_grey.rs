@@ -1,11 +1,11 @@
 //! Images of 16-bit grey whose values are cut off at 255 are counted, also out of stored parts.
 
+use fidrunner::data::gallery::Gallery;
+use fidrunner::data::survey::{Facts, Oddity, Survey};
+use fidrunner::jobs::files::parts::Part;
+use fidrunner::stages::describe::described::{self, Described};
+use fidrunner::stages::describe::extract::Rows;
 use image::{DynamicImage, ImageBuffer, ImageFormat, Luma};
-use runner::data::gallery::Gallery;
-use runner::data::survey::{Facts, Oddity, Survey};
-use runner::jobs::files::parts::Part;
-use runner::stages::describe::described::{self, Described};
-use runner::stages::describe::extract::Rows;
 use std::path::Path;
 
 fn write_grey16(path: &Path, values: [u16; 4]) {

@@ -1,9 +1,9 @@
 //! The labels that EDM and StyleGAN2-ADA keep in `dataset.json`.
 
 use crate::support::files::{refusal, stranger, zip_of};
-use runner::data::shapes::{Scene, Stream};
-use runner::data::source::{Augment, Source};
-use runner::io::image::file::encode_png;
+use fidrunner::data::shapes::{Scene, Stream};
+use fidrunner::data::source::{Augment, Source};
+use fidrunner::io::image::file::encode_png;
 use std::fs;
 use std::path::Path;
 use zip::CompressionMethod;

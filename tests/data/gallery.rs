@@ -1,14 +1,14 @@
 //! The images of an evaluation: counted, named, surveyed and handed out in order, whatever they lie in.
 
 use crate::support::files::{npy, refusal, tar_of};
-use runner::data::gallery::{Gallery, Unreadable};
-use runner::data::loader::{Loader, Order};
-use runner::data::resize::input;
-use runner::data::shapes::{Scene, Stream};
-use runner::data::survey::{Facts, Finding, Oddity, Survey};
-use runner::experiment::scoring::rules::Preprocessing;
-use runner::io::image::file::{Rgb8, encode_png};
-use runner::io::numpy::npz::{self, Array};
+use fidrunner::data::gallery::{Gallery, Unreadable};
+use fidrunner::data::loader::{Loader, Order};
+use fidrunner::data::resize::input;
+use fidrunner::data::shapes::{Scene, Stream};
+use fidrunner::data::survey::{Facts, Finding, Oddity, Survey};
+use fidrunner::experiment::scoring::rules::Preprocessing;
+use fidrunner::io::image::file::{Rgb8, encode_png};
+use fidrunner::io::numpy::npz::{self, Array};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;

@@ -3,10 +3,10 @@
 use crate::support::files::sha256;
 use crate::support::golden::{cases, close, golden, values};
 use crate::support::program::repository;
-use runner::data::resize::crop::Crop;
-use runner::data::resize::input;
-use runner::experiment::scoring::rules::Preprocessing;
-use runner::io::image::file::{self, Rgb8};
+use fidrunner::data::resize::crop::Crop;
+use fidrunner::data::resize::input;
+use fidrunner::experiment::scoring::rules::Preprocessing;
+use fidrunner::io::image::file::{self, Rgb8};
 
 /// Height and width of Inception's input.
 const SIDE: usize = Preprocessing::Tf1.side();

@@ -1,8 +1,8 @@
 //! The shapes world keeps its promises: one scene at every resolution, disjoint streams, ten classes, the same bytes everywhere.
 
 use crate::support::files::fnv1a_on;
+use fidrunner::data::shapes::{ATTRIBUTES, CLASSES, Scene, Stream};
 use rayon::prelude::*;
-use runner::data::shapes::{ATTRIBUTES, CLASSES, Scene, Stream};
 use std::collections::HashSet;
 
 const STREAMS: [Stream; 3] = [Stream::Train, Stream::Reference, Stream::Validation];

@@ -1,12 +1,12 @@
 //! Every kind of data set gives the same pictures and labels; ADM's crop equals Pillow's; what is broken says so.
 
 use crate::support::files::{fnv1a, refusal, tar_of, zip_of};
+use fidrunner::data::resize::crop::{Augment, prepare};
+use fidrunner::data::shapes::{CLASSES, Scene, Stream};
+use fidrunner::data::source::Source;
+use fidrunner::io::image::file::{Rgb8, encode_png};
+use fidrunner::io::numpy::npz::{self, Array};
 use rayon::prelude::*;
-use runner::data::resize::crop::{Augment, prepare};
-use runner::data::shapes::{CLASSES, Scene, Stream};
-use runner::data::source::Source;
-use runner::io::image::file::{Rgb8, encode_png};
-use runner::io::numpy::npz::{self, Array};
 use std::fs;
 use std::path::Path;
 use zip::CompressionMethod;

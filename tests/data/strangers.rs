@@ -1,11 +1,11 @@
 //! Sets of images as other programs write them: told by content, read, or refused with a cure that fits.
 
 use crate::support::files::{refusal, stranger, tar_of, zip_of};
-use runner::data::gallery::Gallery;
-use runner::data::left_out::Reason;
-use runner::data::shapes::{Scene, Stream};
-use runner::data::source::{Augment, Source};
-use runner::io::image::file::encode_png;
+use fidrunner::data::gallery::Gallery;
+use fidrunner::data::left_out::Reason;
+use fidrunner::data::shapes::{Scene, Stream};
+use fidrunner::data::source::{Augment, Source};
+use fidrunner::io::image::file::encode_png;
 use std::fs;
 use std::path::Path;
 use zip::CompressionMethod;
@@ -181,7 +181,7 @@ fn pictures_are_told_by_their_content() {
         CompressionMethod::Deflated,
         files.clone(),
     );
-    let right = runner::io::image::file::read(&stranger("picture.png")).unwrap();
+    let right = fidrunner::io::image::file::read(&stranger("picture.png")).unwrap();
     for name in ["set", "set.tar", "set.zip"] {
         let gallery = open(&dir.path().join(name));
         assert_eq!(gallery.len(), 8, "{name}");
@@ -266,7 +266,7 @@ fn files_of_other_kinds_are_told_by_kind() {
 #[test]
 fn arrays_of_other_shapes_get_the_call_that_makes_pictures_of_them() {
     use crate::support::files::npy;
-    use runner::io::numpy::npz::{self, Array};
+    use fidrunner::io::numpy::npz::{self, Array};
     let dir = tempfile::tempdir().unwrap();
     let (npy_file, npz_file) = (dir.path().join("a.npy"), dir.path().join("a.npz"));
     for (shape, cure) in [

@@ -1,7 +1,7 @@
 //! `[[case]]`: which cells the rows make, what they are called, and every way to get them wrong.
 
-use runner::experiment::grid::fill::file_of;
-use runner::experiment::grid::sweep::{Cell, cells, sweep};
+use fidrunner::experiment::grid::fill::file_of;
+use fidrunner::experiment::grid::sweep::{Cell, cells, sweep};
 
 const HEAD: &str = r#"name = "cases"
 [model]

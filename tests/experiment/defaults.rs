@@ -1,7 +1,7 @@
 //! `[defaults] from`: a file that starts from another, and in which of the two a mistake is.
 
-use runner::experiment::grid::source::Source;
-use runner::experiment::grid::sweep::{Sweep, sweep_of};
+use fidrunner::experiment::grid::source::Source;
+use fidrunner::experiment::grid::sweep::{Sweep, sweep_of};
 use std::path::PathBuf;
 
 const BASE: &str = r#"name = "base"
@@ -78,7 +78,7 @@ fn tables_are_merged_key_by_key_and_lists_are_taken_whole() {
     assert_eq!(spec.net_sample().unwrap().count, 100);
     assert!(spec.defaults.is_none());
     // What is shown of the study needs no other file.
-    let alone = runner::experiment::grid::sweep::sweep(&sweep.resolved, &[], &[]).unwrap();
+    let alone = fidrunner::experiment::grid::sweep::sweep(&sweep.resolved, &[], &[]).unwrap();
     assert_eq!(alone.cells.len(), 4);
     for (a, b) in sweep.cells.iter().zip(&alone.cells) {
         assert_eq!((&a.spec, &a.at), (&b.spec, &b.at));

@@ -1,10 +1,10 @@
 //! Feature spaces: what a world's numbers are called, by whose rules they are measured, and what can be asked for.
 
-use runner::experiment::scoring::feature_space::{FeatureSpace, INCEPTION, OWN_NET, label};
-use runner::experiment::scoring::metric::{Better, Kind, Metric, Need};
-use runner::experiment::scoring::own_net;
-use runner::experiment::scoring::preset::Preset;
-use runner::experiment::scoring::rules::Preprocessing;
+use fidrunner::experiment::scoring::feature_space::{FeatureSpace, INCEPTION, OWN_NET, label};
+use fidrunner::experiment::scoring::metric::{Better, Kind, Metric, Need};
+use fidrunner::experiment::scoring::own_net;
+use fidrunner::experiment::scoring::preset::Preset;
+use fidrunner::experiment::scoring::rules::Preprocessing;
 
 #[test]
 fn only_inceptions_distance_is_an_fid() {

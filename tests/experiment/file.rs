@@ -1,8 +1,8 @@
 //! The experiment file: its cells, and every message it can answer with, word for word.
 
-use runner::experiment::grid::sweep::{Cell, cells, sweep};
-use runner::experiment::nets::arch::Card;
-use runner::experiment::nets::resolve::resolve;
+use fidrunner::experiment::grid::sweep::{Cell, cells, sweep};
+use fidrunner::experiment::nets::arch::Card;
+use fidrunner::experiment::nets::resolve::resolve;
 
 const FILE: &str = r#"name = "guidance64"
 

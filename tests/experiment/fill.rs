@@ -1,7 +1,7 @@
 //! `[vars]` and `{key}`: which texts take which values, and every way to get it wrong.
 
-use runner::experiment::grid::fill::file_of;
-use runner::experiment::grid::sweep::{Cell, cells, sweep};
+use fidrunner::experiment::grid::fill::file_of;
+use fidrunner::experiment::grid::sweep::{Cell, cells, sweep};
 
 const FILE: &str = r#"name = "filled"
 [vars]
@@ -50,7 +50,7 @@ fn a_text_takes_the_values_of_its_cell() {
     );
     let set = ["vars.tag=b".to_string()];
     assert_eq!(
-        checkpoints(&runner::experiment::grid::sweep::cells(&text, &set, &[]).unwrap()),
+        checkpoints(&fidrunner::experiment::grid::sweep::cells(&text, &set, &[]).unwrap()),
         ["nets/imagenet64-b-1.0.pt", "nets/imagenet128-b-1.0.pt"]
     );
 }

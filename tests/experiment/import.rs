@@ -1,9 +1,9 @@
 //! guided-diffusion's command lines as experiment files: every one of its README, and every way to get one wrong.
 
-use runner::experiment::file::experiment::{Experiment, Sampler, Steps};
-use runner::experiment::guided_diffusion::import::import;
-use runner::experiment::nets::arch::{Arch, NoiseSchedule, QkvOrder};
-use runner::experiment::nets::resolve::resolve;
+use fidrunner::experiment::file::experiment::{Experiment, Sampler, Steps};
+use fidrunner::experiment::guided_diffusion::import::import;
+use fidrunner::experiment::nets::arch::{Arch, NoiseSchedule, QkvOrder};
+use fidrunner::experiment::nets::resolve::resolve;
 use std::path::Path;
 
 const COMMON: &str = "--attention_resolutions 32,16,8 --diffusion_steps 1000 --learn_sigma True \
@@ -215,7 +215,7 @@ fn an_upsamplers_flags_are_the_second_stage_of_a_file() {
     }
     // Both together are one file.
     let whole = format!("{}\n{table}", small.unwrap());
-    let cells = runner::experiment::grid::sweep::cells(&whole, &[], &[]).unwrap();
+    let cells = fidrunner::experiment::grid::sweep::cells(&whole, &[], &[]).unwrap();
     let upsample = cells[0].spec.upsample.as_ref().unwrap();
     assert_eq!(upsample.preset.as_deref(), Some("imagenet64-to-256"));
     // 512 pixels from 128 have fewer attentions and no half-width level.

@@ -1,6 +1,6 @@
 //! Command lines of guided-diffusion's scripts however they are started: by MPI, torch's launchers, Slurm.
 
-use runner::experiment::guided_diffusion::import::import;
+use fidrunner::experiment::guided_diffusion::import::import;
 use std::path::Path;
 
 const FLAGS: &str = "--image_size 64 --class_cond True --model_path m.pt --num_samples 50";

@@ -1,8 +1,8 @@
 //! The evaluators' presets: every name means itself, and what each tool has and lacks is as published.
 
-use runner::experiment::scoring::metric::Metric;
-use runner::experiment::scoring::preset::{Preset, preprocessings};
-use runner::experiment::scoring::rules::{Distances, Edge, Preprocessing, Splits, Trace};
+use fidrunner::experiment::scoring::metric::Metric;
+use fidrunner::experiment::scoring::preset::{Preset, preprocessings};
+use fidrunner::experiment::scoring::rules::{Distances, Edge, Preprocessing, Splits, Trace};
 
 #[test]
 fn names_parse_print_and_serialise_alike() {

@@ -1,7 +1,7 @@
 //! What a file asks of a sampler: what is a part of the key, classes by name, and what cannot be meant.
 
-use runner::experiment::grid::sweep::cells;
-use runner::jobs::of_cell::jobs_of;
+use fidrunner::experiment::grid::sweep::cells;
+use fidrunner::jobs::of_cell::jobs_of;
 use std::path::Path;
 
 const FILE: &str = "name = \"a\"\n[model]\ncheckpoint = \"NET\"\n\

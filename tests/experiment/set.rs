@@ -1,7 +1,7 @@
 //! `--set KEY=VALUE`: TOML where the value is TOML, else the text itself where the key is a text.
 
-use runner::experiment::file::experiment::Steps;
-use runner::experiment::grid::sweep::{Sweep, sweep};
+use fidrunner::experiment::file::experiment::Steps;
+use fidrunner::experiment::grid::sweep::{Sweep, sweep};
 use std::path::Path;
 
 const FILE: &str = r#"

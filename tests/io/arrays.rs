@@ -1,11 +1,11 @@
 //! Arrays of images and labels as strangers save them: read where they hold pictures, else refused with a line that helps.
 
 use crate::support::files::{npy, npy_of_header, refusal, zip_of};
-use runner::data::gallery::Gallery;
-use runner::data::shapes::Stream;
-use runner::data::source::Source;
-use runner::io::numpy::labels::Labels;
-use runner::io::numpy::npz::Npz;
+use fidrunner::data::gallery::Gallery;
+use fidrunner::data::shapes::Stream;
+use fidrunner::data::source::Source;
+use fidrunner::io::numpy::labels::Labels;
+use fidrunner::io::numpy::npz::Npz;
 use std::fs;
 use std::path::Path;
 use zip::CompressionMethod;

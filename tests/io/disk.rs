@@ -2,8 +2,8 @@
 
 use crate::support::files::names;
 use candle_core::{DType, Device, Tensor};
-use runner::io::checkpoint::{self, Checkpoint};
-use runner::io::disk::{read_json, write_atomic, write_json};
+use fidrunner::io::checkpoint::{self, Checkpoint};
+use fidrunner::io::disk::{read_json, write_atomic, write_json};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;

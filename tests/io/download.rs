@@ -2,7 +2,9 @@
 
 use crate::support::files::{names, sha256};
 use crate::support::http::{Server, answer, cut, serve};
-use runner::io::net::download::{Event, Outcome, Patience, Record, Wanted, fetch, fetch_through};
+use fidrunner::io::net::download::{
+    Event, Outcome, Patience, Record, Wanted, fetch, fetch_through,
+};
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::net::TcpListener;

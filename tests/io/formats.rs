@@ -3,9 +3,9 @@
 use crate::support::files::{npy_of_header, refusal, zip_of};
 use crate::support::golden::golden;
 use candle_core::Device;
-use runner::io::checkpoint::Checkpoint;
-use runner::io::image::file;
-use runner::io::numpy::npz::{self, Array, Npz};
+use fidrunner::io::checkpoint::Checkpoint;
+use fidrunner::io::image::file;
+use fidrunner::io::numpy::npz::{self, Array, Npz};
 use std::fs;
 use std::path::{Path, PathBuf};
 

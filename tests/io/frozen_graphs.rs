@@ -3,7 +3,7 @@
 use crate::support::files::refusal;
 use crate::support::golden::values;
 use candle_core::Device;
-use runner::io::checkpoint::Checkpoint;
+use fidrunner::io::checkpoint::Checkpoint;
 use std::fs;
 use std::path::Path;
 

@@ -2,7 +2,7 @@
 
 use crate::support::pickles::*;
 use candle_core::Device;
-use runner::io::checkpoint::Checkpoint;
+use fidrunner::io::checkpoint::Checkpoint;
 use std::fs;
 use std::time::{Duration, Instant};
 

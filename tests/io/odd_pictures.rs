@@ -2,7 +2,7 @@
 
 use crate::support::files::fnv1a;
 use crate::support::program::repository;
-use runner::io::image::file;
+use fidrunner::io::image::file;
 use std::path::PathBuf;
 
 fn path(name: &str) -> PathBuf {

@@ -1,6 +1,6 @@
 //! Files are told apart by their first bytes: what is read, what is a picture and not read, what is none.
 
-use runner::io::image::file::{self, read_kind, recognise, unread_kind};
+use fidrunner::io::image::file::{self, read_kind, recognise, unread_kind};
 
 fn media_file(brands: &[&[u8; 4]]) -> Vec<u8> {
     let mut file = (8 + 4 + 4 * brands.len() as u32).to_be_bytes().to_vec();

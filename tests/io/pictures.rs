@@ -2,7 +2,7 @@
 
 use crate::support::files::fnv1a;
 use crate::support::program::repository;
-use runner::io::image::file;
+use fidrunner::io::image::file;
 use std::path::PathBuf;
 
 /// File, width, height and the FNV-1a of `Image.open(..).convert("RGB").tobytes()` by Pillow 13.0.0 with

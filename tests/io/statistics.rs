@@ -4,8 +4,8 @@ use crate::support::files::{refusal, stranger};
 use crate::support::golden::golden;
 use crate::support::pickles::*;
 use crate::support::program::repository;
-use runner::io::numpy::npz::{self, Array, Npz};
-use runner::io::statistics::{self, Producer, Statistics};
+use fidrunner::io::numpy::npz::{self, Array, Npz};
+use fidrunner::io::statistics::{self, Producer, Statistics};
 use std::fs;
 
 /// Mean and covariance of `edm2.npz` under `fid` or `fd_dinov2`.

@@ -2,10 +2,10 @@
 
 use crate::support::tensors::{bits, far, normal, pools};
 use candle_core::{D, Result, Tensor, Var};
-use runner::kernels::attention::scaled_dot::{Attention, attention};
-use runner::kernels::linear::product::linear;
-use runner::kernels::resample::{avg_pool2, upsample2};
-use runner::machine::isa::Isa;
+use fidrunner::kernels::attention::scaled_dot::{Attention, attention};
+use fidrunner::kernels::linear::product::linear;
+use fidrunner::kernels::resample::{avg_pool2, upsample2};
+use fidrunner::machine::isa::Isa;
 
 fn var(seed: u64, shape: &[usize]) -> Result<Var> {
     Var::from_tensor(&normal(seed, shape, 1.0)?)

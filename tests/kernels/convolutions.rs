@@ -2,9 +2,9 @@
 
 use crate::support::tensors::{bits, far, normal, pools};
 use candle_core::{DType, Device, Result, Tensor, Var};
-use runner::kernels::conv::{Conv2d, conv2d};
-use runner::kernels::norm::group_norm::{Activation, group_norm};
-use runner::machine::isa::Isa;
+use fidrunner::kernels::conv::{Conv2d, conv2d};
+use fidrunner::kernels::norm::group_norm::{Activation, group_norm};
+use fidrunner::machine::isa::Isa;
 
 /// A convolution: batch, channels in, height, width, channels out, kernel, stride, padding.
 type Case = (usize, usize, usize, usize, usize, usize, usize, usize);

@@ -2,8 +2,8 @@
 
 use crate::support::tensors::{bits, far, normal, pools};
 use candle_core::{Result, Tensor};
-use runner::kernels::maps::{Activation, Conv, Maps};
-use runner::machine::isa::Isa;
+use fidrunner::kernels::maps::{Activation, Conv, Maps};
+use fidrunner::machine::isa::Isa;
 
 /// Channels in, height, width, channels out, kernel, stride, padding of rows and columns.
 type Case = (

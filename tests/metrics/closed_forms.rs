@@ -3,17 +3,17 @@
 use crate::support::gaussians::{near, rows, without};
 use crate::support::process::on_threads;
 use faer::Mat;
-use runner::metrics::agreement::{agreement, share_interval};
-use runner::metrics::frechet::distance::{Reference, compat, frechet};
-use runner::metrics::frechet::extrapolate::{Points, extrapolate};
-use runner::metrics::frechet::linalg::{Factor, trace_sqrt_product};
-use runner::metrics::frechet::moments::{Moments, Part};
-use runner::metrics::inception_score::{Probabilities, Splits, inception_score};
-use runner::metrics::kernel::interval::mmd2_interval;
-use runner::metrics::kernel::mmd::{KidRule, kid, mmd2};
-use runner::metrics::neighbours::adm_manifold::adm_precision_recall;
-use runner::metrics::neighbours::manifold::{Border, Manifold};
-use runner::metrics::rows::{Fetched, Slice};
+use fidrunner::metrics::agreement::{agreement, share_interval};
+use fidrunner::metrics::frechet::distance::{Reference, compat, frechet};
+use fidrunner::metrics::frechet::extrapolate::{Points, extrapolate};
+use fidrunner::metrics::frechet::linalg::{Factor, trace_sqrt_product};
+use fidrunner::metrics::frechet::moments::{Moments, Part};
+use fidrunner::metrics::inception_score::{Probabilities, Splits, inception_score};
+use fidrunner::metrics::kernel::interval::mmd2_interval;
+use fidrunner::metrics::kernel::mmd::{KidRule, kid, mmd2};
+use fidrunner::metrics::neighbours::adm_manifold::adm_precision_recall;
+use fidrunner::metrics::neighbours::manifold::{Border, Manifold};
+use fidrunner::metrics::rows::{Fetched, Slice};
 
 fn diagonal(n: usize, mean: &[f64], variances: &[f64]) -> Moments {
     let d = mean.len();

@@ -1,16 +1,16 @@
 //! 95 % intervals hold the truth they claim in 93 to 97 of 100 simulated sets, seeds fixed.
 
 use crate::support::gaussians::normal;
+use fidrunner::metrics::agreement::Share;
+use fidrunner::metrics::frechet::distance::{Reference, frechet};
+use fidrunner::metrics::frechet::moments::Moments;
+use fidrunner::metrics::inception_score::{Probabilities, Splits, inception_score};
+use fidrunner::metrics::intervals::jackknife::Jackknife;
+use fidrunner::metrics::kernel::interval::mmd2_interval;
+use fidrunner::metrics::kernel::mmd::mmd2;
+use fidrunner::metrics::neighbours::manifold::{Border, Manifold, Overlap};
+use fidrunner::metrics::rows::Slice;
 use rayon::prelude::*;
-use runner::metrics::agreement::Share;
-use runner::metrics::frechet::distance::{Reference, frechet};
-use runner::metrics::frechet::moments::Moments;
-use runner::metrics::inception_score::{Probabilities, Splits, inception_score};
-use runner::metrics::intervals::jackknife::Jackknife;
-use runner::metrics::kernel::interval::mmd2_interval;
-use runner::metrics::kernel::mmd::mmd2;
-use runner::metrics::neighbours::manifold::{Border, Manifold, Overlap};
-use runner::metrics::rows::Slice;
 
 /// Simulated sets a case: the share that is found has a standard error of 0.007 at 0.95.
 const SETS: u64 = 1000;

@@ -1,8 +1,8 @@
 //! Precision, recall, density and coverage of sets whose answers are known or found by brute force.
 
 use crate::support::gaussians::{near, rows, without};
-use runner::metrics::neighbours::adm_manifold::adm_precision_recall;
-use runner::metrics::neighbours::manifold::{Border, Manifold};
+use fidrunner::metrics::neighbours::adm_manifold::adm_precision_recall;
+use fidrunner::metrics::neighbours::manifold::{Border, Manifold};
 
 #[test]
 fn sets_far_apart_share_no_manifold_and_equal_sets_share_all() {

@@ -1,11 +1,11 @@
 //! Intervals of differences between scores of the same images.
 
+use fidrunner::metrics::agreement::Share;
+use fidrunner::metrics::intervals::jackknife::Jackknife;
+use fidrunner::metrics::intervals::paired::{difference, of_hits};
+use fidrunner::metrics::intervals::resample::percentiles;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use runner::metrics::agreement::Share;
-use runner::metrics::intervals::jackknife::Jackknife;
-use runner::metrics::intervals::paired::{difference, of_hits};
-use runner::metrics::intervals::resample::percentiles;
 
 /// Standard normal, by Box and Muller.
 fn normal(rng: &mut ChaCha8Rng) -> f64 {

@@ -3,13 +3,13 @@
 use crate::support::golden::{Case, cases, close, golden, json, noise, values};
 use candle_core::Tensor;
 use faer::Mat;
-use runner::metrics::frechet::distance::{Reference, compat, frechet};
-use runner::metrics::frechet::moments::Moments;
-use runner::metrics::inception_score::{Probabilities, Splits, inception_score};
-use runner::metrics::kernel::mmd::{KidRule, kid, mmd2};
-use runner::metrics::neighbours::adm_manifold::adm_precision_recall;
-use runner::metrics::neighbours::manifold::{Border, Manifold};
-use runner::metrics::rows::Slice;
+use fidrunner::metrics::frechet::distance::{Reference, compat, frechet};
+use fidrunner::metrics::frechet::moments::Moments;
+use fidrunner::metrics::inception_score::{Probabilities, Splits, inception_score};
+use fidrunner::metrics::kernel::mmd::{KidRule, kid, mmd2};
+use fidrunner::metrics::neighbours::adm_manifold::adm_precision_recall;
+use fidrunner::metrics::neighbours::manifold::{Border, Manifold};
+use fidrunner::metrics::rows::Slice;
 use serde_json::Value;
 use std::collections::HashMap;
 

@@ -3,11 +3,11 @@
 
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::VarBuilder;
-use runner::experiment::nets::arch::{Answer, Arch, Task};
-use runner::experiment::nets::presets;
-use runner::nets::denoiser::{Conditions, Denoiser};
-use runner::nets::inventory::initial;
-use runner::nets::open::denoiser;
+use fidrunner::experiment::nets::arch::{Answer, Arch, Task};
+use fidrunner::experiment::nets::presets;
+use fidrunner::nets::denoiser::{Conditions, Denoiser};
+use fidrunner::nets::inventory::initial;
+use fidrunner::nets::open::denoiser;
 
 const SIDE: usize = 16;
 

@@ -5,10 +5,10 @@ use crate::support::golden::{distance, golden, same_shapes, values};
 use crate::support::inception::{case, net, tap, weights};
 use crate::support::process::on_threads;
 use candle_core::{DType, Device, Tensor};
-use runner::data::resize::input::fill;
-use runner::experiment::scoring::rules::Preprocessing;
-use runner::io::image::pixels::Rgb8;
-use runner::nets::inception::net::{Features, SIDE, Taps, tensors};
+use fidrunner::data::resize::input::fill;
+use fidrunner::experiment::scoring::rules::Preprocessing;
+use fidrunner::io::image::pixels::Rgb8;
+use fidrunner::nets::inception::net::{Features, SIDE, Taps, tensors};
 use std::collections::HashMap;
 
 /// Of the largest value of each answer.

@@ -3,8 +3,8 @@
 use crate::support::golden::values;
 use crate::support::inception::{case, net, tap, weights};
 use candle_core::{Device, Tensor};
-use runner::nets::inception::names::{Names, Order, Scheme, Source};
-use runner::nets::inception::net::{Inception, SIDE, Taps, tensors};
+use fidrunner::nets::inception::names::{Names, Order, Scheme, Source};
+use fidrunner::nets::inception::net::{Inception, SIDE, Taps, tensors};
 use std::collections::HashMap;
 
 /// The weights as another publisher's file would hold them, its scales left out.

@@ -2,14 +2,14 @@
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_nn::VarBuilder;
-use runner::experiment::nets::arch::{
+use fidrunner::experiment::nets::arch::{
     Arch, ClassifierArch, FeatureArch, Pool, QkvOrder, Trunk, UnetArch,
 };
-use runner::nets::adm::classifier::Classifier;
-use runner::nets::adm::layers::Dropout;
-use runner::nets::adm::unet::{SuperRes, Unet};
-use runner::nets::features::FeatureNet;
-use runner::nets::inventory;
+use fidrunner::nets::adm::classifier::Classifier;
+use fidrunner::nets::adm::layers::Dropout;
+use fidrunner::nets::adm::unet::{SuperRes, Unet};
+use fidrunner::nets::features::FeatureNet;
+use fidrunner::nets::inventory;
 
 fn trunk() -> Trunk {
     Trunk {

@@ -5,9 +5,9 @@ use crate::support::golden::{Case, cases, values};
 use candle_core::{DType, Device, Shape, Tensor};
 use candle_nn::var_builder::SimpleBackend;
 use candle_nn::{Init, VarBuilder};
-use runner::experiment::nets::arch::{Arch, UnetArch};
-use runner::experiment::nets::presets;
-use runner::nets::adm::unet::Unet;
+use fidrunner::experiment::nets::arch::{Arch, UnetArch};
+use fidrunner::experiment::nets::presets;
+use fidrunner::nets::adm::unet::Unet;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 

@@ -4,11 +4,11 @@ use crate::support::archs::{arch_of_config, variables};
 use crate::support::golden::{Case, cases, distance, same_shapes, tensor, values};
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
-use runner::experiment::nets::arch::Arch;
-use runner::nets::adm::classifier::Classifier;
-use runner::nets::adm::resize::{Filter, resize};
-use runner::nets::adm::unet::{SuperRes, Unet};
-use runner::nets::inventory;
+use fidrunner::experiment::nets::arch::Arch;
+use fidrunner::nets::adm::classifier::Classifier;
+use fidrunner::nets::adm::resize::{Filter, resize};
+use fidrunner::nets::adm::unet::{SuperRes, Unet};
+use fidrunner::nets::inventory;
 use std::collections::HashMap;
 
 /// Of the largest value, for outputs, gradients and features.

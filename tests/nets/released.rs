@@ -3,11 +3,11 @@
 use crate::support::archs::{arch_of_flags, variables};
 use crate::support::golden::{cases, close, distance, json, same_shapes, shapes, values};
 use candle_core::{DType, Tensor, Var};
-use runner::experiment::nets::arch::{Arch, NoiseSchedule, Trunk};
-use runner::experiment::nets::presets;
-use runner::nets::adm::classifier::Classifier;
-use runner::nets::adm::unet::Unet;
-use runner::nets::inventory;
+use fidrunner::experiment::nets::arch::{Arch, NoiseSchedule, Trunk};
+use fidrunner::experiment::nets::presets;
+use fidrunner::nets::adm::classifier::Classifier;
+use fidrunner::nets::adm::unet::Unet;
+use fidrunner::nets::inventory;
 use serde_json::Value;
 use std::collections::HashMap;
 

@@ -1,6 +1,6 @@
 //! A shell's line as a command, and what came of it.
 
-use runner::process::command::{Command, Finished, Stream, run};
+use fidrunner::process::command::{Command, Finished, Stream, run};
 use std::ffi::OsString;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -99,7 +99,7 @@ impl Answer {
 
 /// Whether a process lives; a zombie does not.
 pub fn lives(pid: u32) -> bool {
-    runner::process::table::born(pid).is_some()
+    fidrunner::process::table::born(pid).is_some()
 }
 
 /// Waits for something that has to happen soon.

@@ -2,7 +2,7 @@
 
 use crate::alone::{alone, is_alone};
 use crate::call::{Call, eventually};
-use runner::process::device_lock::{folder, holder, try_lock};
+use fidrunner::process::device_lock::{folder, holder, try_lock};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! How a command ends: by itself, by a signal, by its time, on request; and why it does not start.
 
 use crate::call::{Call, SOON, lives};
-use runner::process::command::{Ended, Stream};
+use fidrunner::process::command::{Ended, Stream};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
@@ -81,7 +81,7 @@ fn a_panic_of_the_caller_ends_the_command() {
     let script = format!("echo $$ > {}; exec sleep 60", pid.display());
     let argv = ["/bin/sh", "-c", &script].map(String::from);
     let ended = std::panic::catch_unwind(|| {
-        let command = runner::process::command::Command {
+        let command = fidrunner::process::command::Command {
             argv: &argv,
             folder: folder.path(),
             environment: vec![("PATH".into(), "/bin:/usr/bin".into())],
@@ -91,7 +91,7 @@ fn a_panic_of_the_caller_ends_the_command() {
             record: None,
         };
         let stop = std::sync::atomic::AtomicBool::new(false);
-        runner::process::command::run(&command, &|_, _| {}, &mut || panic!("a tick"), &stop)
+        fidrunner::process::command::run(&command, &|_, _| {}, &mut || panic!("a tick"), &stop)
     });
     assert!(ended.is_err());
     let pid = fs::read_to_string(pid).unwrap().trim().parse().unwrap();

@@ -2,7 +2,7 @@
 
 use crate::alone::{alone, is_alone};
 use crate::call::{Call, SOON, eventually, lives};
-use runner::process::orphan::{Former, end_recorded};
+use fidrunner::process::orphan::{Former, end_recorded};
 use std::fs;
 use std::path::Path;
 use std::process::Child;
@@ -118,7 +118,7 @@ fn a_record_of_another_process_machine_or_start_ends_nothing() {
         .args(["-w", "sleep", "60"])
         .spawn()
         .unwrap();
-    let born = |pid: u32| runner::process::table::born(pid).unwrap();
+    let born = |pid: u32| fidrunner::process::table::born(pid).unwrap();
     let mut running: serde_json::Value = serde_json::from_str(&written).unwrap();
     running["runner"]["born"] = 1.into();
     running["leader"]["pid"] = other.id().into();

@@ -1,7 +1,7 @@
 //! Processes that a command's first one does not wait for: in its group, out of its group, and somebody else's.
 
 use crate::call::{Call, SOON, eventually, lives};
-use runner::process::command::{Ended, SETTLE};
+use fidrunner::process::command::{Ended, SETTLE};
 use std::process::Command;
 use std::time::{Duration, Instant};
 

@@ -1,7 +1,7 @@
 //! What a command reads and says.
 
 use crate::call::Call;
-use runner::process::command::{Ended, LONGEST_LINE, Stream, TAIL};
+use fidrunner::process::command::{Ended, LONGEST_LINE, Stream, TAIL};
 
 #[test]
 fn stdin_is_empty_and_the_environment_is_what_was_given() {

@@ -1,8 +1,8 @@
 //! Texts of people and of other programs: durations, GPUs, variables.
 
-use runner::experiment::external::duration;
-use runner::process::environment;
-use runner::process::gpus::{Card, among, cards, name_among};
+use fidrunner::experiment::external::duration;
+use fidrunner::process::environment;
+use fidrunner::process::gpus::{Card, among, cards, name_among};
 use std::time::Duration;
 
 #[test]

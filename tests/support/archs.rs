@@ -4,12 +4,12 @@ use super::golden::{Case, weight};
 use super::program::repository;
 use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::VarBuilder;
-use runner::experiment::nets::arch::{
+use fidrunner::experiment::nets::arch::{
     Arch, Card, ClassifierArch, NoiseSchedule, Pool, Process, QkvOrder, Trunk, UnetArch,
 };
-use runner::experiment::nets::presets;
-use runner::io::checkpoint::{self, Checkpoint};
-use runner::nets::inventory::{self, initial};
+use fidrunner::experiment::nets::presets;
+use fidrunner::io::checkpoint::{self, Checkpoint};
+use fidrunner::nets::inventory::{self, initial};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::path::Path;

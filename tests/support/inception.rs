@@ -2,8 +2,8 @@
 
 use super::golden::{Case, cases, weight_with_gain};
 use candle_core::{Device, Tensor};
-use runner::io::checkpoint;
-use runner::nets::inception::net::{Features, Inception, tensors};
+use fidrunner::io::checkpoint;
+use fidrunner::nets::inception::net::{Features, Inception, tensors};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 

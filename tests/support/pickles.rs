@@ -2,8 +2,8 @@
 //! share their bytes.
 
 use super::files::zip_of;
-use runner::experiment::nets::presets;
-use runner::nets::inventory;
+use fidrunner::experiment::nets::presets;
+use fidrunner::nets::inventory;
 use std::path::Path;
 use zip::CompressionMethod;
 

@@ -1,9 +1,9 @@
 //! Invented rows: twelve of three resolutions and four scales, and three of which one is missing.
 
-use runner::experiment::grid::sweep::{Sweep, sweep};
-use runner::io::numpy::npz::{self, Array};
-use runner::report::rows::input::Report;
-use runner::run::results::{Row, Score};
+use fidrunner::experiment::grid::sweep::{Sweep, sweep};
+use fidrunner::io::numpy::npz::{self, Array};
+use fidrunner::report::rows::input::Report;
+use fidrunner::run::results::{Row, Score};
 use std::path::Path;
 
 pub const EXPERIMENT: &str = r#"
@@ -62,7 +62,7 @@ pub fn rows(sweep: &Sweep) -> Vec<Row> {
 }
 
 /// Invented keys, other ones for every cell.
-fn keys(cell: &runner::experiment::grid::sweep::Cell) -> Vec<(String, String)> {
+fn keys(cell: &fidrunner::experiment::grid::sweep::Cell) -> Vec<(String, String)> {
     vec![
         (
             "sample".into(),
@@ -76,7 +76,7 @@ fn keys(cell: &runner::experiment::grid::sweep::Cell) -> Vec<(String, String)> {
 }
 
 /// Invented digests and a place of work, other ones for every resolution and cell.
-fn provenance(cell: &runner::experiment::grid::sweep::Cell, side: f64) -> Vec<(String, String)> {
+fn provenance(cell: &fidrunner::experiment::grid::sweep::Cell, side: f64) -> Vec<(String, String)> {
     vec![
         (
             format!("reference_stats/shapes{side}.npz"),
@@ -97,7 +97,7 @@ fn provenance(cell: &runner::experiment::grid::sweep::Cell, side: f64) -> Vec<(S
     ]
 }
 
-fn row(cell: &runner::experiment::grid::sweep::Cell) -> Row {
+fn row(cell: &fidrunner::experiment::grid::sweep::Cell) -> Row {
     let number = |key: &str| match cell.get(key) {
         Some(toml::Value::Integer(i)) => *i as f64,
         Some(toml::Value::Float(f)) => *f,

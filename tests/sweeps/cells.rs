@@ -1,7 +1,7 @@
 //! Cells of a sweep, for tests that change them.
 
-use runner::experiment::file::experiment::{Sample, Sampling};
-use runner::experiment::grid::sweep::Sweep;
+use fidrunner::experiment::file::experiment::{Sample, Sampling};
+use fidrunner::experiment::grid::sweep::Sweep;
 
 /// `[sample]` of the first cell, which a net draws.
 pub fn drawn(sweep: &mut Sweep) -> &mut Sample {

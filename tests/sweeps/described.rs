@@ -1,10 +1,10 @@
 //! Features that are described in parts: the same moments however the parts lie.
 
-use runner::data::survey::Facts;
-use runner::io::image::file::Rgb8;
-use runner::jobs::files::parts::Part;
-use runner::stages::describe::described::{self, Described, Kind, PART};
-use runner::stages::describe::extract::Rows;
+use fidrunner::data::survey::Facts;
+use fidrunner::io::image::file::Rgb8;
+use fidrunner::jobs::files::parts::Part;
+use fidrunner::stages::describe::described::{self, Described, Kind, PART};
+use fidrunner::stages::describe::extract::Rows;
 
 /// Features of images `range`, three of each kind, and what was seen of them.
 fn features(range: std::ops::Range<usize>) -> (Rows, Vec<Facts>) {

@@ -3,11 +3,11 @@
 use crate::support::archs::save;
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
-use runner::experiment::nets::arch::{Arch, UnetArch};
-use runner::experiment::nets::presets;
-use runner::nets::adm::unet::{SuperRes, Unet};
-use runner::nets::inventory::initial;
-use runner::stages::train::start_from::grow;
+use fidrunner::experiment::nets::arch::{Arch, UnetArch};
+use fidrunner::experiment::nets::presets;
+use fidrunner::nets::adm::unet::{SuperRes, Unet};
+use fidrunner::nets::inventory::initial;
+use fidrunner::stages::train::start_from::grow;
 use std::collections::HashMap;
 use std::path::Path;
 

@@ -1,6 +1,6 @@
 //! What the studies of real images ask: a shipped net about the shapes world.
 
-use runner::stages::ask::denoiser_on_images::Request;
+use fidrunner::stages::ask::denoiser_on_images::Request;
 use std::path::Path;
 
 pub const NET: &str = "experiments/shapes/unet16.safetensors";

@@ -3,9 +3,9 @@
 use crate::question::question;
 use crate::support::program::files_ending;
 use candle_core::Device;
-use runner::jobs::context::{Stopped, Watch};
-use runner::stages::ask::denoiser_on_images::DenoiserOnImages;
-use runner::stages::ask::inversion::{Inversion, between, invert};
+use fidrunner::jobs::context::{Stopped, Watch};
+use fidrunner::stages::ask::denoiser_on_images::DenoiserOnImages;
+use fidrunner::stages::ask::inversion::{Inversion, between, invert};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -126,7 +126,7 @@ fn asked_to_stop_it_keeps_what_is_whole() {
     let subject = DenoiserOnImages::open(&question, &Device::Cpu).unwrap();
     let stop = AtomicBool::new(false);
     // Within the second part.
-    let tell = |progress: runner::jobs::context::Progress| {
+    let tell = |progress: fidrunner::jobs::context::Progress| {
         assert_eq!((progress.total, progress.unit), (4, "images"));
         stop.store(progress.done == 3, Ordering::Relaxed);
     };
@@ -151,7 +151,7 @@ fn asked_to_stop_it_keeps_what_is_whole() {
 
     let found = back(stores[0].path(), 4, 2, "3");
     let stop = AtomicBool::new(false);
-    let tell = |progress: runner::jobs::context::Progress| {
+    let tell = |progress: fidrunner::jobs::context::Progress| {
         assert_eq!((progress.total, progress.unit), (2, "pairs"));
         stop.store(progress.done == 1, Ordering::Relaxed);
     };

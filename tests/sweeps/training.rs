@@ -1,12 +1,12 @@
 //! Training is exact: killed and resumed, it ends at the same bits.
 
 use crate::support::process::on_threads;
-use runner::experiment::file::experiment::{Experiment, Training};
-use runner::experiment::key::Key;
-use runner::io::checkpoint::Checkpoint;
-use runner::jobs::context::{JobContext, Progress, Stopped};
-use runner::jobs::train::TrainJob;
-use runner::stages::train::run;
+use fidrunner::experiment::file::experiment::{Experiment, Training};
+use fidrunner::experiment::key::Key;
+use fidrunner::io::checkpoint::Checkpoint;
+use fidrunner::jobs::context::{JobContext, Progress, Stopped};
+use fidrunner::jobs::train::TrainJob;
+use fidrunner::stages::train::run;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 

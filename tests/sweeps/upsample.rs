@@ -3,22 +3,22 @@
 use crate::support::archs::{CLASSES, heard, save_heard, tiny};
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
-use runner::diffusion::process::posterior::{Output, Reading};
-use runner::diffusion::process::schedule::Schedule;
-use runner::diffusion::random::noise::Noise;
-use runner::diffusion::samplers::draw::{Recipe, draw, to_u8};
-use runner::experiment::file::experiment::Sampler;
-use runner::experiment::grid::sweep::sweep;
-use runner::experiment::key::Key;
-use runner::experiment::nets::arch::{Answer, Arch};
-use runner::experiment::nets::presets;
-use runner::io::numpy::npz::Npz;
-use runner::jobs::context::{JobContext, Progress, Stopped};
-use runner::jobs::job::Job;
-use runner::jobs::of_cell::jobs_of;
-use runner::nets::adm::unet::SuperRes;
-use runner::run::plan::Plan;
-use runner::run::store::Store;
+use fidrunner::diffusion::process::posterior::{Output, Reading};
+use fidrunner::diffusion::process::schedule::Schedule;
+use fidrunner::diffusion::random::noise::Noise;
+use fidrunner::diffusion::samplers::draw::{Recipe, draw, to_u8};
+use fidrunner::experiment::file::experiment::Sampler;
+use fidrunner::experiment::grid::sweep::sweep;
+use fidrunner::experiment::key::Key;
+use fidrunner::experiment::nets::arch::{Answer, Arch};
+use fidrunner::experiment::nets::presets;
+use fidrunner::io::numpy::npz::Npz;
+use fidrunner::jobs::context::{JobContext, Progress, Stopped};
+use fidrunner::jobs::job::Job;
+use fidrunner::jobs::of_cell::jobs_of;
+use fidrunner::nets::adm::unet::SuperRes;
+use fidrunner::run::plan::Plan;
+use fidrunner::run::store::Store;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -103,7 +103,7 @@ impl Desk {
         std::fs::create_dir_all(&out)?;
         let input = |key: &Key| self.place(root, key);
         let context = JobContext::new(Device::Cpu, &out, &out, &input, tell, stop)?;
-        runner::stages::run(job, &context)
+        fidrunner::stages::run(job, &context)
     }
 }
 

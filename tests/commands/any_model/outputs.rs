@@ -1,7 +1,7 @@
 //! What a program may leave as its images, and what it is told.
 
 use crate::any_model::study::{Study, sampled};
-use runner::io::numpy::npz::Npz;
+use fidrunner::io::numpy::npz::Npz;
 
 /// A sampler in Python of the standard library that runs `body`, whose images are two pixels of one colour.
 fn sampler(body: &str) -> String {

@@ -2,8 +2,8 @@
 
 use crate::support::inception;
 use crate::support::program::{Runner, shipped};
-use runner::data::shapes::{Scene, Stream};
-use runner::io::image::file::write_png;
+use fidrunner::data::shapes::{Scene, Stream};
+use fidrunner::io::image::file::write_png;
 use serde_json::Value;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};

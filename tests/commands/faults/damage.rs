@@ -1,8 +1,8 @@
 //! A part of the store whose bytes have changed is set aside, told and made again; the numbers stay.
 
 use crate::support::program::{Runner, shipped};
-use runner::data::shapes::{Scene, Stream};
-use runner::io::image::file::write_png;
+use fidrunner::data::shapes::{Scene, Stream};
+use fidrunner::io::image::file::write_png;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 

@@ -3,9 +3,9 @@
 use crate::desk::Desk;
 use crate::support::files::{npy, zip_of};
 use crate::support::program::{Answer, shipped};
-use runner::data::shapes::{Scene, Stream};
-use runner::io::image::file::write_png;
-use runner::io::numpy::npz::{self, Array};
+use fidrunner::data::shapes::{Scene, Stream};
+use fidrunner::io::image::file::write_png;
+use fidrunner::io::numpy::npz::{self, Array};
 use serde_json::json;
 use zip::CompressionMethod;
 

@@ -2,9 +2,9 @@
 
 use crate::desk::Desk;
 use crate::support::program::{files_ending, shipped};
-use runner::data::shapes::{Scene, Stream};
-use runner::io::image::file::write_png;
-use runner::jobs::inputs::pinned::{digest_data, digest_path};
+use fidrunner::data::shapes::{Scene, Stream};
+use fidrunner::io::image::file::write_png;
+use fidrunner::jobs::inputs::pinned::{digest_data, digest_path};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;

@@ -2,16 +2,16 @@
 
 use crate::support::process::on_threads;
 use candle_core::{Device, Result, Tensor};
-use runner::diffusion::guidance::classifier::{ClassifierGuidance, class_gradient};
-use runner::diffusion::guidance::rule::Guidance;
-use runner::diffusion::process::posterior::{Output, Reading};
-use runner::diffusion::process::schedule::Schedule;
-use runner::diffusion::process::timesteps::Timesteps;
-use runner::diffusion::random::labels::{Rule, label};
-use runner::diffusion::random::noise::{Noise, START};
-use runner::diffusion::samplers::draw::{Recipe, draw, to_u8};
-use runner::experiment::file::experiment::{Sampler, ScheduleSampler};
-use runner::experiment::nets::arch::{Answer, NoiseSchedule, Process};
+use fidrunner::diffusion::guidance::classifier::{ClassifierGuidance, class_gradient};
+use fidrunner::diffusion::guidance::rule::Guidance;
+use fidrunner::diffusion::process::posterior::{Output, Reading};
+use fidrunner::diffusion::process::schedule::Schedule;
+use fidrunner::diffusion::process::timesteps::Timesteps;
+use fidrunner::diffusion::random::labels::{Rule, label};
+use fidrunner::diffusion::random::noise::{Noise, START};
+use fidrunner::diffusion::samplers::draw::{Recipe, draw, to_u8};
+use fidrunner::experiment::file::experiment::{Sampler, ScheduleSampler};
+use fidrunner::experiment::nets::arch::{Answer, NoiseSchedule, Process};
 use std::ops::ControlFlow;
 
 const SIDE: usize = 5;

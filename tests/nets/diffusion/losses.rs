@@ -1,10 +1,10 @@
 //! Gradients of the training losses against finite differences, and what each loss teaches.
 
 use candle_core::{Device, Tensor, Var};
-use runner::diffusion::process::posterior::{Mean, Output, Variance};
-use runner::diffusion::process::schedule::Schedule;
-use runner::diffusion::training::loss::{Loss, Noised, training_losses, velocity_weight};
-use runner::experiment::nets::arch::{NoiseSchedule, Process};
+use fidrunner::diffusion::process::posterior::{Mean, Output, Variance};
+use fidrunner::diffusion::process::schedule::Schedule;
+use fidrunner::diffusion::training::loss::{Loss, Noised, training_losses, velocity_weight};
+use fidrunner::experiment::nets::arch::{NoiseSchedule, Process};
 
 const SHAPE: (usize, usize, usize, usize) = (3, 3, 2, 2);
 

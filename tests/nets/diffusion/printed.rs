@@ -1,21 +1,21 @@
 //! Diffusion against numbers printed by the release on small formulas: schedules, respacing, steps, losses, loops.
 
 use candle_core::{Device, Result, Tensor};
-use runner::diffusion::guidance::classifier::{
+use fidrunner::diffusion::guidance::classifier::{
     ClassifierGuidance, condition_mean, condition_score,
 };
-use runner::diffusion::likelihood::bpd::bits_per_dim;
-use runner::diffusion::likelihood::terms::discretized_log_likelihood;
-use runner::diffusion::process::at::At;
-use runner::diffusion::process::posterior::{Mean, Output, Reading, Variance};
-use runner::diffusion::process::respace::space_timesteps;
-use runner::diffusion::process::schedule::Schedule;
-use runner::diffusion::random::noise::START;
-use runner::diffusion::samplers::draw::{Recipe, draw};
-use runner::diffusion::samplers::{ddim, ddpm};
-use runner::diffusion::training::loss::{Loss, Losses, Noised, training_losses};
-use runner::experiment::file::experiment::Sampler;
-use runner::experiment::nets::arch::{NoiseSchedule, Process};
+use fidrunner::diffusion::likelihood::bpd::bits_per_dim;
+use fidrunner::diffusion::likelihood::terms::discretized_log_likelihood;
+use fidrunner::diffusion::process::at::At;
+use fidrunner::diffusion::process::posterior::{Mean, Output, Reading, Variance};
+use fidrunner::diffusion::process::respace::space_timesteps;
+use fidrunner::diffusion::process::schedule::Schedule;
+use fidrunner::diffusion::random::noise::START;
+use fidrunner::diffusion::samplers::draw::{Recipe, draw};
+use fidrunner::diffusion::samplers::{ddim, ddpm};
+use fidrunner::diffusion::training::loss::{Loss, Losses, Noised, training_losses};
+use fidrunner::experiment::file::experiment::Sampler;
+use fidrunner::experiment::nets::arch::{NoiseSchedule, Process};
 use std::ops::ControlFlow;
 
 const SHAPE: (usize, usize, usize, usize) = (2, 3, 4, 4);

@@ -1,12 +1,12 @@
 //! What can be asked of a sampler beside its steps: the variance and the temperature.
 
 use candle_core::{Device, Result, Tensor};
-use runner::diffusion::process::posterior::{Output, Reading, Variance, mean_half};
-use runner::diffusion::process::schedule::Schedule;
-use runner::diffusion::random::noise::{Noise, START};
-use runner::diffusion::samplers::draw::{Recipe, draw, tempered};
-use runner::experiment::file::experiment::{Sampler, VarianceRule};
-use runner::experiment::nets::arch::{Answer, NoiseSchedule, Process};
+use fidrunner::diffusion::process::posterior::{Output, Reading, Variance, mean_half};
+use fidrunner::diffusion::process::schedule::Schedule;
+use fidrunner::diffusion::random::noise::{Noise, START};
+use fidrunner::diffusion::samplers::draw::{Recipe, draw, tempered};
+use fidrunner::experiment::file::experiment::{Sampler, VarianceRule};
+use fidrunner::experiment::nets::arch::{Answer, NoiseSchedule, Process};
 use std::ops::ControlFlow;
 
 fn process() -> Process {
@@ -71,7 +71,7 @@ fn a_fixed_variance_leaves_the_mean_of_a_learned_net_alone() {
             output,
             clip: true,
         };
-        let at = runner::diffusion::process::at::At::All(5);
+        let at = fidrunner::diffusion::process::at::At::All(5);
         let posterior = reading.posterior(answer, &x, at).unwrap();
         let flat = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
         (flat(&posterior.mean), flat(&posterior.log_variance))

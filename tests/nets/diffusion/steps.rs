@@ -3,13 +3,13 @@
 use crate::support::archs::process;
 use crate::support::golden::{Case, cases, close, values};
 use candle_core::{Device, Result, Tensor};
-use runner::diffusion::guidance::classifier::{condition_mean, condition_score};
-use runner::diffusion::likelihood::terms::{bound_term, prior_term};
-use runner::diffusion::process::at::At;
-use runner::diffusion::process::posterior::{Mean, Output, Posterior, Reading, Variance};
-use runner::diffusion::process::schedule::Schedule;
-use runner::diffusion::samplers::{ddim, ddpm};
-use runner::diffusion::training::loss::{Loss, Noised, training_losses};
+use fidrunner::diffusion::guidance::classifier::{condition_mean, condition_score};
+use fidrunner::diffusion::likelihood::terms::{bound_term, prior_term};
+use fidrunner::diffusion::process::at::At;
+use fidrunner::diffusion::process::posterior::{Mean, Output, Posterior, Reading, Variance};
+use fidrunner::diffusion::process::schedule::Schedule;
+use fidrunner::diffusion::samplers::{ddim, ddpm};
+use fidrunner::diffusion::training::loss::{Loss, Noised, training_losses};
 use std::collections::HashMap;
 
 /// Fails with the case's and the array's name.

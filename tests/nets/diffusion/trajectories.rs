@@ -3,16 +3,16 @@
 use crate::support::archs::{arch_of_config, process, variables};
 use crate::support::golden::{Case, cases, close, noise, values};
 use candle_core::{DType, Device, Tensor};
-use runner::diffusion::guidance::classifier::ClassifierGuidance;
-use runner::diffusion::guidance::rule::Guidance;
-use runner::diffusion::process::posterior::{Output, Reading};
-use runner::diffusion::process::schedule::Schedule;
-use runner::diffusion::random::noise::START;
-use runner::diffusion::samplers::draw::{Recipe, draw, to_u8};
-use runner::experiment::file::experiment::Sampler;
-use runner::experiment::nets::arch::{Answer, Arch};
-use runner::nets::adm::classifier::Classifier;
-use runner::nets::adm::unet::Unet;
+use fidrunner::diffusion::guidance::classifier::ClassifierGuidance;
+use fidrunner::diffusion::guidance::rule::Guidance;
+use fidrunner::diffusion::process::posterior::{Output, Reading};
+use fidrunner::diffusion::process::schedule::Schedule;
+use fidrunner::diffusion::random::noise::START;
+use fidrunner::diffusion::samplers::draw::{Recipe, draw, to_u8};
+use fidrunner::experiment::file::experiment::Sampler;
+use fidrunner::experiment::nets::arch::{Answer, Arch};
+use fidrunner::nets::adm::classifier::Classifier;
+use fidrunner::nets::adm::unet::Unet;
 use std::cell::RefCell;
 use std::ops::ControlFlow;
 

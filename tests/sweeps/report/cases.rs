@@ -1,11 +1,11 @@
 //! What a report makes of `[[case]]`: its name is an axis, and what is crossed within a case is compared within it.
 
 use crate::support::reports::{parse, report, rows, score};
-use runner::experiment::grid::sweep::Sweep;
-use runner::report::chart::figures::figures;
-use runner::report::findings::deltas::{Differences, differences};
-use runner::report::table::sheet::sheet;
-use runner::run::results::Row;
+use fidrunner::experiment::grid::sweep::Sweep;
+use fidrunner::report::chart::figures::figures;
+use fidrunner::report::findings::deltas::{Differences, differences};
+use fidrunner::report::table::sheet::sheet;
+use fidrunner::run::results::Row;
 
 const EXPERIMENT: &str = r#"
 name = "cases"

@@ -1,8 +1,8 @@
 //! Charts: their names and pixels, lines that are combinations of axes, and points that are means.
 
 use crate::support::reports::{EXPERIMENT, parse, report, rows};
-use runner::report::chart::figures::figures;
-use runner::run::results::Score;
+use fidrunner::report::chart::figures::figures;
+use fidrunner::run::results::Score;
 
 const STEPS: &str = r#"
 name = "steps"
@@ -71,7 +71,7 @@ fn a_line_by_one_axis_is_the_mean_over_the_other() {
 #[test]
 fn an_axis_that_is_none_is_named_with_the_axes() {
     let wrong = STEPS.replace("\"sample.variance\"]\n", "\"sample.eta\"]\n");
-    let error = runner::experiment::grid::sweep::sweep(&wrong, &[], &[]).unwrap_err();
+    let error = fidrunner::experiment::grid::sweep::sweep(&wrong, &[], &[]).unwrap_err();
     let text = format!("{error:#}");
     assert!(
         text.contains("by = \"sample.eta\" is not an axis"),

@@ -1,9 +1,9 @@
 //! Claims of others: what they may say, and the verdicts that scores, intervals and seeds give.
 
 use crate::support::reports::{influence, parse, report, rows, score};
-use runner::experiment::grid::sweep::{Sweep, sweep};
-use runner::report::findings::verdicts::{Tested, tested};
-use runner::run::results::Row;
+use fidrunner::experiment::grid::sweep::{Sweep, sweep};
+use fidrunner::report::findings::verdicts::{Tested, tested};
+use fidrunner::run::results::Row;
 use std::path::Path;
 
 const EXPERIMENT: &str = r#"

@@ -1,10 +1,10 @@
 //! The table of differences: what is compared with what, and what seeds add to it.
 
 use crate::support::reports::{influence, parse, report, rows, score};
-use runner::experiment::grid::sweep::Sweep;
-use runner::report::findings::deltas::{caption, deltas, title};
-use runner::report::table::sheet::{Sheet, sheet};
-use runner::run::results::Row;
+use fidrunner::experiment::grid::sweep::Sweep;
+use fidrunner::report::findings::deltas::{caption, deltas, title};
+use fidrunner::report::table::sheet::{Sheet, sheet};
+use fidrunner::run::results::Row;
 
 const EXPERIMENT: &str = r#"
 name = "ablation"
@@ -187,7 +187,7 @@ fn along_an_axis_each_stand_on_the_others_has_a_first_row_of_its_own() {
 #[test]
 fn rows_are_compared_along_an_axis_that_there_is() {
     let text = format!("{EXPERIMENT}[report]\ndeltas = \"sample.eta\"\n");
-    let error = runner::experiment::grid::sweep::sweep(&text, &[], &[]).unwrap_err();
+    let error = fidrunner::experiment::grid::sweep::sweep(&text, &[], &[]).unwrap_err();
     assert_eq!(
         error.to_string(),
         "report.deltas = \"sample.eta\" is not an axis (train.seed, model.arch.heads)"

@@ -1,8 +1,8 @@
 //! Grids of samples: each image in its place.
 
 use crate::support::reports::{EXPERIMENT, parse, read, report, rows};
-use runner::io::numpy::npz::{self, Array};
-use runner::report::page::write::{Format, write};
+use fidrunner::io::numpy::npz::{self, Array};
+use fidrunner::report::page::write::{Format, write};
 use std::path::Path;
 
 /// Images 0..80 of 16 × 16 in two parts, image i of cell c all in one colour: (40 c, 3 i, 7).

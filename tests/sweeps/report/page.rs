@@ -1,9 +1,9 @@
 //! A report as a whole: it stands alone, takes names as text, is the same twice, and never calls another net's distance FID.
 
 use crate::support::reports::{EXPERIMENT, SMALL, parse, read, report, rows, small};
-use runner::experiment::grid::template::escape;
-use runner::report::page::write::{Format, write};
-use runner::report::table::sheet;
+use fidrunner::experiment::grid::template::escape;
+use fidrunner::report::page::write::{Format, write};
+use fidrunner::report::table::sheet;
 
 #[test]
 fn shapes_metrics_are_never_called_fid() {

@@ -2,12 +2,12 @@
 //! files that hold the paper's.
 
 use crate::support::reports::{EXPERIMENT, parse, report, rows};
-use runner::experiment::grid::sweep::{Sweep, sweep};
-use runner::experiment::scoring::metric::Metric;
-use runner::report::chart::figures;
-use runner::report::page::write::{Format, write};
-use runner::report::table::{sheet, terminal};
-use runner::run::results::Row;
+use fidrunner::experiment::grid::sweep::{Sweep, sweep};
+use fidrunner::experiment::scoring::metric::Metric;
+use fidrunner::report::chart::figures;
+use fidrunner::report::page::write::{Format, write};
+use fidrunner::report::table::{sheet, terminal};
+use fidrunner::run::results::Row;
 use std::path::Path;
 
 const PRINTED: &str = r#"
@@ -130,7 +130,7 @@ fn charts_have_published_scores_hollow_where_they_lie_on_the_axes() {
         let marks = figure.picture.marks.iter();
         marks
             .filter(|mark| match mark {
-                runner::report::chart::picture::Mark::Disc { radius, colour, .. } => {
+                fidrunner::report::chart::picture::Mark::Disc { radius, colour, .. } => {
                     *radius < 4.0 && *colour == (255, 255, 255)
                 }
                 _ => false,

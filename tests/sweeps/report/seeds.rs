@@ -2,12 +2,12 @@
 
 use crate::support::reports::{EXPERIMENT, parse, rows};
 use base64::Engine;
-use runner::io::numpy::npz::{self, Array};
-use runner::report::findings::overall::findings;
-use runner::report::page::write::{Format, write};
-use runner::report::rows::input::Report;
-use runner::report::table::{caption, sheet};
-use runner::run::results::Row;
+use fidrunner::io::numpy::npz::{self, Array};
+use fidrunner::report::findings::overall::findings;
+use fidrunner::report::page::write::{Format, write};
+use fidrunner::report::rows::input::Report;
+use fidrunner::report::table::{caption, sheet};
+use fidrunner::run::results::Row;
 
 fn seeded() -> String {
     EXPERIMENT.replace("[grid]\n", "[grid]\nsample.seed = [0, 1]\n")

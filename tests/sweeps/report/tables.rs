@@ -1,12 +1,12 @@
 //! A report's tables byte for byte, what they say of missing cells, and what is found in them.
 
 use crate::support::reports::{EXPERIMENT, SMALL, parse, read, report, rows, small};
+use fidrunner::report::chart::figures;
+use fidrunner::report::findings::overall;
+use fidrunner::report::page::write::{Format, write};
+use fidrunner::report::table::{frame, sheet, terminal};
+use fidrunner::run::results::Row;
 use polars::prelude::{ParquetReader, SerReader};
-use runner::report::chart::figures;
-use runner::report::findings::overall;
-use runner::report::page::write::{Format, write};
-use runner::report::table::{frame, sheet, terminal};
-use runner::run::results::Row;
 
 #[test]
 fn the_csv_has_one_row_a_cell_and_nothing_for_what_is_missing() {
