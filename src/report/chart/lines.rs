@@ -273,14 +273,14 @@ fn heads(picture: &mut Picture, plot: Plot, head: &str, words: &Words, y: &Scale
     );
 }
 
-/// Names right of the data, each as near to the end of its line as the others allow.
+/// Names right of the data in the order of the series, so that numbers stand by size; as near to the ends of the lines
+/// (`ends`, heights) as a column of them can.
 pub fn legend(picture: &mut Picture, plot: Plot, names: &[&str], looks: &[Look], ends: &[f64]) {
     if names.iter().all(|n| n.is_empty()) {
         return;
     }
-    let gap = (plot.bottom - plot.top) / (names.len().max(2) - 1) as f64;
-    let gap = gap.min(24.0);
-    for ((name, look), y) in names.iter().zip(looks).zip(spread(ends, gap, plot)) {
+    let heights = column(ends, plot);
+    for ((name, look), y) in names.iter().zip(looks).zip(heights) {
         let x = plot.right + 12.0;
         picture.dashes(&[(x, y), (x + 40.0, y)], look.dash, look.colour, 2.2);
         picture.point(look.form, (x + 20.0, y), 4.6, look.colour);
@@ -288,20 +288,12 @@ pub fn legend(picture: &mut Picture, plot: Plot, names: &[&str], looks: &[Look],
     }
 }
 
-/// Heights moved apart to at least `gap`, in their order, within the plot where they fit.
-fn spread(ends: &[f64], gap: f64, plot: Plot) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..ends.len()).collect();
-    order.sort_by(|&a, &b| ends[a].total_cmp(&ends[b]));
-    let mut out = ends.to_vec();
-    let mut floor = f64::NEG_INFINITY;
-    for &i in &order {
-        out[i] = out[i].max(floor + gap);
-        floor = out[i];
-    }
-    let mut ceiling = (plot.bottom + gap).max(plot.top + gap * ends.len() as f64);
-    for &i in order.iter().rev() {
-        out[i] = out[i].min(ceiling - gap);
-        ceiling = out[i];
-    }
-    out
+/// Heights one below the other, their middle at the mean of `ends` where the plot has room.
+fn column(ends: &[f64], plot: Plot) -> impl Iterator<Item = f64> {
+    let steps = ends.len().saturating_sub(1) as f64;
+    let gap = ((plot.bottom - plot.top) / steps.max(1.0)).min(24.0);
+    let mean = ends.iter().sum::<f64>() / ends.len() as f64;
+    let last = plot.bottom - gap * steps;
+    let first = (mean - 0.5 * gap * steps).min(last).max(plot.top);
+    (0..ends.len()).map(move |i| first + gap * i as f64)
 }

@@ -96,8 +96,10 @@ impl Tracing<'_> {
         let steps = self.order.map_or(&[][..], |axis| &axis.values);
         let step = |row: &&Row| steps.iter().position(|s| Some(s) == self.value(row));
         let mut traces: Vec<Trace> = Vec::new();
-        // Named in grid order, filled in the axis's order.
-        for row in self.report.rows {
+        // Named in the order of every axis's values, filled in that of one.
+        let mut named: Vec<&Row> = self.report.rows.iter().collect();
+        named.sort_by_key(|row| self.places(row));
+        for row in named {
             let name = self.name(row);
             if !traces.iter().any(|t| t.name == name) {
                 let dots = Vec::new();
@@ -126,12 +128,28 @@ impl Tracing<'_> {
         self.report.published.iter().filter_map(place).collect()
     }
 
+    /// Where a row stands on each axis that parts the traces, in the order of the axis's values.
+    fn places(&self, row: &Row) -> Vec<Option<usize>> {
+        let parting = self.parting();
+        let place = |axis: &Axis| {
+            axis.values
+                .iter()
+                .position(|v| Some(v) == at(row, &axis.key))
+        };
+        parting.map(place).collect()
+    }
+
+    /// The axes that part the traces: all that vary, but the one that joins their dots.
+    fn parting(&self) -> impl Iterator<Item = &Axis> {
+        let order = self.order.map(|axis| axis.key.as_str());
+        let varying = self.report.axes.varying();
+        varying.filter(move |axis| Some(axis.key.as_str()) != order)
+    }
+
     /// `resolution 16, steps 25`: the trace that a row belongs to.
     fn name(&self, row: &Row) -> String {
-        let axes = &self.report.axes;
-        let order = self.order.map(|axis| axis.key.as_str());
-        let keys = axes.varying().map(|axis| axis.key.as_str());
-        axes.place(row, keys.filter(|key| Some(*key) != order))
+        let keys = self.parting().map(|axis| axis.key.as_str());
+        self.report.axes.place(row, keys)
     }
 
     fn value<'r>(&self, row: &'r Row) -> Option<&'r toml::Value> {
