@@ -112,7 +112,7 @@ fn the_imagenet_files_are_planned_without_any_weights() {
     let guidance = plan("experiments/imagenet/guidance.toml");
     assert!(
         guidance.stdout.starts_with(
-            "imagenet-guidance: 13 cells = resolution/scale [64/1, 64/5, 64/10, 64/30, 128/1, "
+            "imagenet-guidance: 19 cells = resolution/scale [64/0, 64/1, 64/5, 64/10, 64/30, 128/0, "
         ),
         "{guidance:?}"
     );
@@ -127,7 +127,7 @@ fn the_imagenet_files_are_planned_without_any_weights() {
     assert_eq!(
         words,
         [
-            "3",
+            "4",
             "resolution=64 scale=30",
             "12.5 M",
             "12.5 M",
@@ -136,8 +136,8 @@ fn the_imagenet_files_are_planned_without_any_weights() {
         ]
     );
     guidance
-        .prints("  sample      13       0      13  162 M evals\n")
-        .says("runner fetch imagenet64 imagenet64-classifier inception imagenet64-reference imagenet128 ");
+        .prints("  sample      19       0      19  238 M evals\n")
+        .says("runner fetch imagenet64 inception imagenet64-reference imagenet64-classifier imagenet128 ");
     plan("experiments/imagenet/uncond256.toml")
         .prints("3 cells = scale [0, 1, 10]")
         .says("runner fetch imagenet256-uncond inception imagenet256-reference imagenet256-classifier");
