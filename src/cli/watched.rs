@@ -39,7 +39,7 @@ pub fn unless_stopped<T>(made: Result<T>, kept: &str) -> Result<Option<T>> {
     match made {
         Err(error) if error.is::<Stopped>() => {
             say(&format!(
-                "stopped; {kept}\nto go on, run the same command again"
+                "stopped; {kept}\nto resume, run the same command again"
             ));
             Ok(None)
         }

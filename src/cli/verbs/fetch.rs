@@ -43,7 +43,7 @@ pub fn run(args: &FetchArgs) -> Result<u8> {
     }
     // Every name is looked up before the first byte is asked for.
     let entries: Vec<&Entry> = args.names.iter().map(|n| find(n)).collect::<Result<_>>()?;
-    at_once("stopped; what has come is kept\nto go on, run the same command again")?;
+    at_once("stopped; what has come is kept\nto resume, run the same command again")?;
     for entry in entries {
         let path = cache.join(entry.file());
         let wanted = Wanted {

@@ -82,7 +82,7 @@ pub fn run(args: &ReferenceArgs, store: &Path) -> Result<u8> {
             stop,
         };
         let made = by_published_net(args, (&net, &digest), store, watch);
-        (made, "the parts that are whole are kept")
+        (made, "complete parts are kept")
     } else {
         let stop = until_stopped("batch")?;
         let watch = Watch {

@@ -86,7 +86,7 @@ pub fn run(args: &SweepArgs, store: &Path) -> Result<u8> {
         say(&format!(
             "{done} done, {failed} failed, {left} to run; what is made so far is kept"
         ));
-        say("to go on, run the same command again");
+        say("to resume, run the same command again");
         return Ok(INTERRUPTED);
     }
     if args.json {

@@ -61,9 +61,9 @@ pub fn caption(rows: &[Row]) -> String {
         "[low, high] = 95 % paired bootstrap over images ({resamples} resamples, to first order)"
     );
     match seeds::count(rows) {
-        0 | 1 => format!("{brackets}; bold: it does not hold 0"),
+        0 | 1 => format!("{brackets}; bold: the interval does not contain 0"),
         _ => format!(
-            "{brackets}; (a; b) = each seed's difference; bold: the interval does not hold 0 and every seed agrees"
+            "{brackets}; (a; b) = each seed's difference; bold: the interval does not contain 0 and every seed agrees"
         ),
     }
 }

@@ -50,7 +50,7 @@ pub fn findings(report: &Report) -> Findings {
         let scored = |v: &Variant| v.cells.iter().filter(|row| row.missing.is_none()).count();
         let all = variants.iter().all(|v| scored(v) == repeats);
         let most = if all { "" } else { "at most " };
-        let means = format!("Scores told here are means over {most}{repeats} seeds.");
+        let means = format!("Scores below are means over {most}{repeats} seeds.");
         findings.summary.insert(0, means);
     }
     findings

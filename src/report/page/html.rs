@@ -84,7 +84,7 @@ fn claims(claims: &[Tested]) -> Markup {
     html! {
         @if !claims.is_empty() {
             section {
-                h2 { "Claims put to the test" }
+                h2 { "Claims tested" }
                 ul {
                     @for tested in claims {
                         li { (tested.claim) br; (tested.verdict) }

@@ -81,7 +81,7 @@ fn drawn(report: &Report) -> String {
         .map(std::mem::discriminant)
         .all(|other| other == kind)
     {
-        return format!("{asked}{seed}, of different makers. ");
+        return format!("{asked}{seed}, from different sources. ");
     }
     let sample = match sample {
         Sampling::Net(sample) => sample,
@@ -93,7 +93,7 @@ fn drawn(report: &Report) -> String {
             let program = program.collect::<Vec<_>>().join(" ");
             return format!("{asked} of a command ({program}){seed}. ");
         }
-        Sampling::Files(_) => return "The images were there before. ".to_string(),
+        Sampling::Files(_) => return "The images existed before. ".to_string(),
     };
     let mut text = asked;
     if fixed("sample.sampler") {

@@ -208,7 +208,7 @@ fn markdown(report: &Report, texts: &Texts) -> String {
         text.push_str(&markdown::table(&deltas.sheet, caption));
     }
     if !texts.claims.is_empty() {
-        text.push_str("\nClaims put to the test:\n\n");
+        text.push_str("\nClaims tested:\n\n");
     }
     for tested in texts.claims {
         text.push_str(&format!("- {}  \n  {}\n", tested.claim, tested.verdict));

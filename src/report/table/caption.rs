@@ -76,7 +76,7 @@ pub fn parts(report: &Report, sheet: &Sheet) -> Vec<String> {
 /// What the mark of the best and the brackets mean; `mark` as `bold: best`, empty where nothing is marked.
 pub fn legend(report: &Report, mark: &str) -> Option<String> {
     report.eval()?;
-    let brackets = "[low, high] = 95 % bootstrap over images, of shares Wilson's";
+    let brackets = "[low, high] = 95 % bootstrap over images, Wilson's for proportions";
     if mark.is_empty() {
         return Some(brackets.to_string());
     }

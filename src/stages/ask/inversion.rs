@@ -37,7 +37,7 @@ pub struct Inversion {
 /// [`SHOWN`] at most, are given back.
 ///
 /// # Errors
-/// [`Stopped`](crate::jobs::context::Stopped) when `watch` asked for it: what is whole is kept.
+/// [`Stopped`](crate::jobs::context::Stopped) when `watch` asked for it: what is complete is kept.
 pub fn invert(net: &DenoiserOnImages, steps: &str, watch: Watch) -> Result<Inversion> {
     let schedule = net.schedule(steps)?;
     let reading = net.reading(&schedule);

@@ -40,7 +40,7 @@ pub struct Term {
 /// The bound on `steps` of the process with x0 clamped, every image under noise of its own, by `seed` and its index.
 ///
 /// # Errors
-/// [`Stopped`](crate::jobs::context::Stopped) when `watch` asked for it: what is whole is kept.
+/// [`Stopped`](crate::jobs::context::Stopped) when `watch` asked for it: what is complete is kept.
 pub fn likelihood(
     net: &DenoiserOnImages,
     steps: &str,

@@ -139,7 +139,7 @@ fn asked_once_to_stop_a_command_keeps_its_parts() {
             said(&out)
         );
         assert!(
-            said(&out).contains("to go on, run the same command again"),
+            said(&out).contains("to resume, run the same command again"),
             "{}",
             said(&out)
         );

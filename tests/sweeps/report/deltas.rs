@@ -76,7 +76,7 @@ fn differences_are_told_from_the_first_row() {
         title(&report(&sweep, &rows), &[]),
         "Differences from the first row of each reference"
     );
-    assert!(caption(&rows).ends_with("bold: it does not hold 0"));
+    assert!(caption(&rows).ends_with("bold: the interval does not contain 0"));
 }
 
 #[test]

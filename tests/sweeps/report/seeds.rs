@@ -23,7 +23,7 @@ fn no_finding_is_told_of_a_seed() {
     for sentence in found.summary.iter().skip(1).chain(sentences) {
         assert!(!sentence.contains("seed"), "{sentence}");
     }
-    assert_eq!(found.summary[0], "Scores told here are means over 2 seeds.");
+    assert_eq!(found.summary[0], "Scores below are means over 2 seeds.");
     assert!(found.summary[1].starts_with("FD (shapes) is lowest at scale 1 for resolution 16"));
 }
 

@@ -54,7 +54,7 @@ n = 1,000 images a cell
 seed 3  
 reference shapes16 sha256 3f1c9a02  
 feature net features  
-bold: best; \\[low, high\\] = 95 % bootstrap over images, of shares Wilson's  
+bold: best; \\[low, high\\] = 95 % bootstrap over images, Wilson's for proportions  
 ";
     assert_eq!(read(dir.path(), "table.md"), markdown);
     let latex = r"% needs \usepackage{booktabs,graphicx}
@@ -71,7 +71,7 @@ bold: best; \\[low, high\\] = 95 % bootstrap over images, of shares Wilson's
     100 & \emph{missing (failed)} &  \\
     \bottomrule
   \end{tabular}}
-  \caption{small. n = 1,000 images a cell. seed 3. reference shapes16 sha256 3f1c9a02. feature net features. Bold: best; [low, high] = 95 \% bootstrap over images, of shares Wilson's.}
+  \caption{small. n = 1,000 images a cell. seed 3. reference shapes16 sha256 3f1c9a02. feature net features. Bold: best; [low, high] = 95 \% bootstrap over images, Wilson's for proportions.}
   \label{tab:small}
 \end{table}
 ";
@@ -90,7 +90,7 @@ fn the_terminal_table_drops_intervals_from_the_right_to_fit() {
     assert_eq!(terminal::table(&sheet, 80), wide);
     let caption = "\
 n = 1,000 images a cell; seed 3; reference shapes16 sha256 3f1c9a02; feature net features
-* lowest; [low, high] = 95 % bootstrap over images, of shares Wilson's
+* lowest; [low, high] = 95 % bootstrap over images, Wilson's for proportions
 ";
     assert_eq!(terminal::caption(&report(&sweep, &rows), &sheet), caption);
     let narrow = terminal::table(&sheet, 40);

@@ -6,7 +6,7 @@ use clap::Args;
 use std::path::{Path, PathBuf};
 
 /// What a stopped command says of what it has found.
-pub(crate) const KEPT: &str = "what is whole is kept";
+pub(crate) const KEPT: &str = "what is complete is kept";
 
 /// Which net, which images.
 #[derive(Args, Debug, Clone)]

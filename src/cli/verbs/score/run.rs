@@ -83,7 +83,7 @@ pub fn run(args: &ScoreArgs, store: &Path) -> Result<u8> {
 }
 
 /// What a stopped command says of what it has made.
-const KEPT: &str = "the parts that are whole are kept";
+const KEPT: &str = "complete parts are kept";
 
 fn show(args: &ScoreArgs, about: &About, columns: &[Column], both: &Compared) -> Result<()> {
     if args.json {
