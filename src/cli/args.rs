@@ -32,10 +32,10 @@ Examples:
   # Run it on two GPUs; to resume, run the same command again
   runner sweep experiments/guidance.toml --device cuda:0,cuda:1
 
-  # A quick look: 1,000 images, one slice of the grid
-  runner sweep experiments/guidance.toml --set sample.count=1000 --only guidance.scale=1
+  # A quick look: fewer images, part of the grid; the report has a folder of its own
+  runner sweep experiments/guidance.toml --set sample.count=100 --only guidance.scale=0,5
 
-  # Where it stands, and what one cell did
+  # How far it is, and what happened in cell 3
   runner status experiments/guidance.toml
   runner status experiments/guidance.toml 3
 
@@ -64,7 +64,7 @@ pub enum Command {
     Plan(PlanArgs),
     /// Run what is missing
     Sweep(SweepArgs),
-    /// Show where a sweep stands, or what one cell did
+    /// Show how far a sweep is, or what happened in one cell
     Status(StatusArgs),
     /// Write tables, charts and sample grids
     Report(ReportArgs),
@@ -74,9 +74,9 @@ pub enum Command {
     Score(ScoreArgs),
     /// Compute reference statistics of a dataset
     Reference(ReferenceArgs),
-    /// Bits per dimension of images under a denoiser
+    /// Measure bits per dimension of images under a denoiser
     Likelihood(LikelihoodArgs),
-    /// Images to noise and back by DDIM, and images between two of them
+    /// Encode images into noise by DDIM and back, and interpolate
     Reconstruct(ReconstructArgs),
     /// Show what a checkpoint, npz or key holds
     Inspect(InspectArgs),
@@ -84,6 +84,6 @@ pub enum Command {
     Fetch(FetchArgs),
     /// Turn guided-diffusion's flags into an experiment file
     Import(ImportArgs),
-    /// Free stored results that no experiment needs
+    /// Remove stored results that no named experiment needs
     Clean(CleanArgs),
 }

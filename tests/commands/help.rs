@@ -6,18 +6,21 @@ use crate::desk::{Desk, EXPERIMENT};
 const COMMANDS: [(&str, &str); 13] = [
     ("plan", "Show what a sweep would run, and why"),
     ("sweep", "Run what is missing"),
-    ("status", "Show where a sweep stands, or what one cell did"),
+    (
+        "status",
+        "Show how far a sweep is, or what happened in one cell",
+    ),
     ("report", "Write tables, charts and sample grids"),
     ("export", "Write the samples of a cell as one npz"),
     ("score", "Score images against a reference"),
     ("reference", "Compute reference statistics of a dataset"),
     (
         "likelihood",
-        "Bits per dimension of images under a denoiser",
+        "Measure bits per dimension of images under a denoiser",
     ),
     (
         "reconstruct",
-        "Images to noise and back by DDIM, and images between two of them",
+        "Encode images into noise by DDIM and back, and interpolate",
     ),
     ("inspect", "Show what a checkpoint, npz or key holds"),
     ("fetch", "Get published weights, references and samples"),
@@ -25,7 +28,10 @@ const COMMANDS: [(&str, &str); 13] = [
         "import",
         "Turn guided-diffusion's flags into an experiment file",
     ),
-    ("clean", "Free stored results that no experiment needs"),
+    (
+        "clean",
+        "Remove stored results that no named experiment needs",
+    ),
 ];
 
 #[test]

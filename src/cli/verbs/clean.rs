@@ -15,19 +15,19 @@ use std::path::{Path, PathBuf};
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 Examples:
-  # See what would go
+  # Show what no file below needs
   runner clean experiments/*.toml
 
-  # Free it
+  # Remove it
   runner clean experiments/*.toml --yes")]
 pub struct CleanArgs {
-    /// The experiment files whose results stay
+    /// The experiment files whose results are kept; name all of them, also those in subfolders
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
-    /// Free also what `score`, `likelihood` and `reconstruct` keep to go on from
+    /// Remove also the features and partial results that `score`, `likelihood` and `reconstruct` have stored
     #[arg(long)]
     pub answers: bool,
-    /// Remove, rather than show what would be removed
+    /// Remove; without it the command only shows what would be removed
     #[arg(long)]
     pub yes: bool,
     #[command(flatten)]

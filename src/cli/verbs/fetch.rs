@@ -15,9 +15,9 @@ use std::time::Instant;
 
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
-Files come to a folder of their own and are resumed where they were cut off. Their sha256 is compared with the published
-one; where none is published, it is recorded in NAME.json beside the file at first, and compared from then on.
-In an experiment file, `fetch:imagenet64` stands for the fetched file of that name.
+Interrupted downloads resume, and files get their final name only once complete. The sha256 is compared with the
+published one; if none is published, that of the first download is recorded in NAME.json beside the file and compared
+from then on. In an experiment file, and wherever a path is taken, `fetch:imagenet64` is the fetched file of that name.
 
 Examples:
   runner fetch --list
@@ -26,10 +26,10 @@ Examples:
   # On another disk
   runner fetch imagenet512 --cache /data/runner")]
 pub struct FetchArgs {
-    /// What to fetch, by the names of `--list`
+    /// What to fetch: names as in `--list`
     #[arg(value_name = "NAME", required_unless_present = "list")]
     pub names: Vec<String>,
-    /// Show every name, its size, and what is here already
+    /// Show every name, its size, and what has been fetched
     #[arg(long)]
     pub list: bool,
     #[command(flatten)]

@@ -8,10 +8,10 @@ use std::path::Path;
 
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
-The flags of image_sample.py and classifier_sample.py, or their whole command lines, become a
-file; those of super_res_sample.py become the table [upsample] of its second stage. What starts the
-script (torchrun, srun, mpiexec, ...) is passed over; it and flags that change nothing here are
-listed in a comment at the top.
+The flags of image_sample.py and classifier_sample.py, or their whole command lines, become an
+experiment file; those of super_res_sample.py become the table [upsample] for its second stage. Launchers
+(torchrun, srun, mpiexec, ...) and flags that have no effect here are skipped and listed in a comment at
+the top of the file.
 
 Examples:
   runner import --flags \"$MODEL_FLAGS $CLASSIFIER_FLAGS $SAMPLE_FLAGS --model_path models/64x64_diffusion.pt\" > a.toml

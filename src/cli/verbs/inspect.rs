@@ -25,13 +25,13 @@ Examples:
   runner inspect reference_stats/shapes32.npz
   runner inspect e8d67cc9")]
 pub struct InspectArgs {
-    /// A .pt, .pth, .safetensors, .pb, .npz, .npy or .pkl file, told by its content, or the first digits of a stored key
+    /// A .pt, .pth, .safetensors, .pb, .npz, .npy or .pkl file (recognised by content), or the first digits of a stored key
     #[arg(value_name = "WHAT")]
     pub what: String,
-    /// The dictionary within a torch file or a pickle, such as `ema`; `a.b` is `b` in `a`
+    /// The dictionary in a torch file or pickle, such as `ema`; `a.b` is `b` within `a`
     #[arg(long, value_name = "KEY")]
     pub key: Option<String>,
-    /// One JSON object a tensor, array or file on stdout
+    /// One JSON object per tensor, array or file on stdout
     #[arg(long)]
     pub json: bool,
 }

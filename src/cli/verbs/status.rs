@@ -25,13 +25,13 @@ Examples:
 pub struct StatusArgs {
     #[command(flatten)]
     pub choice: Choice,
-    /// The number of one cell: its keys, its error, the end of its log
+    /// The number of a cell: show its keys, its error and the end of its log
     #[arg(value_name = "CELL")]
     pub cell: Option<usize>,
-    /// Redraw every 2 s
+    /// Redraw every 2 seconds
     #[arg(long)]
     pub watch: bool,
-    /// One JSON object a cell on stdout
+    /// One JSON object per cell on stdout
     #[arg(long)]
     pub json: bool,
 }

@@ -35,7 +35,7 @@ pub struct SweepArgs {
     /// Stop after this stage: train, sample, upsample, features, metrics
     #[arg(long, value_name = "STAGE")]
     pub until: Option<String>,
-    /// Forget the stored result of this stage, and what follows, for these cells
+    /// Make the results of this stage, and of the stages after it, again for these cells
     #[arg(long, value_name = "STAGE")]
     pub again: Option<String>,
     /// `cpu` or `cuda:0,cuda:1` [default: all CUDA devices, else cpu]
@@ -44,7 +44,7 @@ pub struct SweepArgs {
     /// Stop at the first failed job
     #[arg(long)]
     pub fail_fast: bool,
-    /// One JSON object a cell on stdout when all is done
+    /// One JSON object per cell on stdout when all is done
     #[arg(long)]
     pub json: bool,
 }

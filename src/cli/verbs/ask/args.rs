@@ -17,13 +17,13 @@ pub struct QuestionArgs {
     /// `shapes` (images that no net was trained on), or an image folder, tar, zip, npz or npy
     #[arg(value_name = "DATA")]
     pub data: String,
-    /// What the checkpoint is, where it does not say so, such as imagenet64
+    /// The architecture of a checkpoint that does not name it, such as imagenet64
     #[arg(long, value_name = "PRESET")]
     pub preset: Option<String>,
-    /// The first N images [default: 1000, or what there is]
+    /// The first N images [default: 1000, or all if there are fewer]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(2..))]
     pub count: Option<u64>,
-    /// Images at a time, and in a stored part; without effect on the numbers
+    /// Images per batch and per stored part; does not change the numbers
     #[arg(long, value_name = "N", default_value = "50", value_parser = clap::value_parser!(u32).range(1..))]
     pub batch: u32,
     /// `cpu` or `cuda:0` [default: the first CUDA device, else cpu]

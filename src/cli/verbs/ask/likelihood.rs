@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
-The variational bound of guided-diffusion's image_nll. What is found of each image is kept in the store: to resume, or to
-ask about more images, run the same command again.
+This is the variational bound that guided-diffusion's image_nll computes. The result of each image is kept in the store:
+to resume, or to add images, run the same command again.
 
 Examples:
   runner likelihood experiments/shapes/unet16.safetensors shapes --count 200
@@ -26,15 +26,15 @@ Examples:
 pub struct LikelihoodArgs {
     #[command(flatten)]
     pub question: QuestionArgs,
-    /// Steps of the process, a count or ADM's `ddim25` and `10,10,20`; fewer give a looser bound, that of the shorter
-    /// process [default: all that it was trained on]
+    /// Steps of the process: a count, or ADM's `ddim25` or `10,10,20`; fewer steps give the looser bound of the shorter
+    /// process [default: all steps of the training]
     #[arg(long, value_name = "STEPS")]
     pub steps: Option<String>,
     /// Seed of the noise
     #[arg(long, value_name = "N", default_value = "0")]
     pub seed: u64,
-    /// Write `vb_terms`, `mse_terms` and `xstart_mse_terms`, a value a step from the noisiest on, and the `prior` to this
-    /// npz, f64 means over images
+    /// Write an npz with `vb_terms`, `mse_terms` and `xstart_mse_terms` (one value per step, the noisiest first) and
+    /// `prior`, f64 means over images
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// One JSON object on stdout

@@ -26,16 +26,16 @@ Examples:
 pub struct ReconstructArgs {
     #[command(flatten)]
     pub question: QuestionArgs,
-    /// Steps each way, a count or ADM's `ddim25`; may be said several times, for a row each
+    /// Steps each way: a count, or ADM's `ddim25`; may be repeated for one row each
     #[arg(long, value_name = "STEPS", required = true)]
     pub steps: Vec<String>,
-    /// Draw K images from one to another, ends included, for each pair of the first 20 images, by the last of the steps
+    /// Interpolate each pair of the first 20 images in K images, ends included, with the last of the steps
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(2..=64))]
     pub interpolate: Option<u32>,
     /// The folder for `reconstruction.png` (the first 10 images above what came back of them) and `interpolation.png`
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// One JSON object a row on stdout
+    /// One JSON object per row on stdout
     #[arg(long)]
     pub json: bool,
 }

@@ -32,10 +32,10 @@ pub struct PlanArgs {
     /// Stop after this stage: train, sample, upsample, features, metrics
     #[arg(long, value_name = "STAGE")]
     pub until: Option<String>,
-    /// One line a cell: what moved since the nearest stored result
+    /// One line per cell: what has changed since the nearest stored result
     #[arg(long)]
     pub why: bool,
-    /// One JSON object a job on stdout, with every resolved value
+    /// One JSON object per job on stdout, with every resolved value
     #[arg(long)]
     pub json: bool,
 }
