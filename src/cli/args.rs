@@ -10,7 +10,7 @@ use crate::cli::verbs::inspect::InspectArgs;
 use crate::cli::verbs::plan::run::PlanArgs;
 use crate::cli::verbs::reference::ReferenceArgs;
 use crate::cli::verbs::report::ReportArgs;
-use crate::cli::verbs::score::args::ScoreArgs;
+use crate::cli::verbs::score::args::{EvaluatorArgs, ScoreArgs};
 use crate::cli::verbs::status::StatusArgs;
 use crate::cli::verbs::sweep::SweepArgs;
 use clap::{Parser, Subcommand};
@@ -72,6 +72,8 @@ pub enum Command {
     Export(ExportArgs),
     /// Score images against a reference
     Score(ScoreArgs),
+    /// Print the five lines of guided-diffusion's evaluator.py
+    Evaluator(EvaluatorArgs),
     /// Compute reference statistics of a dataset
     Reference(ReferenceArgs),
     /// Bits per dimension of images under a denoiser

@@ -3,7 +3,7 @@
 use crate::cli::cache::{Cache, weights};
 use crate::cli::screen::live::Live;
 use crate::cli::screen::terminal::{duration, say, thousands, warning};
-use crate::cli::verbs::score::run::tell_prefix;
+use crate::cli::verbs::score::scoring::tell_prefix;
 use crate::cli::watched::{INTERRUPTED, unless_stopped, until_stopped};
 use crate::data::resize::crop::Crop;
 use crate::experiment::key::digest_file;
