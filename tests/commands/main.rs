@@ -5,6 +5,7 @@ mod support;
 
 mod any_model;
 mod desk;
+mod evaluator;
 mod export;
 mod faults;
 mod files;
