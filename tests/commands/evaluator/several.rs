@@ -91,6 +91,7 @@ fn people_read_a_table_and_programs_a_csv() {
     );
     assert!(rows[1..].iter().all(|row| row[3].contains('[')));
     let answer = answer.says("reference shapes.npz (50,000 images); reference real (40 images); ");
+    let answer = answer.says("sets of fewer than 10,000 samples: FD is biased upwards");
     answer.says("b.npz: labels: 3 classes, balanced, 10 images each\n");
     let table = fs::read_to_string(desk.path("scores.csv")).unwrap();
     let rows: Vec<Vec<&str>> = table.lines().map(|l| l.split(',').collect()).collect();
@@ -132,7 +133,7 @@ fn what_fails_is_told_and_the_rest_is_scored() {
         .says("error: broken.npz: ")
         .says("error: few: a score needs at least 5 images, not 3\n")
         .says("error: nowhere: ")
-        .says("3 failed, as is said above; sets scored against references: 2\n");
+        .says("failed: 3, as is said above; scored: 2 pairs of a set and a reference\n");
     let call = ["few", "nowhere", "--each", "--json", "--reference", "real"];
     let answer = score(&desk, &call).ends_with(1);
     assert_eq!(answer.stdout, "");

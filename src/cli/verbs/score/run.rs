@@ -65,7 +65,7 @@ pub fn run(args: &ScoreArgs, store: &Path) -> Result<u8> {
         return Ok(0);
     }
     say(&format!(
-        "{} failed, as is said above; sets scored against references: {}",
+        "failed: {}, as is said above; scored: {} pairs of a set and a reference",
         outcome.failed,
         outcome.scored.len()
     ));

@@ -273,16 +273,20 @@ impl Task<'_> {
             });
         }
         if about.count < FEW {
-            warn(format!(
-                "{set}{} samples: {} is biased upwards for few of them{}; compare equal counts only",
-                thousands(about.count as u64),
-                self.setup.extractor.space().own(Metric::Fid).row().label,
-                if self.is_single() {
-                    ", by about what the column `bias` says"
-                } else {
-                    ""
-                }
-            ));
+            let distance = self.setup.extractor.space().own(Metric::Fid).row().label;
+            let n = |count: usize| thousands(count as u64);
+            warn(if self.is_single() {
+                format!(
+                    "{} samples: {distance} is biased upwards for few of them, by about what the column `bias` says; compare equal counts only",
+                    n(about.count)
+                )
+            } else {
+                // Of several sets it is said once.
+                format!(
+                    "sets of fewer than {} samples: {distance} is biased upwards for few of them; compare equal counts only",
+                    n(FEW)
+                )
+            });
         }
         Ok(Scored {
             columns: self.measure(&both)?,

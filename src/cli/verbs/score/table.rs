@@ -101,6 +101,26 @@ fn differs(all: &[Scored], of: impl Fn(&Scored) -> &str) -> bool {
     all.iter().any(|scored| of(scored) != of(&all[0]))
 }
 
+/// What stands in this place, by file names alone where they tell the same things apart: the lines below a table, and
+/// every other output, have whole paths.
+fn names<'s>(all: &'s [Scored], of: impl Fn(&'s Scored) -> &'s str) -> Vec<&'s str> {
+    let whole: Vec<&str> = all.iter().map(of).collect();
+    let ambiguous = |a: &str| {
+        let mut others = whole.iter().filter(|b| **b != a);
+        others.any(|b| file_name(a) == file_name(b))
+    };
+    if whole.iter().any(|path| ambiguous(path)) {
+        return whole;
+    }
+    whole.into_iter().map(file_name).collect()
+}
+
+/// The last part of a path; the whole where it has none.
+fn file_name(path: &str) -> &str {
+    let name = path.trim_end_matches('/').rsplit('/').next();
+    name.filter(|name| !name.is_empty()).unwrap_or(path)
+}
+
 /// A row for each set, reference and evaluator; what all rows share stands below the table and not in it.
 fn by_set(all: &[Scored]) -> String {
     let columns = || all.iter().flat_map(|scored| &scored.columns);
@@ -124,13 +144,15 @@ fn by_set(all: &[Scored]) -> String {
     head.extend(presets.then(|| "preset".to_string()));
     head.extend(named);
     let mut rows = vec![head];
-    for scored in all {
-        let about = &scored.about;
+    let samples = names(all, |scored| &scored.about.samples);
+    let targets = names(all, |scored| &scored.about.reference);
+    for (scored, (samples, target)) in all.iter().zip(samples.into_iter().zip(targets)) {
+        let n = thousands(scored.about.count as u64);
         for column in &scored.columns {
             let mut row = Vec::new();
-            row.extend(sets.then(|| about.samples.clone()));
-            row.extend(sets.then(|| thousands(about.count as u64)));
-            row.extend(references.then(|| about.reference.clone()));
+            row.extend(sets.then(|| samples.to_string()));
+            row.extend(sets.then(|| n.clone()));
+            row.extend(references.then(|| target.to_string()));
             row.extend(presets.then(|| column.preset.clone()));
             row.extend(metrics.iter().map(|metric| cell(column, *metric)));
             rows.push(row);
