@@ -42,7 +42,7 @@ Examples:
   # Published weights and references, by name, for experiments/imagenet/
   runner fetch --list
 
-Exit status: 0 all done, 1 some cells failed, 2 wrong file or flag, 130 interrupted"
+Exit status: 0 all done, 1 some cells or sets failed, 2 wrong file or flag, 130 interrupted"
 )]
 pub struct Cli {
     /// Where results are kept

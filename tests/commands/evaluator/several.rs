@@ -109,6 +109,16 @@ fn people_read_a_table_and_programs_a_csv() {
         .split_whitespace()
         .collect();
     assert_eq!(head, ["samples", "n", "FD", "precision"]);
+    // Names of files stand for their paths where they tell the same things apart.
+    let paths = ["./a", "./b.npz", "--each", "--metrics", "fd"];
+    let references = ["--reference", "real", "--reference", "./real"];
+    let answer = score(&desk, &[&paths[..], &references].concat()).succeeds();
+    let lines = answer.stdout.lines().skip(1);
+    let named: Vec<Vec<&str>> = lines
+        .map(|l| l.split_whitespace().take(3).collect())
+        .collect();
+    assert_eq!(named[0], ["a", "30", "real"]);
+    assert_eq!(named[3], ["b.npz", "30", "./real"]);
 }
 
 #[test]
@@ -134,6 +144,14 @@ fn what_fails_is_told_and_the_rest_is_scored() {
         .says("error: few: a score needs at least 5 images, not 3\n")
         .says("error: nowhere: ")
         .says("failed: 3, as is said above; scored: 2 pairs of a set and a reference\n");
+    // What is left over of several says whose it is, as if nothing had failed.
+    let call = ["b.npz", "few", "--each", "--json", "--reference", "real"];
+    let answer = score(&desk, &call).ends_with(1);
+    let labels = answer.json_lines().pop().unwrap();
+    assert_eq!(
+        (&labels["samples"], &labels["labels"]["classes"]),
+        (&"b.npz".into(), &3.into())
+    );
     let call = ["few", "nowhere", "--each", "--json", "--reference", "real"];
     let answer = score(&desk, &call).ends_with(1);
     assert_eq!(answer.stdout, "");

@@ -111,7 +111,8 @@ They are the numbers of `runner score SAMPLES --reference REF --preset adm`; the
 how the samples are spread over classes and what is odd about them stand on stderr. A number that the reference cannot
 give has no line, and stderr says why: precision and recall need the reference's images, and sFID needs mu_s and sigma_s.
 
-Without --weights and RUNNER_WEIGHTS the fetched Inception is taken (`runner fetch inception`).
+Without --weights and RUNNER_WEIGHTS the fetched Inception is taken (`runner fetch inception`). Features are kept below
+--store, named by the images' content: the same images are not put through Inception again.
 
 Examples:
   runner evaluator VIRTUAL_imagenet256_labeled.npz samples_50000x256x256x3.npz

@@ -7,6 +7,7 @@ use crate::cli::verbs::score::scoring::{KEPT, Net, Task};
 use crate::cli::verbs::score::table;
 use crate::cli::watched::{INTERRUPTED, unless_stopped, until_stopped};
 use crate::experiment::scoring::preset::Preset;
+use crate::io::statistics::Which;
 use crate::stages::describe::described::PART;
 use crate::stages::score::measured::Measured;
 use crate::stages::score::sides::Setup;
@@ -35,7 +36,7 @@ pub fn run(args: &EvaluatorArgs, store: &Path) -> Result<u8> {
         },
         sets: vec![vec![samples]],
         references: vec![reference],
-        reference_key: None,
+        which: Which::default(),
         chosen: &[(Preset::Adm.to_string(), rules)],
         compat: false,
         stop: until_stopped("part")?,

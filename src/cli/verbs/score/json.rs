@@ -42,13 +42,13 @@ fn object(about: &About, column: &Column, measured: &Measured) -> Object {
 }
 
 /// For each set against each reference a line a score, then a line a finding, then one of the labels and one of what was
-/// left out, where there are some. Where there are several, all lines say of which set and reference they are.
+/// left out, where there are some. Where several were asked for, all lines say of which set and reference they are.
 pub fn lines(all: &[Scored]) -> Result<()> {
     for scored in all {
         let about = &scored.about;
         let line = |key: &str, value: Value| {
             let mut line = Map::new();
-            if all.len() > 1 {
+            if !scored.alone {
                 line.insert("samples".to_string(), json!(about.samples));
                 line.insert("reference".to_string(), json!(about.reference));
             }

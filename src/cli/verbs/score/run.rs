@@ -10,6 +10,7 @@ use crate::experiment::scoring::feature_space::FeatureSpace;
 use crate::experiment::scoring::metric::Metric;
 use crate::experiment::scoring::preset::Preset;
 use crate::experiment::scoring::rules::Rules;
+use crate::io::statistics::Which;
 use crate::stages::score::sides::Setup;
 use anyhow::{Context, Result, bail, ensure};
 use std::path::Path;
@@ -42,7 +43,10 @@ pub fn run(args: &ScoreArgs, store: &Path) -> Result<u8> {
             vec![samples]
         },
         references,
-        reference_key: args.reference_key.as_deref(),
+        which: Which {
+            key: args.reference_key.as_deref(),
+            flag: Some("--reference-key"),
+        },
         chosen: &chosen,
         compat: args.compat,
         stop: until_stopped("part")?,

@@ -98,6 +98,8 @@ pub struct Column {
 
 /// A set against a reference.
 pub struct Scored {
+    /// Whether they are all that was asked for, so that nothing has to say of which set and reference it is.
+    pub alone: bool,
     pub about: About,
     pub columns: Vec<Column>,
     pub findings: Vec<Finding>,
@@ -112,7 +114,7 @@ pub struct Task<'a> {
     pub sets: Vec<Vec<String>>,
     pub references: Vec<String>,
     /// Which statistics of a reference file that holds several.
-    pub reference_key: Option<&'a str>,
+    pub which: Which<'a>,
     /// Presets by name, with their rules.
     pub chosen: &'a [(String, Rules)],
     /// Whether what SciPy's path prints of singular covariances is measured too.
@@ -146,9 +148,7 @@ impl Task<'_> {
         // References are opened before hours are spent on samples.
         let mut references = Vec::new();
         for path in &self.references {
-            let key = self.reference_key;
-            let flag = Some("--reference-key");
-            let opened = Reference::open(&self.setup, path, Which { key, flag });
+            let opened = Reference::open(&self.setup, path, self.which);
             references.extend(self.passed(opened, path, &mut outcome)?);
         }
         let mut sets = Vec::new();
@@ -289,6 +289,7 @@ impl Task<'_> {
             });
         }
         Ok(Scored {
+            alone: self.is_single(),
             columns: self.measure(&both)?,
             about,
             findings: both.findings,

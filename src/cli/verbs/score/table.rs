@@ -22,7 +22,7 @@ fn shown(measured: &Measured) -> String {
 /// A single evaluator's numbers of one set and reference as a list; everything else as a table.
 pub fn numbers(all: &[Scored]) -> String {
     match all {
-        [one] => match &one.columns[..] {
+        [one] if one.alone => match &one.columns[..] {
             [column] => list(column),
             columns => side_by_side(columns),
         },
@@ -166,7 +166,7 @@ fn by_set(all: &[Scored]) -> String {
 pub fn notes(all: &[Scored]) -> Vec<String> {
     let mut lines = Vec::new();
     for scored in all {
-        for line in missing(scored, all.len() > 1) {
+        for line in missing(scored) {
             if !lines.contains(&line) {
                 lines.push(line);
             }
@@ -210,7 +210,7 @@ pub fn notes(all: &[Scored]) -> Vec<String> {
 }
 
 /// `adm: no Precision, Recall: why`, and the cure, once a reason.
-fn missing(scored: &Scored, several: bool) -> Vec<String> {
+fn missing(scored: &Scored) -> Vec<String> {
     let mut lines = Vec::new();
     for column in &scored.columns {
         let mut reasons: Vec<(String, Vec<&str>, Option<&str>)> = Vec::new();
@@ -225,7 +225,7 @@ fn missing(scored: &Scored, several: bool) -> Vec<String> {
         for (why, names, cure) in reasons {
             let (samples, reference) = (&scored.about.samples, &scored.about.reference);
             let of = match cure {
-                _ if !several => String::new(),
+                _ if scored.alone => String::new(),
                 // Whatever the samples are, this reference does not give it.
                 Some(_) => format!("against {reference}: "),
                 None => format!("{samples} against {reference}: "),
