@@ -21,6 +21,7 @@ fn main() -> ExitCode {
         Command::Report(args) => verbs::report::run(args, &store),
         Command::Export(args) => verbs::export::run(args, &store),
         Command::Score(args) => verbs::score::run::run(args, &store),
+        Command::Evaluator(args) => verbs::score::evaluator::run(args, &store),
         Command::Reference(args) => verbs::reference::run(args, &store),
         Command::Likelihood(args) => verbs::ask::likelihood::run(args, &store),
         Command::Reconstruct(args) => verbs::ask::reconstruct::run(args, &store),

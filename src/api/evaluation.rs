@@ -1,14 +1,14 @@
 //! Images against a reference, scored as a published tool scores them.
 
 use crate::experiment::key::digest_file;
-use crate::experiment::scoring::own_net;
 use crate::experiment::scoring::preset::Preset;
+use crate::io::statistics::Which;
 use crate::jobs::context::Watch;
 use crate::metrics::score::Score;
 use crate::stages::describe::described::PART;
 use crate::stages::describe::extract::Extractor;
 use crate::stages::score::scorer::Scorer;
-use crate::stages::score::sides::{self, Comparison};
+use crate::stages::score::sides::{Reference, Samples, Setup, compare};
 use anyhow::{Context, Result};
 use candle_core::Device;
 use std::path::{Path, PathBuf};
@@ -52,15 +52,8 @@ impl Evaluation {
     /// # Errors
     /// Files that cannot be read, fewer images than a score needs, and features of another net than the reference's.
     pub fn score(&self, samples: &str, reference: &str) -> Result<Vec<Score>> {
-        let rules = if self.extractor.space().is_published() {
-            self.preset.rules()
-        } else {
-            own_net::of_images()
-        };
-        let comparison = Comparison {
-            samples: &[samples.to_string()],
-            reference,
-            reference_key: None,
+        let rules = self.extractor.space().rules_of_images(self.preset);
+        let setup = Setup {
             extractor: &self.extractor,
             weights: &self.weights,
             rules: &[rules],
@@ -73,13 +66,17 @@ impl Evaluation {
             warn: &|_| {},
             stop: &AtomicBool::new(false),
         };
-        let described = sides::run(&comparison, watch)?;
-        let described = described.context("a part was left to another machine")?;
-        let side = described
+        const WHOLE: &str = "a part was left to another machine";
+        let reference = Reference::open(&setup, reference, Which::default())?;
+        let samples = Samples::describe(&setup, &[samples.to_string()], watch)?;
+        let samples = samples.context(WHOLE)?;
+        let target = reference.describe(&setup, watch)?.context(WHOLE)?;
+        let compared = compare(&setup, &samples, &target)?;
+        let side = compared
             .sides
             .first()
             .context("no preprocessing is asked for")?;
-        let measured = Scorer::new(&side.samples, &side.real).measure(&rules, &|_| {})?;
+        let measured = Scorer::new(side.samples, side.real).measure(&rules, &|_| {})?;
         let numbers = measured
             .into_iter()
             .filter_map(|m| Some(m.number.ok()?.score));

@@ -10,7 +10,7 @@ use crate::cli::verbs::inspect::InspectArgs;
 use crate::cli::verbs::plan::run::PlanArgs;
 use crate::cli::verbs::reference::ReferenceArgs;
 use crate::cli::verbs::report::ReportArgs;
-use crate::cli::verbs::score::args::ScoreArgs;
+use crate::cli::verbs::score::args::{EvaluatorArgs, ScoreArgs};
 use crate::cli::verbs::status::StatusArgs;
 use crate::cli::verbs::sweep::SweepArgs;
 use clap::{Parser, Subcommand};
@@ -42,7 +42,7 @@ Examples:
   # Published weights and references, by name, for experiments/imagenet/
   runner fetch --list
 
-Exit status: 0 all done, 1 some cells failed, 2 wrong file or flag, 130 interrupted"
+Exit status: 0 all done, 1 some cells or sets failed, 2 wrong file or flag, 130 interrupted"
 )]
 pub struct Cli {
     /// Where results are kept
@@ -72,6 +72,8 @@ pub enum Command {
     Export(ExportArgs),
     /// Score images against a reference
     Score(ScoreArgs),
+    /// Print the five lines of guided-diffusion's evaluator.py
+    Evaluator(EvaluatorArgs),
     /// Compute reference statistics of a dataset
     Reference(ReferenceArgs),
     /// Measure bits per dimension of images under a denoiser

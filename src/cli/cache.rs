@@ -1,5 +1,6 @@
 //! Where fetched files are, and what `fetch:NAME` stands for.
 
+use crate::cli::screen::terminal::say;
 use crate::experiment::catalogue::{SCHEME, find};
 use crate::experiment::grid::paths::looked_in;
 use crate::run::plan::Plan;
@@ -64,24 +65,41 @@ pub fn place_path(path: &Path, cache: &Cache) -> Result<PathBuf> {
     }
 }
 
-/// The feature net of a command that takes one: a path, or what `fetch:NAME` stands for.
+/// The names of Inception's files in the catalogue, the first that is fetched being the one that is taken.
+const INCEPTIONS: [&str; 3] = ["inception", "inception-torchscript", "inception-tensorflow"];
+
+/// The feature net of a command that takes one: a path, or what `fetch:NAME` stands for, or, where none is named, the
+/// fetched Inception, which is said.
 ///
 /// # Errors
-/// Where none is named, or what is named is not there; both with the ways to one.
+/// Where none is named and none is fetched, or what is named is not there; both with the ways to one.
 pub fn weights(named: Option<&Path>, cache: &Cache) -> Result<PathBuf> {
-    const CURE: &str = "hint: `runner fetch inception` gets Inception's weights, then pass `--weights fetch:inception`; any other net goes by path, `--weights PATH`, such as experiments/shapes/features.safetensors";
-    let Some(path) = named else {
-        bail!(
-            "a feature net is needed, and neither --weights nor RUNNER_WEIGHTS names one\n{CURE}"
+    const CURE: &str = "hint: `runner fetch inception` gets Inception's weights, which are then found by themselves; any other net goes by path, `--weights PATH`, such as experiments/shapes/features.safetensors";
+    if let Some(path) = named {
+        let path = place_path(path, cache)?;
+        ensure!(
+            path.is_file(),
+            "--weights {}: there is no such file\n{CURE}",
+            path.display()
         );
-    };
-    let path = place_path(path, cache)?;
-    ensure!(
-        path.is_file(),
-        "--weights {}: there is no such file\n{CURE}",
-        path.display()
-    );
-    Ok(path)
+        return Ok(path);
+    }
+    // Without a home folder there is no cache to look into.
+    if let Ok(folder) = folder(cache) {
+        for name in INCEPTIONS {
+            let path = folder.join(find(name)?.file());
+            if path.is_file() {
+                say(&format!(
+                    "no --weights: fetch:{name} is taken, {}",
+                    path.display()
+                ));
+                return Ok(path);
+            }
+        }
+    }
+    bail!(
+        "a feature net is needed: neither --weights nor RUNNER_WEIGHTS names one, and no Inception is in the cache\n{CURE}"
+    )
 }
 
 /// `runner fetch imagenet64 inception`, for what a plan reads and does not find.

@@ -3,7 +3,7 @@
 use crate::desk::{Desk, EXPERIMENT};
 
 /// Every command with what the short help says of it, in its order.
-const COMMANDS: [(&str, &str); 13] = [
+const COMMANDS: [(&str, &str); 14] = [
     ("plan", "Show what a sweep would run, and why"),
     ("sweep", "Run what is missing"),
     (
@@ -13,6 +13,10 @@ const COMMANDS: [(&str, &str); 13] = [
     ("report", "Write tables, charts and sample grids"),
     ("export", "Write the samples of a cell as one npz"),
     ("score", "Score images against a reference"),
+    (
+        "evaluator",
+        "Print the five lines of guided-diffusion's evaluator.py",
+    ),
     ("reference", "Compute reference statistics of a dataset"),
     (
         "likelihood",

@@ -6,6 +6,7 @@ mod support;
 mod any_model;
 mod desk;
 mod docs;
+mod evaluator;
 mod export;
 mod faults;
 mod files;

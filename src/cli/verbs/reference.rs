@@ -3,7 +3,7 @@
 use crate::cli::cache::{Cache, weights};
 use crate::cli::screen::live::Live;
 use crate::cli::screen::terminal::{duration, say, thousands, warning};
-use crate::cli::verbs::score::run::tell_prefix;
+use crate::cli::verbs::score::scoring::tell_prefix;
 use crate::cli::watched::{INTERRUPTED, unless_stopped, until_stopped};
 use crate::data::resize::crop::Crop;
 use crate::experiment::key::digest_file;
@@ -12,7 +12,7 @@ use crate::experiment::scoring::preset::Preset;
 use crate::jobs::context::{Progress, Watch};
 use crate::run::device::named::{Named, devices};
 use crate::stages::describe::extract::Extractor;
-use crate::stages::describe::reference::{Order, run as make};
+use crate::stages::describe::reference::{Keeps, Order, run as make};
 use crate::stages::describe::reference_images::{self, ImagesOrder};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
@@ -21,12 +21,23 @@ use std::time::Instant;
 
 #[derive(Args, Debug, Clone)]
 #[command(after_long_help = "\
+The npz holds mu and sigma, as pytorch-fid, clean-fid and the forks of torch-fidelity read them, and mu_s and sigma_s for
+sFID, as the ADM evaluator reads them, all f64; then count, the features of the first images (10,000 of Inception's, 82
+MB; 5,000 of other nets'), and how it was made. With --statistics-only the features are left out: 66 MB of Inception's,
+which give FID, sFID and IS. Precision, recall and KID then need the images themselves as the reference. The ADM
+evaluator's own script also wants the images beside the statistics, as arr_0; `runner evaluator` does not.
+
+Without --weights and RUNNER_WEIGHTS the fetched Inception is taken (`runner fetch inception`).
+
 Examples:
   runner reference shapes --resolution 32 --count 10000 \\
       --weights experiments/shapes/features.safetensors --out reference_stats/shapes32.npz
 
   # Statistics that the ADM evaluator, pytorch-fid and clean-fid read too
-  runner reference imagenet/train --resolution 64 --weights inception.pth --out reference_stats/imagenet64.npz")]
+  runner reference imagenet/train --resolution 64 --weights inception.pth --out reference_stats/imagenet64.npz
+
+  # A file to commit, without the images' features
+  runner reference ffhq.tar --resolution 256 --statistics-only --out ffhq256_stats.npz")]
 pub struct ReferenceArgs {
     /// `shapes`, or an image folder, tar, zip, npz or npy
     #[arg(value_name = "DATA")]
@@ -41,7 +52,8 @@ pub struct ReferenceArgs {
     /// Images to describe, the first ones [default for Inception: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
     pub count: Option<u32>,
-    /// The feature net: Inception's .pth, .pt, .pb or .safetensors, or a feature net trained here
+    /// The feature net: Inception's .pth, .pt, .pb or .safetensors, or a feature net trained here [default: the fetched
+    /// Inception]
     #[arg(long, value_name = "FILE", env = "RUNNER_WEIGHTS")]
     pub weights: Option<PathBuf>,
     /// Dictionary of the weights' file that holds the net
@@ -50,6 +62,9 @@ pub struct ReferenceArgs {
     /// Inception: the evaluator whose way of resizing the reference is for
     #[arg(long, value_name = "PRESET", default_value = "adm")]
     pub preset: String,
+    /// Leave the images' features out: a smaller file, against which precision, recall and KID cannot be measured
+    #[arg(long)]
+    pub statistics_only: bool,
     /// The npz to write
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
@@ -59,6 +74,9 @@ pub struct ReferenceArgs {
     #[command(flatten)]
     pub cache: Cache,
 }
+
+/// The data set that is drawn by rule.
+const SHAPES: &str = "shapes";
 
 pub fn run(args: &ReferenceArgs, store: &Path) -> Result<u8> {
     let weights = weights(args.weights.as_deref(), &args.cache)?;
@@ -112,6 +130,11 @@ fn by_published_net(
     store: &Path,
     watch: Watch,
 ) -> Result<()> {
+    ensure!(
+        args.data != SHAPES || Path::new(SHAPES).exists(),
+        "`{SHAPES}` is drawn for feature nets that were trained here, and the net in use is {}\nhint: pass `--weights experiments/shapes/features.safetensors`, or a folder of images",
+        net.space().net
+    );
     let preset: Preset = args.preset.parse().map_err(anyhow::Error::msg)?;
     let rules = preset.rules();
     let order = ImagesOrder {
@@ -125,9 +148,18 @@ fn by_published_net(
         how: rules.preprocessing,
         mixed_sizes: rules.mixed_sizes,
         store,
+        keeps: keeps(args),
         out: &args.out,
     };
     reference_images::run(&order, watch)
+}
+
+fn keeps(args: &ReferenceArgs) -> Keeps {
+    if args.statistics_only {
+        Keeps::Nothing
+    } else {
+        Keeps::Features
+    }
 }
 
 /// Images of one size, from any data that nets are trained on.
@@ -150,6 +182,7 @@ fn by_own_net(
         count: count as usize,
         weights,
         extractor: digest,
+        keeps: keeps(args),
         out: &args.out,
     };
     make(&order, &device.device, watch)

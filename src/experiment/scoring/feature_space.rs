@@ -135,6 +135,15 @@ impl FeatureSpace {
         }
     }
 
+    /// The rules by which images alone are scored: the preset's, or those of nets that were trained here, which have none.
+    pub fn rules_of_images(&self, preset: Preset) -> Rules {
+        if self.is_published() {
+            preset.rules()
+        } else {
+            own_net::of_images()
+        }
+    }
+
     /// The metric under the id that it has in this space: only Inception's Fréchet distance is an FID.
     pub fn own(&self, metric: Metric) -> Metric {
         match metric {

@@ -46,7 +46,7 @@ impl Meta {
         let short = |digest: &str| digest.get(..8).unwrap_or(digest).to_string();
         ensure!(
             self.extractor == weights,
-            "it was made with another feature net (sha256 {}, the one in use has {})\nhint: make it again: runner reference {}{cropped} --count {} --weights FEATURES --out FILE",
+            "it was made with another feature net (sha256 {}, the one in use has {})\nhint: give the net that made it, or make it again with this one: runner reference {}{cropped} --count {} --weights FEATURES --out FILE",
             short(&self.extractor),
             short(weights),
             self.data,

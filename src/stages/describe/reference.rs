@@ -25,6 +25,14 @@ const MANIFOLD: usize = 5000;
 /// The net takes images as they are, whatever is said here.
 const OWN: Preprocessing = Preprocessing::Tf1;
 
+/// What a reference file keeps beside its statistics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeps {
+    /// The first images' features, which precision, recall and KID compare with.
+    Features,
+    Nothing,
+}
+
 /// What to make a reference of.
 pub struct Order<'a> {
     pub data: &'a str,
@@ -33,10 +41,11 @@ pub struct Order<'a> {
     pub count: usize,
     pub weights: &'a Path,
     pub extractor: &'a str,
+    pub keeps: Keeps,
     pub out: &'a Path,
 }
 
-/// Describes the images and writes moments, the first features, and the moments of the pixel-Gaussian baseline.
+/// Describes the images and writes moments, the first features unless statistics alone are asked for, and the moments of the pixel-Gaussian baseline.
 pub fn run(order: &Order, device: &Device, watch: Watch) -> Result<()> {
     let source = Source::pictures(order.data, Stream::Reference, order.resolution)?;
     for remark in source.remarks() {
@@ -112,23 +121,21 @@ fn write(order: &Order, rows: &Rows, baseline: &Rows) -> Result<()> {
         gaussian: gaussian.n,
     };
     let meta = serde_json::to_vec(&meta)?;
-    npz::write(
-        order.out,
-        &[
-            ("mu", Array::f64(&[pool], moments.mean)),
-            ("sigma", Array::f64(&[pool, pool], moments.cov)),
-            ("mu_s", Array::f64(&[spatial], moments_s.mean)),
-            ("sigma_s", Array::f64(&[spatial, spatial], moments_s.cov)),
-            ("count", Array::i64(&[], vec![n as i64])),
-            (
-                "features",
-                Array::f32(&[kept, pool], rows.pool[..kept * pool].to_vec()),
-            ),
-            ("gaussian_mu", Array::f64(&[pool], gaussian.mean)),
-            ("gaussian_sigma", Array::f64(&[pool, pool], gaussian.cov)),
-            ("meta", Array::u8(&[meta.len()], meta)),
-        ],
-    )
+    let mut arrays = vec![
+        ("mu", Array::f64(&[pool], moments.mean)),
+        ("sigma", Array::f64(&[pool, pool], moments.cov)),
+        ("mu_s", Array::f64(&[spatial], moments_s.mean)),
+        ("sigma_s", Array::f64(&[spatial, spatial], moments_s.cov)),
+        ("count", Array::i64(&[], vec![n as i64])),
+    ];
+    if order.keeps == Keeps::Features {
+        let features = rows.pool[..kept * pool].to_vec();
+        arrays.push(("features", Array::f32(&[kept, pool], features)));
+    }
+    arrays.push(("gaussian_mu", Array::f64(&[pool], gaussian.mean)));
+    arrays.push(("gaussian_sigma", Array::f64(&[pool, pool], gaussian.cov)));
+    arrays.push(("meta", Array::u8(&[meta.len()], meta)));
+    npz::write(order.out, &arrays)
 }
 
 /// Draws of the Gaussian that has the mean and covariance of these images' pixels, clamped and truncated like samples.

@@ -9,6 +9,7 @@ use crate::metrics::rows::Rows;
 use crate::stages::describe::described::{Described, Kind, PART};
 use crate::stages::describe::extract::Extractor;
 use crate::stages::describe::images::{self, Order};
+use crate::stages::describe::reference::Keeps;
 use anyhow::{Context, Result, ensure};
 use std::path::Path;
 use std::sync::Arc;
@@ -29,11 +30,12 @@ pub struct ImagesOrder<'a> {
     pub how: Preprocessing,
     pub mixed_sizes: bool,
     pub store: &'a Path,
+    pub keeps: Keeps,
     pub out: &'a Path,
 }
 
 /// Describes what is missing and writes `mu`, `sigma`, `mu_s`, `sigma_s` (as the ADM evaluator, pytorch-fid and clean-fid
-/// read them), `count`, the first features and `meta`.
+/// read them), `count`, the first features unless statistics alone are asked for, and `meta`.
 pub fn run(order: &ImagesOrder, watch: Watch) -> Result<()> {
     let mut gallery = images::open(&[order.data], order.data, &watch)?;
     if let Some(count) = order.count {
@@ -74,8 +76,6 @@ pub fn run(order: &ImagesOrder, watch: Watch) -> Result<()> {
 fn write(order: &ImagesOrder, images: &Described) -> Result<()> {
     let pool = images.moments(Kind::Pool)?;
     let d = pool.dim();
-    let kept = KEPT.min(images.len());
-    let features = images.rows(Kind::Pool)?.read(0..kept)?.into_owned();
     let meta = Meta {
         data: order.data.to_string(),
         resolution: order.crop.map_or(0, |(_, side)| side),
@@ -97,7 +97,11 @@ fn write(order: &ImagesOrder, images: &Described) -> Result<()> {
         arrays.push(("sigma_s", Array::f64(&[d, d], spatial.cov)));
     }
     arrays.push(("count", Array::i64(&[], vec![images.len() as i64])));
-    arrays.push(("features", Array::f32(&[kept, d], features)));
+    if order.keeps == Keeps::Features {
+        let kept = KEPT.min(images.len());
+        let features = images.rows(Kind::Pool)?.read(0..kept)?.into_owned();
+        arrays.push(("features", Array::f32(&[kept, d], features)));
+    }
     arrays.push(("meta", Array::u8(&[meta.len()], meta)));
     npz::write(order.out, &arrays)
 }

@@ -73,6 +73,19 @@ pub enum Unmeasured {
 }
 
 impl Unmeasured {
+    /// What gives the number, in words that fit every command; none where it takes more images.
+    pub fn cure(&self) -> Option<&'static str> {
+        match self {
+            Unmeasured::NoSpatialStatistics => Some(
+                "give the reference's images, a reference batch of the ADM evaluator, or a file that `runner reference` makes of the images",
+            ),
+            Unmeasured::NoRealFeatures => Some(
+                "give the reference's images (a folder, an archive, an npz), a reference batch of the ADM evaluator, or a file that `runner reference` makes of the images without --statistics-only",
+            ),
+            _ => None,
+        }
+    }
+
     /// A failed calculation that leaves other numbers as they are.
     pub fn failed(error: &anyhow::Error) -> Unmeasured {
         Unmeasured::Failed(format!("{error:#}"))
@@ -83,9 +96,11 @@ impl fmt::Display for Unmeasured {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Unmeasured::NoSpatialStatistics => {
-                f.write_str("the reference has no spatial statistics")
+                f.write_str("the reference has no spatial statistics, mu_s and sigma_s")
             }
-            Unmeasured::NoRealFeatures => f.write_str("the reference holds no images' features"),
+            Unmeasured::NoRealFeatures => f.write_str(
+                "the reference holds statistics alone, and samples are compared with its images",
+            ),
             Unmeasured::NoBaseline => {
                 f.write_str("the reference has no statistics of the pixel Gaussian")
             }

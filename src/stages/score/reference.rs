@@ -104,7 +104,10 @@ impl Real {
             let mut file = Npz::open(path)?;
             let meta = Meta::read(&mut file).with_context(reading)?;
             meta.fits(weights, how).with_context(reading)?;
-            real.features = Some(statistics::features(path)?.data);
+            // With `--statistics-only` it has none.
+            if file.has("features") {
+                real.features = Some(statistics::features(path)?.data);
+            }
             if file.has("gaussian_mu") {
                 let (mean, cov) = file.moments("gaussian_mu", "gaussian_sigma")?;
                 let moments = Moments::given(meta.gaussian, mean, cov);

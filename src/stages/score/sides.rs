@@ -1,4 +1,5 @@
-//! The two sides of a score, described: samples and reference, once for each way of resizing that the presets ask for.
+//! The two sides of a score, described once for each way of resizing that the presets ask for: sets of samples, references,
+//! and any set beside any reference.
 
 use crate::data::gallery::Gallery;
 use crate::data::labels::balance::Spread;
@@ -13,17 +14,14 @@ use crate::stages::describe::described::{Described, Kind};
 use crate::stages::describe::extract::Extractor;
 use crate::stages::describe::images::{self, Order};
 use crate::stages::score::reference::{Opened, Real};
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Which images are compared with which reference, by the features of which net.
-pub struct Comparison<'a> {
-    pub samples: &'a [String],
-    pub reference: &'a str,
-    /// Which statistics of a reference file that holds several.
-    pub reference_key: Option<&'a str>,
+/// By which net and for whose rules both sides are described, and where their parts lie.
+#[derive(Clone, Copy)]
+pub struct Setup<'a> {
     pub extractor: &'a Extractor,
     /// sha256 of the net's weights.
     pub weights: &'a str,
@@ -33,19 +31,152 @@ pub struct Comparison<'a> {
     pub shard: (usize, usize),
 }
 
-/// Samples and reference as one way of resizing shows them.
-pub struct Sides {
-    pub how: Preprocessing,
-    pub samples: Described,
-    pub real: Real,
+impl Setup<'_> {
+    /// The ways of resizing that the rules ask for, each once; a net that takes images as they are has one.
+    fn ways(&self) -> Vec<Preprocessing> {
+        let mut hows: Vec<Preprocessing> = self.rules.iter().map(|r| r.preprocessing).collect();
+        hows.sort();
+        hows.dedup();
+        if self.extractor.space().input == Input::AsTrained {
+            hows.truncate(1);
+        }
+        hows
+    }
+
+    /// What is missing of a set, by every way; None where a shard left parts to others. What is told has `side` as its
+    /// note.
+    fn describe(
+        &self,
+        gallery: &Arc<Gallery>,
+        side: &str,
+        watch: Watch,
+    ) -> Result<Option<Vec<Described>>> {
+        let tell = &|progress| {
+            let note = side.to_string();
+            watch.tell(Progress { note, ..progress });
+        };
+        let order = Order {
+            gallery: gallery.clone(),
+            extractor: self.extractor,
+            weights: self.weights,
+            preprocessings: &self.ways(),
+            mixed_sizes: self.rules.iter().all(|rules| rules.mixed_sizes),
+            store: self.store,
+            part: self.part,
+            shard: self.shard,
+        };
+        images::run(&order, Watch { tell, ..watch })
+    }
 }
 
-/// What was described, and what is odd about it.
-pub struct Compared {
-    pub sides: Vec<Sides>,
+/// A set of samples, described once however many references it is compared with.
+pub struct Samples {
+    gallery: Arc<Gallery>,
+    described: Vec<Described>,
+    /// Files of the set that hold statistics beside their images.
+    beside: Option<Finding>,
+}
+
+impl Samples {
+    /// Describes what is missing; None where a shard left parts to others.
+    ///
+    /// # Errors
+    /// Images that cannot be read, and fewer than a score needs.
+    pub fn describe(setup: &Setup, paths: &[String], watch: Watch) -> Result<Option<Samples>> {
+        let gallery = Arc::new(images::open(paths, "samples", &watch)?);
+        let n = gallery.len();
+        ensure!(
+            n >= FEWEST,
+            "a score needs at least {FEWEST} images, not {n}"
+        );
+        let Some(described) = setup.describe(&gallery, "samples", watch)? else {
+            return Ok(None);
+        };
+        Ok(Some(Samples {
+            gallery,
+            described,
+            beside: beside_images(paths)?,
+        }))
+    }
+
+    /// Images.
+    pub fn count(&self) -> usize {
+        self.gallery.len()
+    }
+
+    /// How their labels are spread over classes, where they have some.
+    pub fn labels(&self) -> Option<Spread> {
+        self.gallery.labels()
+    }
+}
+
+/// A reference whose statistics are read, and whose images are not yet described.
+pub struct Reference<'a> {
+    pub path: &'a str,
+    opened: Opened,
+}
+
+impl<'a> Reference<'a> {
+    /// Reads what statistics there are, before hours are spent on samples.
+    ///
+    /// # Errors
+    /// A file that cannot be read, and one of `runner reference` by another net or another way of resizing.
+    pub fn open(setup: &Setup, path: &'a str, which: Which) -> Result<Reference<'a>> {
+        let (hows, space) = (setup.ways(), setup.extractor.space());
+        let named: Vec<_> = hows.iter().map(|how| space.resizing(*how)).collect();
+        let opened = Opened::open(Path::new(path), which, setup.weights, &named)?;
+        Ok(Reference { path, opened })
+    }
+
+    /// Describes what is missing of its images, where the rules compare with them; None where a shard left parts to
+    /// others.
+    ///
+    /// # Errors
+    /// Images that cannot be read.
+    pub fn describe(self, setup: &Setup, watch: Watch) -> Result<Option<Target>> {
+        let (mut left_out, mut described) = (LeftOut::default(), None);
+        if self.opened.needs_images(setup.rules) {
+            let gallery = Arc::new(images::open(&[self.path], "reference", &watch)?);
+            left_out = gallery.left_out();
+            described = setup.describe(&gallery, "reference", watch)?;
+            if described.is_none() {
+                return Ok(None);
+            }
+        }
+        Ok(Some(Target {
+            path: self.path.to_string(),
+            reals: self.opened.with(described.as_deref())?,
+            left_out,
+        }))
+    }
+}
+
+/// What samples are compared with.
+pub struct Target {
+    path: String,
+    reals: Vec<Real>,
+    left_out: LeftOut,
+}
+
+impl Target {
+    /// Images behind its moments, where known.
+    pub fn count(&self) -> Option<u64> {
+        self.reals.first().and_then(|real| real.count)
+    }
+}
+
+/// Samples and reference as one way of resizing shows them.
+pub struct Sides<'a> {
+    pub how: Preprocessing,
+    pub samples: &'a Described,
+    pub real: &'a Real,
+}
+
+/// A set beside a reference, and what is odd about them.
+pub struct Compared<'a> {
+    /// At least one.
+    pub sides: Vec<Sides<'a>>,
     pub findings: Vec<Finding>,
-    /// How the samples' labels are spread over classes, where they have some.
-    pub labels: Option<Spread>,
     pub left_out: BothLeftOut,
 }
 
@@ -59,84 +190,39 @@ pub struct BothLeftOut {
     pub reference: LeftOut,
 }
 
-/// Describes what is missing of both sides; None where a shard left parts to others. What is told has the side as its note.
-pub fn run(comparison: &Comparison, watch: Watch) -> Result<Option<Compared>> {
-    let (hows, space) = (ways(comparison), comparison.extractor.space());
-    // The reference is opened before hours are spent on the samples.
-    let named: Vec<_> = hows.iter().map(|how| space.resizing(*how)).collect();
-    let path = Path::new(comparison.reference);
-    let which = Which {
-        key: comparison.reference_key,
-        flag: Some("--reference-key"),
-    };
-    let opened = Opened::open(path, which, comparison.weights, &named)?;
-    let order = |gallery: &Arc<Gallery>| Order {
-        gallery: gallery.clone(),
-        extractor: comparison.extractor,
-        weights: comparison.weights,
-        preprocessings: &hows,
-        mixed_sizes: comparison.rules.iter().all(|rules| rules.mixed_sizes),
-        store: comparison.store,
-        part: comparison.part,
-        shard: comparison.shard,
-    };
-    let of = |side: &str, progress: Progress| {
-        let note = side.to_string();
-        watch.tell(Progress { note, ..progress });
-    };
-    let images = Arc::new(images::open(comparison.samples, "samples", &watch)?);
-    let tell = &|progress| of("samples", progress);
-    let samples = images::run(&order(&images), Watch { tell, ..watch })?;
-    let mut left_out = BothLeftOut {
-        samples: images.left_out(),
-        reference: LeftOut::default(),
-    };
-    let mut real = None;
-    if opened.needs_images(comparison.rules) {
-        let images = images::open(&[comparison.reference], "reference", &watch)?;
-        let images = Arc::new(images);
-        left_out.reference = images.left_out();
-        let tell = &|progress| of("reference", progress);
-        real = images::run(&order(&images), Watch { tell, ..watch })?;
-        if real.is_none() {
-            return Ok(None);
-        }
+impl BothLeftOut {
+    pub fn is_empty(&self) -> bool {
+        self.samples.is_empty() && self.reference.is_empty()
     }
-    let Some(samples) = samples else {
-        return Ok(None);
-    };
-    let reals = opened.with(real.as_deref())?;
-    let mut findings = findings(&samples[0], &reals[0], &|i| images.name(i))?;
-    findings.extend(beside_images(comparison.samples)?);
-    let sides = hows.into_iter().zip(samples.into_iter().zip(reals));
+}
+
+/// A set beside a reference, both described by the same set-up.
+///
+/// # Errors
+/// Features of another net than the reference's.
+pub fn compare<'a>(
+    setup: &Setup,
+    samples: &'a Samples,
+    target: &'a Target,
+) -> Result<Compared<'a>> {
+    let both = samples.described.iter().zip(&target.reals);
+    let sides = setup.ways().into_iter().zip(both);
     let sides = sides.map(|(how, (samples, real))| Sides { how, samples, real });
     let sides: Vec<Sides> = sides.collect();
     for side in &sides {
-        let n = side.samples.len();
-        ensure!(
-            n >= FEWEST,
-            "a score needs at least {FEWEST} images, not {n}"
-        );
-        check(&side.samples, &side.real, comparison.reference)?;
+        check(side.samples, side.real, &target.path)?;
     }
-    let labels = images.labels();
-    Ok(Some(Compared {
+    let first = sides.first().context("no preprocessing is asked for")?;
+    let mut findings = findings(first.samples, first.real, &|i| samples.gallery.name(i))?;
+    findings.extend(samples.beside.clone());
+    Ok(Compared {
         sides,
         findings,
-        labels,
-        left_out,
-    }))
-}
-
-/// The ways of resizing that the rules ask for, each once; a net that takes images as they are has one.
-fn ways(comparison: &Comparison) -> Vec<Preprocessing> {
-    let mut hows: Vec<Preprocessing> = comparison.rules.iter().map(|r| r.preprocessing).collect();
-    hows.sort();
-    hows.dedup();
-    if comparison.extractor.space().input == Input::AsTrained {
-        hows.truncate(1);
-    }
-    hows
+        left_out: BothLeftOut {
+            samples: samples.gallery.left_out(),
+            reference: target.left_out.clone(),
+        },
+    })
 }
 
 /// Samples are images, whatever their file holds beside them; that it holds statistics is told.

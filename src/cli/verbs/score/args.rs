@@ -1,4 +1,4 @@
-//! Flags and help text of `runner score`.
+//! Flags and help texts of `runner score` and `runner evaluator`.
 
 use crate::cli::cache::Cache;
 use crate::stages::describe::described::PART;
@@ -17,11 +17,30 @@ Presets fix everything between image files and numbers, as one published evaluat
   edm                          EDM's fid.py: FID
   dgm-eval                     dgm-eval on Inception: FD, FD infinity, IS, KD, precision, recall, density, coverage
 
+Without --weights and RUNNER_WEIGHTS the fetched Inception is taken: inception, else inception-torchscript, else
+inception-tensorflow, whichever of them `runner fetch` has got. Which file it is, is said on stderr.
+
+References of mu and sigma alone (pytorch-fid's, EDM's, adm_in256_stats.npz) give FID and IS, and sFID where they hold
+mu_s and sigma_s; precision, recall and KID need the reference's images, and are left out with a word on stderr.
+
+--json prints one object a line: each score, then each finding, the labels and what was left out. With --preset
+torch-fidelity it is one object with torch-fidelity's own keys (frechet_inception_distance, ..) for each set and
+reference; in it `scores` has the intervals, and a number that could not be measured is absent but in `scores`, with why.
+
+Several sets (--each) and several references make a row for each set with each reference; each is described once. One
+that fails is told, the others are scored, and the exit status is 1. With --shard all of them are described in part.
+
 Examples:
   runner score out/ --reference reference_stats/imagenet64.npz --weights pt_inception-2015-12-05-6726825d.pth
 
+  # After `runner fetch inception` no weights need to be named
+  runner score out/ --reference adm_in256_stats.npz --preset torch-fidelity --json
+
   # Every evaluator's numbers side by side, from one reading of the images
-  runner score samples.npz --reference VIRTUAL_imagenet64_labeled.npz --weights inception.pth --preset all
+  runner score samples.npz --reference VIRTUAL_imagenet64_labeled.npz --preset all
+
+  # A table of three sets against two references
+  runner score --each cfg-1.0/ cfg-1.5/ cfg-4.0.npz --reference imagenet256.npz --reference val/ --csv scores.csv
 
   # A small world's own net: distances are then FD, not FID
   runner score out/ --reference reference_stats/shapes32.npz --weights experiments/shapes/features.safetensors
@@ -35,10 +54,14 @@ pub struct ScoreArgs {
     /// Image folders, tar, zip, npz or npy files, one set together
     #[arg(value_name = "SAMPLES", required = true)]
     pub samples: Vec<String>,
-    /// Statistics of any evaluator (npz, pkl, pt), or images
-    #[arg(long, value_name = "REFERENCE")]
-    pub reference: String,
-    /// The feature net: Inception's .pth, .pt, .pb or .safetensors, or a feature net trained here
+    /// Make every SAMPLES path a set of its own
+    #[arg(long)]
+    pub each: bool,
+    /// Statistics of any evaluator (npz, pkl, pt), or images; may be given several times
+    #[arg(long = "reference", value_name = "REFERENCE", required = true)]
+    pub references: Vec<String>,
+    /// The feature net: Inception's .pth, .pt, .pb or .safetensors, or a feature net trained here [default: the fetched
+    /// Inception]
     #[arg(long, value_name = "FILE", env = "RUNNER_WEIGHTS")]
     pub weights: Option<PathBuf>,
     /// Whose numbers: a preset's name, or `all`
@@ -68,9 +91,54 @@ pub struct ScoreArgs {
     /// `cpu` or `cuda:0` [default: the first CUDA device, else cpu]
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<String>,
-    /// One JSON object a score on stdout
+    /// One JSON object a score on stdout; by torch-fidelity's rules one object with its keys
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub cache: Cache,
+}
+
+#[derive(Args, Debug, Clone)]
+#[command(after_long_help = "\
+Stands where `python evaluator.py REF SAMPLES` of guided-diffusion stands, without TensorFlow. On stdout are the lines
+that it ends with, with the numbers as Python prints them, and nothing else:
+  Inception Score: 215.8370361328125
+  FID: 3.9425574129223264
+  sFID: 6.140433703346162
+  Precision: 0.8265
+  Recall: 0.5309
+They are the numbers of `runner score SAMPLES --reference REF --preset adm`; their intervals, whose weights were taken,
+how the samples are spread over classes and what is odd about them stand on stderr. A number that the reference cannot
+give has no line, and stderr says why: precision and recall need the reference's images, and sFID needs mu_s and sigma_s.
+
+Without --weights and RUNNER_WEIGHTS the fetched Inception is taken (`runner fetch inception`). Features are kept below
+--store, named by the images' content: the same images are not put through Inception again.
+
+Examples:
+  runner evaluator VIRTUAL_imagenet256_labeled.npz samples_50000x256x256x3.npz
+
+  # Folders of images do in either place
+  runner evaluator VIRTUAL_imagenet256_labeled.npz out/
+
+  # The paper's own images against its own reference
+  runner fetch inception imagenet64-reference imagenet64-samples-adm
+  runner evaluator fetch:imagenet64-reference fetch:imagenet64-samples-adm 2> evaluator.log | grep ^FID")]
+pub struct EvaluatorArgs {
+    /// The reference batch: statistics (npz, pkl, pt), or images
+    #[arg(value_name = "REF")]
+    pub reference: String,
+    /// The sample batch: an npz or npy of images, a folder, tar or zip
+    #[arg(value_name = "SAMPLES")]
+    pub samples: String,
+    /// Inception's .pth, .pt, .pb or .safetensors [default: the fetched Inception]
+    #[arg(long, value_name = "FILE", env = "RUNNER_WEIGHTS")]
+    pub weights: Option<PathBuf>,
+    /// Dictionary of the weights' file that holds the net
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<String>,
+    /// `cpu` or `cuda:0` [default: the first CUDA device, else cpu]
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<String>,
     #[command(flatten)]
     pub cache: Cache,
 }

@@ -1,5 +1,8 @@
-//! `runner score`.
+//! `runner score` and `runner evaluator`.
 
 pub(crate) mod args;
+pub mod evaluator;
+pub mod json;
 pub mod run;
+pub mod scoring;
 pub mod table;

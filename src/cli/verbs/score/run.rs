@@ -1,126 +1,95 @@
-//! `runner score`: images against a reference, by one evaluator's rules or by all of them; no experiment file.
+//! `runner score`: images against references, by one evaluator's rules or by all of them; no experiment file.
 
-use crate::cli::cache::{place, weights};
-use crate::cli::screen::live::Live;
-use crate::cli::screen::terminal::{say, short, thousands, warning};
+use crate::cli::cache::place;
+use crate::cli::screen::terminal::{out, say};
 use crate::cli::verbs::score::args::ScoreArgs;
-use crate::cli::verbs::score::table::{About, Column, append_csv, json_lines, print, spread};
+use crate::cli::verbs::score::scoring::{KEPT, Net, Scored, Task};
+use crate::cli::verbs::score::{json, table};
 use crate::cli::watched::{INTERRUPTED, unless_stopped, until_stopped};
-use crate::experiment::key::digest_file;
 use crate::experiment::scoring::feature_space::FeatureSpace;
 use crate::experiment::scoring::metric::Metric;
-use crate::experiment::scoring::own_net;
 use crate::experiment::scoring::preset::Preset;
 use crate::experiment::scoring::rules::Rules;
-use crate::jobs::context::{Progress, Stopped, Watch};
-use crate::jobs::files::results::FEW;
-use crate::run::device::named::devices;
-use crate::stages::describe::extract::Extractor;
-use crate::stages::score::scorer::Scorer;
-use crate::stages::score::sides::{self, Compared, Comparison};
+use crate::io::statistics::Which;
+use crate::stages::score::sides::Setup;
 use anyhow::{Context, Result, bail, ensure};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+
+/// The exit status where some sets or references failed.
+const SOME_FAILED: u8 = 1;
 
 pub fn run(args: &ScoreArgs, store: &Path) -> Result<u8> {
-    let file = weights(args.weights.as_deref(), &args.cache)?;
-    let cache = &args.cache;
-    let samples = args.samples.iter().map(|text| place(text, cache));
-    let args = &ScoreArgs {
-        samples: samples.collect::<Result<_>>()?,
-        reference: place(&args.reference, cache)?,
-        ..args.clone()
-    };
     let shard = shard(args.shard.as_deref())?;
-    let device = devices(args.device.as_deref())?.swap_remove(0);
-    let weights = digest_file(&file).context("--weights")?;
-    let extractor = Extractor::open(&file, args.key.as_deref(), &device.device)?;
-    let chosen = chosen(args, extractor.space())?;
-    tell_weights(extractor.space(), &weights);
-    tell_prefix(&extractor);
-    let stop = until_stopped("part")?;
-    let rules: Vec<Rules> = chosen.iter().map(|(_, rules)| *rules).collect();
-    let comparison = Comparison {
-        samples: &args.samples,
-        reference: &args.reference,
-        reference_key: args.reference_key.as_deref(),
-        extractor: &extractor,
-        weights: &weights,
-        rules: &rules,
-        store,
-        part: args.part as usize,
-        shard,
+    let placed = |texts: &[String]| -> Result<Vec<String>> {
+        texts.iter().map(|text| place(text, &args.cache)).collect()
     };
-    let Some(both) = unless_stopped(describe(&comparison, stop), KEPT)? else {
+    let (samples, references) = (placed(&args.samples)?, placed(&args.references)?);
+    let (key, device) = (args.key.as_deref(), args.device.as_deref());
+    let net = Net::open(args.weights.as_deref(), key, device, &args.cache)?;
+    let chosen = chosen(args, net.extractor.space())?;
+    let rules: Vec<Rules> = chosen.iter().map(|(_, rules)| *rules).collect();
+    let task = Task {
+        setup: Setup {
+            extractor: &net.extractor,
+            weights: &net.weights,
+            rules: &rules,
+            store,
+            part: args.part as usize,
+            shard,
+        },
+        sets: if args.each {
+            samples.into_iter().map(|path| vec![path]).collect()
+        } else {
+            vec![samples]
+        },
+        references,
+        which: Which {
+            key: args.reference_key.as_deref(),
+            flag: Some("--reference-key"),
+        },
+        chosen: &chosen,
+        compat: args.compat,
+        stop: until_stopped("part")?,
+    };
+    let Some(outcome) = unless_stopped(task.run(), KEPT)? else {
         return Ok(INTERRUPTED);
     };
-    let Some(both) = both else {
+    if outcome.incomplete > 0 {
         let (k, n) = shard;
+        let folder = store.join("described");
         say(&format!(
             "shard {}/{n} is described; scores need the other parts, in {}",
             k + 1,
-            store.join("described").display()
+            folder.display()
         ));
-        return Ok(0);
-    };
-    for finding in &both.findings {
-        warning(&finding.to_string());
+    } else if !outcome.scored.is_empty() {
+        show(args, &outcome.scored)?;
     }
-    let measured = measure(args, extractor.space(), &both, &chosen, stop);
-    let Some(columns) = unless_stopped(measured, KEPT)? else {
-        return Ok(INTERRUPTED);
-    };
-    let about = About {
-        samples: args.samples.join(" "),
-        reference: args.reference.clone(),
-        weights,
-        count: both.sides[0].samples.len(),
-        real: both.sides[0].real.count,
-    };
-    show(args, &about, &columns, &both)?;
-    Ok(0)
+    if outcome.failed == 0 {
+        return Ok(0);
+    }
+    say(&format!(
+        "failed: {}, as is said above; scored: {} pairs of a set and a reference",
+        outcome.failed,
+        outcome.scored.len()
+    ));
+    Ok(SOME_FAILED)
 }
 
-/// What a stopped command says of what it has made.
-const KEPT: &str = "complete parts are kept";
-
-fn show(args: &ScoreArgs, about: &About, columns: &[Column], both: &Compared) -> Result<()> {
-    if args.json {
-        json_lines(about, columns, both)?;
+fn show(args: &ScoreArgs, scored: &[Scored]) -> Result<()> {
+    if args.json && args.preset == Preset::TorchFidelity.name() {
+        json::objects(scored)?;
+    } else if args.json {
+        json::lines(scored)?;
     } else {
-        print(about, columns)?;
+        out(&table::numbers(scored))?;
     }
-    if let Some(labels) = &both.labels {
-        say(&spread(labels));
+    for line in table::notes(scored) {
+        say(&line);
     }
     match &args.csv {
-        Some(path) => append_csv(path, about, columns),
+        Some(path) => json::append_csv(path, scored),
         None => Ok(()),
-    }
-}
-
-/// Whose file the weights of a published network are.
-fn tell_weights(space: &FeatureSpace, digest: &str) {
-    if !space.is_published() {
-        return;
-    }
-    match space.published(digest) {
-        Some(name) => say(&format!("weights: {name}, sha256 {}", &digest[..8])),
-        None => warning(&format!(
-            "the weights (sha256 {}) are no published file whose digest is known; their numbers compare with no paper's",
-            &digest[..8]
-        )),
-    }
-}
-
-/// That names were read through a wrapper's prefix.
-pub(crate) fn tell_prefix(extractor: &Extractor) {
-    let prefix = &extractor.prefix;
-    if !prefix.is_empty() {
-        say(&format!(
-            "--weights: all names begin with `{prefix}`, which is passed over"
-        ));
     }
 }
 
@@ -147,22 +116,24 @@ fn chosen(args: &ScoreArgs, space: &FeatureSpace) -> Result<Vec<(String, Rules)>
 }
 
 fn presets(name: &str, space: &FeatureSpace) -> Result<Vec<(String, Rules)>> {
+    let default = Preset::default();
     if !space.is_published() {
         ensure!(
-            name == "adm" || name == "all",
+            name == default.name() || name == "all",
             "--preset {name}: presets are rules for Inception's features, and the weights are another net's"
         );
-        return Ok(vec![("own net".to_string(), own_net::of_images())]);
+        let rules = space.rules_of_images(default);
+        return Ok(vec![("own net".to_string(), rules)]);
     }
+    let of = |preset: Preset| (preset.to_string(), space.rules_of_images(preset));
     if name == "all" {
-        let all = space.presets.iter();
-        return Ok(all.map(|p| (p.to_string(), p.rules())).collect());
+        return Ok(space.presets.iter().map(|preset| of(*preset)).collect());
     }
     let preset: Preset = name
         .parse()
         .map_err(anyhow::Error::msg)
         .context("--preset")?;
-    Ok(vec![(preset.to_string(), preset.rules())])
+    Ok(vec![of(preset)])
 }
 
 /// The rules without the metrics that were not asked for.
@@ -180,78 +151,4 @@ fn restricted(rules: Rules, asked: &[String]) -> Result<Rules> {
         wanted.push(metric);
     }
     Ok(rules.only(&wanted))
-}
-
-fn describe(comparison: &Comparison, stop: &AtomicBool) -> Result<Option<Compared>> {
-    let (live, started) = (Live::start(), Instant::now());
-    let tell = |progress: Progress| {
-        let Progress {
-            done,
-            total,
-            note: side,
-            ..
-        } = progress;
-        let pace = done as f64 / started.elapsed().as_secs_f64();
-        live.set(format!(
-            "{side}: {} / {} images   {} images/s",
-            thousands(done),
-            thousands(total),
-            short(pace)
-        ));
-    };
-    let both = sides::run(
-        comparison,
-        Watch {
-            tell: &tell,
-            warn: &warning,
-            stop,
-        },
-    );
-    drop(live);
-    both
-}
-
-fn measure(
-    args: &ScoreArgs,
-    space: &FeatureSpace,
-    both: &Compared,
-    chosen: &[(String, Rules)],
-    stop: &AtomicBool,
-) -> Result<Vec<Column>> {
-    let mut scorers: Vec<Scorer> = both
-        .sides
-        .iter()
-        .map(|side| Scorer::new(&side.samples, &side.real))
-        .collect();
-    for scorer in &mut scorers {
-        scorer.compat = args.compat;
-    }
-    if both.sides[0].samples.len() < FEW {
-        warning(&format!(
-            "{} samples: {} is biased upwards for few of them, by about what the column `bias` says; compare equal counts only",
-            thousands(both.sides[0].samples.len() as u64),
-            space.own(Metric::Fid).row().label
-        ));
-    }
-    let live = Live::start();
-    let mut columns = Vec::new();
-    for (preset, rules) in chosen {
-        if stop.load(Ordering::Relaxed) {
-            return Err(Stopped.into());
-        }
-        // Nets that take images as they are have one pair of sides, whatever the rules say.
-        let at = both
-            .sides
-            .iter()
-            .position(|side| side.how == rules.preprocessing);
-        let scorer = &mut scorers[at.unwrap_or(0)];
-        let tell = |name: &str| live.set(format!("{preset}: {name}"));
-        columns.push(Column {
-            preset: preset.clone(),
-            preprocessing: rules.preprocessing,
-            measured: scorer.measure(rules, &tell)?,
-        });
-    }
-    drop(live);
-    Ok(columns)
 }

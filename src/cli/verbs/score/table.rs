@@ -1,34 +1,11 @@
-//! Scores as people and programs read them: a table on stdout, one JSON object a line, rows appended to a CSV file.
+//! Scores as people read them: a list for one evaluator, a table for several evaluators, sets or references, and in words
+//! what else there is to know.
 
-use crate::cli::screen::terminal::{number, out, say, table, thousands};
+use crate::cli::screen::terminal::{Paint, number, paint, table, thousands};
+use crate::cli::verbs::score::scoring::{Column, Scored};
 use crate::data::labels::balance::Spread;
 use crate::experiment::scoring::metric::Metric;
-use crate::experiment::scoring::rules::Preprocessing;
 use crate::stages::score::measured::{Measured, Number};
-use crate::stages::score::sides::Compared;
-use anyhow::{Context, Result, ensure};
-use serde_json::{Map, Value, json};
-use std::fs::OpenOptions;
-use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
-
-/// What stands in every result.
-pub struct About {
-    pub samples: String,
-    pub reference: String,
-    /// sha256 of the feature net's weights.
-    pub weights: String,
-    pub count: usize,
-    /// Images behind the reference's moments, where known.
-    pub real: Option<u64>,
-}
-
-/// One evaluator's numbers.
-pub struct Column {
-    pub preset: String,
-    pub preprocessing: Preprocessing,
-    pub measured: Vec<Measured>,
-}
 
 /// `4.87 [4.79, 4.96]`, or `4.87` where there is no interval.
 fn shown(measured: &Measured) -> String {
@@ -42,33 +19,19 @@ fn shown(measured: &Measured) -> String {
     format!("{value} [{}, {}]", number(score.low), number(score.high))
 }
 
-/// A single preset as a list, several side by side.
-pub fn print(about: &About, columns: &[Column]) -> Result<()> {
-    match columns {
-        [one] => list(one)?,
-        many => side_by_side(many)?,
+/// A single evaluator's numbers of one set and reference as a list; everything else as a table.
+pub fn numbers(all: &[Scored]) -> String {
+    match all {
+        [one] if one.alone => match &one.columns[..] {
+            [column] => list(column),
+            columns => side_by_side(columns),
+        },
+        all => by_set(all),
     }
-    for column in columns {
-        for measured in &column.measured {
-            if let Err(why) = &measured.number {
-                say(&format!("{}: no {}: {why}", column.preset, measured.name));
-            }
-        }
-    }
-    let real = about
-        .real
-        .map_or("an unknown number of".to_string(), thousands);
-    say(&format!(
-        "n = {} samples of {}; reference {} ({real} images); feature net sha256 {}; [low, high] = 95 %",
-        thousands(about.count as u64),
-        about.samples,
-        about.reference,
-        &about.weights[..8]
-    ));
-    Ok(())
 }
 
-fn list(column: &Column) -> Result<()> {
+/// A row a metric, with its bias and what SciPy prints where they are known.
+fn list(column: &Column) -> String {
     let numbers = || column.measured.iter().filter_map(Measured::number);
     let biased = numbers().any(|number| number.bias.is_some());
     let compat = numbers().any(|number| number.compat.is_some());
@@ -84,36 +47,43 @@ fn list(column: &Column) -> Result<()> {
         row.extend(compat.then(|| or_none(known.and_then(|number| number.compat))));
         rows.push(row);
     }
-    out(&table(&rows, &[]))
+    table(&rows, &[])
+}
+
+/// Every metric of these columns once, in the order of tables.
+fn metrics<'c>(columns: impl Iterator<Item = &'c Column>) -> Vec<Metric> {
+    let all = columns.flat_map(|column| column.measured.iter().map(|m| m.metric));
+    let mut metrics: Vec<Metric> = all.collect();
+    metrics.sort_by_key(|metric| (metric.row().method, *metric));
+    metrics.dedup();
+    metrics
+}
+
+/// A column's number of a metric; empty where the evaluator has none.
+fn cell(column: &Column, metric: Metric) -> String {
+    let found = column.measured.iter().find(|m| m.metric == metric);
+    found.map(shown).unwrap_or_default()
 }
 
 /// A row for each evaluator and a column for each metric; the last row is the largest difference between evaluators, in
 /// the metric's own unit.
-fn side_by_side(columns: &[Column]) -> Result<()> {
-    let mut metrics: Vec<Metric> = columns
-        .iter()
-        .flat_map(|column| column.measured.iter().map(|m| m.metric))
-        .collect();
-    metrics.sort_by_key(|metric| (metric.row().method, *metric));
-    metrics.dedup();
+fn side_by_side(columns: &[Column]) -> String {
+    let metrics = metrics(columns.iter());
     let mut head = vec!["preset".to_string()];
     head.extend(metrics.iter().map(|metric| metric.id().to_string()));
     let mut rows = vec![head];
-    let find = |column: &Column, metric: Metric| -> Option<(String, Option<f64>)> {
-        let found = column.measured.iter().find(|m| m.metric == metric)?;
-        Some((shown(found), found.number().map(|n| n.score.value)))
-    };
     for column in columns {
         let mut row = vec![column.preset.clone()];
-        row.extend(metrics.iter().map(|metric| {
-            let cell = find(column, *metric).map(|(text, _)| text);
-            cell.unwrap_or_default()
-        }));
+        row.extend(metrics.iter().map(|metric| cell(column, *metric)));
         rows.push(row);
     }
+    let value = |column: &Column, metric: Metric| {
+        let found = column.measured.iter().find(|m| m.metric == metric)?;
+        found.number().map(|number| number.score.value)
+    };
     let mut spread = vec!["difference".to_string()];
     for metric in &metrics {
-        let values = columns.iter().filter_map(|c| find(c, *metric)?.1);
+        let values = columns.iter().filter_map(|c| value(c, *metric));
         let values: Vec<f64> = values.collect();
         let least = values.iter().copied().fold(f64::INFINITY, f64::min);
         let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -123,11 +93,153 @@ fn side_by_side(columns: &[Column]) -> Result<()> {
         });
     }
     rows.push(spread);
-    out(&table(&rows, &[]))
+    table(&rows, &[])
+}
+
+/// Whether what stands in this place differs between rows, so that it has to be said in each.
+fn differs(all: &[Scored], of: impl Fn(&Scored) -> &str) -> bool {
+    all.iter().any(|scored| of(scored) != of(&all[0]))
+}
+
+/// What stands in this place, by file names alone where they tell the same things apart: the lines below a table, and
+/// every other output, have whole paths.
+fn names<'s>(all: &'s [Scored], of: impl Fn(&'s Scored) -> &'s str) -> Vec<&'s str> {
+    let whole: Vec<&str> = all.iter().map(of).collect();
+    let ambiguous = |a: &str| {
+        let mut others = whole.iter().filter(|b| **b != a);
+        others.any(|b| file_name(a) == file_name(b))
+    };
+    if whole.iter().any(|path| ambiguous(path)) {
+        return whole;
+    }
+    whole.into_iter().map(file_name).collect()
+}
+
+/// The last part of a path; the whole where it has none.
+fn file_name(path: &str) -> &str {
+    let name = path.trim_end_matches('/').rsplit('/').next();
+    name.filter(|name| !name.is_empty()).unwrap_or(path)
+}
+
+/// A row for each set, reference and evaluator; what all rows share stands below the table and not in it.
+fn by_set(all: &[Scored]) -> String {
+    let columns = || all.iter().flat_map(|scored| &scored.columns);
+    let sets = differs(all, |scored| &scored.about.samples);
+    let references = differs(all, |scored| &scored.about.reference);
+    let presets = all.iter().any(|scored| scored.columns.len() > 1);
+    let (named, metrics): (Vec<String>, Vec<Metric>) = if presets {
+        let metrics = metrics(columns());
+        (
+            metrics.iter().map(|m| m.id().to_string()).collect(),
+            metrics,
+        )
+    } else {
+        let measured = columns().take(1).flat_map(|column| &column.measured);
+        measured.map(|m| (m.name.to_string(), m.metric)).unzip()
+    };
+    let mut head = Vec::new();
+    head.extend(sets.then(|| "samples".to_string()));
+    head.extend(sets.then(|| "n".to_string()));
+    head.extend(references.then(|| "reference".to_string()));
+    head.extend(presets.then(|| "preset".to_string()));
+    head.extend(named);
+    let mut rows = vec![head];
+    let samples = names(all, |scored| &scored.about.samples);
+    let targets = names(all, |scored| &scored.about.reference);
+    for (scored, (samples, target)) in all.iter().zip(samples.into_iter().zip(targets)) {
+        let n = thousands(scored.about.count as u64);
+        for column in &scored.columns {
+            let mut row = Vec::new();
+            row.extend(sets.then(|| samples.to_string()));
+            row.extend(sets.then(|| n.clone()));
+            row.extend(references.then(|| target.to_string()));
+            row.extend(presets.then(|| column.preset.clone()));
+            row.extend(metrics.iter().map(|metric| cell(column, *metric)));
+            rows.push(row);
+        }
+    }
+    table(&rows, &[false, sets])
+}
+
+/// What could not be measured and why, with cures; then what the numbers are of; then how samples are spread over
+/// classes. Each line once.
+pub fn notes(all: &[Scored]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for scored in all {
+        for line in missing(scored) {
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
+        }
+    }
+    let mut counted: Vec<String> = Vec::new();
+    for Scored { about, .. } in all {
+        let n = thousands(about.count as u64);
+        let real = about
+            .real
+            .map_or("an unknown number of".to_string(), thousands);
+        let reference = format!("reference {} ({real} images)", about.reference);
+        if counted.is_empty() && !differs(all, |scored| &scored.about.samples) {
+            counted.push(format!("n = {n} samples of {}", about.samples));
+        }
+        if !counted.contains(&reference) {
+            counted.push(reference);
+        }
+    }
+    if let Some(Scored { about, .. }) = all.first() {
+        lines.push(format!(
+            "{}; feature net sha256 {}; [low, high] = 95 %",
+            counted.join("; "),
+            &about.weights[..8]
+        ));
+    }
+    for scored in all {
+        let Some(labels) = &scored.labels else {
+            continue;
+        };
+        let line = if differs(all, |scored| &scored.about.samples) {
+            format!("{}: {}", scored.about.samples, spread(labels))
+        } else {
+            spread(labels)
+        };
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    lines
+}
+
+/// `adm: no Precision, Recall: why`, and the cure, once a reason.
+fn missing(scored: &Scored) -> Vec<String> {
+    let mut lines = Vec::new();
+    for column in &scored.columns {
+        let mut reasons: Vec<(String, Vec<&str>, Option<&str>)> = Vec::new();
+        for measured in &column.measured {
+            let Err(why) = &measured.number else { continue };
+            let text = why.to_string();
+            match reasons.iter_mut().find(|(known, ..)| *known == text) {
+                Some((_, names, _)) => names.push(measured.name),
+                None => reasons.push((text, vec![measured.name], why.cure())),
+            }
+        }
+        for (why, names, cure) in reasons {
+            let (samples, reference) = (&scored.about.samples, &scored.about.reference);
+            let of = match cure {
+                _ if scored.alone => String::new(),
+                // Whatever the samples are, this reference does not give it.
+                Some(_) => format!("against {reference}: "),
+                None => format!("{samples} against {reference}: "),
+            };
+            let names = names.join(", ");
+            lines.push(format!("{of}{}: no {names}: {why}", column.preset));
+            lines.extend(cure.map(|cure| format!("{} {cure}", paint("hint:", Paint::Cyan))));
+        }
+    }
+    lines
 }
 
 /// `labels: 1,000 classes, 37 to 62 images each`
-pub fn spread(labels: &Spread) -> String {
+fn spread(labels: &Spread) -> String {
     let n = |count: usize| thousands(count as u64);
     let mut parts = Vec::new();
     let (least, most, none) = (labels.least, labels.most, labels.images - labels.labelled);
@@ -157,110 +269,4 @@ pub fn spread(labels: &Spread) -> String {
         parts.push(format!("not known ({unread}); the scores need none"));
     }
     format!("labels: {}", parts.join("; "))
-}
-
-fn object(about: &About, column: &Column, measured: &Measured) -> Map<String, Value> {
-    let mut object = Map::new();
-    let mut put = |key: &str, value: Value| object.insert(key.to_string(), value);
-    put("samples", json!(about.samples));
-    put("reference", json!(about.reference));
-    put("weights", json!(about.weights));
-    put("preset", json!(column.preset));
-    put("preprocessing", json!(column.preprocessing.name()));
-    put("metric", json!(measured.metric.id()));
-    put("name", json!(measured.name));
-    match &measured.number {
-        Ok(Number { score, .. }) => {
-            put("value", json!(score.value));
-            put("low", json!(score.low));
-            put("high", json!(score.high));
-            put("count", json!(score.count));
-        }
-        Err(why) => {
-            put("value", Value::Null);
-            put("why", json!(why.to_string()));
-        }
-    }
-    let known = measured.number();
-    put("bias", json!(known.and_then(|number| number.bias)));
-    put("compat", json!(known.and_then(|number| number.compat)));
-    put("samples_count", json!(about.count));
-    put("reference_count", json!(about.real));
-    object
-}
-
-/// A line a score, then a line a finding, then one of the labels and one of what was left out, where there are some.
-pub fn json_lines(about: &About, columns: &[Column], both: &Compared) -> Result<()> {
-    for column in columns {
-        for measured in &column.measured {
-            out(&Value::Object(object(about, column, measured)).to_string())?;
-        }
-    }
-    for finding in &both.findings {
-        out(&json!({ "finding": finding }).to_string())?;
-    }
-    if let Some(labels) = &both.labels {
-        out(&json!({ "labels": labels }).to_string())?;
-    }
-    let left_out = &both.left_out;
-    if !(left_out.samples.is_empty() && left_out.reference.is_empty()) {
-        out(&json!({ "left_out": left_out }).to_string())?;
-    }
-    Ok(())
-}
-
-const HEAD: [&str; 13] = [
-    "samples",
-    "reference",
-    "weights",
-    "preset",
-    "preprocessing",
-    "metric",
-    "value",
-    "low",
-    "high",
-    "count",
-    "bias",
-    "samples_count",
-    "reference_count",
-];
-
-/// Adds a row a score to a table, which gets its head when it is new; a table with another head is refused.
-pub fn append_csv(path: &Path, about: &About, columns: &[Column]) -> Result<()> {
-    let writing = || format!("writing {}", path.display());
-    let mut file = OpenOptions::new()
-        .create(true)
-        .read(true)
-        .append(true)
-        .open(path)
-        .with_context(writing)?;
-    let head = HEAD.join(",");
-    let mut text = String::new();
-    match BufReader::new(&file).lines().next() {
-        None => text += &format!("{head}\n"),
-        Some(first) => ensure!(
-            first.with_context(writing)?.trim_end() == head,
-            "{} has other columns than scores have: {head}\nhint: give `--csv` a new file",
-            path.display()
-        ),
-    }
-    for column in columns {
-        for measured in &column.measured {
-            let object = object(about, column, measured);
-            let cells = HEAD.map(|key| quoted(object.get(key).unwrap_or(&Value::Null)));
-            text += &format!("{}\n", cells.join(","));
-        }
-    }
-    file.write_all(text.as_bytes()).with_context(writing)
-}
-
-fn quoted(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::String(text) if text.contains([',', '"', '\n', '\r']) => {
-            format!("\"{}\"", text.replace('"', "\"\""))
-        }
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
 }
