@@ -3,7 +3,11 @@
 use crate::desk::{Desk, EXPERIMENT};
 
 /// Every command with what the short help says of it, in its order.
-const COMMANDS: [(&str, &str); 13] = [
+pub const COMMANDS: [(&str, &str); 16] = [
+    (
+        "init",
+        "List the studies that ship, or write one here to be changed",
+    ),
     ("plan", "Show what a sweep would run, and why"),
     ("sweep", "Run what is missing"),
     ("status", "Show where a sweep stands, or what one cell did"),
@@ -26,6 +30,11 @@ const COMMANDS: [(&str, &str); 13] = [
         "Turn guided-diffusion's flags into an experiment file",
     ),
     ("clean", "Free stored results that no experiment needs"),
+    (
+        "completions",
+        "Write what makes a shell complete commands and flags",
+    ),
+    ("man", "Write the manual pages"),
 ];
 
 #[test]

@@ -14,6 +14,7 @@ mod inputs;
 mod plan;
 mod questions;
 mod score;
+mod shipped;
 mod studies;
 mod sweep;
 mod upsample;

@@ -21,7 +21,7 @@ Examples:
   # Free it
   runner clean experiments/*.toml --yes")]
 pub struct CleanArgs {
-    /// The experiment files whose results stay
+    /// The experiment files, or studies that ship, whose results stay
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
     /// Free also what `score`, `likelihood` and `reconstruct` keep to go on from
