@@ -1,6 +1,6 @@
 //! Where fetched files are, and what `fetch:NAME` stands for.
 
-use crate::cli::shipped::share::taken;
+use crate::cli::shipped::share::{share, taken};
 use crate::experiment::catalogue::{SCHEME, find};
 use crate::experiment::grid::paths::looked_in;
 use crate::run::plan::Plan;
@@ -81,9 +81,13 @@ pub fn weights(named: Option<&Path>, cache: &Cache) -> Result<PathBuf> {
         );
     };
     let path = place_path(path, cache)?;
+    let share = share()?.filter(|_| path.is_relative());
+    let places = share.map_or(String::new(), |share| {
+        format!(" here, nor below {}", share.display())
+    });
     ensure!(
         path.is_file(),
-        "--weights {}: there is no such file\n{CURE}",
+        "--weights {}: there is no such file{places}\n{CURE}",
         path.display()
     );
     Ok(path)

@@ -142,13 +142,11 @@ fn is_name(text: &str) -> bool {
 /// The names that are near, and where all stand.
 fn offer(text: &str, all: &[Study]) -> String {
     let near = near(text, all);
-    let meant = match near.as_slice() {
+    let names: Vec<String> = near.iter().map(|name| format!("`{name}`")).collect();
+    let meant = match names.as_slice() {
         [] => String::new(),
-        [one] => format!("the study `{one}` ships; "),
-        several => {
-            let several: Vec<String> = several.iter().map(|name| format!("`{name}`")).collect();
-            format!("the studies {} ship; ", several.join(" and "))
-        }
+        [one] => format!("the study {one} ships; "),
+        [first @ .., last] => format!("the studies {} and {last} ship; ", first.join(", ")),
     };
     format!("{meant}`runner init` lists the studies that ship")
 }

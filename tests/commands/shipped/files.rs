@@ -86,9 +86,10 @@ fn flags_name_what_ships_and_it_is_said() {
     let shipped = shipped.says(&told(reference)).says(&told(weights));
     let whole = share().join(reference).display().to_string();
     let by_path = score(&whole).succeeds();
-    let fd = |answer: &crate::support::program::Answer| answer.json_lines()[0]["fd"].clone();
-    assert!(fd(&shipped).is_number() || fd(&shipped).is_object());
-    assert_eq!(fd(&shipped), fd(&by_path));
+    let fd = shipped.json_lines()[0].clone();
+    assert_eq!(fd["metric"], "fd");
+    assert!(fd["value"].as_f64().unwrap() > 0.0);
+    assert_eq!(fd["value"], by_path.json_lines()[0]["value"]);
     installed
         .runner(&["inspect", "experiments/shapes/unet16.safetensors"])
         .succeeds()
@@ -101,8 +102,8 @@ fn flags_name_what_ships_and_it_is_said() {
         "--weights",
         "experiments/none.pt",
     ];
-    installed
-        .runner(&gone)
-        .refuses()
-        .says("--weights experiments/none.pt: there is no such file");
+    installed.runner(&gone).refuses().says(&format!(
+        "--weights experiments/none.pt: there is no such file here, nor below {}\n",
+        installed.at("prefix/share/fidrunner").display()
+    ));
 }

@@ -1,6 +1,7 @@
 //! What ships with the program: studies by name in any folder, the files that they read, and the package that holds them.
 
 mod by_name;
+mod containers;
 mod files;
 mod init;
 mod package;
