@@ -24,7 +24,13 @@ fn the_python_package_is_the_crate() {
         assert!(repository(file.as_str().unwrap()).is_file(), "{file}");
     }
     assert!(repository(project["readme"].as_str().unwrap()).is_file());
-    assert_eq!(python["tool"]["maturin"]["data"].as_str(), Some("wheel"));
+    let maturin = &python["tool"]["maturin"];
+    assert_eq!(maturin["data"].as_str(), Some("wheel"));
+    // The line is cargo's configuration, for x86-64 alone.
+    let line = maturin["config"][0].as_str().expect("a line");
+    let config: toml::Table = toml::from_str(line).expect("TOML");
+    let flags = &config["target"]["cfg(target_arch = \"x86_64\")"]["rustflags"];
+    assert_eq!(flags[0].as_str(), Some("-Ctarget-cpu=x86-64-v2"));
     assert_eq!(cargo["bin"][0]["name"].as_str(), Some("runner"));
 }
 
