@@ -1,6 +1,6 @@
 //! Reads the command, hands it over, and turns how it ended into an exit status.
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use fidrunner::cli::args::{Cli, Command};
 use fidrunner::cli::screen::terminal;
 use fidrunner::cli::verbs;
@@ -15,6 +15,7 @@ fn main() -> ExitCode {
     }
     let Cli { store, command } = Cli::parse();
     let ended = match &command {
+        Command::Init(args) => verbs::start::init::run(args),
         Command::Plan(args) => verbs::plan::run::run(args, &store),
         Command::Sweep(args) => verbs::sweep::run(args, &store),
         Command::Status(args) => verbs::status::run(args, &store),
@@ -29,6 +30,8 @@ fn main() -> ExitCode {
         Command::Fetch(args) => verbs::fetch::run(args),
         Command::Import(args) => verbs::import::run(args),
         Command::Clean(args) => verbs::clean::run(args, &store),
+        Command::Completions(args) => verbs::start::completions::run(args, Cli::command()),
+        Command::Man(args) => verbs::start::man::run(args, Cli::command()),
     };
     match ended {
         Ok(code) => ExitCode::from(code),

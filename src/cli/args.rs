@@ -11,6 +11,9 @@ use crate::cli::verbs::plan::run::PlanArgs;
 use crate::cli::verbs::reference::ReferenceArgs;
 use crate::cli::verbs::report::ReportArgs;
 use crate::cli::verbs::score::args::{EvaluatorArgs, ScoreArgs};
+use crate::cli::verbs::start::completions::CompletionsArgs;
+use crate::cli::verbs::start::init::InitArgs;
+use crate::cli::verbs::start::man::ManArgs;
 use crate::cli::verbs::status::StatusArgs;
 use crate::cli::verbs::sweep::SweepArgs;
 use clap::{Parser, Subcommand};
@@ -26,6 +29,13 @@ use std::path::PathBuf;
     arg_required_else_help = true,
     after_long_help = "\
 Examples:
+  # A study that ships, by its name, in any folder: minutes on two cores
+  runner sweep guidance
+
+  # The studies that ship, and one of them as a file here, to be changed
+  runner init
+  runner init guidance
+
   # See the grid before any GPU is used
   runner plan experiments/guidance.toml
 
@@ -39,7 +49,7 @@ Examples:
   runner status experiments/guidance.toml
   runner status experiments/guidance.toml 3
 
-  # Published weights and references, by name, for experiments/imagenet/
+  # Published weights and references, by name, for the studies imagenet/...
   runner fetch --list
 
 Exit status: 0 all done, 1 some cells or sets failed, 2 wrong file or flag, 130 interrupted"
@@ -60,6 +70,8 @@ pub struct Cli {
 
 #[derive(Subcommand, Debug)]
 pub enum Command {
+    /// List the studies that ship, or write one here to be changed
+    Init(InitArgs),
     /// Show what a sweep would run, and why
     Plan(PlanArgs),
     /// Run what is missing
@@ -88,4 +100,8 @@ pub enum Command {
     Import(ImportArgs),
     /// Remove stored results that no named experiment needs
     Clean(CleanArgs),
+    /// Print a shell's completions of commands and flags
+    Completions(CompletionsArgs),
+    /// Write the manual pages
+    Man(ManArgs),
 }

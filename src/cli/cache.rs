@@ -1,6 +1,7 @@
 //! Where fetched files are, and what `fetch:NAME` stands for.
 
 use crate::cli::screen::terminal::say;
+use crate::cli::shipped::share::{share, taken};
 use crate::experiment::catalogue::{SCHEME, find};
 use crate::experiment::grid::paths::looked_in;
 use crate::run::plan::Plan;
@@ -42,12 +43,16 @@ pub fn at_home(path: &Path) -> PathBuf {
     }
 }
 
-/// The path that `fetch:NAME` or `~/NAME` stands for; every other text as it is.
+/// The path that `fetch:NAME` or `~/NAME` stands for, or the file that ships where nothing of that name is in the working
+/// folder; every other text as it is.
 pub fn place(text: &str, cache: &Cache) -> Result<String> {
     let Some(name) = text.strip_prefix(SCHEME) else {
         return Ok(match text.strip_prefix("~/") {
             Some(_) => at_home(Path::new(text)).display().to_string(),
-            None => text.to_string(),
+            None => match taken(Path::new(text))? {
+                Some(shipped) => shipped.display().to_string(),
+                None => text.to_string(),
+            },
         });
     };
     let path = folder(cache)?.join(find(name)?.file());
@@ -77,9 +82,13 @@ pub fn weights(named: Option<&Path>, cache: &Cache) -> Result<PathBuf> {
     const CURE: &str = "hint: `runner fetch inception` gets Inception's weights, which are then found by themselves; any other net goes by path, `--weights PATH`, such as experiments/shapes/features.safetensors";
     if let Some(path) = named {
         let path = place_path(path, cache)?;
+        let share = share()?.filter(|_| path.is_relative());
+        let places = share.map_or(String::new(), |share| {
+            format!(" here, nor below {}", share.display())
+        });
         ensure!(
             path.is_file(),
-            "--weights {}: there is no such file\n{CURE}",
+            "--weights {}: there is no such file{places}\n{CURE}",
             path.display()
         );
         return Ok(path);
@@ -110,7 +119,10 @@ pub fn command(names: &[String]) -> String {
 /// A plan cannot be carried out before all that it reads is there.
 pub fn refuse_incomplete(plan: &Plan) -> Result<()> {
     if let Some(data) = plan.absent_data().first() {
-        let places = plan.cells.first().and_then(|cell| looked_in(&cell.folders));
+        let places = plan
+            .cells
+            .first()
+            .and_then(|cell| looked_in(&cell.folders, None));
         let places = places.map_or(String::new(), |places| format!("\nhint: {places}"));
         bail!(
             "train.data = \"{data}\" cannot be read: no such file or folder\nhint: name a folder with one folder a class, or an archive: --set train.data=PATH{places}"

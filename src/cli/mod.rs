@@ -4,5 +4,6 @@ pub mod args;
 pub(crate) mod cache;
 pub mod open;
 pub mod screen;
+pub(crate) mod shipped;
 pub mod verbs;
 pub(crate) mod watched;

@@ -3,6 +3,8 @@
 use crate::cli::cache;
 use crate::cli::cache::Cache;
 use crate::cli::screen::terminal::say;
+use crate::cli::shipped::share::share;
+use crate::cli::shipped::studies::experiment_file;
 use crate::experiment::catalogue::{SCHEME, find};
 use crate::experiment::file::experiment::{Experiment, Sampling, Training};
 use crate::experiment::grid::paths::files_read;
@@ -18,7 +20,7 @@ use std::path::{Path, PathBuf};
 /// Which cells of which file.
 #[derive(Args, Debug, Clone)]
 pub struct Choice {
-    /// The experiment file
+    /// The experiment file, or the name of a study that ships (`runner init` lists them)
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// Override a value of the file, such as `sample.count=1000`
@@ -39,8 +41,11 @@ pub struct Opened {
 
 pub fn open(choice: &Choice, store: &Path, until: Option<&str>) -> Result<Opened> {
     let name = || choice.file.display().to_string();
-    let source = Source::read(&choice.file).with_context(name)?;
+    let file = experiment_file(&choice.file).with_context(name)?;
+    let mut source = Source::read(&file).with_context(name)?;
+    source.shipped = share()?;
     let mut sweep = sweep_of(source, &choice.set, &choice.only).with_context(name)?;
+    tell_shipped(&mut sweep, &file);
     for cell in &mut sweep.cells {
         find_home(&mut cell.spec);
         locate(cell, &choice.cache).with_context(name)?;
@@ -53,6 +58,35 @@ pub fn open(choice: &Choice, store: &Path, until: Option<&str>) -> Result<Opened
     )
     .with_context(name)?;
     Ok(Opened { sweep, store, plan })
+}
+
+/// Says which files of those that ship an experiment reads that does not ship itself.
+fn tell_shipped(sweep: &mut Sweep, file: &Path) {
+    let mut files: Vec<PathBuf> = Vec::new();
+    for cell in &mut sweep.cells {
+        let Some(share) = cell.shipped.clone() else {
+            return;
+        };
+        if file.starts_with(&share) {
+            return;
+        }
+        for (_, path) in files_read(&mut cell.spec) {
+            if let Ok(below) = path.strip_prefix(&share)
+                && !files.iter().any(|file| file == below)
+            {
+                files.push(below.to_path_buf());
+            }
+        }
+    }
+    let share = sweep.cells.first().and_then(|cell| cell.shipped.as_ref());
+    if let (Some(share), false) = (share, files.is_empty()) {
+        let files: Vec<String> = files.iter().map(|f| f.display().to_string()).collect();
+        say(&format!(
+            "{}: of the files that ship with runner, {}",
+            files.join(", "),
+            share.display()
+        ));
+    }
 }
 
 /// `fetch:NAME` becomes the path of the fetched file; what is not in the cache keeps its name, for the plan to tell.

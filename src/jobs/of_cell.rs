@@ -38,7 +38,7 @@ pub fn jobs_of(cell: &Cell) -> Result<Vec<Job>> {
     planned(cell).map_err(|error| {
         let mut causes = error.chain().filter_map(|cause| cause.downcast_ref());
         let missing = causes.any(|cause: &io::Error| cause.kind() == io::ErrorKind::NotFound);
-        match looked_in(&cell.folders) {
+        match looked_in(&cell.folders, cell.shipped.as_deref()) {
             Some(places) if missing && leads_nowhere(&cell.spec) => {
                 error.context(format!("a file is missing\nhint: {places}"))
             }

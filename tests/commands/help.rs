@@ -3,7 +3,11 @@
 use crate::desk::{Desk, EXPERIMENT};
 
 /// Every command with what the short help says of it, in its order.
-const COMMANDS: [(&str, &str); 14] = [
+pub const COMMANDS: [(&str, &str); 17] = [
+    (
+        "init",
+        "List the studies that ship, or write one here to be changed",
+    ),
     ("plan", "Show what a sweep would run, and why"),
     ("sweep", "Run what is missing"),
     (
@@ -36,6 +40,11 @@ const COMMANDS: [(&str, &str); 14] = [
         "clean",
         "Remove stored results that no named experiment needs",
     ),
+    (
+        "completions",
+        "Print a shell's completions of commands and flags",
+    ),
+    ("man", "Write the manual pages"),
 ];
 
 #[test]

@@ -16,6 +16,7 @@ mod inputs;
 mod plan;
 mod questions;
 mod score;
+mod shipped;
 mod studies;
 mod sweep;
 mod upsample;

@@ -69,7 +69,7 @@ fn a_missing_checkpoint_and_an_unknown_preset_are_found_by_the_plan() {
     let desk = Desk::new();
     desk.runner(&["plan", "a.toml", "--set", "model.checkpoint=gone.pt"])
         .refuses()
-        .says("cell 0 (steps=25 scale=0): model.checkpoint = \"gone.pt\" cannot be read");
+        .says("cell 0 (steps=25 scale=0): a file is missing: model.checkpoint = \"gone.pt\" cannot be read");
     desk.run(&["plan", "a.toml", "--set", "model.preset=imagnet64"])
         .says("there is no preset `imagnet64`; the presets are imagenet64, ");
 }

@@ -4,6 +4,9 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+/// Where cargo put the program.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_runner");
+
 /// A call of the program, for which no variable of the user's environment names a store or a cache.
 pub struct Runner {
     command: Command,
@@ -12,10 +15,15 @@ pub struct Runner {
 impl Runner {
     /// Started in the repository's root, as cargo starts the tests.
     pub fn new() -> Runner {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_runner"));
-        command.env_remove("RUNNER_STORE");
-        command.env_remove("RUNNER_CACHE");
-        command.env_remove("RUNNER_WEIGHTS");
+        Runner::of(Path::new(PROGRAM))
+    }
+
+    /// The same, of a copy of the program.
+    pub fn of(program: &Path) -> Runner {
+        let mut command = Command::new(program);
+        for name in ["STORE", "CACHE", "WEIGHTS", "SHARE"] {
+            command.env_remove(format!("RUNNER_{name}"));
+        }
         Runner { command }
     }
 

@@ -21,7 +21,7 @@ Examples:
   # Remove it
   runner clean experiments/*.toml --yes")]
 pub struct CleanArgs {
-    /// The experiment files whose results are kept; name all of them, also those in subfolders
+    /// The experiment files, or studies that ship, whose results are kept; name all, also those in subfolders
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
     /// Remove also the features and partial results that `score`, `likelihood` and `reconstruct` have stored

@@ -1,6 +1,7 @@
 //! `runner inspect`: what is inside a checkpoint, a file of statistics, an npz or a stored result.
 
 use crate::cli::screen::terminal::{bytes, duration, out, short, table};
+use crate::cli::shipped::share::taken;
 use crate::experiment::key::digest_file;
 use crate::experiment::nets::arch::Card;
 use crate::io::checkpoint::Checkpoint;
@@ -37,7 +38,8 @@ pub struct InspectArgs {
 }
 
 pub fn run(args: &InspectArgs, store: &Path) -> Result<u8> {
-    let path = Path::new(&args.what);
+    let shipped = taken(Path::new(&args.what))?;
+    let path = shipped.as_deref().unwrap_or(Path::new(&args.what));
     let key = args.key.as_deref();
     if !path.is_file() {
         result(&args.what, store, Form::of(args))?;

@@ -28,6 +28,8 @@ pub struct Cell {
     /// Where relative paths of the file are looked for after the working folder; those of `spec` that lead somewhere from
     /// here have the folder before them.
     pub folders: Vec<PathBuf>,
+    /// Where nets, weights and references are looked for last: the folder of the files that ship with the program.
+    pub shipped: Option<PathBuf>,
 }
 
 impl Cell {
@@ -87,6 +89,7 @@ pub fn cell(
         axes: labels.to_vec(),
         spec: Experiment::default(),
         folders: Vec::new(),
+        shipped: None,
     };
     choose(&mut table, axes);
     used::check(&table, axes)?;

@@ -1,4 +1,5 @@
-//! Where the paths of an experiment file lead: from the working folder, or from the file's own.
+//! Where the paths of an experiment file lead: from the working folder, from the file's own, or to what ships with the
+//! program.
 
 use crate::experiment::catalogue::SCHEME;
 use crate::experiment::file::experiment::{Experiment, Train, Training};
@@ -41,13 +42,13 @@ pub fn files_read(spec: &mut Experiment) -> Vec<(&'static str, &mut PathBuf)> {
     files
 }
 
-/// Every path of `spec` that is read becomes the one that [`found`] gives.
-pub fn locate(spec: &mut Experiment, folders: &[PathBuf]) {
-    if folders.is_empty() {
-        return;
-    }
+/// Every path of `spec` that is read becomes the one that [`found`] gives; nets, weights and references may also be those
+/// below `shipped`, the folder of the files that ship with the program.
+pub fn locate(spec: &mut Experiment, folders: &[PathBuf], shipped: Option<&Path>) {
+    let shipped = shipped.map(Path::to_path_buf);
+    let places: Vec<PathBuf> = folders.iter().cloned().chain(shipped).collect();
     for (_, path) in files_read(spec) {
-        *path = found(path, folders);
+        *path = found(path, &places);
     }
     let guide = spec.guidance.iter_mut().filter_map(|g| g.train.as_mut());
     let own = spec.train.iter_mut().filter_map(|train| match train {
@@ -64,18 +65,24 @@ pub fn locate(spec: &mut Experiment, folders: &[PathBuf]) {
 }
 
 /// Where relative paths are looked for, in words; none where that is the working folder alone.
-pub fn looked_in(folders: &[PathBuf]) -> Option<String> {
-    if folders.is_empty() {
-        return None;
-    }
+pub fn looked_in(folders: &[PathBuf], shipped: Option<&Path>) -> Option<String> {
     let here = std::env::current_dir().unwrap_or_default();
     let folders = folders.iter().map(|folder| here.join(folder));
     let folders: Vec<String> = folders.map(|f| f.display().to_string()).collect();
-    Some(format!(
-        "a relative path is taken from the working folder, {}, and where nothing is there from the experiment file's own, {}",
-        here.display(),
-        folders.join(", then ")
-    ))
+    let own = (!folders.is_empty())
+        .then(|| format!("the experiment file's own, {}", folders.join(", then ")));
+    let shipped = shipped.map(|folder| {
+        let folder = folder.display();
+        format!("the files that ship with the program, {folder}")
+    });
+    let others: Vec<String> = own.into_iter().chain(shipped).collect();
+    (!others.is_empty()).then(|| {
+        format!(
+            "a relative path is taken from the working folder, {}, and where nothing is there from {}",
+            here.display(),
+            others.join(", then from ")
+        )
+    })
 }
 
 /// Whether a file that `spec` reads is named by a relative path that leads nowhere.

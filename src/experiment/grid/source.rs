@@ -19,6 +19,8 @@ pub struct Source {
     pub table: toml::Table,
     /// The folder of the file and those of the files that it starts from; without the working folder.
     pub folders: Vec<PathBuf>,
+    /// The folder of the files that ship with the program, where the caller knows it.
+    pub shipped: Option<PathBuf>,
 }
 
 impl Source {
@@ -66,6 +68,7 @@ fn of_text(text: &str, folder: &Path, chain: &mut Vec<PathBuf>) -> Result<Source
         return Ok(Source {
             table: own,
             folders,
+            shipped: None,
         });
     };
     let from = from.get("from").and_then(toml::Value::as_str);
@@ -80,7 +83,11 @@ fn of_text(text: &str, folder: &Path, chain: &mut Vec<PathBuf>) -> Result<Source
     let mut table = base.table;
     merge(&mut table, own.clone());
     check_axes(&table, &own, from)?;
-    Ok(Source { table, folders })
+    Ok(Source {
+        table,
+        folders,
+        shipped: None,
+    })
 }
 
 /// Puts the text straight into the typed struct, for the line and column of a mistake in it: into the forms of `[sample]`,

@@ -46,7 +46,11 @@ pub fn sweep(text: &str, set: &[String], only: &[String]) -> Result<Sweep> {
 
 /// The sweep of a file that was read, under `--set` and `--only`.
 pub fn sweep_of(source: Source, set: &[String], only: &[String]) -> Result<Sweep> {
-    let Source { mut table, folders } = source;
+    let Source {
+        mut table,
+        folders,
+        shipped,
+    } = source;
     star::expand(&mut table, &folders)?;
     for one in set {
         override_value(&mut table, one).with_context(|| format!("--set {one}"))?;
@@ -73,8 +77,9 @@ pub fn sweep_of(source: Source, set: &[String], only: &[String]) -> Result<Sweep
         } else {
             checked.with_context(|| prefix)?
         }
-        locate(&mut cell.spec, &folders);
+        locate(&mut cell.spec, &folders, shipped.as_deref());
         cell.folders.clone_from(&folders);
+        cell.shipped.clone_from(&shipped);
         cells.push(cell);
     }
     let (base, written) = base.unwrap_or_default();

@@ -45,7 +45,8 @@ pub(crate) fn adopted(cell: &Cell, files: &Adopted) -> Result<AdoptedJob> {
     ensure!(
         path.exists(),
         "sample.from = \"{text}\": nothing is there{}",
-        looked_in(&cell.folders).map_or_else(String::new, |places| format!("\nhint: {places}"))
+        looked_in(&cell.folders, None)
+            .map_or_else(String::new, |places| format!("\nhint: {places}"))
     );
     let there = Gallery::open(&[path.to_string_lossy()])
         .with_context(named)?

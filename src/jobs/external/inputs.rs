@@ -41,7 +41,7 @@ pub fn inputs(key: &str, asked: &[String], folders: &[PathBuf]) -> Result<Vec<In
         ensure!(
             !there.is_empty(),
             "{key}: \"{one}\" names no file{}",
-            looked_in(folders).map_or_else(String::new, |places| format!("\nhint: {places}"))
+            looked_in(folders, None).map_or_else(String::new, |places| format!("\nhint: {places}"))
         );
         files.extend(there);
     }

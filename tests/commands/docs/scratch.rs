@@ -74,7 +74,7 @@ impl Scratch {
     }
 
     fn batch(&self, name: &str, first: u64) {
-        let scene = |i| Scene::of(Stream::Validation, first + i).render(SIDE);
+        let scene = |i: u64| Scene::of(Stream::Validation, first + i).render(SIDE);
         let pixels: Vec<u8> = (0..8).flat_map(scene).collect();
         let arrays = [("arr_0", Array::u8(&[8, SIDE, SIDE, 3], pixels))];
         npz::write(&self.path(name), &arrays).unwrap();
@@ -95,7 +95,7 @@ impl Scratch {
         let (mu, sigma) = stats.moments("mu", "sigma").unwrap();
         let (mu_s, sigma_s) = stats.moments("mu_s", "sigma_s").unwrap();
         let (d, s) = (mu.len(), mu_s.len());
-        let scene = |i| Scene::of(Stream::Validation, 100 + i).render(SIDE);
+        let scene = |i: u64| Scene::of(Stream::Validation, 100 + i).render(SIDE);
         let pixels: Vec<u8> = (0..12).flat_map(scene).collect();
         let arrays = [
             ("mu", Array::f64(&[d], mu)),

@@ -1,0 +1,1 @@
+../../../../../../examples/any_model/sample.py
