@@ -1,0 +1,6 @@
+//! Reports in the forms that other programs take over: TensorBoard's event files, and the results in a model card of the
+//! Hugging Face Hub.
+
+pub mod model_card;
+pub mod tensorboard;
+mod yaml;
