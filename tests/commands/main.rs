@@ -8,6 +8,7 @@ mod desk;
 mod export;
 mod faults;
 mod files;
+mod hand_over;
 mod help;
 mod inception;
 mod inputs;

@@ -3,6 +3,7 @@
 
 use crate::experiment::file::experiment::{Eval, Experiment};
 use crate::experiment::scoring::feature_space::FeatureSpace;
+use crate::report::hand_over::metrics::of_cells;
 use crate::report::hand_over::yaml::Yaml;
 use crate::report::rows::input::Report;
 use crate::report::rows::names;
@@ -47,7 +48,7 @@ fn result(report: &Report, row: &Row) -> Option<Yaml> {
         .iter()
         .find(|cell| cell.index == row.cell);
     let spec = &spec?.spec;
-    let metrics = names::metrics(report.rows);
+    let metrics = of_cells(report.rows);
     let scores = metrics.iter().filter_map(|name| names::score(row, name));
     let scores: Vec<Yaml> = scores
         .map(|score| metric(report, (row, spec), score))

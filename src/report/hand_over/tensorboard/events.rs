@@ -2,6 +2,7 @@
 //! results, and files have fixed names.
 
 use crate::report::grids::mosaic::Mosaic;
+use crate::report::hand_over::metrics::of_cells;
 use crate::report::hand_over::tensorboard::messages::{
     Content, Event, Image, Metadata, Summary, Value, What,
 };
@@ -44,7 +45,7 @@ fn cell(report: &Report, row: &Row, grid: Option<&Mosaic>, created: f64) -> Resu
     let step = i64::try_from(row.step.unwrap_or(0)).context("the training step")?;
     let mut file = File::new(row.made.map_or(created, |made| made.ended));
     file.add(0, hparams::start(report, row));
-    for metric in names::metrics(report.rows) {
+    for metric in of_cells(report.rows) {
         let Some(score) = names::score(row, &metric) else {
             continue;
         };

@@ -1,6 +1,7 @@
 //! The grid as TensorBoard's HParams plugin takes it: every key of the cells with its values, every metric, and for each cell
 //! where it stands and how it ended.
 
+use crate::report::hand_over::metrics::of_cells;
 use crate::report::hand_over::tensorboard::messages::{
     Content, Dim, End, Experiment, HParamInfo, HParams, Kind, List, Metadata, MetricInfo,
     MetricName, Plugin, Scalar, Session, Shape, Start, Tensor, Value,
@@ -42,7 +43,7 @@ pub fn experiment(report: &Report, created: f64) -> Value {
 /// Each metric, its interval behind it where a cell has one.
 fn metrics(report: &Report) -> Vec<MetricInfo> {
     let mut all = Vec::new();
-    for metric in names::metrics(report.rows) {
+    for metric in of_cells(report.rows) {
         let label = names::label(&metric, report.world());
         let bounded = |row: &Row| names::score(row, &metric).is_some_and(|s| s.low.is_finite());
         let mut add = |end: &str, what: &str, description: &str| {
