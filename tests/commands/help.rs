@@ -3,12 +3,16 @@
 use crate::desk::{Desk, EXPERIMENT};
 
 /// Every command with what the short help says of it, in its order.
-const COMMANDS: [(&str, &str); 13] = [
+const COMMANDS: [(&str, &str); 14] = [
     ("plan", "Show what a sweep would run, and why"),
     ("sweep", "Run what is missing"),
     ("status", "Show where a sweep stands, or what one cell did"),
     ("report", "Write tables, charts and sample grids"),
     ("export", "Write the samples of a cell as one npz"),
+    (
+        "pack",
+        "Put folders, archives and batches of images into one npz or tar",
+    ),
     ("score", "Score images against a reference"),
     ("reference", "Compute reference statistics of a dataset"),
     (

@@ -26,6 +26,7 @@ preset = "shapes16"
 data = "shapes"
 steps = 600
 batch = 4
+learning_rate = 1e-3
 keep = [200]
 [sample]
 steps = 2
