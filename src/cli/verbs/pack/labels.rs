@@ -46,7 +46,8 @@ impl Labels {
         };
         let classes = format!("labels of {} {word}", thousands(counts.len() as u64));
         if least == most {
-            return format!("{classes} ({} images each)", thousands(least));
+            let images = if least == 1 { "image" } else { "images" };
+            return format!("{classes} ({} {images} each)", thousands(least));
         }
         format!(
             "{classes} ({} to {} images each)",
