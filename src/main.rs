@@ -21,6 +21,7 @@ fn main() -> ExitCode {
         Command::Status(args) => verbs::status::run(args, &store),
         Command::Report(args) => verbs::report::run(args, &store),
         Command::Export(args) => verbs::export::run(args, &store),
+        Command::Pack(args) => verbs::pack::run::run(args),
         Command::Score(args) => verbs::score::run::run(args, &store),
         Command::Evaluator(args) => verbs::score::evaluator::run(args, &store),
         Command::Reference(args) => verbs::reference::run(args, &store),

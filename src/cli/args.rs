@@ -7,6 +7,7 @@ use crate::cli::verbs::export::ExportArgs;
 use crate::cli::verbs::fetch::FetchArgs;
 use crate::cli::verbs::import::ImportArgs;
 use crate::cli::verbs::inspect::InspectArgs;
+use crate::cli::verbs::pack::args::PackArgs;
 use crate::cli::verbs::plan::run::PlanArgs;
 use crate::cli::verbs::reference::ReferenceArgs;
 use crate::cli::verbs::report::ReportArgs;
@@ -82,6 +83,8 @@ pub enum Command {
     Report(ReportArgs),
     /// Write the samples of a cell as one npz
     Export(ExportArgs),
+    /// Put folders, archives and batches of images into one npz or tar
+    Pack(PackArgs),
     /// Score images against a reference
     Score(ScoreArgs),
     /// Print the five lines of guided-diffusion's evaluator.py

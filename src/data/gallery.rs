@@ -4,11 +4,13 @@ pub use crate::data::container::archive::Unreadable;
 use crate::data::container::open::Container;
 use crate::data::labels::balance::{Balance, Spread};
 use crate::data::labels::dataset_json;
+use crate::data::labels::given::Given;
 use crate::data::left_out::LeftOut;
 use crate::data::resize::crop::Crop;
 use crate::io::image::file::{Decoded, Rgb8};
 use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
+use std::ops::Range;
 use std::path::Path;
 
 /// An open set of images; reading is by index, from any thread.
@@ -155,6 +157,49 @@ impl Gallery {
         let names: Vec<String> = (0..self.len).map(|i| self.name(i)).collect();
         let mut order: Vec<usize> = (0..self.len).collect();
         order.sort_by(|&a, &b| alphanumeric_sort::compare_str(&names[a], &names[b]));
+        order
+    }
+
+    /// The collections in order: the path that each was opened by, which of the images it holds, and what it says of their
+    /// classes.
+    ///
+    /// # Errors
+    /// A `dataset.json` that cannot be read.
+    pub fn collections(&self) -> Result<Vec<(&str, Range<usize>, Given)>> {
+        let parts = self.parts.iter().map(|part| {
+            let labels = match &part.container {
+                Container::Batch(batch) => Given::of_array(batch.labels()),
+                Container::Archive(archive) => {
+                    let json = archive
+                        .labels()
+                        .with_context(|| format!("reading {}", part.spec))?;
+                    Given::of_files(json.as_deref(), &archive.paths)
+                        .with_context(|| format!("reading {}", part.spec))?
+                }
+            };
+            let images = part.start..part.start + part.container.len();
+            Ok((part.spec.as_str(), images, labels))
+        });
+        parts.collect()
+    }
+
+    /// The path that each collection was opened by, and the first of its images.
+    pub fn starts(&self) -> Vec<(&str, usize)> {
+        let parts = self.parts.iter();
+        parts.map(|part| (part.spec.as_str(), part.start)).collect()
+    }
+
+    /// As [`natural_order`](Gallery::natural_order), each collection by itself and one after the other; arrays as they are.
+    pub fn order_within_collections(&self) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.len).collect();
+        for part in &self.parts {
+            if let Container::Archive(archive) = &part.container {
+                let end = (part.start + archive.paths.len()).min(self.len);
+                let path = |i: usize| &archive.paths[i - part.start];
+                order[part.start.min(end)..end]
+                    .sort_by(|&a, &b| alphanumeric_sort::compare_str(path(a), path(b)));
+            }
+        }
         order
     }
 

@@ -3,6 +3,7 @@
 pub mod chart;
 pub mod findings;
 pub mod grids;
+pub mod hand_over;
 pub mod page;
 pub mod rows;
 pub mod table;

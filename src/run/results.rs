@@ -8,6 +8,7 @@ use crate::jobs::files::results::SCORES;
 use crate::jobs::files::results::{CHECKPOINTS, Kept};
 use crate::jobs::files::results::{COMMAND, Commanded};
 use crate::jobs::files::results::{RECORD, Record};
+use crate::jobs::inputs::training_steps::TrainingSteps;
 use crate::jobs::job::Job;
 use crate::jobs::stage::Stage;
 use crate::jobs::train::TrainJob;
@@ -15,6 +16,7 @@ use crate::run::manifest::Manifest;
 use crate::run::plan::{Item, Plan};
 use crate::run::store::{State, Store};
 use anyhow::Result;
+use jiff::Timestamp;
 use std::path::{Path, PathBuf};
 
 pub use crate::metrics::score::Score;
@@ -34,6 +36,10 @@ pub struct Row {
     pub axes: Vec<String>,
     /// Empty until the cell is scored.
     pub scores: Vec<Score>,
+    /// Optimizer steps behind the net that is sampled, where they are known.
+    pub step: Option<u64>,
+    /// When its stored results were made; none where there are none.
+    pub made: Option<Made>,
     /// Why the cell is not finished: `failed`, `not run`, `sample 3000/50000`.
     pub missing: Option<String>,
     /// The folder with the cell's `images-*.npz`.
@@ -46,10 +52,38 @@ pub struct Row {
     pub provenance: Vec<(String, String)>,
 }
 
+/// From the first stored result of a cell to the last, in seconds since 1970 (UTC).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Made {
+    pub started: f64,
+    pub ended: f64,
+}
+
+impl Made {
+    fn of(manifest: &Manifest) -> Option<Made> {
+        let started: Timestamp = manifest.started.parse().ok()?;
+        let started = started.as_millisecond() as f64 / 1e3;
+        Some(Made {
+            started,
+            ended: started + manifest.seconds,
+        })
+    }
+
+    fn and(self, other: Made) -> Made {
+        Made {
+            started: self.started.min(other.started),
+            ended: self.ended.max(other.ended),
+        }
+    }
+}
+
 pub fn rows(plan: &Plan, store: &Store) -> Vec<Row> {
-    (0..plan.cells.len())
-        .map(|cell| row(plan, store, cell))
-        .collect()
+    let mut steps = TrainingSteps::default();
+    let rows = (0..plan.cells.len()).map(|cell| Row {
+        step: steps.of(&plan.cells[cell].spec),
+        ..row(plan, store, cell)
+    });
+    rows.collect()
 }
 
 /// The warnings of every stored result of the plan, each once.
@@ -75,6 +109,8 @@ fn row(plan: &Plan, store: &Store, n: usize) -> Row {
         at: cell.at.clone(),
         axes: cell.axes.clone(),
         scores: Vec::new(),
+        step: None,
+        made: None,
         missing: None,
         samples: None,
         influences: None,
@@ -96,6 +132,8 @@ fn row(plan: &Plan, store: &Store, n: usize) -> Row {
             }
             continue;
         };
+        let made = [row.made, Made::of(manifest)].into_iter().flatten();
+        row.made = made.reduce(Made::and);
         let folder = store.folder(stage, &item.key);
         row.provenance.extend(commanded(stage, &folder));
         for (mut name, text) in provenance(manifest) {

@@ -3,7 +3,7 @@
 use crate::desk::{Desk, EXPERIMENT};
 
 /// Every command with what the short help says of it, in its order.
-pub const COMMANDS: [(&str, &str); 17] = [
+pub const COMMANDS: [(&str, &str); 18] = [
     (
         "init",
         "List the studies that ship, or write one here to be changed",
@@ -16,6 +16,10 @@ pub const COMMANDS: [(&str, &str); 17] = [
     ),
     ("report", "Write tables, charts and sample grids"),
     ("export", "Write the samples of a cell as one npz"),
+    (
+        "pack",
+        "Put folders, archives and batches of images into one npz or tar",
+    ),
     ("score", "Score images against a reference"),
     (
         "evaluator",

@@ -10,6 +10,7 @@ mod evaluator;
 mod export;
 mod faults;
 mod files;
+mod hand_over;
 mod help;
 mod inception;
 mod inputs;

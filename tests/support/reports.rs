@@ -138,6 +138,8 @@ fn row(cell: &fidrunner::experiment::grid::sweep::Cell) -> Row {
         axes: cell.axes.clone(),
         scores: scores.to_vec(),
         missing: None,
+        step: None,
+        made: None,
         samples: None,
         influences: None,
         keys: keys(cell),

@@ -6,6 +6,7 @@ pub mod export;
 pub mod fetch;
 pub mod import;
 pub mod inspect;
+pub mod pack;
 pub mod plan;
 pub mod reference;
 pub mod report;

@@ -17,11 +17,21 @@ use std::path::{Path, PathBuf};
 #[command(after_long_help = "\
 Examples:
   runner report experiments/guidance.toml
-  runner report experiments/guidance.toml --format md,csv --sort fd --out results")]
+  runner report experiments/guidance.toml --format md,csv --sort fd --out results
+
+  # The grid in TensorBoard: a run a cell, and the HParams table
+  runner report experiments/guidance.toml --format tensorboard
+  tensorboard --logdir reports/guidance/tensorboard
+
+  # The results as the head of a model card for the Hugging Face Hub: card.md
+  runner report experiments/guidance.toml --format card
+
+table.csv and table.parquet have a column `step` where the training step of a cell's net is known; other programs that
+import tables look for it. tensorboard and card have the measured cells alone, not the [[published]] lines.")]
 pub struct ReportArgs {
     #[command(flatten)]
     pub choice: Choice,
-    /// html, csv, parquet, md, tex, svg, png [default: all]
+    /// html, csv, parquet, md, tex, svg, png [default: these], tensorboard, card
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub format: Vec<String>,
     /// Where to write [default: reports/NAME; with --set or --only a folder in it]
@@ -198,6 +208,7 @@ fn tell(written: &[PathBuf]) {
     for (n, (stem, endings)) in lines.iter().enumerate() {
         let word = if n == 0 { "wrote" } else { "     " };
         match endings.as_slice() {
+            [ending] if ending.is_empty() => say(&format!("{word} {stem}/")),
             [ending] => say(&format!("{word} {stem}.{ending}")),
             many => say(&format!("{word} {stem}.{{{}}}", many.join(","))),
         }

@@ -51,11 +51,29 @@ fn by_wnid(names: &[String], asked: &str) -> Result<Option<usize>> {
 /// folder they are in; else to their file name up to the first `_`, where all names have one (ADM's rule); else to
 /// nothing. Sorted names are numbered from 0.
 pub fn of_paths(paths: &[String]) -> (Vec<String>, Option<Vec<u32>>) {
+    let prefixes = || paths.iter().map(|path| prefix(path)).collect();
+    match folders(paths).or_else(prefixes) {
+        Some(owners) => {
+            let (names, labels) = sorted(&owners);
+            (names, Some(labels))
+        }
+        None => (Vec::new(), None),
+    }
+}
+
+/// As [`of_paths`], by folders alone; none where the pictures do not lie in two or more.
+pub(crate) fn of_folders(paths: &[String]) -> Option<(Vec<String>, Vec<u32>)> {
+    folders(paths).map(|owners| sorted(&owners))
+}
+
+/// The folder of every path, where all have one and there are several.
+fn folders(paths: &[String]) -> Option<Vec<&str>> {
     let folders: Option<Vec<&str>> = paths.iter().map(|path| folder(path)).collect();
-    let folders = folders.filter(|all| all.iter().any(|f| *f != all[0]));
-    let Some(owners) = folders.or_else(|| paths.iter().map(|path| prefix(path)).collect()) else {
-        return (Vec::new(), None);
-    };
+    folders.filter(|all| all.iter().any(|f| *f != all[0]))
+}
+
+/// The names among `owners`, sorted, and the place of each owner among them.
+fn sorted(owners: &[&str]) -> (Vec<String>, Vec<u32>) {
     let names: Vec<&str> = owners
         .iter()
         .copied()
@@ -66,7 +84,7 @@ pub fn of_paths(paths: &[String]) -> (Vec<String>, Option<Vec<u32>>) {
         .iter()
         .map(|owner| names.partition_point(|name| name < owner) as u32)
         .collect();
-    (names.iter().map(|n| n.to_string()).collect(), Some(labels))
+    (names.iter().map(|n| n.to_string()).collect(), labels)
 }
 
 /// The names of classes that are numbers: these, up to the largest label.

@@ -3,5 +3,6 @@
 pub mod balance;
 pub mod classes;
 pub(crate) mod dataset_json;
+pub mod given;
 pub mod imagenet;
 pub(crate) mod names;

@@ -1,6 +1,7 @@
 //! A stored batch of images as guided-diffusion's scripts write one: a single npz.
 
-use crate::io::numpy::npz::{self, Array, Npz};
+use crate::io::numpy::image_batch;
+use crate::io::numpy::npz::Npz;
 use crate::io::numpy::rows::Rows;
 use crate::jobs::files::parts;
 use anyhow::{Context, Result, bail, ensure};
@@ -35,7 +36,6 @@ pub fn export(folder: &Path, count: u64, out: &Path) -> Result<[usize; 4]> {
     }
     let (h, w) = size.context("there are no images")?;
     let shape = [labels.len(), h, w, 3];
-    let labels = Array::i64(&[labels.len()], labels);
     let fill = |out: &mut dyn std::io::Write| {
         for (part, take) in parts {
             let rows = Rows::npz(&part.path, "arr_0")?;
@@ -45,6 +45,6 @@ pub fn export(folder: &Path, count: u64, out: &Path) -> Result<[usize; 4]> {
         }
         Ok(())
     };
-    npz::write_streamed(out, ("arr_0", &shape), fill, &[("arr_1", labels)])?;
+    image_batch::write(out, shape, Some(labels), fill)?;
     Ok(shape)
 }

@@ -4,4 +4,5 @@ pub mod card;
 pub mod classes;
 pub mod pinned;
 pub mod reference_file;
+pub mod training_steps;
 pub mod upsampler;

@@ -18,6 +18,16 @@ pub fn factor(width: usize) -> usize {
     SIDE.div_ceil(width.max(1)).max(1)
 }
 
+/// A grid as a file.
+pub struct Mosaic {
+    /// The file's name without its ending: `mosaic-3`, `overview-resolution-16`.
+    pub name: String,
+    /// Pixels.
+    pub height: usize,
+    pub width: usize,
+    pub png: Vec<u8>,
+}
+
 /// Places for images.
 #[derive(Clone, Copy)]
 pub struct Grid {
@@ -117,6 +127,19 @@ impl Enlarged {
                 self.pixels[to..to + 3].copy_from_slice(&image[from..from + 3]);
             }
         }
+    }
+
+    /// As a file of this name.
+    ///
+    /// # Errors
+    /// Where the PNG cannot be encoded.
+    pub fn mosaic(&self, name: String) -> Result<Mosaic> {
+        Ok(Mosaic {
+            name,
+            height: self.height,
+            width: self.width,
+            png: self.png()?,
+        })
     }
 
     /// # Errors

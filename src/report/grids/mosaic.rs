@@ -6,17 +6,12 @@ use crate::run::results::Row;
 use anyhow::Result;
 use rayon::prelude::*;
 
+pub use crate::report::grids::enlarged::Mosaic;
+
 const ROWS: usize = 6;
 
 /// Images of a cell that the grids show at most.
 pub const MOST: usize = COLUMNS * ROWS;
-
-/// A grid as a file.
-pub struct Mosaic {
-    /// The file's name without its ending: `mosaic-3`, `overview-resolution-16`.
-    pub name: String,
-    pub png: Vec<u8>,
-}
 
 /// A grid for every cell that has samples.
 ///
@@ -24,10 +19,8 @@ pub struct Mosaic {
 /// Where a PNG cannot be encoded.
 pub fn mosaics(images: &[(&Row, Images)]) -> Result<Vec<Mosaic>> {
     let cells = images.par_iter().map(|(row, images)| {
-        Ok(Mosaic {
-            name: format!("mosaic-{}", row.cell),
-            png: in_rows(images, COLUMNS.min(images.count))?,
-        })
+        let enlarged = placed(images, COLUMNS.min(images.count));
+        enlarged.mosaic(format!("mosaic-{}", row.cell))
     });
     cells.collect()
 }
@@ -37,6 +30,10 @@ pub fn mosaics(images: &[(&Row, Images)]) -> Result<Vec<Mosaic>> {
 /// # Errors
 /// Where the PNG cannot be encoded.
 pub fn in_rows(images: &Images, columns: usize) -> Result<Vec<u8>> {
+    placed(images, columns).png()
+}
+
+fn placed(images: &Images, columns: usize) -> Enlarged {
     let columns = columns.max(1);
     let grid = Grid {
         rows: images.count.div_ceil(columns),
@@ -46,5 +43,5 @@ pub fn in_rows(images: &Images, columns: usize) -> Result<Vec<u8>> {
     for i in 0..images.count {
         enlarged.put(images.image(i), i / columns, i % columns);
     }
-    enlarged.png()
+    enlarged
 }

@@ -116,9 +116,7 @@ impl Overview<'_> {
                 enlarged.put(row.images.image(c), r, c);
             }
         }
-        Ok(Some(Mosaic {
-            name: names::slug(&format!("overview-{}", self.group)),
-            png: enlarged.png()?,
-        }))
+        let name = names::slug(&format!("overview-{}", self.group));
+        Ok(Some(enlarged.mosaic(name)?))
     }
 }

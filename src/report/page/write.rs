@@ -8,72 +8,25 @@ use crate::report::grids::embedded;
 use crate::report::grids::mosaic::{self, Mosaic};
 use crate::report::grids::overview::{self, Overview};
 use crate::report::grids::samples::{self, Images};
+use crate::report::hand_over::{model_card, tensorboard};
+use crate::report::page::format::{CARD, TENSORBOARD};
 use crate::report::page::html::{self, Parts, Texts};
 use crate::report::rows::input::Report;
 use crate::report::rows::names;
 use crate::report::table::{caption, frame, latex, markdown, sheet};
 use crate::run::results::Row;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
-/// What may be written. `Svg` and `Png` are the charts beside the page; `Png` the sample grids too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    Html,
-    Csv,
-    Parquet,
-    Md,
-    Tex,
-    Svg,
-    Png,
-}
-
-impl Format {
-    pub const ALL: [Format; 7] = [
-        Format::Html,
-        Format::Csv,
-        Format::Parquet,
-        Format::Md,
-        Format::Tex,
-        Format::Svg,
-        Format::Png,
-    ];
-
-    /// The ending of its files.
-    pub fn ending(self) -> &'static str {
-        match self {
-            Format::Html => "html",
-            Format::Csv => "csv",
-            Format::Parquet => "parquet",
-            Format::Md => "md",
-            Format::Tex => "tex",
-            Format::Svg => "svg",
-            Format::Png => "png",
-        }
-    }
-}
-
-impl FromStr for Format {
-    type Err = anyhow::Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let known = Format::ALL.iter().find(|f| f.ending() == text);
-        let Some(format) = known else {
-            let allowed = Format::ALL.map(Format::ending).join(", ");
-            bail!("unknown format `{text}`; allowed: {allowed}");
-        };
-        Ok(*format)
-    }
-}
+pub use crate::report::page::format::Format;
 
 /// Lists the files of the last report, each with its sha256, so that only our own are ever removed.
 const LIST: &str = ".files.json";
 
-/// Writes the report into `dir`; the paths written, the page first.
+/// Writes the report into `dir`; the paths written, the page first, all event files of TensorBoard as their one folder.
 ///
 /// # Errors
 /// Where the report cannot be made, or `dir` or a file in it cannot be written.
@@ -84,19 +37,27 @@ pub fn write(report: &Report, dir: &Path, formats: &[Format]) -> Result<Vec<Path
     let mut paths = Vec::new();
     for (name, bytes) in &files {
         let path = dir.join(name);
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("making {}", folder.display()))?;
+        }
         disk::write_atomic(&path, |out| Ok(out.write_all(bytes)?))?;
         list.insert(name.clone(), digest(bytes));
-        paths.push(path);
+        match Format::of_file(name) {
+            Some(Format::Tensorboard) => paths.push(dir.join(TENSORBOARD)),
+            _ => paths.push(path),
+        }
     }
+    paths.dedup();
+    let written: HashSet<&String> = files.iter().map(|(name, _)| name).collect();
     let ours = |name: &String| {
-        let ending = name.rsplit('.').next().unwrap_or("");
-        let asked = formats.iter().any(|f| f.ending() == ending);
-        asked && !files.iter().any(|(written, _)| written == name)
+        let asked = Format::of_file(name).is_some_and(|format| formats.contains(&format));
+        asked && !written.contains(name)
     };
     let stale: Vec<String> = list.keys().filter(|n| ours(n)).cloned().collect();
     for name in stale {
         let known = list.remove(&name);
-        remove(&dir.join(&name), known.as_deref())?;
+        remove(dir, &name, known.as_deref())?;
     }
     disk::write_json(&dir.join(LIST), &list)?;
     Ok(paths)
@@ -114,7 +75,8 @@ fn files(report: &Report, formats: &[Format]) -> Result<Vec<File>> {
     } else {
         Vec::new()
     };
-    let pictures = wants(Format::Html) || wants(Format::Png);
+    let pictured = [Format::Html, Format::Png, Format::Tensorboard];
+    let pictures = pictured.into_iter().any(wants);
     let images = if pictures && asked(report) != Grids::None {
         samples::all(report.rows, mosaic::MOST)?
     } else {
@@ -140,10 +102,36 @@ fn files(report: &Report, formats: &[Format]) -> Result<Vec<File>> {
     }
     files.extend(tables(report, &texts, formats)?);
     files.extend(charts(&figures, formats)?);
+    let mosaics =
+        if asked(report) == Grids::All && (wants(Format::Png) || wants(Format::Tensorboard)) {
+            mosaic::mosaics(&images)?
+        } else {
+            Vec::new()
+        };
+    if wants(Format::Tensorboard) {
+        files.extend(event_files(report, &images, &mosaics)?);
+    }
     if wants(Format::Png) {
-        files.extend(grids(report, &images, &overviews)?);
+        files.extend(grids(&overviews, mosaics)?);
+    }
+    if wants(Format::Card) {
+        let card = model_card::card(report, &markdown(report, &texts));
+        files.push((CARD.into(), card.into_bytes()));
     }
     Ok(files)
+}
+
+/// TensorBoard's event files, each with its cell's sample grid where there is one.
+fn event_files(
+    report: &Report,
+    images: &[(&Row, Images)],
+    mosaics: &[Mosaic],
+) -> Result<Vec<File>> {
+    let cells = images.iter().map(|(row, _)| row.cell);
+    let grids: HashMap<usize, &Mosaic> = cells.zip(mosaics).collect();
+    let files = tensorboard::files(report, &grids)?.into_iter();
+    let below = |(name, bytes)| (format!("{TENSORBOARD}/{name}"), bytes);
+    Ok(files.map(below).collect())
 }
 
 /// The table in every format that is asked for.
@@ -187,15 +175,12 @@ fn asked(report: &Report) -> Grids {
     report.spec().map_or(Grids::All, |spec| spec.report.grids)
 }
 
-fn grids(report: &Report, images: &[(&Row, Images)], overviews: &[Overview]) -> Result<Vec<File>> {
+fn grids(overviews: &[Overview], cells: Vec<Mosaic>) -> Result<Vec<File>> {
     let found = overviews.par_iter().map(Overview::mosaic);
     let found: Vec<Option<Mosaic>> = found.collect::<Result<_>>()?;
-    let mut mosaics: Vec<Mosaic> = found.into_iter().flatten().collect();
-    if asked(report) == Grids::All {
-        mosaics.extend(mosaic::mosaics(images)?);
-    }
+    let mosaics = found.into_iter().flatten().chain(cells);
     let file = |m: Mosaic| (format!("{}.png", m.name), m.png);
-    Ok(mosaics.into_iter().map(file).collect())
+    Ok(mosaics.map(file).collect())
 }
 
 fn markdown(report: &Report, texts: &Texts) -> String {
@@ -238,18 +223,27 @@ fn former(dir: &Path) -> Result<BTreeMap<String, String>> {
         return Ok(BTreeMap::new());
     }
     let mut list: BTreeMap<String, String> = disk::read_json(&path)?;
-    // A list is only believed about files of its own folder.
-    list.retain(|name, _| !name.contains(['/', '\\']) && name != "..");
+    // A list is only believed about what reports write.
+    list.retain(|name, _| Format::of_file(name).is_some());
     Ok(list)
 }
 
-/// Removes a file that is still as a report wrote it.
-fn remove(path: &Path, known: Option<&str>) -> Result<()> {
-    let Ok(bytes) = std::fs::read(path) else {
+/// Removes a file that is still as a report wrote it, and the folders below the report's own that are empty without it.
+fn remove(dir: &Path, name: &str, known: Option<&str>) -> Result<()> {
+    let path = dir.join(name);
+    let Ok(bytes) = std::fs::read(&path) else {
         return Ok(());
     };
-    if known == Some(digest(&bytes).as_str()) {
-        std::fs::remove_file(path).with_context(|| format!("removing {}", path.display()))?;
+    if known != Some(digest(&bytes).as_str()) {
+        return Ok(());
+    }
+    std::fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
+    let folders = path.ancestors().skip(1).take_while(|folder| *folder != dir);
+    for folder in folders {
+        // A folder that holds something else stays.
+        if std::fs::remove_dir(folder).is_err() {
+            break;
+        }
     }
     Ok(())
 }

@@ -21,6 +21,8 @@ pub fn rows(sweep: &Sweep, measured: &[Row]) -> Vec<Row> {
             .map(|(metric, value)| Score::bare(metric.id(), *value, 0))
             .collect(),
         missing: Some(format!("{WORD}{}", published.source)),
+        step: None,
+        made: None,
         samples: None,
         keys: Vec::new(),
         influences: None,

@@ -180,10 +180,15 @@ fn path(report: &Report, row: &Row, key: &str, of: fn(&Eval) -> &PathBuf) -> Str
 
 /// The first eight letters of the sha256 that the row's provenance tells of a file.
 fn digest(row: &Row, path: &str) -> Option<String> {
+    Some(sha256(row, path)?.chars().take(8).collect())
+}
+
+/// The sha256, as 64 hexadecimal digits, that the row's provenance tells of a file.
+pub fn sha256<'a>(row: &'a Row, path: &str) -> Option<&'a str> {
     // What was read may be told by its whole path.
     let named = |name: &str| !path.is_empty() && Path::new(name).ends_with(path);
     let (_, value) = row.provenance.iter().find(|(name, _)| named(name))?;
-    is_digest(value).then(|| bare(value).chars().take(8).collect())
+    is_digest(value).then(|| bare(value))
 }
 
 fn with_digest(name: &str, digest: Option<String>) -> String {
@@ -203,7 +208,8 @@ pub fn is_digest(value: &str) -> bool {
     hex.len() == 64 && hex.chars().all(|c| c.is_ascii_hexdigit())
 }
 
-fn stem(path: &str) -> String {
+/// A path's file name without its ending.
+pub(crate) fn stem(path: &str) -> String {
     let stem = Path::new(path).file_stem();
     stem.map_or_else(|| path.to_string(), |s| s.to_string_lossy().into_owned())
 }

@@ -8,9 +8,12 @@ use crate::run::results::{Row, Score};
 use anyhow::{Context, Result};
 use polars::prelude::{Column, CsvWriter, DataFrame, ParquetWriter, SerWriter};
 
-/// cell u64 | every axis | metric, metric_low, metric_high f64, metric_count u64 | state.
-/// What a missing cell lacks is null, and `state` says why. A published row has no cell, and its `state` says where it
-/// was printed.
+/// The column of training steps; importers of tables look for this name.
+const STEP: &str = "step";
+
+/// cell u64 | every axis | step u64, where a cell knows its training step | metric, metric_low, metric_high f64,
+/// metric_count u64 | state. What a missing cell lacks is null, and `state` says why. A published row has no cell, and its
+/// `state` says where it was printed.
 ///
 /// # Errors
 /// Where polars refuses the columns.
@@ -21,7 +24,9 @@ pub fn frame(rows: &[Row]) -> Result<DataFrame> {
         "cell".into(),
         rows.iter().map(cell).collect::<Vec<Option<u64>>>(),
     )];
+    let stepped = rows.iter().any(|r| r.step.is_some());
     let mut taken = vec!["cell".to_string(), "state".to_string()];
+    taken.extend(stepped.then(|| STEP.to_string()));
     for metric in &metrics {
         for end in ["", "_low", "_high", "_count"] {
             taken.push(format!("{metric}{end}"));
@@ -31,6 +36,10 @@ pub fn frame(rows: &[Row]) -> Result<DataFrame> {
     for (key, name) in keys.iter().zip(short(&keys, &taken)) {
         let values: Vec<Option<&toml::Value>> = rows.iter().map(|r| at(r, key)).collect();
         columns.push(axis(&name, &values));
+    }
+    if stepped {
+        let steps: Vec<Option<u64>> = rows.iter().map(|r| r.step).collect();
+        columns.push(Column::new(STEP.into(), steps));
     }
     for metric in &metrics {
         columns.extend(scores(rows, metric));
@@ -69,7 +78,7 @@ pub fn parquet(frame: &DataFrame) -> Result<Vec<u8>> {
 }
 
 /// Every key of `at`, in the order of the first row that has it.
-fn keys(rows: &[Row]) -> Vec<String> {
+pub(crate) fn keys(rows: &[Row]) -> Vec<String> {
     let mut keys: Vec<String> = Vec::new();
     for (key, _) in rows.iter().flat_map(|r| &r.at) {
         if !keys.contains(key) {

@@ -1,0 +1,123 @@
+//! The formats of a report, by the names that people give them, and whose a file of a report is.
+
+use anyhow::{Result, bail};
+use std::path::{Component, Path};
+use std::str::FromStr;
+
+/// The file of results in a model card.
+pub const CARD: &str = "card.md";
+/// The folder of TensorBoard's event files.
+pub const TENSORBOARD: &str = "tensorboard";
+
+/// What may be written. `Svg` and `Png` are the charts beside the page; `Png` the sample grids too. `Tensorboard` and `Card`
+/// are for other programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    Html,
+    Csv,
+    Parquet,
+    Md,
+    Tex,
+    Svg,
+    Png,
+    Tensorboard,
+    Card,
+}
+
+impl Format {
+    /// Those that a report has unless others are asked for.
+    pub const ALL: [Format; 7] = [
+        Format::Html,
+        Format::Csv,
+        Format::Parquet,
+        Format::Md,
+        Format::Tex,
+        Format::Svg,
+        Format::Png,
+    ];
+
+    /// Those for other programs, which are written where they are asked for by name.
+    pub const HAND_OVER: [Format; 2] = [Format::Tensorboard, Format::Card];
+
+    /// Its name; of those in `ALL` the ending of their files too.
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Html => "html",
+            Format::Csv => "csv",
+            Format::Parquet => "parquet",
+            Format::Md => "md",
+            Format::Tex => "tex",
+            Format::Svg => "svg",
+            Format::Png => "png",
+            Format::Tensorboard => "tensorboard",
+            Format::Card => "card",
+        }
+    }
+
+    /// The format that a report's file is written for, by its path in the report's folder; none for a path that no report
+    /// writes, such as one that leads out of the folder.
+    pub fn of_file(name: &str) -> Option<Format> {
+        let parts: Vec<Component> = Path::new(name).components().collect();
+        let plain = parts
+            .iter()
+            .all(|part| matches!(part, Component::Normal(_)));
+        match parts.as_slice() {
+            [first, _, ..] if plain && first.as_os_str() == TENSORBOARD => {
+                Some(Format::Tensorboard)
+            }
+            [_] if name == CARD => Some(Format::Card),
+            [_] if plain && !name.contains('\\') => {
+                let ending = name.rsplit('.').next().unwrap_or_default();
+                Format::ALL
+                    .into_iter()
+                    .find(|format| format.name() == ending)
+            }
+            _ => None,
+        }
+    }
+}
+
+impl FromStr for Format {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let mut known = Format::ALL.into_iter().chain(Format::HAND_OVER);
+        let Some(format) = known.find(|format| format.name() == text) else {
+            let names = |formats: &[Format]| {
+                let names: Vec<&str> = formats.iter().map(|format| format.name()).collect();
+                names.join(", ")
+            };
+            bail!(
+                "unknown format `{text}`; allowed: {}, {}",
+                names(&Format::ALL),
+                names(&Format::HAND_OVER)
+            );
+        };
+        Ok(format)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_belongs_to_the_format_that_writes_it() {
+        for (name, format) in [
+            ("table.csv", Some(Format::Csv)),
+            ("table.md", Some(Format::Md)),
+            ("card.md", Some(Format::Card)),
+            ("tensorboard/events", Some(Format::Tensorboard)),
+            ("tensorboard/cell0/events", Some(Format::Tensorboard)),
+            ("tensorboard/../../a.csv", None),
+            ("../a.csv", None),
+            ("/a.csv", None),
+            ("a/b.csv", None),
+            ("a\\b.csv", None),
+            ("..", None),
+            ("tensorboard", None),
+        ] {
+            assert_eq!(Format::of_file(name), format, "{name}");
+        }
+    }
+}
