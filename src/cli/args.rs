@@ -11,6 +11,7 @@ use crate::cli::verbs::plan::run::PlanArgs;
 use crate::cli::verbs::reference::ReferenceArgs;
 use crate::cli::verbs::report::ReportArgs;
 use crate::cli::verbs::score::args::ScoreArgs;
+use crate::cli::verbs::start::schema::SchemaArgs;
 use crate::cli::verbs::status::StatusArgs;
 use crate::cli::verbs::sweep::SweepArgs;
 use clap::{Parser, Subcommand};
@@ -84,6 +85,8 @@ pub enum Command {
     Fetch(FetchArgs),
     /// Turn guided-diffusion's flags into an experiment file
     Import(ImportArgs),
+    /// Print every key of the experiment file, for editors or as a page
+    Schema(SchemaArgs),
     /// Free stored results that no experiment needs
     Clean(CleanArgs),
 }

@@ -3,7 +3,7 @@
 use crate::desk::{Desk, EXPERIMENT};
 
 /// Every command with what the short help says of it, in its order.
-const COMMANDS: [(&str, &str); 13] = [
+const COMMANDS: [(&str, &str); 14] = [
     ("plan", "Show what a sweep would run, and why"),
     ("sweep", "Run what is missing"),
     ("status", "Show where a sweep stands, or what one cell did"),
@@ -24,6 +24,10 @@ const COMMANDS: [(&str, &str); 13] = [
     (
         "import",
         "Turn guided-diffusion's flags into an experiment file",
+    ),
+    (
+        "schema",
+        "Print every key of the experiment file, for editors or as a page",
     ),
     ("clean", "Free stored results that no experiment needs"),
 ];

@@ -10,5 +10,6 @@ pub mod plan;
 pub mod reference;
 pub mod report;
 pub mod score;
+pub mod start;
 pub mod status;
 pub mod sweep;
