@@ -13,6 +13,7 @@ mod inception;
 mod inputs;
 mod plan;
 mod questions;
+mod schema;
 mod score;
 mod studies;
 mod sweep;
