@@ -15,6 +15,7 @@ use crate::cli::verbs::score::args::{EvaluatorArgs, ScoreArgs};
 use crate::cli::verbs::start::completions::CompletionsArgs;
 use crate::cli::verbs::start::init::InitArgs;
 use crate::cli::verbs::start::man::ManArgs;
+use crate::cli::verbs::start::schema::SchemaArgs;
 use crate::cli::verbs::status::StatusArgs;
 use crate::cli::verbs::sweep::SweepArgs;
 use clap::{Parser, Subcommand};
@@ -101,6 +102,8 @@ pub enum Command {
     Fetch(FetchArgs),
     /// Turn guided-diffusion's flags into an experiment file
     Import(ImportArgs),
+    /// Print every key of the experiment file, for editors or as a page
+    Schema(SchemaArgs),
     /// Remove stored results that no named experiment needs
     Clean(CleanArgs),
     /// Print a shell's completions of commands and flags

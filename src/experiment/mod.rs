@@ -8,4 +8,5 @@ pub mod grid;
 pub mod guided_diffusion;
 pub mod key;
 pub mod nets;
+pub mod schema;
 pub mod scoring;

@@ -3,7 +3,7 @@
 use crate::desk::{Desk, EXPERIMENT};
 
 /// Every command with what the short help says of it, in its order.
-pub const COMMANDS: [(&str, &str); 18] = [
+pub const COMMANDS: [(&str, &str); 19] = [
     (
         "init",
         "List the studies that ship, or write one here to be changed",
@@ -39,6 +39,10 @@ pub const COMMANDS: [(&str, &str); 18] = [
     (
         "import",
         "Turn guided-diffusion's flags into an experiment file",
+    ),
+    (
+        "schema",
+        "Print every key of the experiment file, for editors or as a page",
     ),
     (
         "clean",

@@ -16,6 +16,7 @@ mod inception;
 mod inputs;
 mod plan;
 mod questions;
+mod schema;
 mod score;
 mod shipped;
 mod studies;

@@ -219,3 +219,29 @@ fn defaults_cannot_be_set() {
         "--set defaults.from=x: [defaults] cannot be set; edit it in the file"
     );
 }
+
+#[test]
+fn a_file_may_change_the_program_of_its_base() {
+    let program = "name = \"p\"\n[train]\ncommand = [\"sh\", \"{out}\"]\n[sample]\ncommand = [\"sh\", \"{out}\", \"{train}\"]\ncount = 5\n";
+    let adopted =
+        "name = \"p\"\n[sample]\nfrom = \"a.npz\"\n[eval]\ncommand = [\"sh\", \"{images}\"]\n";
+    for (base, own) in [
+        (program, "[train]\ntimeout = \"1h\"\n[sample]\nsize = 16"),
+        (program, "[sample]\ncollect = \"*.png\"\nretries = 2"),
+        (program, "[train]\ninputs = []"),
+        (adopted, "[sample]\nsize = 16\n[eval]\ntimeout = \"1h\""),
+    ] {
+        let own = format!("[defaults]\nfrom = \"base.toml\"\n{own}");
+        let files = Files::new(&[("base.toml", base), ("own.toml", &own)]);
+        let sweep = files.sweep("own.toml");
+        assert!(sweep.is_ok(), "{own}\n{:?}", sweep.err());
+    }
+    // What a net alone has is refused all the same.
+    let own = "[defaults]\nfrom = \"base.toml\"\n[sample]\neta = 1";
+    let files = Files::new(&[("base.toml", program), ("own.toml", own)]);
+    let said = files.sweep("own.toml").unwrap_err();
+    assert!(
+        said.contains("unknown field `eta`, expected one of `command`"),
+        "{said}"
+    );
+}

@@ -12,4 +12,5 @@ mod import;
 mod launchers;
 mod presets;
 mod sampling;
+mod schema;
 mod set;

@@ -63,7 +63,9 @@ pub(crate) fn study(share: &Path, name: &str) -> Result<Study> {
 
 /// What a study asks, on one line: its first comment up to the first full stop or colon.
 pub(crate) fn about(text: &str) -> String {
-    let lines = text.lines().map_while(|line| line.strip_prefix('#'));
+    // Editors read the first line, which names the schema.
+    let lines = text.lines().skip_while(|line| line.starts_with("#:"));
+    let lines = lines.map_while(|line| line.strip_prefix('#'));
     let lines = lines.take_while(|line| !line.trim_start().starts_with("runner "));
     let words: Vec<&str> = lines.flat_map(str::split_whitespace).collect();
     let is_last = |word: &&str| word.ends_with(['.', ':']);

@@ -28,7 +28,9 @@ Examples:
   runner sweep experiments/guidance.toml --until sample --device cuda:0
 
   # Score again what is stored
-  runner sweep experiments/guidance.toml --again metrics")]
+  runner sweep experiments/guidance.toml --again metrics
+
+Every key of the file: docs/keys.md, or `runner schema` for editors")]
 pub struct SweepArgs {
     #[command(flatten)]
     pub choice: Choice,

@@ -1,5 +1,6 @@
 //! What a file may say: ranges, combinations, and the name that was probably meant.
 
 pub(crate) mod nets;
+pub mod ranges;
 pub(crate) mod typo;
 pub mod values;

@@ -1,17 +1,21 @@
 //! The ranges of what nets are and how they are trained: `[model]`, `[train]`, and those inside `[guidance]`.
 
-use crate::experiment::file::experiment::{ArchChanges, Guidance, Model, Precision, Sample, Train};
+use crate::experiment::check::ranges::Range;
+use crate::experiment::file::experiment::{
+    ArchChanges, Guidance, Model, Sample, TRAINED_IN, Train,
+};
 use anyhow::{Result, bail, ensure};
 
 /// The net that is trained, or that draws.
 pub fn check_model(model: &Model) -> Result<()> {
-    at_least("model.resolution", model.resolution.unwrap_or(1), 1)?;
+    if let Some(resolution) = model.resolution {
+        Range::FromOne.check("model.resolution", resolution)?;
+    }
     check_arch("model.arch", &model.arch)?;
-    at_least(
-        "model.process.timesteps",
-        model.process.timesteps.unwrap_or(1),
-        1,
-    )
+    if let Some(timesteps) = model.process.timesteps {
+        Range::FromOne.check("model.process.timesteps", timesteps)?;
+    }
+    Ok(())
 }
 
 /// The values of `table`, `model.arch` or `guidance.arch`.
@@ -24,6 +28,8 @@ fn check_arch(table: &str, arch: &ArchChanges) -> Result<()> {
         heads,
         channels_per_head,
         heads_up,
+        norm_groups,
+        low_resolution,
         ..
     } = arch;
     for (key, value) in [
@@ -31,12 +37,16 @@ fn check_arch(table: &str, arch: &ArchChanges) -> Result<()> {
         ("channels", channels),
         ("res_blocks", res_blocks),
         ("heads_up", heads_up),
+        ("norm_groups", norm_groups),
+        ("low_resolution", low_resolution),
     ] {
-        at_least(&format!("{table}.{key}"), value.unwrap_or(1), 1)?;
+        if let Some(value) = value {
+            Range::FromOne.check(&format!("{table}.{key}"), *value)?;
+        }
     }
     if let Some(mult) = channel_mult {
         ensure!(
-            !mult.is_empty() && mult.iter().all(|m| m.is_finite() && *m > 0.0),
+            !mult.is_empty() && mult.iter().all(|m| Range::AboveZero.holds(*m)),
             "{table}.channel_mult = {mult:?} needs one number above 0 a level"
         );
     }
@@ -52,31 +62,16 @@ fn check_arch(table: &str, arch: &ArchChanges) -> Result<()> {
 /// The values of `table`, `train` or `guidance.train`.
 pub fn check_train(table: &str, train: &Train) -> Result<()> {
     ensure!(!train.data.is_empty(), "{table}.data is empty");
-    at_least(&format!("{table}.steps"), train.steps, 1)?;
-    at_least(&format!("{table}.batch"), train.batch, 1)?;
-    at_least(
-        &format!("{table}.checkpoint_every"),
-        train.checkpoint_every,
-        1,
-    )?;
+    let key = |name: &str| format!("{table}.{name}");
+    Range::FromOne.check(&key("steps"), train.steps)?;
+    Range::FromOne.check(&key("batch"), train.batch)?;
+    Range::FromOne.check(&key("checkpoint_every"), train.checkpoint_every)?;
+    Range::AboveZero.check(&key("learning_rate"), train.learning_rate)?;
+    Range::FromZero.check(&key("weight_decay"), train.weight_decay)?;
+    Range::ZeroToBelowOne.check(&key("ema"), train.ema)?;
+    Range::ZeroToBelowOne.check(&key("dropout"), train.dropout)?;
     ensure!(
-        train.learning_rate.is_finite() && train.learning_rate > 0.0,
-        "{table}.learning_rate = {} is not above 0",
-        train.learning_rate
-    );
-    ensure!(
-        train.weight_decay.is_finite() && train.weight_decay >= 0.0,
-        "{table}.weight_decay = {} is not a number from 0 up",
-        train.weight_decay
-    );
-    for (key, value) in [("ema", train.ema), ("dropout", train.dropout)] {
-        ensure!(
-            (0.0..1.0).contains(&value),
-            "{table}.{key} = {value} is outside 0..1 (1 left out)"
-        );
-    }
-    ensure!(
-        matches!(train.dtype, Precision::F32 | Precision::Tf32),
+        TRAINED_IN.contains(&train.dtype),
         "{table}.dtype = \"{}\": nets are trained in \"f32\" or \"tf32\"\nhint: halves are for drawing, as `sample.dtype`",
         train.dtype.name()
     );
@@ -128,11 +123,5 @@ pub fn check_trained_steps(sample: &Sample, train: Option<&Train>) -> Result<()>
         train.keep,
         train.steps
     );
-    Ok(())
-}
-
-/// A number that is not below `least`.
-pub fn at_least<T: PartialOrd + std::fmt::Display>(key: &str, value: T, least: T) -> Result<()> {
-    ensure!(value >= least, "{key} = {value} is below {least}");
     Ok(())
 }

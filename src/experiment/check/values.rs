@@ -2,8 +2,9 @@
 
 use crate::experiment::catalogue::{self, SCHEME};
 use crate::experiment::check::nets::{
-    at_least, check_guidance, check_model, check_train, check_trained_steps,
+    check_guidance, check_model, check_train, check_trained_steps,
 };
+use crate::experiment::check::ranges::Range;
 use crate::experiment::external::check::{
     check_adopted, check_command_sample, check_command_train, check_measuring,
 };
@@ -39,8 +40,9 @@ impl Experiment {
             );
         }
         check_command_train(self)?;
-        if self.guidance.is_some() {
+        if let Some(guidance) = &self.guidance {
             ensure!(self.sample.is_some(), "[guidance] needs [sample]");
+            Range::FromZero.check("guidance.scale", guidance.scale)?;
         }
         match &self.sample {
             Some(Sampling::Net(sample)) => self.check_net_sample(sample)?,
@@ -67,11 +69,6 @@ impl Experiment {
     fn check_net_sample(&self, sample: &Sample) -> Result<()> {
         if let Some(guidance) = &self.guidance {
             check_guidance(guidance)?;
-            ensure!(
-                guidance.scale.is_finite() && guidance.scale >= 0.0,
-                "guidance.scale = {} is not a number from 0 up",
-                guidance.scale
-            );
         }
         ensure!(
             self.model.kind == Kind::Unet,
@@ -210,19 +207,12 @@ fn check_name(name: &str) -> Result<()> {
 
 /// The values of `table`, `sample` or `upsample`; `answer` is what the net may hold.
 fn check_sample(table: &str, sample: &Sample, answer: Answer) -> Result<()> {
-    at_least(&format!("{table}.count"), sample.count, 1)?;
-    at_least(&format!("{table}.batch"), sample.batch, 1)?;
-    at_least(&format!("{table}.part"), sample.part, 1)?;
-    ensure!(
-        (0.0..=1.0).contains(&sample.eta),
-        "{table}.eta = {} is outside 0..=1",
-        sample.eta
-    );
-    ensure!(
-        sample.temperature.is_finite() && sample.temperature >= 0.0,
-        "{table}.temperature = {} is not a number from 0 up",
-        sample.temperature
-    );
+    let key = |name: &str| format!("{table}.{name}");
+    Range::FromOne.check(&key("count"), sample.count)?;
+    Range::FromOne.check(&key("batch"), sample.batch)?;
+    Range::FromOne.check(&key("part"), sample.part)?;
+    Range::ZeroToOne.check(&key("eta"), sample.eta)?;
+    Range::FromZero.check(&key("temperature"), sample.temperature)?;
     ensure!(
         sample.variance != Some(VarianceRule::Learned) || answer == Answer::MeanAndVariance,
         "{table}.variance = \"learned\", and the net has no variance half\nhint: use \"fixed_large\" or \"fixed_small\", or leave it out"

@@ -1,6 +1,6 @@
 //! The ranges of other people's programs and images: `command` in `[sample]`, `[train]` and `[eval]`, `from` in `[sample]`.
 
-use crate::experiment::check::nets::at_least;
+use crate::experiment::check::ranges::Range;
 use crate::experiment::external::duration::parse;
 use crate::experiment::file::experiment::{Adopted, CommandSample, Experiment, Program, Training};
 use crate::experiment::grid::template::{fill, names};
@@ -105,9 +105,11 @@ pub(crate) fn check_command_sample(spec: &Experiment, sample: &CommandSample) ->
     let (program, images) = (&sample.program, &sample.images);
     check_program("sample", program, &SAMPLE_NAMES)?;
     needs_out("sample", program, "its images")?;
-    at_least("sample.count", images.count, 1)?;
-    at_least("sample.part", images.part, 1)?;
-    at_least("sample.size", images.size.unwrap_or(1), 1)?;
+    Range::FromOne.check("sample.count", images.count)?;
+    Range::FromOne.check("sample.part", images.part)?;
+    if let Some(size) = images.size {
+        Range::FromOne.check("sample.size", size)?;
+    }
     if let Some(pattern) = &images.collect {
         let literal = fill(pattern, &mut |name| {
             bail!("{{{name}}} is known only when the command runs")
@@ -139,8 +141,11 @@ pub(crate) fn check_command_sample(spec: &Experiment, sample: &CommandSample) ->
 /// `[sample] from`.
 pub(crate) fn check_adopted(spec: &Experiment, files: &Adopted) -> Result<()> {
     ensure!(!files.from.trim().is_empty(), "sample.from is empty");
-    at_least("sample.count", files.count.unwrap_or(1), 1)?;
-    at_least("sample.size", files.size.unwrap_or(1), 1)?;
+    for (key, value) in [("sample.count", files.count), ("sample.size", files.size)] {
+        if let Some(value) = value {
+            Range::FromOne.check(key, value)?;
+        }
+    }
     ensure!(
         spec.train.is_none(),
         "[train] makes weights, and sample.from takes images that are there\nhint: take one of the two out"

@@ -3,6 +3,7 @@
 pub mod check;
 pub mod duration;
 pub(crate) mod forms;
+pub mod schema;
 pub(crate) mod star;
 pub mod tables;
 pub(crate) mod used;

@@ -1,36 +1,49 @@
 //! Other people's programs and images in the tables of a file: `command` in `[sample]`, `[train]` and `[eval]`, `from` in
 //! `[sample]`.
 
+use crate::experiment::check::ranges::Range;
 use crate::experiment::file::eval::Eval;
 use crate::experiment::file::sampling::Sample;
 use crate::experiment::file::train::Train;
+use crate::experiment::schema::texts::{duration, not_blank};
+use schemars::{JsonSchema, json_schema};
 use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
 
 /// A program that is run: a list of arguments, never a shell's line.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Program {
-    /// The program and its arguments; `{name}` stands for a value ([`crate::experiment::grid::template`]).
+    /// The program and its arguments, as a list. `{name}` stands for a key of the file, or for what is known when it runs:
+    /// `{out}`, the folder that it writes to, `{count}`, `{seed}` and others.
+    // See `crate::experiment::grid::template`.
+    #[schemars(example = ["python", "sample.py", "--cfg", "{vars.cfg}", "--out", "{out}"])]
     pub command: Vec<String>,
-    /// Files whose contents decide the outcome: paths, folders and patterns such as `diffusion/**/*.py`.
+    /// Files whose contents decide the outcome: paths, folders and patterns such as `diffusion/**/*.py`. A change in one of
+    /// them makes the results again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("default" = Vec::<String>::new()), example = ["sample.py", "diffusion/**/*.py"])]
     pub inputs: Vec<String>,
-    /// How many devices it gets for itself; 0 runs it beside anything.
+    /// How many devices the command gets for itself; 0 runs it beside anything.
     #[serde(default = "one", skip_serializing_if = "is_one")]
+    #[schemars(extend("default" = one()), example = 2)]
     pub devices: usize,
-    /// Variables of its environment that decide the outcome.
+    /// Variables of the command's environment that decide the outcome.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(example = json_schema!({ "HF_HUB_OFFLINE": "1" }))]
     pub env: BTreeMap<String, String>,
-    /// Variables that are passed on from the environment of `runner` and decide nothing.
+    /// Names of variables that are passed on from the environment of `runner` and decide nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("default" = Vec::<String>::new()), example = ["HF_HOME", "LD_LIBRARY_PATH"])]
     pub pass: Vec<String>,
-    /// After how long it is ended, such as `"4h"`.
+    /// After how long the command is ended: a number with its unit. Left out, never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = duration, example = &"4h", example = &"1h 30m")]
     pub timeout: Option<String>,
-    /// How often it is tried again after a failure.
+    /// How often the command is tried again after a failure.
     #[serde(default, skip_serializing_if = "is_zero")]
+    #[schemars(extend("default" = 0), example = 1)]
     pub retries: u32,
 }
 
@@ -42,37 +55,48 @@ pub struct CommandSample {
 }
 
 /// What of `[sample]` a program is asked for.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AskedImages {
+    /// How many images each cell has; the command gets it as `{count}`.
+    #[schemars(transform = Range::FromOne, example = 50_000)]
     pub count: usize,
+    /// The seed that the command gets as `{seed}`.
     #[serde(default)]
+    #[schemars(example = 1)]
     pub seed: u64,
-    /// Which files below `{out}` are the images; without it all pictures, or the one array file.
+    /// Which files below `{out}` are the images, as a pattern; left out, all pictures, or the one array file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"*/*.png")]
     pub collect: Option<String>,
-    /// Pixels a side; other images are refused.
+    /// Side of the square images, in pixels; others are refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = Range::FromOne, example = 256)]
     pub size: Option<usize>,
-    /// Images a call, for a command that uses `{first}`.
+    /// Images of one call, for a command that uses `{first}`.
     #[serde(default = "part")]
+    #[schemars(transform = Range::FromOne, example = 250)]
     pub part: usize,
 }
 
 /// `[sample] from`: images that are there already.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Adopted {
-    /// A folder, archive or array file; `{name}` stands for a value.
+    /// Images that are there already: a folder, archive or array file. `{name}` stands for a key of the file.
+    #[schemars(transform = not_blank, example = &"samples/cfg-{vars.cfg}-seed-{sample.seed}.npz")]
     pub from: String,
-    /// The first so many of them; all where it is not said.
+    /// The first so many of the images; left out, all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = Range::FromOne, example = 50_000)]
     pub count: Option<usize>,
-    /// The seed that they were made from, for tables.
+    /// The seed that the images were made from, for tables.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = 1)]
     pub seed: Option<u64>,
-    /// Pixels a side; other images are refused.
+    /// Side of the square images, in pixels; others are refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = Range::FromOne, example = 256)]
     pub size: Option<usize>,
 }
 
@@ -84,10 +108,12 @@ pub struct CommandTrain {
 }
 
 /// What of `[train]` a program is asked for.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct AskedTraining {
+pub(crate) struct AskedTraining {
+    /// The seed that the command gets as `{seed}`.
     #[serde(default)]
+    #[schemars(example = 1)]
     seed: u64,
 }
 

@@ -1,27 +1,41 @@
 //! `[[claim]]`: what others have found, to be put to the test of the measured scores.
 
+use crate::experiment::check::ranges::not_empty;
 use crate::experiment::grid::axis::all_of;
 use crate::experiment::grid::overlay::{leaves, same, show};
+use crate::experiment::schema::texts::not_blank;
 use crate::experiment::scoring::metric::Metric;
 use anyhow::{Result, bail, ensure};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-/// That cells of one kind score better than cells of another, all else equal.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// That cells of one kind score better than cells of another, all else equal. The report tells whether it holds here.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Claim {
     /// Where it was made.
+    #[schemars(transform = not_blank, example = &"arXiv:2105.05233, table 3")]
     pub source: String,
     /// The claim in words.
+    #[schemars(transform = not_blank, example = &"AdaGN beats addition")]
     pub says: String,
+    /// The metric by which it is judged; one of `eval.metrics` that has a good end.
+    #[schemars(example = &"fd")]
     pub metric: Metric,
-    /// Axes of this file and the value on each: `better.model.arch.adagn = true`.
+    /// The axes of this file on which the better cells stand, and the value on each: `better.model.arch.adagn = true`.
+    #[schemars(schema_with = "open_table", transform = not_empty)]
     pub better: toml::Table,
-    /// The same axes, where it is worse.
+    /// The same axes, where it is worse: `than.model.arch.adagn = false`.
+    #[schemars(schema_with = "open_table", transform = not_empty)]
     pub than: toml::Table,
     /// Other axes on which both stand: `at.sample.steps = 10`. What is not named is averaged over.
     #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
+    #[schemars(schema_with = "open_table")]
     pub at: toml::Table,
+}
+
+fn open_table(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "object" })
 }
 
 impl Claim {

@@ -3,65 +3,98 @@
 use crate::experiment::file::claim::Claim;
 use crate::experiment::file::defaults::Defaults;
 use crate::experiment::file::vars::single_values;
-use crate::experiment::nets::arch::{NoiseSchedule, Pool, QkvOrder};
-use crate::experiment::scoring::metric::{Metric, Need};
-use serde::{Deserialize, Deserializer, Serialize};
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use crate::experiment::schema::texts::{study_name, variables};
+use crate::experiment::scoring::metric::Need;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
 
 pub use crate::experiment::external::tables::{
     Adopted, AskedImages, CommandSample, CommandTrain, Evaluation, Program, Sampling, Training,
 };
 pub use crate::experiment::file::eval::Eval;
+pub use crate::experiment::file::model::{ArchChanges, Guidance, Kind, Model, ProcessChanges};
+pub use crate::experiment::file::published::Published;
 pub use crate::experiment::file::sampling::{
-    Class, ClassRule, Classes, Precision, Sample, Sampler, Steps, Upsample, VarianceRule,
+    Class, ClassRule, Classes, Precision, Sample, Sampler, Steps, TRAINED_IN, Upsample,
+    VarianceRule,
 };
+pub use crate::experiment::file::shown::{Chart, Deltas, Grids, ReportOptions};
 pub use crate::experiment::file::train::{Anneal, ScheduleSampler, Train, Weighting};
 
 /// The whole file. Its parameters say what `[sample]`, `[train]` and `[eval]` are read as: any of their forms, or, to
 /// tell a mistake with its line and the keys that are allowed, the very one that a file has.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(
+    description = "One file is one study: what is trained, drawn and scored, and along which axes."
+)]
 pub struct Experiment<S = Sampling, T = Training, E = Evaluation> {
+    /// The name of the study, and of its folder below `reports/`: letters, digits, `-`, `_`, `.`, `+` and spaces, not a dot
+    /// first.
+    #[schemars(transform = study_name, example = &"guidance")]
     pub name: String,
-    /// The file that this one starts from; its values are laid below this one's when the file is read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub defaults: Option<Defaults>,
-    /// Values of the user's own, by name.
+    /// Values of your own under any name: texts, numbers, `true` and `false`. A text takes one by `{vars.NAME}`, and
+    /// `[grid] vars.NAME = [...]` makes one an axis.
     #[serde(
         default,
         skip_serializing_if = "toml::Table::is_empty",
         deserialize_with = "single_values"
     )]
+    #[schemars(schema_with = "open_table", transform = variables, example = json_schema!({ "cfg": 1.5 }))]
     pub vars: toml::Table,
-    /// The net that is trained, or that draws the samples; programs have no need of one.
     #[serde(default, skip_serializing_if = "Model::is_empty")]
     pub model: Model,
     #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    #[schemars(default)]
     pub train: Option<T>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guidance: Option<Guidance>,
     #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    #[schemars(default)]
     pub sample: Option<S>,
-    /// The net that makes large images of the samples.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upsample: Option<Upsample>,
     #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    #[schemars(default)]
     pub eval: Option<E>,
+    /// Axes: any value of the file again, as a list of the values that it takes. Every combination of all axes is a cell.
+    /// With `sample.from`, `"*"` in the place of a list takes every value that the names of the images hold.
     #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
+    #[schemars(schema_with = "open_table")]
     pub grid: toml::Table,
+    /// Lists of one length that move together: the first values of all of them are one point of the axis, then the
+    /// second, and so on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "open_tables")]
     pub zip: Vec<toml::Table>,
+    /// A row of values that belong together. A list is several values, each a cell; a value that is a list itself is
+    /// written in a list of its own: `model.arch.attention = [[32, 16, 8]]`. All cases are one axis, called `case` where
+    /// they have a `name`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "open_tables")]
     pub case: Vec<toml::Table>,
+    /// Line charts of the report.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub chart: Vec<Chart>,
+    /// Scores that others have printed, shown beside the measured ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub published: Vec<Published>,
+    /// What others have found, put to the test of the measured scores.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub claim: Vec<Claim>,
     #[serde(default, skip_serializing_if = "ReportOptions::is_empty")]
     pub report: ReportOptions,
+}
+
+/// A table whose keys mirror those of the file; which, the schema of the whole file says.
+fn open_table(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "object" })
+}
+
+fn open_tables(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "array", "items": { "type": "object" } })
 }
 
 impl<S, T, E> Default for Experiment<S, T, E> {
@@ -119,212 +152,6 @@ impl Experiment {
     pub fn measuring(&self) -> Option<&Program> {
         self.eval.as_ref()?.program.as_ref()
     }
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    #[default]
-    Unet,
-    SuperRes,
-    Classifier,
-    Features,
-}
-
-/// A net: a preset or the checkpoint's own card, then `arch` and `process` over it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Model {
-    pub kind: Kind,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub preset: Option<String>,
-    /// Pixels a side; must agree with the checkpoint when both say it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub resolution: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub checkpoint: Option<PathBuf>,
-    #[serde(skip_serializing_if = "ArchChanges::is_empty")]
-    pub arch: ArchChanges,
-    #[serde(skip_serializing_if = "ProcessChanges::is_empty")]
-    pub process: ProcessChanges,
-}
-
-/// `[model.arch]`: what differs from the preset.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-#[rustfmt::skip]
-pub struct ArchChanges {
-    #[serde(skip_serializing_if = "Option::is_none")] pub in_channels: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")] pub channels: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")] pub res_blocks: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")] pub channel_mult: Option<Vec<f64>>,
-    #[serde(skip_serializing_if = "Option::is_none")] pub attention: Option<Vec<usize>>,
-    /// Setting `heads` clears the preset's `channels_per_head`, and the other way round; 0 leaves the split to the other.
-    #[serde(skip_serializing_if = "Option::is_none")] pub heads: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")] pub channels_per_head: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")] pub heads_up: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")] pub qkv_order: Option<QkvOrder>,
-    #[serde(skip_serializing_if = "Option::is_none")] pub adagn: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")] pub updown: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")] pub conv_resample: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")] pub norm_groups: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")] pub rescale_residual: Option<bool>,
-    /// Number of classes; 0 makes a UNet unconditional.
-    #[serde(skip_serializing_if = "Option::is_none")] pub classes: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")] pub learn_sigma: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")] pub pool: Option<Pool>,
-    /// Super-resolution nets: pixels a side of the small image.
-    #[serde(skip_serializing_if = "Option::is_none")] pub low_resolution: Option<usize>,
-}
-
-impl Model {
-    /// Whether nothing is said of it.
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-impl ArchChanges {
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-/// `[model.process]`: what differs from the preset's diffusion process.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-#[rustfmt::skip]
-pub struct ProcessChanges {
-    #[serde(skip_serializing_if = "Option::is_none")] pub schedule: Option<NoiseSchedule>,
-    #[serde(skip_serializing_if = "Option::is_none")] pub timesteps: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")] pub rescale_timesteps: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")] pub predict_x0: Option<bool>,
-}
-
-impl ProcessChanges {
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-/// `[guidance]`: the noisy classifier and its strength. Its weights are a file's, or are made by `[guidance.train]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Guidance {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub preset: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub checkpoint: Option<PathBuf>,
-    /// 0 runs no classifier at all, nor trains one.
-    pub scale: f64,
-    /// What the classifier's blocks are calculated in (ADM's `classifier_use_fp16`).
-    #[serde(default, skip_serializing_if = "Precision::is_f32")]
-    pub dtype: Precision,
-    /// What differs from the preset.
-    #[serde(default, skip_serializing_if = "ArchChanges::is_empty")]
-    pub arch: ArchChanges,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub train: Option<Train>,
-}
-
-impl Guidance {
-    /// The classifier.
-    pub fn model(&self) -> Model {
-        Model {
-            kind: Kind::Classifier,
-            preset: self.preset.clone(),
-            checkpoint: self.checkpoint.clone(),
-            arch: self.arch.clone(),
-            ..Model::default()
-        }
-    }
-}
-
-/// `[[chart]]`: one line chart a metric.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Chart {
-    /// An axis (`guidance.scale`) or a metric (`recall`).
-    pub x: String,
-    pub y: Vec<String>,
-    /// The axes that make the lines, one line a combination; in the file a name alone or a list.
-    #[serde(
-        default,
-        skip_serializing_if = "Vec::is_empty",
-        deserialize_with = "one_or_more"
-    )]
-    pub by: Vec<String>,
-}
-
-/// `[[published]]`: scores that others have printed, shown beside the measured ones.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Published {
-    /// Where it was printed.
-    pub source: String,
-    /// Axes of this file and the value on each, written as in the file: `at.guidance.scale = 1`.
-    pub at: toml::Table,
-    pub scores: BTreeMap<Metric, f64>,
-}
-
-/// `[report]`: what the report shows beyond the table of scores.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ReportOptions {
-    /// A second table, of differences.
-    pub deltas: Deltas,
-    /// Which sample grids there are.
-    pub grids: Grids,
-}
-
-/// Sample grids: cells under each other, and every cell by itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Grids {
-    #[default]
-    All,
-    /// Only the cells under each other.
-    Overview,
-    None,
-}
-
-/// What a row is compared with.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(
-    untagged,
-    expecting = "expected true, false, or the axis along which rows are compared"
-)]
-pub enum Deltas {
-    /// With the first row of its reference, or with none.
-    First(bool),
-    /// With the row that stands first on this axis, and as it does on every other.
-    Along(String),
-}
-
-impl Default for Deltas {
-    fn default() -> Self {
-        Deltas::First(false)
-    }
-}
-
-impl ReportOptions {
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-/// `"a"` as well as `["a", "b"]`.
-fn one_or_more<'a, D: Deserializer<'a>>(from: D) -> Result<Vec<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged, expecting = "expected a name or a list of names")]
-    enum Names {
-        One(String),
-        More(Vec<String>),
-    }
-    Ok(match Names::deserialize(from)? {
-        Names::One(name) => vec![name],
-        Names::More(names) => names,
-    })
 }
 
 fn none<T>() -> Option<T> {

@@ -4,6 +4,7 @@ pub mod claim;
 pub mod defaults;
 pub mod eval;
 pub mod experiment;
+pub mod model;
 pub mod published;
 pub mod sampling;
 pub mod shown;

@@ -1,10 +1,38 @@
 //! `[[published]]`: what it may say, checked against the axes and the metrics of its file.
 
-use crate::experiment::file::experiment::Published;
+use crate::experiment::check::ranges::not_empty;
 use crate::experiment::grid::axis::all_of;
 use crate::experiment::grid::overlay::{leaves, same, show};
+use crate::experiment::schema::texts::not_blank;
 use crate::experiment::scoring::metric::Metric;
 use anyhow::{Result, ensure};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Scores that others have printed, shown beside the measured ones: tables mark them, charts draw them hollow.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Published {
+    /// Where they were printed.
+    #[schemars(transform = not_blank, example = &"arXiv:2105.05233, table 4")]
+    pub source: String,
+    /// The axes of this file on which they stand, and the value on each, written as in the file: `at.guidance.scale = 1`.
+    #[schemars(schema_with = "open_table", transform = not_empty)]
+    pub at: toml::Table,
+    /// The numbers, by metric; each must be one of `eval.metrics`.
+    #[schemars(schema_with = "by_metric", transform = not_empty, example = json_schema!({ "fid": 4.59 }))]
+    pub scores: BTreeMap<Metric, f64>,
+}
+
+fn open_table(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "object" })
+}
+
+fn by_metric(generator: &mut SchemaGenerator) -> Schema {
+    let metric = generator.subschema_for::<Metric>();
+    json_schema!({ "type": "object", "propertyNames": metric, "additionalProperties": { "type": "number" } })
+}
 
 impl Published {
     /// Dotted keys of axes and the value on each, in file order.

@@ -1,39 +1,70 @@
 //! How images are drawn: `[sample]`, and `[upsample]`, which makes large images of them.
 
+use crate::experiment::check::ranges::{Range, not_empty};
+use crate::experiment::schema::texts;
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// How a step is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(inline)]
 pub enum Sampler {
+    /// Ancestral sampling: each step adds noise (arXiv:2006.11239).
     #[default]
     Ddpm,
+    /// Without noise at `eta = 0`, and good at few steps (arXiv:2010.02502).
     Ddim,
 }
 
 /// Where the noise of an ancestral step gets its size.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 pub enum VarianceRule {
-    /// From the net's variance half; an error for a net without one.
+    /// The net's own; refused for a net that has none.
     Learned,
-    /// Beta of the step.
+    /// The beta of the step.
     FixedLarge,
-    /// The variance of q(x_{t-1} | x_t, x0).
+    /// The variance of q(x_{t-1} | x_t, x_0).
     FixedSmall,
 }
 
 /// What a net calculates its blocks in. The time and class embeddings, every normalisation, softmax and the last layer
 /// stay in f32 (ADM's `use_fp16`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(inline)]
 pub enum Precision {
+    /// 32-bit floats.
     #[default]
     F32,
-    /// f32 whose convolutions a GPU may multiply in TF32.
+    /// f32 whose convolutions a GPU may multiply in TF32; on a CPU the same as f32.
     Tf32,
+    /// bfloat16.
     Bf16,
+    /// IEEE halves, as ADM's `use_fp16`.
     F16,
+}
+
+/// What nets are trained in; halves are for drawing.
+pub const TRAINED_IN: [Precision; 2] = [Precision::F32, Precision::Tf32];
+
+/// Leaves the precisions that nets are trained in.
+pub(super) fn trained_in(schema: &mut Schema) {
+    let known = schema
+        .get_mut("oneOf")
+        .and_then(|forms| forms.as_array_mut());
+    let trained = |form: &serde_json::Value| {
+        let name = form.get("const").and_then(|name| name.as_str());
+        TRAINED_IN
+            .iter()
+            .any(|precision| Some(precision.name()) == name)
+    };
+    if let Some(known) = known {
+        known.retain(trained);
+    }
 }
 
 impl Precision {
@@ -53,114 +84,160 @@ impl Precision {
 }
 
 /// Steps kept of the process: a count, or ADM's section list and `ddimN` as text.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(
     untagged,
     expecting = "expected a count such as 250, or text such as \"ddim25\" or \"10,10,20\""
 )]
+#[schemars(inline, transform = texts::steps)]
 pub enum Steps {
+    /// So many, evenly spaced.
     Count(usize),
+    /// `ddimN` strides as the DDIM paper's code does; `a,b,c` keeps a of the first third of the timesteps, b of the second,
+    /// c of the last.
     Sections(String),
 }
 
 /// The asked labels: a rule, or class names or indices that are cycled through.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(
     untagged,
     expecting = "expected \"balanced\", \"random\", or a list of class names or indices"
 )]
+#[schemars(inline)]
 pub enum Classes {
     Rule(ClassRule),
+    /// These, over and over.
+    #[schemars(transform = not_empty)]
     List(Vec<Class>),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(inline)]
 pub enum ClassRule {
-    /// Image i asks for class i mod K.
+    /// Image i asks for class i mod K, of K classes.
     Balanced,
-    /// Independent and uniform (ADM's).
+    /// Each image asks for any class, as guided-diffusion does.
     Random,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "expected a class name or a class index")]
+#[schemars(inline)]
 pub enum Class {
     Index(u32),
     Name(String),
 }
 
-/// `[sample]`: how images are drawn.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// How the net draws images.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Sample {
+    /// How a step is made.
     #[serde(default)]
+    #[schemars(example = &"ddim")]
     pub sampler: Sampler,
+    /// How many timesteps are kept of those that the net was trained on, and which: a count, ADM's `"ddim25"`, or ADM's
+    /// sections such as `"90,60,60,20,20"`.
+    #[schemars(example = 250, example = &"ddim25", example = &"90,60,60,20,20")]
     pub steps: Steps,
-    /// DDIM's noise, 0 to 1.
+    /// DDIM's noise: 0 adds none, 1 adds as much as DDPM.
     #[serde(default)]
+    #[schemars(transform = Range::ZeroToOne, example = 0.5)]
     pub eta: f64,
-    /// DDPM's variance; the net's own way when it is not said: learned where the net has it, else `fixed_large`.
+    /// The variance of a DDPM step. Left out, it is the net's own where it has one, else `fixed_large`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"fixed_small")]
     pub variance: Option<VarianceRule>,
-    /// Factor on the noise that each step adds (the paper's appendix G); x_T itself is not scaled.
+    /// Factor on the noise that each step adds (ADM's appendix G). The noise that the image starts from is not scaled.
     #[serde(default = "one", skip_serializing_if = "is_one")]
+    #[schemars(transform = Range::FromZero, extend("default" = one()), example = 0.98)]
     pub temperature: f64,
-    /// What the net's blocks are calculated in; a guiding classifier's are `guidance.dtype`.
+    /// What the net's blocks are calculated in; embeddings, normalisations, softmax and the last layer stay in f32. A guiding
+    /// classifier has `guidance.dtype`.
     #[serde(default, skip_serializing_if = "Precision::is_f32")]
+    #[schemars(extend("default" = Precision::default()), example = &"f16")]
     pub dtype: Precision,
-    /// The net as it was after so many training steps, one of `train.keep`; the last where it is not said.
+    /// Draws with the net as it was after so many training steps: one of `train.keep`, or `train.steps`. Left out, it is the
+    /// net at the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = 600)]
     pub trained_steps: Option<u64>,
+    /// How many images each cell has.
+    #[schemars(transform = Range::FromOne, example = 50_000)]
     pub count: usize,
+    /// Seed of the noise. Image i of a seed is the same whatever the batch, the part or the number of images.
     #[serde(default)]
+    #[schemars(example = 1)]
     pub seed: u64,
+    /// The classes that are asked for: a rule, or names and indices that are gone through over and over. ImageNet's nets know
+    /// names, WNIDs and numbers, other nets their own names.
     #[serde(default = "balanced")]
+    #[schemars(example = &"random", example = ["Chihuahua", "n02085620", "151"])]
     pub classes: Classes,
-    /// Clamp x0 to [-1, 1] at every step (ADM's `clip_denoised`).
+    /// Whether the predicted clean image is clamped to [-1, 1] at every step.
     #[serde(default = "yes")]
+    #[schemars(example = false)]
     pub clip: bool,
-    /// Images at a time; without effect on the images.
+    /// Images that are drawn at a time. Without effect on the images; less needs less memory.
     #[serde(default = "batch")]
+    #[schemars(transform = Range::FromOne, example = 16)]
     pub batch: usize,
-    /// Images a stored part; without effect on the images.
+    /// Images of one stored part, after which a killed run goes on. Without effect on the images.
     #[serde(default = "part")]
+    #[schemars(transform = Range::FromOne, example = 250)]
     pub part: usize,
 }
 
-/// `[upsample]`: the super-resolution net that makes large images of the samples, and how. It gets the samples as they
-/// are stored, 8 bits a channel, with their labels and their seed. Ten keys are those of [`Sample`] again: shared by serde's
-/// `flatten`, a mistake in one would be told without its line and without the keys that are allowed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// A super-resolution net that makes large images of the samples. It gets them as they are stored, 8 bits a channel, with
+/// their labels and their seed.
+// Ten keys are those of `Sample` again: shared by serde's `flatten`, a mistake in one would be told without its line and
+// without the keys that are allowed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Upsample {
+    /// The architecture by its name. A checkpoint that was written by `runner` needs none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = texts::upsampler_preset, example = &"imagenet64-to-256")]
     pub preset: Option<String>,
-    /// `none` leaves the samples as they are, so that an axis can hold both.
+    /// The file of the net's weights, or `fetch:NAME`; `none` leaves the samples as they are, so that an axis can hold both.
+    #[schemars(transform = texts::path_or_fetched, example = &"fetch:imagenet64-to-256", example = &"none")]
     pub checkpoint: PathBuf,
+    /// As in `[sample]`.
     #[serde(default)]
+    #[schemars(example = &"ddim")]
     pub sampler: Sampler,
+    /// As in `[sample]`, of the timesteps that this net was trained on.
+    #[schemars(example = 250)]
     pub steps: Steps,
-    /// DDIM's noise, 0 to 1.
+    /// As in `[sample]`.
     #[serde(default)]
+    #[schemars(transform = Range::ZeroToOne, example = 0.5)]
     pub eta: f64,
     /// As in `[sample]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"fixed_small")]
     pub variance: Option<VarianceRule>,
     /// As in `[sample]`.
     #[serde(default = "one", skip_serializing_if = "is_one")]
+    #[schemars(transform = Range::FromZero, extend("default" = one()), example = 0.98)]
     pub temperature: f64,
     /// As in `[sample]`.
     #[serde(default, skip_serializing_if = "Precision::is_f32")]
+    #[schemars(extend("default" = Precision::default()), example = &"f16")]
     pub dtype: Precision,
     /// As in `[sample]`.
     #[serde(default = "yes")]
+    #[schemars(example = false)]
     pub clip: bool,
-    /// Images at a time; without effect on the images.
+    /// Images that are made at a time. Without effect on the images; less needs less memory.
     #[serde(default = "batch")]
+    #[schemars(transform = Range::FromOne, example = 16)]
     pub batch: usize,
-    /// Images a stored part; without effect on the images.
+    /// Images of one stored part, after which a killed run goes on. Without effect on the images.
     #[serde(default = "part")]
+    #[schemars(transform = Range::FromOne, example = 250)]
     pub part: usize,
 }
 

@@ -1,9 +1,102 @@
 //! What the file wants shown, `[[chart]]` and `[report]`, against its axes and metrics.
 
-use crate::experiment::file::experiment::{Chart, Deltas, ReportOptions};
+use crate::experiment::check::ranges::not_empty;
 use crate::experiment::grid::axis::Axis;
 use crate::experiment::scoring::metric::Metric;
 use anyhow::{Result, ensure};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// Line charts, one for each metric of `y`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Chart {
+    /// What the horizontal axis shows: an axis of the file by its dotted key, `case`, or a metric.
+    #[schemars(example = &"guidance.scale", example = &"recall")]
+    pub x: String,
+    /// The metrics that are drawn, one chart each; `all` stands for every metric that is asked for.
+    #[schemars(transform = not_empty, example = ["fd", "recall"])]
+    pub y: Vec<String>,
+    /// The axes that make the lines, one line for each combination of their values: a name alone, or a list of names.
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "one_or_more"
+    )]
+    #[schemars(schema_with = "text_or_texts", example = &"model.resolution", example = ["sample.sampler", "sample.steps"])]
+    pub by: Vec<String>,
+}
+
+/// What the report shows beyond the table of scores.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ReportOptions {
+    /// A second table, of differences between rows with their intervals. `true` compares with the first row; the dotted key
+    /// of an axis compares along that axis, all else equal; `false` leaves it out.
+    #[schemars(example = &"sample.variance")]
+    pub deltas: Deltas,
+    /// Which grids of samples are written.
+    #[schemars(example = &"overview")]
+    pub grids: Grids,
+}
+
+/// Sample grids: cells under each other, and every cell by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum Grids {
+    /// The cells under each other, and each cell by itself.
+    #[default]
+    All,
+    /// Only the cells under each other.
+    Overview,
+    /// No samples.
+    None,
+}
+
+/// What a row is compared with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(
+    untagged,
+    expecting = "expected true, false, or the axis along which rows are compared"
+)]
+#[schemars(inline)]
+pub enum Deltas {
+    /// With the first row, or with none.
+    First(bool),
+    /// Along this axis.
+    Along(String),
+}
+
+impl Default for Deltas {
+    fn default() -> Self {
+        Deltas::First(false)
+    }
+}
+
+impl ReportOptions {
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// `"a"` as well as `["a", "b"]`.
+fn one_or_more<'a, D: Deserializer<'a>>(from: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "expected a name or a list of names")]
+    enum Names {
+        One(String),
+        More(Vec<String>),
+    }
+    Ok(match Names::deserialize(from)? {
+        Names::One(name) => vec![name],
+        Names::More(names) => names,
+    })
+}
+
+fn text_or_texts(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": ["string", "array"], "items": { "type": "string" } })
+}
 
 /// Rows are compared along an axis that there is.
 pub fn check_deltas(report: &ReportOptions, axes: &[Axis]) -> Result<()> {

@@ -1,28 +1,36 @@
 //! `[train]`: how weights are made.
 
-use crate::experiment::file::sampling::Precision;
+use crate::experiment::check::ranges::{Each, Range};
+use crate::experiment::file::sampling::{Precision, trained_in};
+use crate::experiment::schema::texts::not_blank;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// How timesteps are drawn while training (ADM's `schedule_sampler`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
 pub enum ScheduleSampler {
+    /// Each timestep as often as any other.
     #[default]
     Uniform,
+    /// Timesteps of a larger loss more often, by its second moment.
     LossSecondMoment,
 }
 
 /// What an image's squared error counts in a denoiser's loss, by its timestep.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(inline)]
 pub enum Weighting {
-    /// One, as in ADM's L_simple.
+    /// One for all, as in ADM's L_simple.
     #[default]
     Simple,
-    /// As if the net predicted v = sqrt(alpha_bar) eps - sqrt(1 - alpha_bar) x0 ("Progressive Distillation for Fast
-    /// Sampling of Diffusion Models", section 4): 1 / alpha_bar where the noise is predicted, at most 100. The noise's
-    /// own error hardly shows how far off the image's mean colour is, and the less the more pixels there are.
+    /// 1 / alpha_bar where the noise is predicted, at most 100: as if the net predicted v ("Progressive Distillation for Fast
+    /// Sampling of Diffusion Models", section 4). It minds the mean colour of fine grids.
+    // v = sqrt(alpha_bar) eps - sqrt(1 - alpha_bar) x0. The noise's own error hardly shows how far off the image's mean
+    // colour is, and the less the more pixels there are.
     Velocity,
 }
 
@@ -33,62 +41,99 @@ impl Weighting {
 }
 
 /// How the learning rate falls after the warm-up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(inline)]
 pub enum Anneal {
+    /// Not at all.
     #[default]
     None,
+    /// In a straight line to 0 at the last step.
     Linear,
+    /// Along half a cosine to 0 at the last step.
     Cosine,
 }
 
-/// `[train]`: makes the weights of `[model]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Makes the weights of `[model]`, or, below `[guidance]`, those of the classifier.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Train {
-    /// `shapes`, or the path of an image folder, tar, zip, npz or npy.
+    /// What the net is trained on: `shapes`, the built-in world, or the path of an image folder, tar, zip, npz or npy.
+    #[schemars(transform = not_blank, example = &"shapes", example = &"data/imagenet64.tar")]
     pub data: String,
+    /// Steps of the optimizer.
+    #[schemars(transform = Range::FromOne, example = 20_000)]
     pub steps: u64,
+    /// Images of one step.
+    #[schemars(transform = Range::FromOne, example = 64)]
     pub batch: usize,
+    /// AdamW's learning rate after the warm-up.
+    #[schemars(transform = Range::AboveZero, example = 1e-4)]
     pub learning_rate: f64,
+    /// AdamW's weight decay.
     #[serde(default)]
+    #[schemars(transform = Range::FromZero, example = 0.05)]
     pub weight_decay: f64,
+    /// Steps over which the learning rate rises from 0.
     #[serde(default)]
+    #[schemars(example = 500)]
     pub warmup: u64,
+    /// How the learning rate falls after the warm-up.
     #[serde(default)]
+    #[schemars(example = &"cosine")]
     pub anneal: Anneal,
+    /// Decay of the moving average of the weights, for each step. Samples are drawn from the average.
     #[serde(default = "ema")]
+    #[schemars(transform = Range::ZeroToBelowOne, example = 0.999)]
     pub ema: f64,
+    /// Share of activations that each residual block drops.
     #[serde(default)]
+    #[schemars(transform = Range::ZeroToBelowOne, example = 0.1)]
     pub dropout: f64,
-    /// f32, or tf32.
+    /// What the net is calculated in while it is trained.
     #[serde(default, skip_serializing_if = "Precision::is_f32")]
+    #[schemars(transform = trained_in, extend("default" = Precision::default()), example = &"tf32")]
     pub dtype: Precision,
+    /// How the timesteps of a denoiser's batches are drawn.
     #[serde(default)]
+    #[schemars(example = &"loss-second-moment")]
     pub schedule_sampler: ScheduleSampler,
+    /// What an image's squared error counts in a denoiser's loss, by its timestep.
     #[serde(default, skip_serializing_if = "Weighting::is_simple")]
+    #[schemars(extend("default" = Weighting::default()), example = &"velocity")]
     pub weighting: Weighting,
-    /// Classifiers: diffuse the images first (ADM's `noised`).
+    /// Classifiers: whether the images get a timestep's noise first, as guidance needs it.
     #[serde(default = "yes")]
+    #[schemars(example = false)]
     pub noised: bool,
-    /// Mirror half of the images.
+    /// Whether half of the images, drawn at random, are mirrored.
     #[serde(default)]
+    #[schemars(example = true)]
     pub flip: bool,
+    /// Whether images are cropped at random instead of in their middle.
     #[serde(default)]
+    #[schemars(example = true)]
     pub random_crop: bool,
+    /// Seed of the first weights, the order of the images, the noise and all else that is drawn.
     #[serde(default)]
+    #[schemars(example = 1)]
     pub seed: u64,
-    /// Steps between resumable checkpoints and validation lines; without effect on the weights.
+    /// Steps between checkpoints, from which a killed training goes on. Without effect on the weights.
     #[serde(default = "every")]
+    #[schemars(transform = Range::FromOne, example = 5000)]
     pub checkpoint_every: u64,
-    /// Steps after which the EMA weights are kept for good, beside the last.
+    /// Steps after which the averaged weights are kept for good, beside those at the end; `sample.trained_steps` draws with
+    /// them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(transform = Each(Range::FromOne), extend("default" = Vec::<u64>::new()), example = [600, 1200])]
     pub keep: Vec<u64>,
-    /// A checkpoint whose blocks the net starts from wherever they fit: the same net, or one of fewer levels.
+    /// A checkpoint whose blocks the net starts with wherever they fit: the same net, or one of fewer levels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"experiments/shapes/unet16.safetensors")]
     pub start_from: Option<PathBuf>,
-    /// Where the final EMA weights are copied, as f16, when training is done.
+    /// Where the averaged weights are copied, as f16, when the training is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"unet.safetensors")]
     pub export: Option<PathBuf>,
 }
 

@@ -1,7 +1,10 @@
 //! The table that an experiment file holds, with what it starts from (`[defaults] from`) below its own values.
 
 use crate::experiment::check::typo::told;
-use crate::experiment::file::experiment::{Adopted, Eval, Experiment, Sample, Train};
+use crate::experiment::file::experiment::{
+    Adopted, CommandSample, CommandTrain, Eval, Evaluation, Experiment, Sample, Sampling, Train,
+    Training,
+};
 use crate::experiment::grid::axes::axis_keys;
 use crate::experiment::grid::axis::NO_VALUES;
 use crate::experiment::grid::fill::may_be_supplied;
@@ -58,13 +61,13 @@ fn read(path: &Path, chain: &mut Vec<PathBuf>) -> Result<Source> {
 }
 
 fn of_text(text: &str, folder: &Path, chain: &mut Vec<PathBuf>) -> Result<Source> {
-    check(text)?;
-    let mut own: toml::Table = toml::from_str(text)?;
+    let mut own: toml::Table = toml::from_str(text).map_err(|error| anyhow!(told(&error)))?;
     let mut folders = Vec::new();
     if !matches!(folder.to_str(), Some("" | ".")) {
         folders.push(folder.to_path_buf());
     }
     let Some(from) = own.remove("defaults") else {
+        check(text, &own)?;
         return Ok(Source {
             table: own,
             folders,
@@ -82,6 +85,7 @@ fn of_text(text: &str, folder: &Path, chain: &mut Vec<PathBuf>) -> Result<Source
     }
     let mut table = base.table;
     merge(&mut table, own.clone());
+    check(text, &table)?;
     check_axes(&table, &own, from)?;
     Ok(Source {
         table,
@@ -91,21 +95,37 @@ fn of_text(text: &str, folder: &Path, chain: &mut Vec<PathBuf>) -> Result<Source
 }
 
 /// Puts the text straight into the typed struct, for the line and column of a mistake in it: into the forms of `[sample]`,
-/// `[train]` and `[eval]` that it has. Where an axis chooses the form, its cells tell.
-fn check(text: &str) -> Result<()> {
-    let table: toml::Table = toml::from_str(text).map_err(|error| anyhow!(told(&error)))?;
-    let has = |name: &str, key: &str| {
+/// `[train]` and `[eval]` that `whole` has, the text's table with what it starts from. Where an axis chooses the form, its
+/// cells tell.
+fn check(text: &str, whole: &toml::Table) -> Result<()> {
+    let own: toml::Table = toml::from_str(text)?;
+    let has = |table: &toml::Table, name: &str, key: &str| {
         let inner = table.get(name).and_then(toml::Value::as_table);
         inner.is_some_and(|inner| inner.contains_key(key))
     };
-    let axes = axis_keys(&table);
-    let chosen = ["sample.command", "sample.from"];
-    let tables = ["sample", "train", "eval"];
-    if chosen.iter().any(|key| axes.contains_key(*key)) {
-        Ok(())
-    } else if tables.iter().any(|name| has(name, "command")) {
+    let axes = axis_keys(whole);
+    let mut chosen = ["sample.command", "sample.from"].iter();
+    if chosen.any(|key| axes.contains_key(*key)) {
+        return Ok(());
+    }
+    // What tells the form may stand in the file that this one starts from.
+    let told_by_base = |name, key| has(whole, name, key) && !has(&own, name, key);
+    let sample = told_by_base("sample", "command");
+    let train = told_by_base("train", "command");
+    let any_program = ["sample", "train", "eval"]
+        .iter()
+        .any(|name| has(whole, name, "command"));
+    if sample && train {
+        check_as::<Experiment<CommandSample, CommandTrain, Evaluation>>(text)
+    } else if sample {
+        check_as::<Experiment<CommandSample, Training, Evaluation>>(text)
+    } else if train {
+        check_as::<Experiment<Sampling, CommandTrain, Evaluation>>(text)
+    } else if told_by_base("sample", "from") && any_program {
+        check_as::<Experiment<Adopted, Training, Evaluation>>(text)
+    } else if any_program {
         check_as::<Experiment>(text)
-    } else if has("sample", "from") {
+    } else if has(whole, "sample", "from") {
         check_as::<Experiment<Adopted, Train, Eval>>(text)
     } else {
         check_as::<Experiment<Sample, Train, Eval>>(text)

@@ -49,7 +49,7 @@ pub const FLAGS: [(&str, &str); 40] = [
 ];
 
 /// Flags of the training scripts and of `image_nll`.
-const TRAINING: [&str; 16] = [
+pub const TRAINING: [&str; 16] = [
     "data_dir",
     "schedule_sampler",
     "lr",

@@ -1,25 +1,34 @@
 //! Architectures as data: every option of the ADM nets ("Diffusion Models Beat GANs on Image Synthesis", arXiv:2105.05233, and
 //! its release).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How the `3C` rows of `qkv` are laid out: per head (the release's default) or q of all heads, then k, then v.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// How the `3C` rows of `qkv` are laid out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(inline)]
 pub enum QkvOrder {
+    /// Query, key and value of each head together, as guided-diffusion does by default.
     #[default]
     Legacy,
+    /// The queries of all heads, then the keys, then the values.
     New,
 }
 
 /// The head of the noisy classifier.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 pub enum Pool {
+    /// The mean over the last grid.
     Adaptive,
+    /// An attention block over the last grid, as the released classifiers have it.
     #[default]
     Attention,
+    /// The means of every block's grid, through a net of two layers.
     Spatial,
+    /// The same with a group normalisation in that net.
     SpatialV2,
 }
 
@@ -209,11 +218,14 @@ impl Arch {
 }
 
 /// Noise schedules of the ADM release.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(inline)]
 pub enum NoiseSchedule {
+    /// Beta rises in a straight line, from 0.0001 to 0.02 for 1000 timesteps.
     #[default]
     Linear,
+    /// The share of the image that is left falls as a squared cosine (arXiv:2102.09672).
     Cosine,
 }
 

@@ -1,27 +1,46 @@
 //! The table of metrics: what each is called, which end is better, how it is printed, and what it is measured from.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A metric by the id that it has in experiment files, scores and tables. New ones go to the end: keys sort them by
 /// their place here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Metric {
+    /// The Fréchet distance between the features of samples and reference, for nets other than Inception. Lower is better.
     Fd,
+    /// The same on features by place.
     Sfd,
+    /// The Fréchet distance on Inception's features. Lower is better.
     Fid,
+    /// The same on features by place.
     Sfid,
+    /// The Inception score, or its like with another net's classes. Higher is better.
     Is,
+    /// The share of samples that lie among the reference's images. Higher is better.
     Precision,
+    /// The share of the reference's images that lie among the samples. Higher is better.
     Recall,
+    /// The share of samples in which the feature net sees the class that was asked for. Higher is better.
     Agreement,
+    /// The FID of endlessly many samples, by extrapolation. Lower is better.
     FidInfinity,
+    /// The standard deviation of the Inception score between splits.
     IsStd,
+    /// The kernel distance on Inception's features. Lower is better.
     Kid,
+    /// The standard deviation of KID between subsets.
     KidStd,
+    /// The harmonic mean of precision and recall. Higher is better.
     FScore,
+    /// How many of the reference's neighbourhoods a sample lies in, for what is to be expected. Higher is better.
     Density,
+    /// The share of the reference's neighbourhoods that hold a sample. Higher is better.
     Coverage,
+    /// The seconds that `[train]` took, without sampling and scoring.
     TrainingSeconds,
     /// Stands beside `fd` by itself and cannot be asked for.
     #[serde(skip)]

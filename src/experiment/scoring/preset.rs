@@ -4,15 +4,28 @@ use crate::experiment::scoring::metric::Metric;
 use crate::experiment::scoring::rules::{
     Distances, Edge, InceptionScore, Infinity, Kid, Neighbours, Preprocessing, Rules, Splits, Trace,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
 /// An evaluator whose numbers are reproduced.
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
 pub enum Preset {
     /// openai/guided-diffusion at 22e0df8, `evaluations/evaluator.py`, whose network is a TensorFlow 1 graph.
     #[default]

@@ -25,7 +25,9 @@ use std::path::Path;
 Examples:
   runner plan experiments/guidance.toml
   runner plan experiments/guidance.toml --why
-  runner plan experiments/guidance.toml --set sample.steps=50 --json")]
+  runner plan experiments/guidance.toml --set sample.steps=50 --json
+
+Every key of the file: docs/keys.md, or `runner schema` for editors")]
 pub struct PlanArgs {
     #[command(flatten)]
     pub choice: Choice,

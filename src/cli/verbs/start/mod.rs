@@ -1,5 +1,6 @@
-//! Verbs of the first minutes: a study to start from, and help where people look for it.
+//! Commands of the first minutes: a study to start from, every key of its file, and help where people look for it.
 
 pub mod completions;
 pub mod init;
 pub mod man;
+pub mod schema;

@@ -1,0 +1,220 @@
+//! `[model]` and `[guidance]`: the nets of a study, and what a file changes of their presets.
+
+use crate::experiment::check::ranges::{Each, Range, not_empty};
+use crate::experiment::file::sampling::Precision;
+use crate::experiment::file::train::Train;
+use crate::experiment::nets::arch::{NoiseSchedule, Pool, QkvOrder};
+use crate::experiment::schema::texts::{any_preset, classifier_preset, path_or_fetched};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// What a net is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum Kind {
+    /// Draws images from noise.
+    #[default]
+    Unet,
+    /// Makes large images of small ones.
+    SuperRes,
+    /// Names the class of a noisy image.
+    Classifier,
+    /// Turns clean images into features, on which scores are measured.
+    Features,
+}
+
+/// The net that is trained by `[train]`, or that draws the images of `[sample]`. It is known by a preset, or by what its
+/// checkpoint says of itself; `arch` and `process` then change single options. A study of programs needs no such table.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Model {
+    /// What the net is for. `[sample]` draws from a `unet`; the other kinds are for `[train]`.
+    #[schemars(example = &"classifier")]
+    pub kind: Kind,
+    /// An architecture by its name, with the diffusion process that it was trained on. A checkpoint that was written by
+    /// `runner` says its architecture itself and needs none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = any_preset, example = &"imagenet64")]
+    pub preset: Option<String>,
+    /// Side of the square images, in pixels. Leave it out to take the preset's or the checkpoint's; where the checkpoint
+    /// says it too, the two must agree.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = Range::FromOne, example = 64)]
+    pub resolution: Option<usize>,
+    /// The file of the net's weights: `.pt` of guided-diffusion, `.safetensors` of `runner`, or `fetch:NAME`. Not together
+    /// with `[train]`, which makes the weights.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = path_or_fetched, example = &"models/64x64_diffusion.pt", example = &"fetch:imagenet64")]
+    pub checkpoint: Option<PathBuf>,
+    #[serde(skip_serializing_if = "ArchChanges::is_empty")]
+    pub arch: ArchChanges,
+    #[serde(skip_serializing_if = "ProcessChanges::is_empty")]
+    pub process: ProcessChanges,
+}
+
+/// Options of the architecture that differ from the preset. What is left out is as the preset has it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ArchChanges {
+    /// Channels of the images: 3 for RGB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = Range::FromOne, example = 3)]
+    pub in_channels: Option<usize>,
+    /// Base width of the net, in channels; each level has `channel_mult` times as many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = Range::FromOne, example = 192)]
+    pub channels: Option<usize>,
+    /// Residual blocks of each level on the way down; the way up has one more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = Range::FromOne, example = 3)]
+    pub res_blocks: Option<usize>,
+    /// Factor on `channels`, one for each level from the finest grid down; each level halves the side. Fractions such as
+    /// 0.5 are allowed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = not_empty, transform = Each(Range::AboveZero), example = [1, 2, 3, 4])]
+    pub channel_mult: Option<Vec<f64>>,
+    /// Sides, in pixels, of the grids whose blocks have attention. The middle block has it always. These are resolutions,
+    /// as in guided-diffusion's flag, not the factors that its code makes of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = [32, 16, 8])]
+    pub attention: Option<Vec<usize>>,
+    /// Heads of each attention block. Setting it clears the preset's `channels_per_head`; 0 leaves the split to
+    /// `channels_per_head`, so that lists of both can move together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = 4)]
+    pub heads: Option<usize>,
+    /// Channels of each attention head; the number of heads follows from the width of the block. Setting it clears
+    /// `heads`; 0 leaves the split to `heads`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = 64)]
+    pub channels_per_head: Option<usize>,
+    /// Heads of the attention blocks on the way up, where they differ from `heads`. UNets only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = Range::FromOne, example = 4)]
+    pub heads_up: Option<usize>,
+    /// How the rows of the query, key and value weights are laid out in the checkpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"new")]
+    pub qkv_order: Option<QkvOrder>,
+    /// Whether time and class scale and shift the normalised activations (AdaGN); `false` adds them instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = true)]
+    pub adagn: Option<bool>,
+    /// Whether residual blocks make the grid smaller and larger, as in BigGAN; `false` leaves it to plain layers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = true)]
+    pub updown: Option<bool>,
+    /// Whether the plain layers that change the grid have learned convolutions. Without effect where `updown` is true.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = true)]
+    pub conv_resample: Option<bool>,
+    /// Groups of every group normalisation; 32 in guided-diffusion. Narrow nets need fewer: with one channel a group the
+    /// normalisation takes away the mean colour of an image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = Range::FromOne, example = 8)]
+    pub norm_groups: Option<usize>,
+    /// Whether each residual sum is divided by the square root of 2, as in table 1 of the ADM paper. The released nets do
+    /// not have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = true)]
+    pub rescale_residual: Option<bool>,
+    /// Number of classes. 0 makes a UNet unconditional; classifiers and feature nets need at least 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = 1000)]
+    pub classes: Option<usize>,
+    /// Whether the net has output channels for the variance of a step beside those for its mean. UNets only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = true)]
+    pub learn_sigma: Option<bool>,
+    /// How a classifier pools its last grid into one vector. Classifiers only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"attention")]
+    pub pool: Option<Pool>,
+    /// Side of the small image that a super-resolution net starts from, in pixels; it must divide the side of the large
+    /// one. No tensor tells it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = Range::FromOne, example = 64)]
+    pub low_resolution: Option<usize>,
+}
+
+/// What differs from the preset's diffusion process. It must be the one that the net was trained on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProcessChanges {
+    /// How the noise grows over the timesteps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"cosine")]
+    pub schedule: Option<NoiseSchedule>,
+    /// T, the number of timesteps that the net was trained on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = Range::FromOne, example = 1000)]
+    pub timesteps: Option<usize>,
+    /// Whether the net is told `t * 1000 / T` instead of the timestep t.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = false)]
+    pub rescale_timesteps: Option<bool>,
+    /// Whether the net predicts the clean image instead of the noise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = false)]
+    pub predict_x0: Option<bool>,
+}
+
+/// A noisy classifier that pushes the samples towards their classes, and how hard. Its weights are a file's, or are made
+/// by `[guidance.train]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Guidance {
+    /// The classifier's architecture by its name. A checkpoint that was written by `runner` needs none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = classifier_preset, example = &"imagenet64-classifier")]
+    pub preset: Option<String>,
+    /// The file of the classifier's weights, or `fetch:NAME`. Not together with `[guidance.train]`, which makes them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = path_or_fetched, example = &"fetch:imagenet64-classifier")]
+    pub checkpoint: Option<PathBuf>,
+    /// Factor on the gradient of the classifier's log-probability. 0 runs no classifier at all, nor trains one.
+    #[schemars(transform = Range::FromZero, example = 1.0)]
+    pub scale: f64,
+    /// What the classifier's blocks are calculated in.
+    #[serde(default, skip_serializing_if = "Precision::is_f32")]
+    #[schemars(extend("default" = Precision::default()), example = &"f16")]
+    pub dtype: Precision,
+    #[serde(default, skip_serializing_if = "ArchChanges::is_empty")]
+    pub arch: ArchChanges,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train: Option<Train>,
+}
+
+impl Model {
+    /// Whether nothing is said of it.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl ArchChanges {
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl ProcessChanges {
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Guidance {
+    /// The classifier.
+    pub fn model(&self) -> Model {
+        Model {
+            kind: Kind::Classifier,
+            preset: self.preset.clone(),
+            checkpoint: self.checkpoint.clone(),
+            arch: self.arch.clone(),
+            ..Model::default()
+        }
+    }
+}

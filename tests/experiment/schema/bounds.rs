@@ -1,0 +1,119 @@
+//! Each bound in the schema is the program's own: what lies at it is taken, what lies beyond is refused by both.
+
+use super::{faults, validator};
+use fidrunner::experiment::grid::sweep::sweep;
+use fidrunner::experiment::schema::whole;
+use serde_json::Value;
+
+/// Files in which a number of a table can be set without meaning anything to the rest.
+const NET: &str = "name = \"a\"\n[model]\ncheckpoint = \"a.pt\"\n[sample]\nsampler = \"ddim\"\nsteps = 1\ncount = 1\neta = 0.5\n[guidance]\ncheckpoint = \"b.pt\"\nscale = 1\n[upsample]\ncheckpoint = \"c.pt\"\nsteps = 1\nsampler = \"ddim\"\neta = 0.5\n";
+const TRAIN: &str = "name = \"a\"\n[model]\npreset = \"shapes16\"\n[train]\ndata = \"shapes\"\nsteps = 1\nbatch = 1\nlearning_rate = 1\n";
+const COMMAND: &str = "name = \"a\"\n[sample]\ncommand = [\"sh\", \"{out}\"]\ncount = 1\n";
+
+/// Table, definition, and the file.
+const TABLES: [(&str, &str, &str); 9] = [
+    ("model", "Model", NET),
+    ("model.arch", "ArchChanges", NET),
+    ("guidance.arch", "ArchChanges", NET),
+    ("model.process", "ProcessChanges", NET),
+    ("guidance", "Guidance", NET),
+    ("upsample", "Upsample", NET),
+    ("sample", "Sample", NET),
+    ("sample", "Sample", COMMAND),
+    ("train", "Training", TRAIN),
+];
+
+/// Keys whose values must be those of another key.
+const ELSEWHERE: [&str; 1] = ["sample.trained_steps"];
+
+fn with(file: &str, key: &str, value: &toml::Value) -> String {
+    let mut table: toml::Table = toml::from_str(file).unwrap();
+    let mut inner = &mut table;
+    let (path, last) = key.rsplit_once('.').unwrap();
+    for name in path.split('.') {
+        let value = inner
+            .entry(name)
+            .or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        inner = value.as_table_mut().unwrap();
+    }
+    inner.insert(last.to_string(), value.clone());
+    toml::to_string(&table).unwrap()
+}
+
+/// Values at the bounds of a number, each with whether it is inside.
+fn probes(schema: &Value) -> Vec<(toml::Value, bool)> {
+    let is_whole = schema["type"] == "integer";
+    let number = |value: f64| {
+        if is_whole {
+            toml::Value::Integer(value as i64)
+        } else {
+            toml::Value::Float(value)
+        }
+    };
+    let step = if is_whole { 1.0 } else { 1e-9 };
+    let mut probes = Vec::new();
+    for (keyword, beyond, open) in [
+        ("minimum", -step, false),
+        ("exclusiveMinimum", 0.0, true),
+        ("maximum", step, false),
+        ("exclusiveMaximum", 0.0, true),
+    ] {
+        let Some(bound) = schema.get(keyword).and_then(Value::as_f64) else {
+            continue;
+        };
+        probes.push((number(bound + beyond), false));
+        if !open {
+            probes.push((number(bound), true));
+        }
+    }
+    probes
+}
+
+#[test]
+fn the_bounds_of_the_schema_are_those_of_the_program() {
+    let schema = whole::schema();
+    let validator = validator();
+    let mut seen = 0;
+    for (table, definition, file) in TABLES {
+        let taken = sweep(file, &[], &[]);
+        assert!(taken.is_ok(), "{file}\n{:?}", taken.err());
+        for (key, schema) in schema["definitions"][definition]["properties"]
+            .as_object()
+            .unwrap()
+        {
+            let key = format!("{table}.{key}");
+            let list = schema.get("items").filter(|_| schema["type"] == "array");
+            let number = list.unwrap_or(schema);
+            let is_number = number["type"] == "integer" || number["type"] == "number";
+            if !is_number || ELSEWHERE.contains(&key.as_str()) {
+                continue;
+            }
+            let as_written = |value: toml::Value| {
+                if list.is_some() {
+                    toml::Value::Array(vec![value])
+                } else {
+                    value
+                }
+            };
+            let usual = if number["type"] == "integer" {
+                toml::Value::Integer(1)
+            } else {
+                toml::Value::Float(0.5)
+            };
+            // A key of another form of the table is refused with any value.
+            if !faults(&validator, &with(file, &key, &as_written(usual))).is_empty() {
+                continue;
+            }
+            for (value, inside) in probes(number) {
+                let value = as_written(value);
+                let text = with(file, &key, &value);
+                let taken = sweep(&text, &[], &[]);
+                assert_eq!(taken.is_ok(), inside, "{key} = {value}: {:?}", taken.err());
+                let said = faults(&validator, &text);
+                assert_eq!(said.is_empty(), inside, "{key} = {value}: {said:?}");
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 100, "{seen}");
+}
