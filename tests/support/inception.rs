@@ -14,10 +14,15 @@ pub fn case() -> Case {
 /// The case's weights by the `.pth`'s names.
 pub fn weights(case: &Case) -> HashMap<String, Tensor> {
     let gain = case.value["gain"].as_f64().expect("a gain");
+    by_rule(case.text("prefix"), gain)
+}
+
+/// Weights by the rule, by the `.pth`'s names.
+fn by_rule(prefix: &str, gain: f64) -> HashMap<String, Tensor> {
     tensors()
         .into_iter()
         .map(|(name, shape)| {
-            let key = format!("{}{name}", case.text("prefix"));
+            let key = format!("{prefix}{name}");
             let values = weight_with_gain("", &key, &shape, gain);
             let tensor = Tensor::from_vec(values, shape, &Device::Cpu).expect("a tensor");
             (name, tensor)
@@ -27,7 +32,16 @@ pub fn weights(case: &Case) -> HashMap<String, Tensor> {
 
 /// The case's weights as a safetensors file.
 pub fn write(path: &Path) {
-    let mut tensors: Vec<(String, Tensor)> = weights(&case()).into_iter().collect();
+    write_weights(path, weights(&case()));
+}
+
+/// Those that `benches/peers/write_inception.py` writes in this repository, whatever golden folder is named.
+pub fn write_repositorys(path: &Path) {
+    write_weights(path, by_rule("inception/", 2.0));
+}
+
+fn write_weights(path: &Path, weights: HashMap<String, Tensor>) {
+    let mut tensors: Vec<(String, Tensor)> = weights.into_iter().collect();
     tensors.sort_by(|a, b| a.0.cmp(&b.0));
     checkpoint::write(path, &tensors, &BTreeMap::new()).expect("a file");
 }

@@ -1,7 +1,11 @@
 //! `runner evaluator`: the five lines, to the digit those of the preset `adm`, for the scripts that read them.
 
 use super::world::{INCEPTION, batch, evaluator, inception_desk, scenes};
-use crate::support::program::Runner;
+use crate::desk::Desk;
+use crate::support::inception;
+use crate::support::program::{Runner, repository};
+use fidrunner::io::image::file;
+use fidrunner::io::numpy::npz::{self, Array};
 use std::collections::BTreeMap;
 use std::process::Command;
 
@@ -132,4 +136,61 @@ fn wrong_calls_are_refused_with_a_cure_and_print_no_line() {
         .says("no Inception is in the cache")
         .says("hint: `runner fetch inception`");
     desk.runner(&["evaluator", "batch.npz"]).refuses();
+}
+
+/// The six CIFAR images of the golden answers, [n, 32, 32, 3] u8 one after the other, each changed in every way of `turns`.
+fn turned(turns: &[fn(&[u8]) -> Vec<u8>]) -> Vec<u8> {
+    let mut all = Vec::new();
+    for name in ["airplane", "automobile", "bird", "cat", "deer", "dog"] {
+        let path = repository("tests/golden/eval/images").join(format!("cifar_{name}_0.png"));
+        let pixels = file::read(&path).unwrap().data;
+        all.extend(turns.iter().flat_map(|turn| turn(&pixels)));
+    }
+    all
+}
+
+fn as_it_is(pixels: &[u8]) -> Vec<u8> {
+    pixels.to_vec()
+}
+
+fn mirrored(pixels: &[u8]) -> Vec<u8> {
+    let rows = pixels.chunks(32 * 3);
+    rows.flat_map(|row| row.chunks(3).rev().flatten().copied())
+        .collect()
+}
+
+fn upside_down(pixels: &[u8]) -> Vec<u8> {
+    pixels.chunks(32 * 3).rev().flatten().copied().collect()
+}
+
+fn pale(pixels: &[u8]) -> Vec<u8> {
+    pixels.iter().map(|value| 255 - (255 - value) / 4).collect()
+}
+
+/// `five_lines.txt` is what `benches/peers/adm_lines.py` prints of these images: torch-fidelity's Inception and the
+/// evaluator's formulas in NumPy, nothing of this program.
+#[test]
+fn the_five_lines_are_those_of_an_independent_evaluator() {
+    let desk = Desk::empty();
+    inception::write_repositorys(&desk.path(INCEPTION));
+    for (name, pixels) in [
+        ("real.npz", turned(&[as_it_is, mirrored])),
+        ("made.npz", turned(&[upside_down, pale])),
+    ] {
+        let arrays = [("arr_0", Array::u8(&[12, 32, 32, 3], pixels))];
+        npz::write(&desk.path(name), &arrays).unwrap();
+    }
+    let answer = evaluator(&desk, "real.npz", "made.npz").succeeds();
+    let golden = include_str!("five_lines.txt");
+    assert_eq!(answer.stdout.lines().count(), 5, "{answer:?}");
+    for (line, known) in answer.stdout.lines().zip(golden.lines()) {
+        let (name, value) = line.split_once(": ").unwrap();
+        let (same, want) = known.split_once(": ").unwrap();
+        assert_eq!(name, same);
+        let (value, want): (f64, f64) = (value.parse().unwrap(), want.parse().unwrap());
+        assert!(
+            (value - want).abs() <= 1e-4 * want,
+            "{name}: {value} and {want}"
+        );
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::{Installed, studies, text};
 use crate::support::program::files_ending;
+use std::path::Path;
 
 #[test]
 fn every_study_is_listed_with_what_it_asks() {
@@ -39,6 +40,21 @@ fn every_study_is_written_whole_and_plans_as_the_shipped_one() {
         };
         assert_eq!(without_comments(&written), without_comments(&text(&path)));
         assert!(!written.contains(&format!("runner sweep experiments/{name}")));
+        if path.extension().is_some_and(|end| end == "toml") {
+            assert!(
+                written.starts_with("#:schema ./runner.schema.json\n"),
+                "{name}"
+            );
+            let schema = installed
+                .at("work")
+                .join(&name)
+                .with_file_name("runner.schema.json");
+            assert_eq!(
+                text(&schema),
+                text(Path::new("experiments/schema.json")),
+                "{name}"
+            );
+        }
         let own = installed.plan(&format!("{name}.toml"));
         let shipped = installed.at("prefix/share/fidrunner");
         let folder = if name.starts_with("any_model/") {

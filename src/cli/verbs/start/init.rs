@@ -3,6 +3,7 @@
 use crate::cli::screen::terminal::{out, say, table};
 use crate::cli::shipped::share::needed;
 use crate::cli::shipped::studies::{Study, about, studies, study};
+use crate::experiment::schema::whole;
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
 use std::fs::{self, OpenOptions};
@@ -12,8 +13,8 @@ use std::path::{Path, PathBuf};
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 A study that ships runs by its name alone, `runner sweep guidance`. `runner init` writes it into the
-working folder, to be changed: NAME.toml, and beside it what it starts from and the programs that it
-runs. Nets and reference statistics stay where they are installed: a path of the file that leads
+working folder, to be changed: NAME.toml, and beside it what it starts from, the programs that it
+runs, and the schema by which editors complete and check its keys. Nets and reference statistics stay where they are installed: a path of the file that leads
 nowhere from the working folder and from the file's own leads there.
 
 Examples:
@@ -34,6 +35,9 @@ pub struct InitArgs {
     #[arg(long)]
     pub list: bool,
 }
+
+/// The schema beside a study, so that editors find it whatever version of the program wrote the study.
+const SCHEMA: &str = "runner.schema.json";
 
 /// A file that is to be written.
 struct Copy {
@@ -92,6 +96,10 @@ fn copies(study: &Study) -> Result<Vec<Copy>> {
             to,
         });
     }
+    copies.push(Copy {
+        to: folder.join(SCHEMA),
+        text: whole::text(),
+    });
     Ok(copies)
 }
 
@@ -110,10 +118,14 @@ fn beside(text: &str) -> Result<Vec<String>> {
     Ok(named.filter(plain).map(String::from).collect())
 }
 
-/// The commands in a study's comments call it by its path among the shipped files; the copy has another.
+/// The commands in a study's comments call it by its path among the shipped files, and its first line names their schema;
+/// the copy has others.
 fn renamed(text: &str, to: &Path) -> String {
     let to = to.display().to_string();
     let lines = text.lines().map(|line| {
+        if line.starts_with("#:schema ") {
+            return format!("#:schema ./{SCHEMA}\n");
+        }
         let mut line = line.to_string();
         for folder in ["experiments/", "examples/"] {
             let shipped = format!("{folder}{to}");
@@ -128,7 +140,7 @@ fn renamed(text: &str, to: &Path) -> String {
 
 fn refuse_overwriting(copies: &[Copy]) -> Result<()> {
     let there = copies.iter().filter(|copy| {
-        let is_there = fs::symlink_metadata(&copy.to).is_ok();
+        let is_there = fs::symlink_metadata(&copy.to).is_ok() && !copy.to.ends_with(SCHEMA);
         let is_same = fs::read_to_string(&copy.to).is_ok_and(|text| text == copy.text);
         // What a study starts from may lie there, written for another.
         is_there && !(is_same && copy.to != copies[0].to)
@@ -171,8 +183,8 @@ mod tests {
 
     #[test]
     fn commands_in_comments_call_the_copy() {
-        let text = "# Beside experiments/adagn.toml.\n#   runner sweep experiments/imagenet/a.toml\nx = \"experiments/imagenet/a.toml\"\n";
-        let want = "# Beside experiments/adagn.toml.\n#   runner sweep imagenet/a.toml\nx = \"experiments/imagenet/a.toml\"\n";
+        let text = "#:schema ../schema.json\n# Beside experiments/adagn.toml.\n#   runner sweep experiments/imagenet/a.toml\nx = \"experiments/imagenet/a.toml\"\n";
+        let want = "#:schema ./runner.schema.json\n# Beside experiments/adagn.toml.\n#   runner sweep imagenet/a.toml\nx = \"experiments/imagenet/a.toml\"\n";
         assert_eq!(renamed(text, Path::new("imagenet/a.toml")), want);
     }
 }
