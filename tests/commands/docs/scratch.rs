@@ -32,6 +32,9 @@ impl Scratch {
             scratch.batch(&format!("{name}.npz"), 40);
         }
         scratch.cache();
+        for name in ["test.tar", "train-5000.tar"] {
+            scratch.runner(["pack", "out", "--out", name]).succeeds();
+        }
         scratch
     }
 
@@ -108,6 +111,9 @@ impl Scratch {
         npz::write(&batch, &arrays).unwrap();
         let name = batch.file_name().unwrap();
         fs::copy(&batch, self.folder.path().join(name)).unwrap();
+        let samples = place("imagenet256-samples-adm-g-u");
+        fs::copy(self.path("samples.npz"), samples).unwrap();
+        symlink(place("inception"), self.path("rule.pth")).unwrap();
     }
 
     /// Draws the first cell of the guidance study, for commands that read a cell.
