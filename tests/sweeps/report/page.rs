@@ -114,7 +114,7 @@ fn formats_are_told_when_one_is_unknown() {
     let error = "pdf".parse::<Format>().unwrap_err().to_string();
     assert_eq!(
         error,
-        "unknown format `pdf`; allowed: html, csv, parquet, md, tex, svg, png"
+        "unknown format `pdf`; allowed: html, csv, parquet, md, tex, svg, png, tensorboard, card"
     );
     assert_eq!("tex".parse::<Format>().unwrap(), Format::Tex);
 }
