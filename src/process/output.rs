@@ -1,6 +1,7 @@
 //! What a command says, line by line.
 
 use super::system::Pipe;
+use std::cmp::Ordering as CmpOrdering;
 use std::collections::VecDeque;
 use std::io::ErrorKind;
 use std::sync::Mutex;
@@ -153,7 +154,7 @@ impl Said {
             self.tail.remove(last);
         }
         if self.tail.len() == TAIL {
-            self.tail.pop_front();
+            self.make_room();
         }
         self.tail.push_back(Shown {
             stream,
@@ -161,6 +162,25 @@ impl Said {
             overwritten,
         });
         Some(text)
+    }
+
+    /// Drops the oldest line of the stream that fills more than half of the tail: the streams are read side by side, and an
+    /// error on one is not to be pushed out by what the other wrote long before.
+    fn make_room(&mut self) {
+        let errors = self
+            .tail
+            .iter()
+            .filter(|shown| shown.stream == Stream::Stderr);
+        let errors = errors.count();
+        let crowd = match (2 * errors).cmp(&self.tail.len()) {
+            CmpOrdering::Less => Some(Stream::Stdout),
+            CmpOrdering::Equal => None,
+            CmpOrdering::Greater => Some(Stream::Stderr),
+        };
+        let dropped = |shown: &Shown| crowd.is_none_or(|stream| shown.stream == stream);
+        if let Some(oldest) = self.tail.iter().position(dropped) {
+            self.tail.remove(oldest);
+        }
     }
 
     /// The last lines of both streams, as a terminal would still show them.
@@ -242,6 +262,24 @@ mod tests {
             assert_eq!(said.tail(), shown, "{cut}");
             assert_eq!(said.result().as_deref(), Some("e 2%"));
         }
+    }
+
+    #[test]
+    fn an_error_is_not_pushed_out_by_the_other_stream() {
+        let mut said = Said::default();
+        let mut take = |stream, text: &[u8]| {
+            let mut lines = Lines::default();
+            lines.push(text, &mut |piece: Piece| {
+                said.take(stream, piece);
+            });
+        };
+        take(Stream::Stderr, b"no such checkpoint\n");
+        for step in 0..50 {
+            take(Stream::Stdout, format!("step {step}\n").as_bytes());
+        }
+        let steps: Vec<String> = (31..50).map(|step| format!("step {step}")).collect();
+        let expected = [vec!["no such checkpoint".to_string()], steps].concat();
+        assert_eq!(said.tail(), expected);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::report::rows::values::at;
 use crate::report::table::caption::{sha256, stem};
 use crate::report::table::frame;
 use crate::run::results::{Row, Score};
+use std::path::Path;
 
 /// The Hub's task for images that no text and no other image asks for. It has none of its own for images of given classes.
 const TASK: &str = "unconditional-image-generation";
@@ -81,7 +82,9 @@ fn dataset(row: &Row, eval: Option<&Eval>) -> Yaml {
     };
     let path = eval.reference.display().to_string();
     let digest = sha256(row, &path).map(|digest| ("reference_sha256", Yaml::text(digest)));
-    let args = [("reference", Yaml::text(&path))].into_iter().chain(digest);
+    let args = [("reference", file(&eval.reference))]
+        .into_iter()
+        .chain(digest);
     Yaml::map([
         ("name", Yaml::text(stem(&path))),
         ("type", Yaml::text(stem(&path))),
@@ -118,9 +121,8 @@ fn metric(report: &Report, (row, spec): (&Row, &Experiment), score: &Score) -> Y
         .into_iter()
         .chain(checkpoint.map(|path| ("checkpoint", path)));
     for (name, path) in nets {
-        let path = path.display().to_string();
-        add(name, Yaml::text(&path));
-        if let Some(digest) = sha256(row, &path) {
+        add(name, file(path));
+        if let Some(digest) = sha256(row, &path.display().to_string()) {
             add(&format!("{name}_sha256"), Yaml::text(digest));
         }
     }
@@ -135,6 +137,13 @@ fn metric(report: &Report, (row, spec): (&Row, &Experiment), score: &Score) -> Y
     }
     fields.push(("args", Yaml::Map(args)));
     Yaml::map(fields)
+}
+
+/// A file by its name: a card is published, and where a file lies on the author's machine is nobody's business. The digest
+/// beside it says which file it is.
+fn file(path: &Path) -> Yaml {
+    let name = path.file_name().unwrap_or(path.as_os_str());
+    Yaml::text(name.to_string_lossy())
 }
 
 fn of_toml(value: &toml::Value) -> Yaml {

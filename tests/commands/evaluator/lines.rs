@@ -138,8 +138,11 @@ fn wrong_calls_are_refused_with_a_cure_and_print_no_line() {
     desk.runner(&["evaluator", "batch.npz"]).refuses();
 }
 
+/// A change of an image's pixels.
+type Turn = fn(&[u8]) -> Vec<u8>;
+
 /// The six CIFAR images of the golden answers, [n, 32, 32, 3] u8 one after the other, each changed in every way of `turns`.
-fn turned(turns: &[fn(&[u8]) -> Vec<u8>]) -> Vec<u8> {
+fn turned(turns: &[Turn]) -> Vec<u8> {
     let mut all = Vec::new();
     for name in ["airplane", "automobile", "bird", "cat", "deer", "dog"] {
         let path = repository("tests/golden/eval/images").join(format!("cifar_{name}_0.png"));
