@@ -158,6 +158,7 @@ fn offer(text: &str, all: &[Study]) -> String {
 fn near(text: &str, all: &[Study]) -> Vec<String> {
     let last = |name: &str| name.rsplit('/').next().unwrap_or(name).to_string();
     let text = text.strip_suffix(".toml").unwrap_or(text);
+    let text = text.strip_prefix("experiments/").unwrap_or(text);
     let apart = |study: &Study| {
         let whole = strsim::damerau_levenshtein(&study.name, text);
         let part = strsim::damerau_levenshtein(&last(&study.name), &last(text));
@@ -194,7 +195,8 @@ mod tests {
     fn a_study_is_told_by_the_first_sentence_of_its_comment() {
         let text = "# Table 3 at 16 pixels, from\n# two seeds: the net. More.\n#   runner sweep a.toml\nname = \"a\"\n";
         assert_eq!(about(text), "Table 3 at 16 pixels, from two seeds");
-        let alone = "# What guidance does\n#   runner sweep a.toml\n# More.\n";
+        let alone =
+            "#:schema ./schema.json\n# What guidance does\n#   runner sweep a.toml\n# More.\n";
         assert_eq!(about(alone), "What guidance does");
         assert_eq!(about("name = \"a\"\n"), "");
     }
