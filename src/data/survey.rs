@@ -91,6 +91,27 @@ pub struct Finding {
     pub effect: String,
 }
 
+impl Finding {
+    /// Images of 16-bit grey whose values were cut off, none of `of` so far.
+    pub fn none_cut(of: usize) -> Finding {
+        Finding {
+            oddity: Oddity::Cut,
+            count: 0,
+            of,
+            first: Vec::new(),
+            effect: effect(Oddity::Cut, 0),
+        }
+    }
+
+    /// Counts one more image; the first few are named.
+    pub fn add(&mut self, name: impl FnOnce() -> String) {
+        self.count += 1;
+        if self.first.len() < NAMED {
+            self.first.push(name());
+        }
+    }
+}
+
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let Finding { count, of, .. } = self;
@@ -225,10 +246,7 @@ impl Survey {
         for (i, facts) in self.facts.iter().enumerate() {
             let first = *seen.entry(facts.digest).or_insert(i);
             if first < i {
-                finding.count += 1;
-                if finding.first.len() < NAMED {
-                    finding.first.push(format!("{} = {}", name(i), name(first)));
-                }
+                finding.add(|| format!("{} = {}", name(i), name(first)));
             }
         }
         finding
@@ -242,10 +260,7 @@ impl Survey {
     ) -> Finding {
         let mut finding = self.finding(oddity, 0);
         for (i, facts) in self.facts.iter().enumerate().filter(|(_, f)| odd(f)) {
-            finding.count += 1;
-            if finding.first.len() < NAMED {
-                finding.first.push(describe(i, facts));
-            }
+            finding.add(|| describe(i, facts));
         }
         finding.first.retain(|text| !text.is_empty());
         finding

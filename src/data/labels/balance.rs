@@ -45,10 +45,20 @@ impl Balance {
             Labels::Unread(why) => self.unread.push(format!("{place}: {why}")),
             Labels::Read { labels, classes } => {
                 self.of = self.of.max(*classes);
-                for label in labels {
-                    self.count(label.to_string());
-                }
+                self.count_numbers(labels);
             }
+        }
+    }
+
+    /// Counts images by a label each.
+    pub fn add_numbers(&mut self, labels: &[u32]) {
+        self.images += labels.len();
+        self.count_numbers(labels);
+    }
+
+    fn count_numbers(&mut self, labels: &[u32]) {
+        for label in labels {
+            self.count(label.to_string());
         }
     }
 

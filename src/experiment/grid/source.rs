@@ -67,7 +67,7 @@ fn of_text(text: &str, folder: &Path, chain: &mut Vec<PathBuf>) -> Result<Source
         folders.push(folder.to_path_buf());
     }
     let Some(from) = own.remove("defaults") else {
-        check(text, &own)?;
+        check(text, &own, &own)?;
         return Ok(Source {
             table: own,
             folders,
@@ -85,7 +85,7 @@ fn of_text(text: &str, folder: &Path, chain: &mut Vec<PathBuf>) -> Result<Source
     }
     let mut table = base.table;
     merge(&mut table, own.clone());
-    check(text, &table)?;
+    check(text, &own, &table)?;
     check_axes(&table, &own, from)?;
     Ok(Source {
         table,
@@ -95,10 +95,9 @@ fn of_text(text: &str, folder: &Path, chain: &mut Vec<PathBuf>) -> Result<Source
 }
 
 /// Puts the text straight into the typed struct, for the line and column of a mistake in it: into the forms of `[sample]`,
-/// `[train]` and `[eval]` that `whole` has, the text's table with what it starts from. Where an axis chooses the form, its
+/// `[train]` and `[eval]` that `whole` has, the text's table `own` with what it starts from. Where an axis chooses the form, its
 /// cells tell.
-fn check(text: &str, whole: &toml::Table) -> Result<()> {
-    let own: toml::Table = toml::from_str(text)?;
+fn check(text: &str, own: &toml::Table, whole: &toml::Table) -> Result<()> {
     let has = |table: &toml::Table, name: &str, key: &str| {
         let inner = table.get(name).and_then(toml::Value::as_table);
         inner.is_some_and(|inner| inner.contains_key(key))
@@ -109,7 +108,7 @@ fn check(text: &str, whole: &toml::Table) -> Result<()> {
         return Ok(());
     }
     // What tells the form may stand in the file that this one starts from.
-    let told_by_base = |name, key| has(whole, name, key) && !has(&own, name, key);
+    let told_by_base = |name, key| has(whole, name, key) && !has(own, name, key);
     let sample = told_by_base("sample", "command");
     let train = told_by_base("train", "command");
     let any_program = ["sample", "train", "eval"]

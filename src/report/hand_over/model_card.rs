@@ -3,14 +3,14 @@
 
 use crate::experiment::file::experiment::{Eval, Experiment};
 use crate::experiment::scoring::feature_space::FeatureSpace;
-use crate::report::hand_over::metrics::of_cells;
+use crate::report::hand_over::columns::Columns;
 use crate::report::hand_over::yaml::Yaml;
 use crate::report::rows::input::Report;
 use crate::report::rows::names;
 use crate::report::rows::values::at;
 use crate::report::table::caption::{sha256, stem};
-use crate::report::table::frame;
 use crate::run::results::{Row, Score};
+use std::collections::HashMap;
 use std::path::Path;
 
 /// The Hub's task for images that no text and no other image asks for. It has none of its own for images of given classes.
@@ -31,7 +31,13 @@ pub fn card(report: &Report, table: &str) -> String {
         text += &format!("{before} cell {} ({why})", row.cell);
     }
     text.push('\n');
-    let results = done.into_iter().filter_map(|row| result(report, row));
+    let cells = report.sweep.cells.iter();
+    let specs: HashMap<usize, &Experiment> = cells.map(|cell| (cell.index, &cell.spec)).collect();
+    let columns = Columns::of(report);
+    let results = done.into_iter().filter_map(|row| {
+        let spec = specs.get(&row.cell)?;
+        result(report, &columns, (row, spec))
+    });
     let model = Yaml::map([
         ("name", Yaml::text(&report.sweep.name)),
         ("results", Yaml::List(results.collect())),
@@ -42,17 +48,16 @@ pub fn card(report: &Report, table: &str) -> String {
 }
 
 /// The scores of one cell; none where it has none.
-fn result(report: &Report, row: &Row) -> Option<Yaml> {
-    let spec = report
-        .sweep
-        .cells
+fn result(report: &Report, columns: &Columns, (row, spec): (&Row, &Experiment)) -> Option<Yaml> {
+    let scores = columns.metrics.iter();
+    let scores = scores.filter_map(|name| names::score(row, name));
+    let place: Vec<(String, Yaml)> = columns
+        .keys
         .iter()
-        .find(|cell| cell.index == row.cell);
-    let spec = &spec?.spec;
-    let metrics = of_cells(report.rows);
-    let scores = metrics.iter().filter_map(|name| names::score(row, name));
+        .filter_map(|key| Some((key.clone(), of_toml(at(row, key)?))))
+        .collect();
     let scores: Vec<Yaml> = scores
-        .map(|score| metric(report, (row, spec), score))
+        .map(|score| metric(report, (row, spec), &place, score))
         .collect();
     if scores.is_empty() {
         return None;
@@ -92,8 +97,14 @@ fn dataset(row: &Row, eval: Option<&Eval>) -> Yaml {
     ])
 }
 
-/// A score; under `args` what it takes to read it: its interval, its count, whose rules, which nets, and which cell.
-fn metric(report: &Report, (row, spec): (&Row, &Experiment), score: &Score) -> Yaml {
+/// A score; under `args` what it takes to read it: its interval, its count, whose rules, which nets, and which cell, whose
+/// values are `place`.
+fn metric(
+    report: &Report,
+    (row, spec): (&Row, &Experiment),
+    place: &[(String, Yaml)],
+    score: &Score,
+) -> Yaml {
     let published = |eval: &&Eval| FeatureSpace::named(&eval.features).is_published();
     let preset = spec.scores().filter(published);
     let preset = preset.map(|eval| Yaml::text(eval.preset.to_string()));
@@ -130,11 +141,7 @@ fn metric(report: &Report, (row, spec): (&Row, &Experiment), score: &Score) -> Y
         add("training_steps", Yaml::Integer(step));
     }
     add("cell", Yaml::Integer(row.cell as i64));
-    for key in frame::keys(report.rows) {
-        if let Some(value) = at(row, &key) {
-            add(&key, of_toml(value));
-        }
-    }
+    args.extend_from_slice(place);
     fields.push(("args", Yaml::Map(args)));
     Yaml::map(fields)
 }

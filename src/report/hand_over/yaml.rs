@@ -2,6 +2,7 @@
 //! section 5 includes), numbers that YAML 1.1 reads as numbers too.
 
 /// A value as YAML has it.
+#[derive(Clone)]
 pub enum Yaml {
     Text(String),
     Integer(i64),

@@ -1,10 +1,10 @@
 //! `runner report --format card`: the results in the YAML at the head of a model card.
 
 use crate::desk::Desk;
+use crate::hand_over::read_by_python;
 use crate::hand_over::study::{half_done, line, number, report};
 use crate::support::files::sha256;
 use crate::support::program::repository;
-use std::process::Command;
 use yaml_rust2::{Yaml, YamlLoader};
 
 fn card(desk: &Desk) -> String {
@@ -78,7 +78,6 @@ fn a_card_has_a_result_a_finished_cell_with_all_that_it_takes_to_read_it() {
 
 #[test]
 fn python_reads_the_card_as_we_do() {
-    let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".into());
     let desk = half_done();
     report(&desk, "csv,card");
     let script = "
@@ -91,21 +90,9 @@ except ImportError as error:
 print(json.dumps(yaml.safe_load(open(sys.argv[1]).read().split('\\n---\\n')[0])))
 ";
     let path = desk.path("reports/small/card.md");
-    let read = Command::new(&python)
-        .args(["-c", script])
-        .arg(path)
-        .output();
-    let Ok(read) = read else {
-        println!("skipped: there is no {python}");
+    let Some(read) = read_by_python(script, &path, "yaml") else {
         return;
     };
-    let text = String::from_utf8(read.stdout).unwrap();
-    if text.starts_with("missing:") {
-        println!("skipped: {python} has no package yaml ({})", text.trim());
-        return;
-    }
-    let read: serde_json::Value = serde_json::from_str(&text).expect(&text);
-    println!("read by PyYAML: {text}");
     let metric = &read["model-index"][0]["results"][0]["metrics"][0];
     let line = line(&desk, "0");
     assert_eq!(metric["value"].as_f64(), Some(number(&line, "fd")));

@@ -2,11 +2,11 @@
 
 use crate::desk::Desk;
 use crate::hand_over::events::{Field, Message, records};
+use crate::hand_over::read_by_python;
 use crate::hand_over::study::{half_done, line, number, report};
 use crate::support::program::Runner;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 const FILE: &str = "events.out.tfevents.0.runner";
 const DONE: &str = "cell0_steps=2";
@@ -226,30 +226,12 @@ print(json.dumps(found))
 
 #[test]
 fn tensorboard_itself_reads_the_event_files() {
-    let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".into());
     let desk = half_done();
     report(&desk, "csv,tensorboard");
-    let read = Command::new(&python)
-        .args(["-c", READER])
-        .arg(desk.path("reports/small/tensorboard"))
-        .output();
-    let Ok(read) = read else {
-        println!("skipped: there is no {python}");
+    let folder = desk.path("reports/small/tensorboard");
+    let Some(found) = read_by_python(READER, &folder, "tensorboard") else {
         return;
     };
-    let text = String::from_utf8(read.stdout).unwrap();
-    if text.starts_with("missing:") {
-        println!(
-            "skipped: {python} has no package tensorboard ({})",
-            text.trim()
-        );
-        return;
-    }
-    let errors = String::from_utf8_lossy(&read.stderr);
-    assert!(read.status.success(), "{errors}");
-    let found: serde_json::Value =
-        serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}{errors}"));
-    println!("read by TensorBoard: {text}");
     let table = line(&desk, "0");
     let done = &found[DONE];
     for tag in [

@@ -3,9 +3,10 @@
 use crate::cli::screen::terminal::thousands;
 use crate::cli::verbs::pack::labels_file::{Table, read};
 use crate::data::gallery::Gallery;
+use crate::data::labels::balance::Balance;
 use crate::data::labels::given::Given;
 use anyhow::{Result, bail, ensure};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 /// Names that a message gives.
@@ -30,30 +31,23 @@ impl Labels {
 
     /// `labels of 10 classes (500 images each)`.
     pub fn spread(&self) -> String {
-        let Some(numbers) = &self.numbers else {
+        let mut balance = Balance::default();
+        balance.add_numbers(self.numbers.as_deref().unwrap_or_default());
+        let Some(spread) = balance.spread() else {
             return "no labels".to_string();
         };
-        let mut counts: BTreeMap<u32, u64> = BTreeMap::new();
-        for label in numbers {
-            *counts.entry(*label).or_default() += 1;
-        }
-        let least = counts.values().copied().min().unwrap_or(0);
-        let most = counts.values().copied().max().unwrap_or(0);
-        let word = if counts.len() == 1 {
+        let n = |count: usize| thousands(count as u64);
+        let word = if spread.classes == 1 {
             "class"
         } else {
             "classes"
         };
-        let classes = format!("labels of {} {word}", thousands(counts.len() as u64));
-        if least == most {
-            let images = if least == 1 { "image" } else { "images" };
-            return format!("{classes} ({} {images} each)", thousands(least));
-        }
-        format!(
-            "{classes} ({} to {} images each)",
-            thousands(least),
-            thousands(most)
-        )
+        let each = match (spread.least, spread.most) {
+            (1, 1) => "1 image".to_string(),
+            (least, most) if least == most => format!("{} images", n(least)),
+            (least, most) => format!("{} to {} images", n(least), n(most)),
+        };
+        format!("labels of {} {word} ({each} each)", n(spread.classes))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The images of a packed set, decoded on every core, a part in memory at a time.
 
 use crate::data::gallery::Gallery;
+use crate::data::survey::Finding;
 use crate::io::image::file::{Decoded, Rgb8};
 use crate::jobs::context::{Progress, Stopped};
 use anyhow::{Context, Result, ensure};
@@ -12,9 +13,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 const PART: usize = 32 << 20;
 /// Images that a part holds at most, so that progress is seen where they are small.
 const MOST: usize = 4096;
-/// Images that a warning names.
-const NAMED: usize = 3;
-
 /// Images of one size, in order.
 pub struct Set<'a> {
     gallery: &'a Gallery,
@@ -23,8 +21,8 @@ pub struct Set<'a> {
     pub size: (usize, usize),
     tell: &'a (dyn Fn(Progress) + Sync),
     stop: &'a AtomicBool,
-    /// Names of images of 16-bit grey that lost values, the first few, and their number.
-    cut: Mutex<(usize, Vec<String>)>,
+    /// Images of 16-bit grey that lost values.
+    cut: Mutex<Finding>,
 }
 
 impl<'a> Set<'a> {
@@ -45,7 +43,7 @@ impl<'a> Set<'a> {
             size: (first.w, first.h),
             tell,
             stop,
-            cut: Mutex::new((0, Vec::new())),
+            cut: Mutex::new(Finding::none_cut(order.len())),
         })
     }
 
@@ -84,15 +82,7 @@ impl<'a> Set<'a> {
     /// The warning of images whose values were cut off; none where there are none.
     pub fn cut(&self) -> Option<String> {
         let cut = self.cut.lock().ok()?;
-        let (count, first) = &*cut;
-        let more = if *count > first.len() { ", .." } else { "" };
-        (*count > 0).then(|| {
-            format!(
-                "{count} of {} images are 16-bit grey with values above 255, which are read as 255: {}{more}",
-                self.order.len(),
-                first.join(", ")
-            )
-        })
+        (cut.count > 0).then(|| cut.to_string())
     }
 
     fn note_cut(&self, part: &[usize], read: &[Decoded]) {
@@ -100,10 +90,7 @@ impl<'a> Set<'a> {
             return;
         };
         for (&i, _) in part.iter().zip(read).filter(|(_, decoded)| decoded.cut) {
-            cut.0 += 1;
-            if cut.1.len() < NAMED {
-                cut.1.push(self.gallery.name(i));
-            }
+            cut.add(|| self.gallery.name(i));
         }
     }
 

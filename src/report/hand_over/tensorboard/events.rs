@@ -2,12 +2,13 @@
 //! results, and files have fixed names.
 
 use crate::report::grids::mosaic::Mosaic;
-use crate::report::hand_over::metrics::of_cells;
+use crate::report::hand_over::columns::Columns;
+use crate::report::hand_over::tensorboard::hparams::{self, Table};
 use crate::report::hand_over::tensorboard::messages::{
     Content, Event, Image, Metadata, Summary, Value, What,
 };
 use crate::report::hand_over::tensorboard::records::record;
-use crate::report::hand_over::tensorboard::{hparams, runs};
+use crate::report::hand_over::tensorboard::runs;
 use crate::report::rows::input::Report;
 use crate::report::rows::names;
 use crate::report::rows::values::thousands;
@@ -30,26 +31,35 @@ pub fn files(report: &Report, grids: &HashMap<usize, &Mosaic>) -> Result<Vec<(St
     let created = made.map(|made| made.started).reduce(f64::min);
     let created = created.unwrap_or(0.0);
     let mut top = File::new(created);
-    top.add(0, hparams::experiment(report, created));
+    let columns = Columns::of(report);
+    let table = Table::of(report, &columns);
+    top.add(0, table.experiment(report, created));
     let mut files = vec![(FILE.to_string(), top.bytes)];
+    let width = runs::width(report.rows);
     for row in report.rows {
-        let folder = runs::folder(&report.axes, report.rows, row);
+        let folder = runs::folder(&report.axes, width, row);
         let grid = grids.get(&row.cell).copied();
-        let file = cell(report, row, grid, created)?;
+        let file = cell(report, (&columns, &table), row, grid, created)?;
         files.push((format!("{folder}/{FILE}"), file));
     }
     Ok(files)
 }
 
-fn cell(report: &Report, row: &Row, grid: Option<&Mosaic>, created: f64) -> Result<Vec<u8>> {
+fn cell(
+    report: &Report,
+    (columns, table): (&Columns, &Table),
+    row: &Row,
+    grid: Option<&Mosaic>,
+    created: f64,
+) -> Result<Vec<u8>> {
     let step = i64::try_from(row.step.unwrap_or(0)).context("the training step")?;
     let mut file = File::new(row.made.map_or(created, |made| made.ended));
-    file.add(0, hparams::start(report, row));
-    for metric in of_cells(report.rows) {
-        let Some(score) = names::score(row, &metric) else {
+    file.add(0, table.start(row));
+    for metric in &columns.metrics {
+        let Some(score) = names::score(row, metric) else {
             continue;
         };
-        let label = names::label(&metric, report.world());
+        let label = names::label(metric, report.world());
         for value in scalars(&label, score) {
             file.add(step, value);
         }

@@ -1,7 +1,7 @@
 //! The grid as TensorBoard's HParams plugin takes it: every key of the cells with its values, every metric, and for each cell
 //! where it stands and how it ended.
 
-use crate::report::hand_over::metrics::of_cells;
+use crate::report::hand_over::columns::Columns;
 use crate::report::hand_over::tensorboard::messages::{
     Content, Dim, End, Experiment, HParamInfo, HParams, Kind, List, Metadata, MetricInfo,
     MetricName, Plugin, Scalar, Session, Shape, Start, Tensor, Value,
@@ -10,72 +10,99 @@ use crate::report::rows::axes::short;
 use crate::report::rows::input::Report;
 use crate::report::rows::names;
 use crate::report::rows::values::{at, distinct, number, varies};
-use crate::report::table::frame;
 use crate::run::results::{Made, Row};
 use prost::Message;
 
 /// What the table of TensorBoard has for columns: the keys of the cells, then each metric with its interval.
-pub fn experiment(report: &Report, created: f64) -> Value {
-    let keys = frame::keys(report.rows);
-    let hparams = keys.iter().zip(short(&keys, &[])).map(|(key, name)| {
-        let values = distinct(report.rows, key);
-        let kind = Type::of(&values);
-        HParamInfo {
-            name: key.clone(),
-            display_name: name,
-            kind: kind as i32,
-            domain: Some(List {
-                values: values.iter().map(|value| kind.scalar(value)).collect(),
-            }),
-            differs: varies(report.rows, key),
-        }
-    });
-    let experiment = Experiment {
-        description: String::new(),
-        created,
-        hparams: hparams.collect(),
-        metrics: metrics(report),
-        name: report.sweep.name.clone(),
-    };
-    value("experiment", Session::Experiment(experiment))
+pub struct Table<'a> {
+    metrics: &'a [String],
+    keys: Vec<Key>,
 }
 
-/// Each metric, its interval behind it where a cell has one.
-fn metrics(report: &Report) -> Vec<MetricInfo> {
-    let mut all = Vec::new();
-    for metric in of_cells(report.rows) {
-        let label = names::label(&metric, report.world());
-        let bounded = |row: &Row| names::score(row, &metric).is_some_and(|s| s.low.is_finite());
-        let mut add = |end: &str, what: &str, description: &str| {
-            all.push(MetricInfo {
-                name: Some(MetricName {
-                    tag: format!("{metric}{end}"),
-                }),
-                display_name: format!("{label}{what}"),
-                description: description.to_string(),
-            });
-        };
-        add("", "", "");
-        if report.rows.iter().any(bounded) {
-            add("_low", " low", "lower end of the 95 % interval");
-            add("_high", " high", "upper end of the 95 % interval");
+/// A key of the cells.
+struct Key {
+    key: String,
+    /// The shortest end of the key that no other has.
+    name: String,
+    values: Vec<toml::Value>,
+    kind: Type,
+}
+
+impl<'a> Table<'a> {
+    pub fn of(report: &Report, columns: &'a Columns) -> Table<'a> {
+        let keys = &columns.keys;
+        let keys = keys.iter().zip(short(keys, &[])).map(|(key, name)| {
+            let values = distinct(report.rows, key);
+            Key {
+                key: key.clone(),
+                name,
+                kind: Type::of(&values),
+                values,
+            }
+        });
+        Table {
+            metrics: &columns.metrics,
+            keys: keys.collect(),
         }
     }
-    all
-}
 
-/// Where a cell stands in the grid.
-pub fn start(report: &Report, row: &Row) -> Value {
-    let keys = frame::keys(report.rows);
-    let places = keys.iter().filter_map(|key| {
-        let kind = Type::of(&distinct(report.rows, key));
-        Some((key.clone(), kind.scalar(at(row, key)?)))
-    });
-    let start = Start {
-        hparams: places.collect(),
-        started: row.made.map_or(0.0, |made: Made| made.started),
-    };
-    value("session_start_info", Session::Start(start))
+    /// The columns, for the whole study.
+    pub fn experiment(&self, report: &Report, created: f64) -> Value {
+        let hparams = self.keys.iter().map(|key| HParamInfo {
+            name: key.key.clone(),
+            display_name: key.name.clone(),
+            kind: key.kind as i32,
+            domain: Some(List {
+                values: key.values.iter().map(|v| key.kind.scalar(v)).collect(),
+            }),
+            differs: varies(report.rows, &key.key),
+        });
+        let experiment = Experiment {
+            description: String::new(),
+            created,
+            hparams: hparams.collect(),
+            metrics: self.metrics(report),
+            name: report.sweep.name.clone(),
+        };
+        value("experiment", Session::Experiment(experiment))
+    }
+
+    /// Each metric, its interval behind it where a cell has one.
+    fn metrics(&self, report: &Report) -> Vec<MetricInfo> {
+        let mut all = Vec::new();
+        for metric in self.metrics {
+            let label = names::label(metric, report.world());
+            let bounded = |row: &Row| names::score(row, metric).is_some_and(|s| s.low.is_finite());
+            let mut add = |end: &str, what: &str, description: &str| {
+                all.push(MetricInfo {
+                    name: Some(MetricName {
+                        tag: format!("{metric}{end}"),
+                    }),
+                    display_name: format!("{label}{what}"),
+                    description: description.to_string(),
+                });
+            };
+            add("", "", "");
+            if report.rows.iter().any(bounded) {
+                add("_low", " low", "lower end of the 95 % interval");
+                add("_high", " high", "upper end of the 95 % interval");
+            }
+        }
+        all
+    }
+
+    /// Where a cell stands in the grid.
+    pub fn start(&self, row: &Row) -> Value {
+        let places = self.keys.iter().filter_map(|key| {
+            let place = key.kind.scalar(at(row, &key.key)?);
+            Some((key.key.clone(), place))
+        });
+        let start = Start {
+            hparams: places.collect(),
+            started: row.made.map_or(0.0, |made: Made| made.started),
+        };
+        value("session_start_info", Session::Start(start))
+    }
 }
 
 /// How a cell ended; none where it is still to be made.
