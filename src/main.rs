@@ -17,7 +17,7 @@ fn main() -> ExitCode {
     let ended = match &command {
         Command::Init(args) => verbs::start::init::run(args),
         Command::Plan(args) => verbs::plan::run::run(args, &store),
-        Command::Sweep(args) => verbs::sweep::run(args, &store),
+        Command::Sweep(args) => verbs::sweep::run::run(args, &store),
         Command::Status(args) => verbs::status::run(args, &store),
         Command::Report(args) => verbs::report::run(args, &store),
         Command::Export(args) => verbs::export::run(args, &store),

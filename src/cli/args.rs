@@ -17,7 +17,7 @@ use crate::cli::verbs::start::init::InitArgs;
 use crate::cli::verbs::start::man::ManArgs;
 use crate::cli::verbs::start::schema::SchemaArgs;
 use crate::cli::verbs::status::StatusArgs;
-use crate::cli::verbs::sweep::SweepArgs;
+use crate::cli::verbs::sweep::run::SweepArgs;
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 

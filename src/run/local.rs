@@ -2,11 +2,12 @@
 
 use crate::io::disk::is_unwritable;
 use crate::jobs::context::Progress;
+use crate::run::damage::Damage;
 use crate::run::device::slots::Slot;
-use crate::run::lease::Holder;
+use crate::run::lease::entry::Holder;
 use crate::run::plan::Plan;
 use crate::run::store::Store;
-use crate::run::worker::{Damage, News, Outcome, Run, Worker, fatal};
+use crate::run::worker::{News, Outcome, Run, Worker, fatal};
 use anyhow::{Error, Result, anyhow};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};

@@ -1,6 +1,7 @@
 //! Which job, where, in what order, and what is kept of it. Knows jobs and no stage: what makes a
 //! result is handed in. Never prints.
 
+pub mod damage;
 pub mod device;
 pub mod differences;
 pub mod fault;

@@ -3,7 +3,7 @@
 use crate::experiment::key::Key;
 use crate::io::disk::{read_json, write_atomic, write_json};
 use crate::jobs::stage::{Stage, Wanted};
-use crate::run::lease::{self, Holder, Lease, MARK, Mark, Taken};
+use crate::run::lease::entry::{self as lease, Holder, Lease, MARK, Mark, Taken};
 use crate::run::manifest::{MANIFEST, Manifest};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};

@@ -1,17 +1,17 @@
 //! One job on one device: take the lease of its entry, run its stage there, then commit the result or keep the error.
 
 use crate::jobs::context::{JobContext, Progress, Stopped};
-use crate::jobs::files::damage::{self, set_aside};
-use crate::jobs::files::parts;
+use crate::jobs::files::damage;
 use crate::jobs::granted::Granted;
 use crate::jobs::inputs::pinned::digest_path;
 use crate::jobs::job::Job;
 use crate::process::table;
+use crate::run::damage::{Damage, damaged_needs};
 use crate::run::device::granting::devices_for;
 use crate::run::device::named::Named;
 use crate::run::device::slots::Slot;
 use crate::run::fault::message;
-use crate::run::lease::Holder;
+use crate::run::lease::entry::Holder;
 use crate::run::manifest::{Input, Manifest, files, git};
 use crate::run::plan::{Item, Plan};
 use crate::run::store::{Begun, Failure, OWN, Scratch, State, Store};
@@ -196,41 +196,4 @@ pub fn fatal(error: Error, store: &Store) -> Error {
             )
         })
         .unwrap_err()
-}
-
-/// The kinds of parts that stages leave to each other.
-const KINDS: [&str; 2] = ["images", "features"];
-
-/// A result that has to be made again.
-#[derive(Debug)]
-pub struct Damage {
-    /// Its position in `Plan::items`.
-    pub need: usize,
-    /// What was found of its parts, a sentence each.
-    pub lines: Vec<String>,
-}
-
-/// The results that `item` reads and that are not all there, once their damaged parts are set aside.
-fn damaged_needs(plan: &Plan, store: &Store, item: &Item) -> Result<Vec<Damage>> {
-    let mut found = Vec::new();
-    for &need in &item.needs {
-        let made = &plan.items[need];
-        let (stage, wanted) = (made.job.stage(), made.job.wanted());
-        let folder = store.folder(stage, &made.key);
-        let mut lines = Vec::new();
-        for kind in KINDS {
-            let parts = if folder.is_dir() {
-                parts::present(&folder, kind)?
-            } else {
-                Vec::new()
-            };
-            for part in parts {
-                lines.extend(set_aside(&part.path)?);
-            }
-        }
-        if !lines.is_empty() || !store.state(stage, &made.key, &wanted).stored() {
-            found.push(Damage { need, lines });
-        }
-    }
-    Ok(found)
 }

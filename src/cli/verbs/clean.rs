@@ -4,7 +4,7 @@ use crate::cli::cache;
 use crate::cli::cache::Cache;
 use crate::cli::open::{Choice, open};
 use crate::cli::screen::terminal::{bytes, out, say, table};
-use crate::run::lease::holder;
+use crate::run::lease::entry::holder;
 use crate::run::store::ANSWERS;
 use crate::run::store::{Entry, Store};
 use anyhow::{Context, Result};

@@ -1,0 +1,3 @@
+//! `runner sweep`.
+
+pub mod run;
