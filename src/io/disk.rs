@@ -3,10 +3,14 @@
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::collections::hash_map::RandomState;
 use std::fs::{self, File, OpenOptions};
-use std::io::{BufWriter, Read, Write};
+use std::hash::BuildHasher;
+use std::io::{BufWriter, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 /// The largest JSON file that is read.
 pub const JSON_LIMIT: u64 = 256 << 20;
@@ -27,17 +31,37 @@ pub fn write_atomic(path: &Path, fill: impl FnOnce(&mut dyn Write) -> Result<()>
     Ok(())
 }
 
+/// What the names of files that are being written end with; they begin with a dot.
+const ASIDE: &str = ".part";
+
+/// The name of this process among all that may write to one file system, on whatever machines: 16 hexadecimal digits,
+/// random, since process numbers repeat from machine to machine.
+pub fn writer() -> &'static str {
+    static WRITER: OnceLock<String> = OnceLock::new();
+    WRITER.get_or_init(|| {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        // Its keys are the operating system's random words.
+        let word = RandomState::new().hash_one((std::process::id(), now.ok()));
+        format!("{word:016x}")
+    })
+}
+
+/// The process that writes, or wrote, the unfinished file of this name; None for any other name.
+pub fn writer_of(name: &str) -> Option<&str> {
+    let rest = name.strip_prefix('.')?.strip_suffix(ASIDE)?;
+    let writer = rest.rsplit_once('.')?.1.split_once('-')?.0;
+    let hexadecimal = writer.bytes().all(|b| b.is_ascii_hexdigit());
+    (writer.len() == 16 && hexadecimal).then_some(writer)
+}
+
 /// A new file beside `path`, named so that no other writer has it.
 fn create_aside(path: &Path) -> Result<(PathBuf, File)> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let name = path.file_name().context("the path names no file")?;
     let mut aside = std::ffi::OsString::from(".");
     aside.push(name);
-    aside.push(format!(
-        ".{}-{}.part",
-        std::process::id(),
-        COUNT.fetch_add(1, Ordering::Relaxed)
-    ));
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    aside.push(format!(".{}-{count}{ASIDE}", writer()));
     let aside = path.with_file_name(aside);
     let file = OpenOptions::new()
         .write(true)
@@ -53,6 +77,34 @@ fn fill_and_sync(file: File, fill: impl FnOnce(&mut dyn Write) -> Result<()>) ->
     let file = out.into_inner().map_err(|e| e.into_error())?;
     file.sync_all()?;
     Ok(())
+}
+
+/// Puts `content` in the place of `path`, whole but not synced: for what has no meaning after a power cut.
+///
+/// # Errors
+/// Those of the disk.
+pub fn replace_unsynced(path: &Path, content: &[u8]) -> Result<()> {
+    let (aside, mut file) = create_aside(path)?;
+    let written = file.write_all(content);
+    let placed = written.and_then(|()| fs::rename(&aside, path));
+    if placed.is_err() {
+        let _ = fs::remove_file(&aside);
+    }
+    Ok(placed?)
+}
+
+/// Makes `path` with this content unless it is there: of all processes that try, on whatever machines, one succeeds. It may
+/// be seen before its content is; it is not synced.
+///
+/// # Errors
+/// `AlreadyExists` where it is there.
+pub fn create_new(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+    let written = file.write_all(content);
+    if written.is_err() {
+        let _ = fs::remove_file(path);
+    }
+    written
 }
 
 /// Makes the rename last through a power cut, where the file system can; some cannot sync a folder.
@@ -80,11 +132,17 @@ pub fn write_json<T: Serialize + ?Sized>(path: &Path, value: &T) -> Result<()> {
 /// The whole file, refused where it is larger than `limit` bytes, whatever its directory entry says.
 pub fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>> {
     let reading = || format!("reading {}", path.display());
-    let file = File::open(path).with_context(reading)?;
-    let mut bytes = Vec::new();
-    file.take(limit + 1)
-        .read_to_end(&mut bytes)
-        .with_context(reading)?;
+    let once = || -> std::io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    // On NFS a file that another machine has just replaced answers so once; opened again, the new one is read.
+    let bytes = match once() {
+        Err(error) if error.kind() == ErrorKind::StaleNetworkFileHandle => once(),
+        read => read,
+    };
+    let bytes = bytes.with_context(reading)?;
     ensure!(
         bytes.len() as u64 <= limit,
         "reading {}: it is larger than the {limit} bytes that are read",
@@ -95,7 +153,7 @@ pub fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>> {
 
 /// Whether an error comes from a disk that takes nothing more: it is full, its quota is, or it is read-only.
 pub fn is_unwritable(error: &anyhow::Error) -> bool {
-    use std::io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    use ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     let kinds = error
         .chain()
         .filter_map(|cause| cause.downcast_ref::<std::io::Error>());

@@ -2,14 +2,15 @@
 
 use crate::experiment::key::Key;
 use crate::jobs::granted::Granted;
+use crate::jobs::sharing::claims::{Alone, Claims};
 use anyhow::{Context, Result};
 use candle_core::{DType, Device};
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// How far a job is.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,6 +73,10 @@ pub struct JobContext<'a> {
     pub store: PathBuf,
     /// What a program may be given; nothing where none is run.
     pub granted: Granted,
+    /// Who makes which part, where several workers make one result.
+    pub claims: &'a dyn Claims,
+    /// Set once somebody else has taken the job over, because this process was thought dead.
+    pub lost: Arc<AtomicBool>,
     input: &'a (dyn Fn(&Key) -> PathBuf + Sync),
     tell: &'a (dyn Fn(Progress) + Sync),
     stop: &'a AtomicBool,
@@ -101,6 +106,8 @@ impl<'a> JobContext<'a> {
             out: out.to_path_buf(),
             store: store.to_path_buf(),
             granted: Granted::default(),
+            claims: &Alone,
+            lost: Arc::default(),
             input,
             tell,
             stop,
@@ -118,9 +125,9 @@ impl<'a> JobContext<'a> {
         (self.tell)(progress)
     }
 
-    /// Somebody asked to stop: finish the part or the step at hand, keep it, and return `Err(Stopped.into())`.
+    /// Somebody asked to stop: finish the batch or the step at hand, keep it, and return `Err(Stopped.into())`.
     pub fn stopped(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
+        self.stop.load(Ordering::Relaxed) || self.lost.load(Ordering::Relaxed)
     }
 
     /// # Errors

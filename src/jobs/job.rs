@@ -86,6 +86,11 @@ impl Job {
         ask!(self, job => job.cost())
     }
 
+    /// Whether several workers make its result together, part by part.
+    pub fn is_divided(&self) -> bool {
+        matches!(self, Job::Sample(_) | Job::Upsample(_) | Job::Features(_))
+    }
+
     /// The program that it runs, where it does.
     pub fn program(&self) -> Option<&PlannedProgram> {
         match self {

@@ -11,6 +11,7 @@ pub mod metrics;
 pub mod net;
 pub mod of_cell;
 pub mod sample;
+pub mod sharing;
 pub mod stage;
 pub mod train;
 pub mod upsample;

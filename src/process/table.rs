@@ -67,7 +67,7 @@ pub fn host() -> String {
 }
 
 /// What a process number means something within: this start of the machine and this container of it.
-pub(super) fn namespace() -> Option<String> {
+pub fn namespace() -> Option<String> {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     let pids = fs::read_link("/proc/self/ns/pid").ok()?;
     Some(format!("{} {}", boot.trim(), pids.display()))

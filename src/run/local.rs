@@ -4,10 +4,12 @@ use crate::io::disk::is_unwritable;
 use crate::jobs::context::Progress;
 use crate::run::damage::Damage;
 use crate::run::device::slots::Slot;
-use crate::run::lease::entry::Holder;
+use crate::run::lease::holder::Holder;
+use crate::run::lease::presence::{Ended, Presence};
 use crate::run::plan::Plan;
 use crate::run::store::Store;
-use crate::run::worker::{News, Outcome, Run, Worker, fatal};
+use crate::run::work::turns::{Duty, Next, Turn, Turns};
+use crate::run::worker::{Company, News, Outcome, Run, Worker, fatal};
 use anyhow::{Error, Result, anyhow};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -48,7 +50,7 @@ pub enum Event<'a> {
     /// Another process makes it; we look again every few seconds.
     Held {
         item: usize,
-        holder: &'a Holder,
+        holder: Option<&'a Holder>,
     },
     /// The devices that it needs are in use, as these words say.
     Waiting {
@@ -68,24 +70,12 @@ pub struct Summary {
     pub stopped: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Turn {
-    Done,
-    Todo,
-    /// Not before this moment.
-    Held(Instant),
-    Running,
-    Failed,
-    Skipped,
-}
-
-const LOOK_AGAIN: Duration = Duration::from_secs(2);
 /// How often a run makes a damaged result again before it takes the disk for the cause.
 const MOST_AGAIN: u32 = 2;
 
 struct Scheduler<'a> {
     worker: Worker<'a>,
-    turns: Mutex<Vec<Turn>>,
+    turns: Mutex<Turns>,
     /// How often each item was made again because it was found damaged.
     again: Mutex<Vec<u32>>,
     moved: Condvar,
@@ -101,6 +91,10 @@ pub struct Options<'a> {
     /// Set from outside to stop after the parts at hand.
     pub stop: &'a AtomicBool,
     pub run: &'a Run<'a>,
+    /// What of the plan is taken.
+    pub duty: Duty,
+    /// The job of a scheduler that this process runs in, for `status`.
+    pub scheduler: Option<String>,
 }
 
 /// Runs what of `plan` is not stored. Err means that the store cannot be written.
@@ -112,13 +106,14 @@ pub fn run(
     tell: &(dyn Fn(Event) + Sync),
 ) -> Result<Summary> {
     store.prepare()?;
-    let turn = |stored| if stored { Turn::Done } else { Turn::Todo };
-    let turns = plan.items.iter().map(|item| turn(item.state.stored()));
+    let on: Vec<&str> = slots.iter().map(|slot| slot.device.name.as_str()).collect();
+    let presence = Presence::begin(store.root(), &on.join(","), options.scheduler.as_deref())?;
     let scheduler = Scheduler {
-        turns: Mutex::new(turns.collect()),
+        turns: Mutex::new(Turns::of(plan, options.duty.clone())),
         worker: Worker {
             plan,
             store,
+            presence: &presence,
             run: options.run,
             stop: options.stop,
             slots,
@@ -147,7 +142,8 @@ pub fn run(
     let turns = scheduler
         .turns
         .into_inner()
-        .unwrap_or_else(|e| e.into_inner());
+        .unwrap_or_else(|e| e.into_inner())
+        .of;
     let before = plan.items.iter().filter(|item| item.state.stored()).count();
     let which = |wanted: &dyn Fn(&Turn) -> bool| {
         let all = turns.iter().enumerate().filter(|(_, turn)| wanted(turn));
@@ -169,7 +165,7 @@ impl Scheduler<'_> {
     /// One place's life: the first ready job that it takes, again and again.
     fn serve(&self, slot: &Slot) {
         let device = slot.device.name.as_str();
-        while let Some(item) = self.next(slot) {
+        while let Some((item, company)) = self.next(slot) {
             (self.tell)(Event::Started { item, device });
             let started = Instant::now();
             let tell = |news: News| {
@@ -186,14 +182,20 @@ impl Scheduler<'_> {
                     },
                 })
             };
-            let outcome = self.worker.work(item, slot, &tell);
+            let outcome = self.worker.work(item, slot, company, &tell);
             let outcome = match outcome {
                 Ok(Outcome::Damaged(damaged)) => self.make_again(item, &damaged),
                 outcome => outcome,
             };
             let turn = self.judge(item, device, started.elapsed().as_secs_f64(), outcome);
             if let Ok(mut turns) = self.turns.lock() {
-                turns[item] = turn;
+                match turn {
+                    Turn::Held(_) if company == Company::Join => turns.in_vain(item),
+                    turn => {
+                        turns.of[item] = turn;
+                        turns.moved();
+                    }
+                }
             }
             self.moved.notify_all();
         }
@@ -214,8 +216,8 @@ impl Scheduler<'_> {
                     lines.join("; ")
                 )));
             }
-            if turns[*need] == Turn::Done {
-                turns[*need] = Turn::Todo;
+            if turns.of[*need] == Turn::Done {
+                turns.of[*need] = Turn::Todo;
             }
         }
         (self.tell)(Event::Damaged { item, damaged });
@@ -224,6 +226,7 @@ impl Scheduler<'_> {
 
     fn judge(&self, item: usize, device: &str, seconds: f64, outcome: Result<Outcome>) -> Turn {
         let failed = |error: Error| {
+            self.worker.presence.count(Ended::Failed);
             (self.tell)(Event::Failed {
                 item,
                 device,
@@ -248,48 +251,36 @@ impl Scheduler<'_> {
                     device,
                     seconds,
                 });
+                self.worker.presence.count(Ended::Done);
                 Turn::Done
             }
             Ok(Outcome::Held(holder)) => {
                 (self.tell)(Event::Held {
                     item,
-                    holder: &holder,
+                    holder: holder.as_ref(),
                 });
-                Turn::Held(Instant::now() + LOOK_AGAIN)
+                Turn::Held(Instant::now())
             }
             Ok(Outcome::Stopped | Outcome::Damaged(_)) => Turn::Todo,
             Ok(Outcome::Failed(error)) | Err(error) => failed(error),
         }
     }
 
-    /// The first job for this place whose needs are there; waits while others may still make them; None when nothing is
-    /// left.
-    fn next(&self, slot: &Slot) -> Option<usize> {
+    /// The next job for this place; waits while others may still make what it needs; None when nothing is left.
+    fn next(&self, slot: &Slot) -> Option<(usize, Company)> {
         let mut turns = self.turns.lock().ok()?;
         loop {
             if self.stopping() {
                 return None;
             }
-            self.skip_hopeless(&mut turns);
-            let now = Instant::now();
-            let items = self.worker.plan.items.iter().enumerate();
-            let ready = items.clone().find(|(n, item)| {
-                let open = match turns[*n] {
-                    Turn::Todo => true,
-                    Turn::Held(until) => until <= now,
-                    _ => false,
-                };
-                let ready = open && item.needs.iter().all(|&need| turns[need] == Turn::Done);
-                ready && slot.takes(&item.job)
-            });
-            if let Some((n, _)) = ready {
-                turns[n] = Turn::Running;
-                return Some(n);
-            }
-            // What is to do and for another place may be what a job for this one waits for.
-            let pending = |turn: &Turn| matches!(turn, Turn::Running | Turn::Held(_) | Turn::Todo);
-            if !turns.iter().any(pending) {
-                return None;
+            self.skip_hopeless(&mut turns.of);
+            match turns.next(self.worker.plan, self.worker.store, slot) {
+                Next::Try(n, company) => {
+                    turns.of[n] = Turn::Running;
+                    return Some((n, company));
+                }
+                Next::Nothing => return None,
+                Next::Wait => {}
             }
             let wait = Duration::from_millis(200);
             turns = self.moved.wait_timeout(turns, wait).ok()?.0;

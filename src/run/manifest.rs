@@ -2,6 +2,7 @@
 
 use crate::experiment::key::{Key, digest_file};
 use crate::jobs::files::damage::BROKEN;
+use crate::jobs::files::parts::LEASE;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -82,7 +83,7 @@ pub fn files(folder: &Path, own: &[&str]) -> Result<BTreeMap<String, Stored>> {
         let entry = entry.with_context(reading)?;
         let path = entry.path().strip_prefix(folder).unwrap_or(entry.path());
         let name = path.to_string_lossy().into_owned();
-        let other = own.contains(&name.as_str()) || name.starts_with("lease");
+        let other = own.contains(&name.as_str()) || name.ends_with(LEASE);
         let other = other || name.ends_with(&format!(".{BROKEN}"));
         if other || !entry.file_type().is_file() {
             continue;

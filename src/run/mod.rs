@@ -12,4 +12,5 @@ pub mod plan;
 pub mod results;
 pub mod store;
 pub mod why;
+pub mod work;
 pub mod worker;

@@ -1,9 +1,12 @@
 //! The store: one folder a result, named by its key. Whatever kills a run, the next one goes on from what is there.
 
 use crate::experiment::key::Key;
-use crate::io::disk::{read_json, write_atomic, write_json};
+use crate::io::disk::read_json;
+use crate::jobs::files::parts::LEASE;
 use crate::jobs::stage::{Stage, Wanted};
-use crate::run::lease::entry::{self as lease, Holder, Lease, MARK, Mark, Taken};
+use crate::run::lease::holder::{self, Holder};
+use crate::run::lease::living;
+use crate::run::lease::presence::remove_unfinished;
 use crate::run::manifest::{MANIFEST, Manifest};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
@@ -22,6 +25,17 @@ pub const ANSWERS: [(&str, &str); 4] = [
 pub const JOB: &str = "job.toml";
 pub const LOG: &str = "log.txt";
 pub const FAILURE: &str = "failure.json";
+
+/// How far an unfinished result was when it was last told.
+pub const MARK: &str = "progress.json";
+
+/// How far an unfinished result is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Mark {
+    pub done: u64,
+    pub total: u64,
+    pub unit: String,
+}
 
 /// The files of an entry that are about the result, not the result.
 pub const OWN: [&str; 5] = [JOB, LOG, FAILURE, MARK, MANIFEST];
@@ -99,7 +113,7 @@ impl Store {
             return State::Stored(Box::new(manifest));
         }
         let mark = read_json(&folder.join(MARK)).ok();
-        if let Some(holder) = lease::holder(&folder) {
+        if let Some(holder) = self.holder(&folder) {
             return State::Running(holder, mark);
         }
         match read_json(&folder.join(FAILURE)) {
@@ -115,18 +129,40 @@ impl Store {
         (manifest.key == *key).then_some(manifest)
     }
 
-    /// Opens the entry to work in it, unless somebody already does.
-    pub fn begin(&self, stage: Stage, key: &Key, job: &str, device: &str) -> Result<Begun> {
+    /// The folder of a result, made where it is missing.
+    pub fn entry(&self, stage: Stage, key: &Key) -> Result<PathBuf> {
         let folder = self.folder(stage, key);
         fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-        let lease = match lease::take(&folder, device)? {
-            Taken::Ours(lease) => lease,
-            Taken::Held(holder) => return Ok(Begun::Held(holder)),
-        };
-        remove_torn(&folder)?;
-        let _ = fs::remove_file(folder.join(FAILURE));
-        write_atomic(&folder.join(JOB), |out| Ok(out.write_all(job.as_bytes())?))?;
-        Ok(Begun::Ours(Scratch { folder, lease }))
+        Ok(folder)
+    }
+
+    /// The failure of the last try, if it failed.
+    pub fn failure(&self, stage: Stage, key: &Key) -> Option<Failure> {
+        read_json(&self.folder(stage, key).join(FAILURE)).ok()
+    }
+
+    /// Somebody who works in `folder`, whether on the whole or on a part.
+    pub fn holder(&self, folder: &Path) -> Option<Holder> {
+        let files = fs::read_dir(folder).into_iter().flatten().flatten();
+        let leases = files
+            .map(|file| file.path())
+            .filter(|path| path.to_string_lossy().ends_with(LEASE));
+        leases
+            .filter_map(|path| match holder::read(&path) {
+                holder::Read::Held(holder) => Some(*holder),
+                holder::Read::Free | holder::Read::Unreadable => None,
+            })
+            .find(|holder| !living::is_gone(&self.root, holder))
+    }
+
+    /// Removes what killed runs left half-written in `folder`; whole files never carry such names.
+    pub fn remove_torn(&self, folder: &Path) -> Result<()> {
+        for entry in
+            fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?
+        {
+            remove_unfinished(&self.root, &entry?.path());
+        }
+        Ok(())
     }
 
     /// Forgets a result; refused while somebody makes it.
@@ -135,7 +171,7 @@ impl Store {
         if !folder.exists() {
             return Ok(());
         }
-        if let Some(holder) = lease::holder(&folder) {
+        if let Some(holder) = self.holder(&folder) {
             bail!(
                 "{} is being made by process {} on {}",
                 folder.display(),
@@ -205,48 +241,5 @@ impl Entry {
     /// The resolved inputs of the job, as text.
     pub fn job(&self) -> Option<String> {
         fs::read_to_string(self.folder.join(JOB)).ok()
-    }
-}
-
-/// Files that a killed run left half-written; whole ones never carry these names.
-fn remove_torn(folder: &Path) -> Result<()> {
-    for entry in fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))? {
-        let path = entry?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        // Another process may be writing its lease just now.
-        let lease = name.starts_with(".lease");
-        if !lease && (name.ends_with(".part") || name.ends_with(".tmp")) {
-            let _ = fs::remove_file(&path);
-        }
-    }
-    Ok(())
-}
-
-/// An entry that was opened to work in it.
-pub enum Begun {
-    Ours(Scratch),
-    /// Somebody else works in it.
-    Held(Holder),
-}
-
-/// An entry that is being worked in, by us.
-pub struct Scratch {
-    pub folder: PathBuf,
-    pub lease: Lease,
-}
-
-impl Scratch {
-    /// Makes the result count as done.
-    pub fn commit(self, manifest: &Manifest) -> Result<()> {
-        write_json(&self.folder.join(MANIFEST), manifest)?;
-        let folder = self.folder.clone();
-        drop(self);
-        let _ = fs::remove_file(folder.join(MARK));
-        Ok(())
-    }
-
-    /// Keeps the error beside what was made so far.
-    pub fn fail(self, failure: &Failure) -> Result<()> {
-        write_json(&self.folder.join(FAILURE), failure)
     }
 }

@@ -5,20 +5,25 @@ use crate::jobs::files::damage;
 use crate::jobs::granted::Granted;
 use crate::jobs::inputs::pinned::digest_path;
 use crate::jobs::job::Job;
+use crate::jobs::sharing::claims::ByOthers;
+use crate::jobs::stage::Stage;
 use crate::process::table;
 use crate::run::damage::{Damage, damaged_needs};
 use crate::run::device::granting::devices_for;
 use crate::run::device::named::Named;
 use crate::run::device::slots::Slot;
 use crate::run::fault::message;
-use crate::run::lease::entry::Holder;
+use crate::run::lease::holder::Holder;
+use crate::run::lease::presence::Presence;
 use crate::run::manifest::{Input, Manifest, files, git};
 use crate::run::plan::{Item, Plan};
-use crate::run::store::{Begun, Failure, OWN, Scratch, State, Store};
+use crate::run::store::{Failure, OWN, State, Store};
+use crate::run::work::scratch::{Begun, Opening, Scratch};
+use crate::run::work::sharing::LeasedParts;
 use anyhow::{Context, Error, Result, anyhow, ensure};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 /// What runs a job on its context: `stages::run`, or a test's own.
@@ -30,8 +35,8 @@ pub enum Outcome {
     Done,
     /// Somebody else had made it meanwhile.
     There,
-    /// Somebody else is making it.
-    Held(Holder),
+    /// Somebody else is making it, or what is missing of it; None where it is not known who.
+    Held(Option<Holder>),
     /// We were asked to stop; what is made so far is kept.
     Stopped,
     /// These results that it reads have to be made again first.
@@ -39,10 +44,20 @@ pub enum Outcome {
     Failed(Error),
 }
 
+/// Whether a worker takes parts of a result that others are making already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Company {
+    /// Not while there is something that nobody works on.
+    Avoid,
+    Join,
+}
+
 /// Everything a worker needs beside the job.
 pub struct Worker<'a> {
     pub plan: &'a Plan,
     pub store: &'a Store,
+    /// This process in the store.
+    pub presence: &'a Presence,
     pub run: &'a Run<'a>,
     pub stop: &'a AtomicBool,
     /// Every place of this run, whose devices a program may be given.
@@ -58,70 +73,140 @@ pub enum News {
 
 impl Worker<'_> {
     /// Tries item `n` in `slot`. Err means that the store itself cannot be written.
-    pub fn work(&self, n: usize, slot: &Slot, tell: &(dyn Fn(News) + Sync)) -> Result<Outcome> {
+    pub fn work(
+        &self,
+        n: usize,
+        slot: &Slot,
+        company: Company,
+        tell: &(dyn Fn(News) + Sync),
+    ) -> Result<Outcome> {
         let (item, device) = (&self.plan.items[n], &slot.device);
+        let (stage, wanted) = (item.job.stage(), item.job.wanted());
+        if let Some(failure) = self.failed_elsewhere(item) {
+            return Ok(Outcome::Failed(failure));
+        }
+        if company == Company::Avoid && item.job.is_divided() {
+            let folder = self.store.folder(stage, &item.key);
+            if let Some(holder) = self.store.holder(&folder) {
+                return Ok(Outcome::Held(Some(holder)));
+            }
+        }
         let waiting = |what| tell(News::Waiting(what));
         let Some(granted) = devices_for(&item.job, slot, self.slots, self.stop, &waiting)? else {
             return Ok(Outcome::Stopped);
         };
-        let (stage, started) = (item.job.stage(), Instant::now());
-        let begun = self.store.begin(stage, &item.key, &item.text, &device.name);
-        let scratch = match begun? {
-            Begun::Ours(scratch) => scratch,
-            Begun::Held(holder) => return Ok(Outcome::Held(holder)),
+        let opening = Opening {
+            store: self.store,
+            presence: self.presence,
+            device: &device.name,
+            stage,
+            key: &item.key,
+            job: &item.text,
         };
-        let wanted = item.job.wanted();
-        if self.store.state(stage, &item.key, &wanted).stored() {
+        let is_stored = || self.store.state(stage, &item.key, &wanted).stored();
+        let scratch = if item.job.is_divided() {
+            if is_stored() {
+                return Ok(Outcome::There);
+            }
+            opening.join()?
+        } else {
+            match opening.begin()? {
+                Begun::Ours(scratch) => *scratch,
+                Begun::Held(holder) => return Ok(Outcome::Held(holder)),
+            }
+        };
+        if !item.job.is_divided() && is_stored() {
             return Ok(Outcome::There);
         }
-        let damaged = damaged_needs(self.plan, self.store, item)?;
-        if !damaged.is_empty() {
-            return Ok(Outcome::Damaged(damaged));
+        // The parts of features are read whole, with their checksums, by whoever takes them: what is damaged shows then.
+        if stage != Stage::Features {
+            let damaged = damaged_needs(self.plan, self.store, item)?;
+            if !damaged.is_empty() {
+                return Ok(Outcome::Damaged(damaged));
+            }
         }
-        let at = jiff::Timestamp::now();
+        let (at, started) = (jiff::Timestamp::now(), Instant::now());
         let made = self.make(item, (device, granted), &scratch, tell);
         let seconds = started.elapsed().as_secs_f64();
-        match made {
-            Ok(warnings) => {
-                let manifest = Manifest {
-                    key: item.key.clone(),
-                    stage: stage.to_string(),
-                    version: item.job.version(),
-                    count: wanted.count,
-                    runner: env!("CARGO_PKG_VERSION").to_string(),
-                    git: git(),
-                    device: device.name.clone(),
-                    host: table::host(),
-                    started: at.to_string(),
-                    seconds,
-                    inputs: inputs(item),
-                    needs: item.job.needs(),
-                    files: files(&scratch.folder, &OWN)?,
-                    warnings,
-                };
-                scratch.commit(&manifest)?;
-                Ok(Outcome::Done)
+        let warnings = match made {
+            Ok(warnings) => warnings,
+            Err(error) if error.is::<ByOthers>() => return Ok(Outcome::Held(None)),
+            Err(error) if error.is::<Stopped>() => {
+                let taken = scratch.lost().load(Ordering::Relaxed);
+                return Ok(if taken {
+                    Outcome::Held(None)
+                } else {
+                    Outcome::Stopped
+                });
             }
-            Err(error) if error.is::<Stopped>() => Ok(Outcome::Stopped),
-            Err(error) => {
-                let failure = Failure {
-                    error: message(&error),
-                    device: device.name.clone(),
-                    host: table::host(),
-                    at: jiff::Timestamp::now().to_string(),
-                    seconds,
-                };
-                scratch.fail(&failure)?;
-                Ok(Outcome::Failed(error))
+            Err(error) => return self.judge(item, device, scratch, error, seconds),
+        };
+        if item.job.is_divided() && is_stored() {
+            return Ok(Outcome::There);
+        }
+        let manifest = |folder: &Path| {
+            Ok(Manifest {
+                key: item.key.clone(),
+                stage: stage.to_string(),
+                version: item.job.version(),
+                count: wanted.count,
+                runner: env!("CARGO_PKG_VERSION").to_string(),
+                git: git(),
+                device: device.name.clone(),
+                host: table::host(),
+                started: at.to_string(),
+                seconds,
+                inputs: inputs(item),
+                needs: item.job.needs(),
+                files: files(folder, &OWN)?,
+                warnings,
+            })
+        };
+        Ok(match scratch.commit(&opening, manifest)? {
+            Some(_) => Outcome::Done,
+            None => Outcome::Held(None),
+        })
+    }
+
+    /// What another worker failed with since this plan was made: the same would happen here.
+    fn failed_elsewhere(&self, item: &Item) -> Option<Error> {
+        let failure = self.store.failure(item.job.stage(), &item.key)?;
+        let known = matches!(&item.state, State::Failed(known) if *known == failure);
+        let (host, device) = (&failure.host, &failure.device);
+        (!known).then(|| anyhow!("{}", failure.error).context(format!("on {host}, {device}")))
+    }
+
+    /// What an error of a job means: that what it reads is damaged, or that it failed, which is kept.
+    fn judge(
+        &self,
+        item: &Item,
+        device: &Named,
+        scratch: Scratch,
+        error: Error,
+        seconds: f64,
+    ) -> Result<Outcome> {
+        if item.job.stage() == Stage::Features {
+            let damaged = damaged_needs(self.plan, self.store, item)?;
+            if !damaged.is_empty() {
+                return Ok(Outcome::Damaged(damaged));
             }
         }
+        let failure = Failure {
+            error: message(&error),
+            device: device.name.clone(),
+            host: table::host(),
+            at: jiff::Timestamp::now().to_string(),
+            seconds,
+        };
+        scratch.fail(&failure)?;
+        Ok(Outcome::Failed(error))
     }
 
     /// Runs the stage; its warnings.
     fn make(
         &self,
         item: &Item,
-        (device, granted): (&Named, Granted),
+        (named, granted): (&Named, Granted),
         scratch: &Scratch,
         tell: &(dyn Fn(News) + Sync),
     ) -> Result<Vec<String>> {
@@ -149,13 +234,21 @@ impl Worker<'_> {
             })
         };
         let told = |progress: Progress| {
-            scratch.lease.mark(&progress);
+            scratch.mark(&progress);
             tell(News::Progress(progress));
         };
-        let device = device.device.clone();
+        let device = named.device.clone();
         let (out, root) = (&scratch.folder, self.store.root());
         let mut context = JobContext::new(device, out, root, &input, &told, self.stop)?;
         context.granted = granted;
+        context.lost = scratch.lost();
+        let parts = LeasedParts {
+            presence: self.presence,
+            device: &named.name,
+            folder: out,
+            at: scratch.at(),
+        };
+        context.claims = &parts;
         for line in damage::missing(out) {
             context.warn(&line);
         }
@@ -163,6 +256,7 @@ impl Worker<'_> {
         let ran = ran.unwrap_or_else(|panic| Err(described(&panic)));
         match &ran {
             Ok(()) => context.log("done"),
+            Err(error) if error.is::<ByOthers>() => {}
             Err(error) => context.log(&format!("error: {}", message(error))),
         }
         ran.map(|()| context.warnings())

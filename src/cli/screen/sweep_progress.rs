@@ -125,7 +125,12 @@ impl<'a> SweepProgress<'a> {
                 inner.tally.waiting += 1;
                 if !inner.held.contains(&item) {
                     inner.held.push(item);
-                    let text = format!("process {} on {} makes it", holder.pid, holder.host);
+                    let text = match holder {
+                        Some(holder) => {
+                            format!("process {} on {} makes it", holder.pid, holder.host)
+                        }
+                        None => "others make what is missing".to_string(),
+                    };
                     self.say(&self.line("waiting", item, &text));
                 }
             }

@@ -6,10 +6,9 @@ use crate::cli::screen::terminal::{Paint, duration, out, paint, table, thousands
 use crate::experiment::grid::axis::short_names;
 use crate::experiment::grid::overlay::show;
 use crate::jobs::stage::Stage;
-use crate::run::lease::entry::Mark;
 use crate::run::plan::{Item, Plan};
 use crate::run::results::{Row, rows};
-use crate::run::store::{Failure, JOB, LOG, State};
+use crate::run::store::{Failure, JOB, LOG, Mark, State};
 use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::json;

@@ -1,6 +1,7 @@
 //! The parts of a stored batch, `KIND-AAAAAA-BBBBBB.npz` for images A..B: what is missing is the complement.
 
 use anyhow::{Context, Result, bail};
+use std::collections::HashSet;
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -12,26 +13,51 @@ pub struct Part {
     pub path: PathBuf,
 }
 
-/// The path of the part `range` of `kind` (`images`, `features`).
-pub fn path(folder: &Path, kind: &str, range: &Range<u64>) -> PathBuf {
-    folder.join(format!("{kind}-{:06}-{:06}.npz", range.start, range.end))
+/// The name of the part `range` of `kind` (`images`, `features`), without an ending.
+pub fn name(kind: &str, range: &Range<u64>) -> String {
+    format!("{kind}-{:06}-{:06}", range.start, range.end)
 }
 
-/// The parts in `folder`, first image first; names that are no part's are passed over.
-pub fn present(folder: &Path, kind: &str) -> Result<Vec<Part>> {
-    let mut parts = Vec::new();
+/// The path of the part `range` of `kind`.
+pub fn path(folder: &Path, kind: &str, range: &Range<u64>) -> PathBuf {
+    folder.join(format!("{}{PART}", name(kind, range)))
+}
+
+const PART: &str = ".npz";
+/// What the name of a part ends with while somebody makes it.
+pub const LEASE: &str = ".lease";
+
+/// What a folder holds of one kind.
+#[derive(Clone, Debug, Default)]
+pub struct Listing {
+    /// First image first.
+    pub parts: Vec<Part>,
+    /// Those that somebody makes, or made when he was killed.
+    pub leased: HashSet<Range<u64>>,
+}
+
+/// The parts in `folder`, and those that are being made; other names are passed over.
+pub fn list(folder: &Path, kind: &str) -> Result<Listing> {
+    let mut found = Listing::default();
     for entry in fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))? {
         let path = entry?.path();
         let name = path
             .file_name()
             .and_then(|n| n.to_str())
             .unwrap_or_default();
-        if let Some(range) = range_of(name, kind) {
-            parts.push(Part { range, path });
+        if let Some(range) = range_of(name, kind, PART) {
+            found.parts.push(Part { range, path });
+        } else if let Some(range) = range_of(name, kind, LEASE) {
+            found.leased.insert(range);
         }
     }
-    parts.sort_by_key(|p| (p.range.start, p.range.end));
-    Ok(parts)
+    (found.parts).sort_by_key(|p| (p.range.start, p.range.end));
+    Ok(found)
+}
+
+/// The parts in `folder`, first image first.
+pub fn present(folder: &Path, kind: &str) -> Result<Vec<Part>> {
+    Ok(list(folder, kind)?.parts)
 }
 
 /// What of 0..count no part covers, in pieces of at most `size`.
@@ -75,11 +101,11 @@ pub fn covering(parts: &[Part], count: u64) -> Result<Vec<(Part, Range<usize>)>>
     Ok(chosen)
 }
 
-fn range_of(name: &str, kind: &str) -> Option<Range<u64>> {
+fn range_of(name: &str, kind: &str, ending: &str) -> Option<Range<u64>> {
     let (start, end) = name
         .strip_prefix(kind)?
         .strip_prefix('-')?
-        .strip_suffix(".npz")?
+        .strip_suffix(ending)?
         .split_once('-')?;
     let (start, end) = (start.parse().ok()?, end.parse().ok()?);
     (start < end).then_some(start..end)
@@ -120,14 +146,17 @@ mod tests {
 
     #[test]
     fn only_names_of_parts_are_parts() {
-        assert_eq!(range_of("images-000000-000100.npz", "images"), Some(0..100));
+        assert_eq!(
+            range_of("images-000000-000100.npz", "images", PART),
+            Some(0..100)
+        );
         for name in [
             "images-000100-000100.npz",
             "images-1-2.npz.tmp",
             "features-000000-000100.npz",
             "images-a-b.npz",
         ] {
-            assert_eq!(range_of(name, "images"), None, "{name}");
+            assert_eq!(range_of(name, "images", PART), None, "{name}");
         }
     }
 }

@@ -1,13 +1,12 @@
 //! The file that a worker keeps in the store: who it is and what it does, written anew with every heartbeat.
 
 use crate::io::disk::read_json;
+use crate::run::lease::holder::{Holder, WORKERS};
+use crate::run::lease::living::{Life, life};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
-
-/// The folder of the store that holds `ID.json` of each worker.
-pub const WORKERS: &str = "workers";
 
 /// A process that works on a store.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -57,12 +56,35 @@ pub struct Doing {
     pub since: String,
 }
 
+impl WorkerRecord {
+    /// The worker as a lease names it.
+    pub fn holder(&self) -> Holder {
+        Holder {
+            worker: self.id.clone(),
+            host: self.host.clone(),
+            pid: self.pid,
+            born: self.born,
+            namespace: self.namespace.clone(),
+            device: self.device.clone(),
+            since: self.started.clone(),
+            nonce: 0,
+        }
+    }
+}
+
 /// A worker's record as another process finds it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Found {
     pub record: WorkerRecord,
     /// Since its last heartbeat, by the clocks of this machine and of the file system; for people to read, not to judge by.
     pub age: Option<Duration>,
+}
+
+impl Found {
+    /// False where the table of processes shows that it is dead; of a worker out of sight its age has to tell.
+    pub fn lives(&self) -> bool {
+        life(&self.record.holder()) != Life::Dead
+    }
 }
 
 /// Every record of the store in `root` that can be read, by host and process.

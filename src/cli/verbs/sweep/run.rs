@@ -12,6 +12,7 @@ use crate::run::device::named::devices;
 use crate::run::device::slots::{Slot, slots};
 use crate::run::local::{Options, Summary, run as run_plan};
 use crate::run::results::rows;
+use crate::run::work::turns::Duty;
 use crate::stages;
 use anyhow::{Context, Result};
 use clap::Args;
@@ -70,6 +71,8 @@ pub fn run(args: &SweepArgs, store: &Path) -> Result<u8> {
         fail_fast: args.fail_fast,
         stop: until_stopped("part")?,
         run: &stages::run,
+        duty: Duty::default(),
+        scheduler: None,
     };
     let jobs = opened.plan.to_run().into_iter();
     let jobs = jobs.map(|n| &opened.plan.items[n].job);

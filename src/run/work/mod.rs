@@ -1,0 +1,5 @@
+//! An entry of the store while it is worked in, by one worker or by several.
+
+pub mod scratch;
+pub mod sharing;
+pub mod turns;
