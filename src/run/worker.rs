@@ -130,7 +130,9 @@ impl Worker<'_> {
         let seconds = started.elapsed().as_secs_f64();
         let warnings = match made {
             Ok(warnings) => warnings,
-            Err(error) if error.is::<ByOthers>() => return Ok(Outcome::Held(None)),
+            Err(error) if error.is::<ByOthers>() => {
+                return Ok(Outcome::Held(self.store.holder(&scratch.folder)));
+            }
             Err(error) if error.is::<Stopped>() => {
                 let taken = scratch.lost().load(Ordering::Relaxed);
                 return Ok(if taken {
@@ -239,8 +241,7 @@ impl Worker<'_> {
         let parts = LeasedParts {
             presence: self.presence,
             device: &named.name,
-            folder: out,
-            at: scratch.at(),
+            at: Some(scratch.at()),
         };
         context.claims = &parts;
         for line in damage::missing(out) {
