@@ -3,25 +3,47 @@
 use crate::jobs::files::parts::LEASE;
 use crate::jobs::sharing::claims::{Claim, Claims, Listed};
 use crate::run::lease::presence::{AtWork, Lease, Presence, Taken};
+use crate::run::work::makers::Maker;
 use anyhow::Result;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 /// Parts as a worker on one device claims them.
 pub struct LeasedParts<'a> {
     pub presence: &'a Presence,
     pub device: &'a str,
-    /// Where it is told which part is made; none for work that is no job.
-    pub at: Option<&'a AtWork>,
+    /// Where it is told which part is made, and who made it; none for work that is no job.
+    pub told: Option<Told<'a>>,
+}
+
+/// Where a job tells of its parts.
+#[derive(Clone, Copy)]
+pub struct Told<'a> {
+    pub at: &'a AtWork,
+    pub maker: &'a Mutex<Maker>,
 }
 
 /// A part that is ours to make.
 struct OurPart<'a> {
     _lease: Lease,
-    at: Option<&'a AtWork>,
+    told: Option<Told<'a>>,
+    folder: PathBuf,
+    began: Instant,
 }
 
 impl Claim for OurPart<'_> {}
+
+impl<'a> OurPart<'a> {
+    fn new(lease: Lease, folder: &Path, told: Option<Told<'a>>) -> OurPart<'a> {
+        OurPart {
+            _lease: lease,
+            told,
+            folder: folder.to_path_buf(),
+            began: Instant::now(),
+        }
+    }
+}
 
 impl LeasedParts<'_> {
     fn lease(&self, folder: &Path, part: &str, listed: Listed) -> Result<Option<Lease>> {
@@ -47,13 +69,10 @@ impl Claims for LeasedParts<'_> {
         let Some(lease) = self.lease(folder, part, listed)? else {
             return Ok(None);
         };
-        if let Some(at) = self.at {
-            at.part(Some(part));
+        if let Some(told) = self.told {
+            told.at.part(Some(part));
         }
-        Ok(Some(Box::new(OurPart {
-            _lease: lease,
-            at: self.at,
-        })))
+        Ok(Some(Box::new(OurPart::new(lease, folder, self.told))))
     }
 }
 
@@ -91,13 +110,10 @@ impl Claims for LateClaims {
         let claims = LeasedParts {
             presence,
             device: &self.device,
-            at: None,
+            told: None,
         };
         Ok(match claims.lease(folder, part, listed)? {
-            Some(lease) => Some(Box::new(OurPart {
-                _lease: lease,
-                at: None,
-            })),
+            Some(lease) => Some(Box::new(OurPart::new(lease, folder, None))),
             None => None,
         })
     }
@@ -105,8 +121,11 @@ impl Claims for LateClaims {
 
 impl Drop for OurPart<'_> {
     fn drop(&mut self) {
-        if let Some(at) = self.at {
-            at.part(None);
-        }
+        let Some(told) = self.told else { return };
+        told.at.part(None);
+        let mut maker = told.maker.lock().unwrap_or_else(PoisonError::into_inner);
+        maker.seconds += self.began.elapsed().as_secs_f64();
+        maker.parts += 1;
+        maker.write(&self.folder);
     }
 }
