@@ -4,7 +4,7 @@ use crate::experiment::key::Key;
 use crate::io::disk::{read_json, write_atomic, write_json};
 use crate::jobs::stage::{Stage, Wanted};
 use crate::run::lease::entry::{self as lease, Holder, Lease, MARK, Mark, Taken};
-use crate::run::manifest::{MANIFEST, Manifest};
+use crate::run::manifest::{self, MANIFEST, Manifest};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -110,8 +110,7 @@ impl Store {
 
     /// The manifest of `key`; None where there is none that can be read, or it is another key's.
     pub fn manifest(&self, stage: Stage, key: &Key) -> Option<Manifest> {
-        let path = self.folder(stage, key).join(MANIFEST);
-        let manifest: Manifest = read_json(&path).ok()?;
+        let manifest = Manifest::read(&self.folder(stage, key)).ok()??;
         (manifest.key == *key).then_some(manifest)
     }
 
@@ -144,7 +143,7 @@ impl Store {
             );
         }
         // The manifest goes first: a half-removed entry must not look done.
-        let _ = fs::remove_file(folder.join(MANIFEST));
+        manifest::remove(&folder)?;
         fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))
     }
 
@@ -199,7 +198,7 @@ impl Entry {
     }
 
     pub fn manifest(&self) -> Option<Manifest> {
-        read_json(&self.folder.join(MANIFEST)).ok()
+        Manifest::read(&self.folder).ok()?
     }
 
     /// The resolved inputs of the job, as text.
@@ -238,7 +237,7 @@ pub struct Scratch {
 impl Scratch {
     /// Makes the result count as done.
     pub fn commit(self, manifest: &Manifest) -> Result<()> {
-        write_json(&self.folder.join(MANIFEST), manifest)?;
+        manifest.write(&self.folder)?;
         let folder = self.folder.clone();
         drop(self);
         let _ = fs::remove_file(folder.join(MARK));

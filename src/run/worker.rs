@@ -6,6 +6,7 @@ use crate::jobs::granted::Granted;
 use crate::jobs::inputs::pinned::digest_path;
 use crate::jobs::job::Job;
 use crate::process::table;
+use crate::run::damage::recover::recover;
 use crate::run::damage::{Damage, damaged_needs};
 use crate::run::device::granting::devices_for;
 use crate::run::device::named::Named;
@@ -71,6 +72,7 @@ impl Worker<'_> {
             Begun::Held(holder) => return Ok(Outcome::Held(holder)),
         };
         let wanted = item.job.wanted();
+        recover(&scratch.folder, &item.key)?;
         if self.store.state(stage, &item.key, &wanted).stored() {
             return Ok(Outcome::There);
         }

@@ -75,7 +75,8 @@ pub fn covering(parts: &[Part], count: u64) -> Result<Vec<(Part, Range<usize>)>>
     Ok(chosen)
 }
 
-fn range_of(name: &str, kind: &str) -> Option<Range<u64>> {
+/// The images of a part of `kind` by the name of its file; None for names that are no part's.
+pub fn range_of(name: &str, kind: &str) -> Option<Range<u64>> {
     let (start, end) = name
         .strip_prefix(kind)?
         .strip_prefix('-')?

@@ -114,7 +114,7 @@ impl<'a> Run<'a> {
         let mut learner = Learner::new(&arch, process.as_ref(), train, vb)?;
         let timesteps = &mut learner.timesteps;
         let before = resume::restore(&context.out, &mut adamw, timesteps, &context.device)?;
-        let log = context.out.join("log.csv");
+        let log = context.out.join(results::TRAINING_LOG);
         let journal = Journal::open(&log, &learner.columns(), adamw.step)?;
         let kept = kept_until(&context.out.join(results::CHECKPOINTS), adamw.step)?;
         if adamw.step == 0 {

@@ -66,6 +66,7 @@ pub fn run(args: &SweepArgs, store: &Path) -> Result<u8> {
     if let Some(stage) = again {
         forget(&mut opened, stage)?;
     }
+    report::tell_damage(&mut opened);
     let options = Options {
         fail_fast: args.fail_fast,
         stop: until_stopped("part")?,
