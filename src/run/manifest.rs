@@ -16,6 +16,9 @@ use walkdir::WalkDir;
 
 pub const MANIFEST: &str = "manifest.json";
 
+/// What the result is: an experiment file that makes it again.
+pub const JOB: &str = "job.toml";
+
 /// The second copy of the manifest and of the short JSON files beside it. Its name is hidden, so that it is no file of
 /// the result.
 pub const COPY: &str = ".copy.json";
@@ -120,6 +123,12 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// Whether the manifest in `folder` ends with the digest of its own text, as those of versions that keep a copy do.
+    pub fn is_sealed(folder: &Path) -> bool {
+        let text = read_bounded(&folder.join(MANIFEST), JSON_LIMIT);
+        text.is_ok_and(|text| text.ends_with(SEALED.as_bytes()))
+    }
+
     /// Its text, with the digest of all that stands before it as the last field.
     fn sealed(&self) -> Result<String> {
         let text = serde_json::to_string_pretty(self)?;
@@ -165,9 +174,12 @@ impl Manifest {
 
 /// What is kept twice of a result, so that damage to a few bytes does not cost it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Copy {
     /// The text of the manifest.
     manifest: String,
+    /// `job.toml`: its sha256 and its text.
+    job: Option<(String, String)>,
     /// The texts of the short JSON files, by name.
     files: BTreeMap<String, String>,
 }
@@ -184,8 +196,10 @@ impl Copy {
                 }
             }
         }
+        let job = std::fs::read_to_string(folder.join(JOB)).ok();
         Ok(Copy {
             manifest: text.to_string(),
+            job: job.map(|text| (hex(&Sha256::digest(text.as_bytes())), text)),
             files,
         })
     }
@@ -200,11 +214,27 @@ impl Copy {
         Manifest::of(self.manifest.as_bytes()).ok()
     }
 
+    /// Whether it holds this manifest, and whole texts of all the files that it is to hold.
+    pub fn is_of(&self, manifest: &Manifest) -> bool {
+        let texts = self.files.keys().all(|name| {
+            let stored = manifest.files.get(name);
+            stored.is_some_and(|stored| self.text(name, stored).is_some())
+        });
+        let job = self.job.is_none() || self.job().is_some();
+        texts && job && self.manifest().as_ref() == Some(manifest)
+    }
+
     /// The text of `name`, where it has the digest that the manifest says.
     pub fn text(&self, name: &str, stored: &Stored) -> Option<&str> {
         let text = self.files.get(name)?;
         let whole = hex(&Sha256::digest(text.as_bytes())) == stored.sha256;
         whole.then_some(text.as_str())
+    }
+
+    /// The text of `job.toml`, where it is as it was written.
+    pub fn job(&self) -> Option<&str> {
+        let (digest, text) = self.job.as_ref()?;
+        (hex(&Sha256::digest(text.as_bytes())) == *digest).then_some(text.as_str())
     }
 
     /// Writes the manifest in the place of one that is damaged or gone.

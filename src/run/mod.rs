@@ -11,5 +11,6 @@ pub mod manifest;
 pub mod plan;
 pub mod results;
 pub mod store;
+pub mod verify;
 pub mod why;
 pub mod worker;

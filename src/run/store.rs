@@ -4,6 +4,7 @@ use crate::experiment::key::Key;
 use crate::io::disk::{read_json, write_atomic, write_json};
 use crate::jobs::stage::{Stage, Wanted};
 use crate::run::lease::entry::{self as lease, Holder, Lease, MARK, Mark, Taken};
+pub use crate::run::manifest::JOB;
 use crate::run::manifest::{self, MANIFEST, Manifest};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
@@ -19,7 +20,6 @@ pub const ANSWERS: [(&str, &str); 4] = [
     ("interpolation", "reconstruct"),
 ];
 
-pub const JOB: &str = "job.toml";
 pub const LOG: &str = "log.txt";
 pub const FAILURE: &str = "failure.json";
 

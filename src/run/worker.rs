@@ -72,7 +72,7 @@ impl Worker<'_> {
             Begun::Held(holder) => return Ok(Outcome::Held(holder)),
         };
         let wanted = item.job.wanted();
-        recover(&scratch.folder, &item.key)?;
+        recover(&scratch.folder)?;
         if self.store.state(stage, &item.key, &wanted).stored() {
             return Ok(Outcome::There);
         }

@@ -20,16 +20,17 @@ pub enum Known {
 }
 
 impl Known {
-    /// What is known of the result in `folder`, which is that of `key`.
-    pub fn of(folder: &Path, key: &Key) -> Known {
+    /// What is known of the result in `folder`, whose name begins its key.
+    pub fn of(folder: &Path) -> Known {
+        let own = |key: &Key| folder.file_name().is_some_and(|name| name == key.short());
         let why = match Manifest::read(folder) {
-            Ok(Some(manifest)) if manifest.key == *key => return Known::Whole(manifest),
+            Ok(Some(manifest)) if own(&manifest.key) => return Known::Whole(manifest),
             Ok(Some(manifest)) => format!("it is that of the key {}", manifest.key),
             Ok(None) => GONE.to_string(),
             Err(error) => error.root_cause().to_string(),
         };
         let copy = Copy::read(folder).and_then(|copy| copy.manifest());
-        match copy.filter(|manifest| manifest.key == *key) {
+        match copy.filter(|manifest| own(&manifest.key)) {
             Some(manifest) => Known::Copied(manifest, why),
             None if why == GONE => Known::Unfinished,
             None => Known::Lost(why),

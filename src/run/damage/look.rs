@@ -51,7 +51,7 @@ pub fn look(plan: &mut Plan, store: &Store, samples: u64) -> Looked {
                 },
                 State::Missing | State::Running(..) => Vec::new(),
                 State::Failed(_) | State::Partial(_) => {
-                    let known = Known::of(&folder, &item.key);
+                    let known = Known::of(&folder);
                     let mut lines: Vec<String> = known.told(&folder).into_iter().collect();
                     if let Known::Whole(manifest) | Known::Copied(manifest, _) = &known {
                         lines.extend(said(files(&folder, manifest, Depth::Small)));

@@ -33,7 +33,7 @@ pub fn damaged_needs(plan: &Plan, store: &Store, item: &Item) -> Result<Vec<Dama
         let folder = store.folder(stage, &made.key);
         let mut lines = Vec::new();
         if folder.is_dir() {
-            if let Known::Whole(manifest) = Known::of(&folder, &made.key) {
+            if let Known::Whole(manifest) = Known::of(&folder) {
                 for file in files(&folder, &manifest, Depth::All)? {
                     // What is kept twice is written again by whoever makes the result whole.
                     lines.push(if file.copy.is_some() || file.why == GONE {

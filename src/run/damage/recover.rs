@@ -1,7 +1,6 @@
 //! What whoever holds a result does before working on it: write again what is kept twice, and set aside what is damaged,
 //! so that the stage makes exactly that.
 
-use crate::experiment::key::Key;
 use crate::jobs::files::damage::{GONE, set_aside_because};
 use crate::run::damage::found::{Depth, Known, files};
 use crate::run::damage::needs::unnamed;
@@ -12,13 +11,13 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::Path;
 
-/// Makes `folder`, the entry of `key`, fit to be worked in; what was done, a sentence each, which also stand in its log.
+/// Makes `folder`, an entry of the store, fit to be worked in; what was done, a sentence each, which also stand in its log.
 /// Only the holder of the entry may call it.
 ///
 /// # Errors
 /// Where a file cannot be read, renamed or written.
-pub fn recover(folder: &Path, key: &Key) -> Result<Vec<String>> {
-    let known = Known::of(folder, key);
+pub fn recover(folder: &Path) -> Result<Vec<String>> {
+    let known = Known::of(folder);
     let mut lines: Vec<String> = known.told(folder).into_iter().collect();
     let path = folder.join(MANIFEST);
     match known {
