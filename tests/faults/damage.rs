@@ -63,12 +63,13 @@ fn role(path: &Path, bytes: u64) -> Role {
     }
 }
 
-/// How many of the damages were said.
-fn every_file(net: Net) -> [usize; 3] {
-    let whole = Study::new(net);
+/// Harms every file of a study; how many files there are, how many damages that makes, and how many of them the next
+/// sweep says.
+fn every_file(net: Net, seeds: u64) -> [usize; 3] {
+    let whole = Study::of(net, seeds);
     whole.sweep();
     let table = whole.table();
-    let desk = Study::new(net);
+    let desk = Study::of(net, seeds);
     let (mut files, mut damages, mut said) = (0, 0, 0);
     for file in whole.files() {
         files += 1;
@@ -77,6 +78,7 @@ fn every_file(net: Net) -> [usize; 3] {
             let path = desk.store().join(&file);
             let role = role(&path, fs::metadata(&path).expect("a file").len());
             harm.to(&path, files as u64 * 4 + k as u64);
+            verify_finds(&desk, &file, harm);
             let answer = desk.sweep();
             let what = format!("{harm:?} {}\n{}", file.display(), answer.stderr);
             assert!(desk.table() == table, "the table differs: {what}");
@@ -94,6 +96,12 @@ fn every_file(net: Net) -> [usize; 3] {
                 again.stderr
             );
             assert!(desk.table() == table, "the second table differs: {what}");
+            if role == Role::Sized && !found {
+                the_repair_makes_it_again(&desk, &file, &table);
+            }
+            if role != Role::Aside {
+                desk.runner(&["verify"]).succeeds();
+            }
             damages += 1;
             said += usize::from(told);
         }
@@ -101,14 +109,43 @@ fn every_file(net: Net) -> [usize; 3] {
     [files, damages, said]
 }
 
+/// `runner verify` names the file; only a log, and a bit in a job's text that says the same, are as good as before.
+fn verify_finds(desk: &Study, file: &Path, harm: Harm) {
+    let answer = desk.runner(&["verify"]).run();
+    let what = format!(
+        "{harm:?} {}\n{}{}",
+        file.display(),
+        answer.stdout,
+        answer.stderr
+    );
+    let found = answer.stdout.contains(&*file.to_string_lossy());
+    if file.ends_with("job.toml") && harm == Harm::Flipped {
+        assert_eq!(answer.code, Some(i32::from(found)), "{what}");
+        return;
+    }
+    assert_eq!(found, !file.ends_with("log.txt"), "{what}");
+    assert_eq!(answer.code, Some(i32::from(found)), "{what}");
+}
+
+fn the_repair_makes_it_again(desk: &Study, file: &Path, table: &str) {
+    let name = file.display();
+    let answer = desk.runner(&["verify", "--repair"]).succeeds();
+    let mended = format!("{name} was damaged (its sha256 begins with ");
+    answer.says(&mended);
+    assert!(!desk.store().join(file).exists(), "{name}");
+    desk.sweep();
+    assert!(desk.store().join(file).exists(), "{name}");
+    assert!(desk.table() == table, "the table differs after {name}");
+}
+
 #[test]
 fn every_file_of_a_study_that_samples_a_net() {
-    let [files, damages, said] = every_file(Net::Shipped);
-    assert_eq!((files, damages, said), (0, 0, 0));
+    let [files, damages, said] = every_file(Net::Shipped, 2);
+    assert_eq!((files, damages, said), (36, 144, 72));
 }
 
 #[test]
 fn every_file_of_a_study_that_trains_a_net() {
-    let [files, damages, said] = every_file(Net::Trained);
-    assert_eq!((files, damages, said), (0, 0, 0));
+    let [files, damages, said] = every_file(Net::Trained, 1);
+    assert_eq!((files, damages, said), (26, 104, 50));
 }

@@ -3,5 +3,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod clock;
 mod damage;
+mod full_disk;
+mod not_a_number;
+mod read_only;
+mod shim;
 mod study;
+mod verify;

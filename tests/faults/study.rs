@@ -19,9 +19,10 @@ pub struct Study {
 }
 
 impl Study {
-    pub fn new(net: Net) -> Study {
+    /// With a cell for each of so many seeds.
+    pub fn of(net: Net, seeds: u64) -> Study {
         let folder = tempfile::tempdir().expect("a folder");
-        fs::write(folder.path().join("small.toml"), text(net)).expect("the experiment");
+        fs::write(folder.path().join("small.toml"), text(net, seeds)).expect("the experiment");
         Study { folder }
     }
 
@@ -63,6 +64,18 @@ impl Study {
         files.map(|entry| below(entry.path())).collect()
     }
 
+    /// How many lines of the logs in the store hold `part`.
+    pub fn logs(&self, part: &str) -> usize {
+        let logs = self
+            .files()
+            .into_iter()
+            .filter(|file| file.ends_with("log.txt"));
+        let texts = logs.filter_map(|file| fs::read_to_string(self.store().join(file)).ok());
+        texts
+            .map(|text| text.lines().filter(|line| line.contains(part)).count())
+            .sum()
+    }
+
     /// Makes the store the same as `other`'s.
     pub fn take_store(&self, other: &Study) {
         if self.store().exists() {
@@ -76,7 +89,7 @@ impl Study {
     }
 }
 
-fn text(net: Net) -> String {
+fn text(net: Net, seeds: u64) -> String {
     let (features, reference) = (
         shipped("experiments/shapes/features.safetensors"),
         shipped("reference_stats/shapes16.npz"),
@@ -88,10 +101,11 @@ fn text(net: Net) -> String {
         ),
         Net::Trained => {
             "[model]\npreset = \"shapes16\"\n[model.arch]\nchannel_mult = [1, 1]\nattention = []\n\
-             [train]\ndata = \"shapes\"\nsteps = 4\nbatch = 2\ncheckpoint_every = 2\nkeep = [2]\n"
+             [train]\ndata = \"shapes\"\nsteps = 4\nbatch = 2\nlearning_rate = 1e-3\ncheckpoint_every = 2\nkeep = [2]\n"
                 .to_string()
         }
     };
+    let seeds: Vec<u64> = (0..seeds).collect();
     format!(
         r#"
 name = "small"
@@ -106,7 +120,7 @@ weights = "{features}"
 reference = "{reference}"
 metrics = ["fd", "precision"]
 [grid]
-sample.seed = [0, 1]
+sample.seed = {seeds:?}
 "#
     )
 }

@@ -122,7 +122,9 @@ fn wrong_key(path: &Path, entry: &Entry, manifest: &Manifest, store: &Store) -> 
     if of_stage.clone().any(|item| item.key == manifest.key) {
         return None;
     }
-    let last = of_stage.next_back()?;
+    let Some(last) = of_stage.next_back() else {
+        return Some(format!("it asks for no job of the stage {}", entry.stage));
+    };
     if last.job.version() != manifest.version {
         // Made by another version of the stage, which this program does not take for its own.
         return None;

@@ -101,6 +101,7 @@ impl<'a> Run<'a> {
         validation: Option<Feed>,
     ) -> Result<Self> {
         let train = &job.train;
+        resume::set_aside_damaged(&context.out, &|line| context.warn(line))?;
         let mut fresh = inventory::initial(&arch, train.seed)?;
         // A run that goes on restores its own weights, whatever it once started from.
         let start = job.start.as_ref().filter(|_| !resume::begun(&context.out));
