@@ -2,29 +2,39 @@
 
 use crate::experiment::grid::source::Source;
 use crate::experiment::grid::sweep::sweep_of;
+use crate::experiment::key::Key;
 use crate::jobs::files::damage::GONE;
 use crate::jobs::inputs::pinned::digest_path;
+use crate::jobs::stage::Stage;
 use crate::run::manifest::{Copy, Manifest};
 use crate::run::plan::Plan;
 use crate::run::store::{Entry, JOB, Store};
 use crate::run::verify::problem::{Cure, Problem};
 use anyhow::Result;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 /// The input files of all results: what is in each now, and with how many results that does not agree.
 #[derive(Default)]
-pub struct Inputs {
+pub struct Inputs<'m> {
+    /// The results by their keys.
+    known: HashMap<&'m Key, &'m Manifest>,
     now: BTreeMap<PathBuf, Option<String>>,
     changed: BTreeMap<PathBuf, usize>,
     absent: BTreeMap<PathBuf, usize>,
 }
 
-impl Inputs {
+impl<'m> Inputs<'m> {
     /// Looks at each input of these results once.
-    pub fn of<'m>(manifests: impl Iterator<Item = &'m Manifest>) -> Inputs {
-        let mut inputs = Inputs::default();
-        for input in manifests.flat_map(|manifest| &manifest.inputs) {
+    pub fn of(manifests: impl Iterator<Item = &'m Manifest>) -> Inputs<'m> {
+        let mut inputs = Inputs {
+            known: manifests
+                .map(|manifest| (&manifest.key, manifest))
+                .collect(),
+            ..Inputs::default()
+        };
+        let all: Vec<_> = inputs.known.values().flat_map(|m| &m.inputs).collect();
+        for input in all {
             let path = &input.path;
             let now = inputs.now.entry(path.clone());
             let now = now.or_insert_with(|| digest_path(path).ok());
@@ -39,20 +49,23 @@ impl Inputs {
         inputs
     }
 
-    /// Whether all that a result was made from is here and as it was.
-    pub fn are_those_of(&self, manifest: &Manifest) -> bool {
-        let mut inputs = manifest.inputs.iter();
-        inputs.all(|input| {
+    /// Whether all files that a result and those before it were made from are here and as they were. At most
+    /// `deep` results are looked for before it.
+    fn are_those_of(&self, manifest: &Manifest, deep: usize) -> bool {
+        let own = manifest.inputs.iter().all(|input| {
             let now = self.now.get(&input.path);
             now.is_some_and(|now| now.as_deref() == Some(&input.sha256))
-        })
+        });
+        let mut needs = manifest.needs.iter().map(|key| self.known.get(key));
+        own && needs
+            .all(|need| need.is_some_and(|need| deep > 0 && self.are_those_of(need, deep - 1)))
     }
 
     /// What has changed, and what is not here, a line each.
     pub fn notes(&self) -> Vec<String> {
         let changed = self.changed.iter().map(|(path, n)| {
             format!(
-                "{}: its content has changed since {} made from it; they stay valid for what it held then",
+                "{}: its content has changed since {} made from it; what is stored stays valid for what it held then",
                 path.display(),
                 results(*n, "was", "were")
             )
@@ -89,7 +102,7 @@ pub fn verify(
         Err(error) => error.to_string(),
         Ok(text) => match text.parse::<toml::Table>() {
             Err(error) => format!("it is not TOML: {}", error.message()),
-            Ok(_) if !inputs.are_those_of(manifest) => return None,
+            Ok(_) if !inputs.are_those_of(manifest, Stage::ALL.len()) => return None,
             Ok(_) => wrong_key(&path, entry, manifest, store)?,
         },
     };
