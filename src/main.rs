@@ -37,6 +37,7 @@ fn main() -> ExitCode {
         Command::Fetch(args) => verbs::fetch::run(args),
         Command::Import(args) => verbs::import::run(args),
         Command::Schema(args) => verbs::start::schema::run(args),
+        Command::Verify(args) => verbs::verify::run(args, &store),
         Command::Clean(args) => verbs::clean::run(args, &store),
         Command::Completions(args) => verbs::start::completions::run(args, Cli::command()),
         Command::Man(args) => verbs::start::man::run(args, Cli::command()),

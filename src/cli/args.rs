@@ -18,6 +18,7 @@ use crate::cli::verbs::start::man::ManArgs;
 use crate::cli::verbs::start::schema::SchemaArgs;
 use crate::cli::verbs::status::StatusArgs;
 use crate::cli::verbs::sweep::run::SweepArgs;
+use crate::cli::verbs::verify::VerifyArgs;
 use crate::cli::verbs::work::args::WorkArgs;
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -107,6 +108,8 @@ pub enum Command {
     Import(ImportArgs),
     /// Print every key of the experiment file, for editors or as a page
     Schema(SchemaArgs),
+    /// Compare every stored file, or a report, with what was written
+    Verify(VerifyArgs),
     /// Remove stored results that no named experiment needs
     Clean(CleanArgs),
     /// Print a shell's completions of commands and flags

@@ -100,7 +100,7 @@ pub fn digest_file(path: &Path) -> Result<String> {
     }
     let mut file = std::fs::File::open(path).with_context(reading)?;
     let mut hash = Sha256::new();
-    let mut buffer = vec![0u8; 1 << 20];
+    let mut buffer = vec![0u8; (meta.len() as usize + 1).min(1 << 20)];
     loop {
         let n = file.read(&mut buffer).with_context(reading)?;
         if n == 0 {

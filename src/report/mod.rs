@@ -7,3 +7,4 @@ pub mod hand_over;
 pub mod page;
 pub mod rows;
 pub mod table;
+pub mod verify;

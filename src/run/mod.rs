@@ -11,6 +11,7 @@ pub mod manifest;
 pub mod plan;
 pub mod results;
 pub mod store;
+pub mod verify;
 pub mod why;
 pub mod work;
 pub mod worker;

@@ -2,13 +2,13 @@
 
 use crate::experiment::key::Key;
 use crate::io::disk::read_json;
-use crate::jobs::files::parts::LEASE;
 use crate::jobs::stage::{Stage, Wanted};
 use crate::process::table;
-use crate::run::lease::holder::{self, Holder};
-use crate::run::lease::living;
+use crate::run::lease::holder::Holder;
+use crate::run::lease::living::holder_in;
 use crate::run::lease::presence::remove_unfinished;
-use crate::run::manifest::{MANIFEST, Manifest};
+pub use crate::run::manifest::JOB;
+use crate::run::manifest::{self, MANIFEST, Manifest};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -23,7 +23,6 @@ pub const ANSWERS: [(&str, &str); 4] = [
     ("interpolation", "reconstruct"),
 ];
 
-pub const JOB: &str = "job.toml";
 pub const LOG: &str = "log.txt";
 pub const FAILURE: &str = "failure.json";
 
@@ -127,7 +126,7 @@ impl Store {
             return State::Stored(Box::new(manifest));
         }
         let mark = read_json(&folder.join(MARK)).ok();
-        if let Some(holder) = self.holder(&folder) {
+        if let Some(holder) = holder_in(&folder) {
             return State::Running(holder, mark);
         }
         match read_json(&folder.join(FAILURE)) {
@@ -138,8 +137,7 @@ impl Store {
 
     /// The manifest of `key`; None where there is none that can be read, or it is another key's.
     pub fn manifest(&self, stage: Stage, key: &Key) -> Option<Manifest> {
-        let path = self.folder(stage, key).join(MANIFEST);
-        let manifest: Manifest = read_json(&path).ok()?;
+        let manifest = Manifest::read(&self.folder(stage, key)).ok()??;
         (manifest.key == *key).then_some(manifest)
     }
 
@@ -153,20 +151,6 @@ impl Store {
     /// The failure of the last try, if it failed.
     pub fn failure(&self, stage: Stage, key: &Key) -> Option<Failure> {
         read_json(&self.folder(stage, key).join(FAILURE)).ok()
-    }
-
-    /// Somebody who works in `folder`, whether on the whole or on a part.
-    pub fn holder(&self, folder: &Path) -> Option<Holder> {
-        let files = fs::read_dir(folder).into_iter().flatten().flatten();
-        let leases = files
-            .map(|file| file.path())
-            .filter(|path| path.to_string_lossy().ends_with(LEASE));
-        leases
-            .filter_map(|path| match holder::read(&path) {
-                holder::Read::Held(holder) => Some(*holder),
-                holder::Read::Free | holder::Read::Unreadable => None,
-            })
-            .find(|holder| !living::is_gone(&self.root, holder))
     }
 
     /// Removes what killed runs left half-written in `folder`; whole files never carry such names.
@@ -185,7 +169,7 @@ impl Store {
         if !folder.exists() {
             return Ok(());
         }
-        if let Some(holder) = self.holder(&folder) {
+        if let Some(holder) = holder_in(&folder) {
             bail!(
                 "{} is being made by process {} on {}",
                 folder.display(),
@@ -194,7 +178,7 @@ impl Store {
             );
         }
         // The manifest goes first: a half-removed entry must not look done.
-        let _ = fs::remove_file(folder.join(MANIFEST));
+        manifest::remove(&folder)?;
         fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))
     }
 
@@ -249,7 +233,7 @@ impl Entry {
     }
 
     pub fn manifest(&self) -> Option<Manifest> {
-        read_json(&self.folder.join(MANIFEST)).ok()
+        Manifest::read(&self.folder).ok()?
     }
 
     /// The resolved inputs of the job, as text.

@@ -8,12 +8,14 @@ use crate::jobs::job::Job;
 use crate::jobs::sharing::claims::ByOthers;
 use crate::jobs::stage::Stage;
 use crate::process::table;
+use crate::run::damage::recover::recover;
 use crate::run::damage::{Damage, damaged_needs};
 use crate::run::device::granting::devices_for;
 use crate::run::device::named::Named;
 use crate::run::device::slots::Slot;
 use crate::run::fault::message;
 use crate::run::lease::holder::Holder;
+use crate::run::lease::living::holder_in;
 use crate::run::lease::presence::Presence;
 use crate::run::manifest::{Input, Manifest, files, git};
 use crate::run::plan::{Item, Plan};
@@ -89,7 +91,7 @@ impl Worker<'_> {
         }
         if company == Company::Avoid && item.job.is_divided() {
             let folder = self.store.folder(stage, &item.key);
-            if let Some(holder) = self.store.holder(&folder) {
+            if let Some(holder) = holder_in(&folder) {
                 return Ok(Outcome::Held(Some(holder)));
             }
         }
@@ -117,7 +119,11 @@ impl Worker<'_> {
                 Begun::Held(holder) => return Ok(Outcome::Held(holder)),
             }
         };
-        if !item.job.is_divided() && is_stored() {
+        // The first who comes looks at what was left there; whoever joins him need not read it all again.
+        if !item.job.is_divided() || holder_in(&scratch.folder).is_none() {
+            recover(&scratch.folder)?;
+        }
+        if is_stored() {
             return Ok(Outcome::There);
         }
         // The parts of features are read whole, with their checksums, by whoever takes them: what is damaged shows then.
@@ -133,7 +139,7 @@ impl Worker<'_> {
         let warnings = match made {
             Ok(warnings) => warnings,
             Err(error) if error.is::<ByOthers>() => {
-                return Ok(Outcome::Held(self.store.holder(&scratch.folder)));
+                return Ok(Outcome::Held(holder_in(&scratch.folder)));
             }
             Err(error) if error.is::<Stopped>() => {
                 let taken = scratch.lost().load(Ordering::Relaxed);

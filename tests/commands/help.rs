@@ -3,7 +3,7 @@
 use crate::desk::{Desk, EXPERIMENT};
 
 /// Every command with what the short help says of it, in its order.
-pub const COMMANDS: [(&str, &str); 19] = [
+pub const COMMANDS: [(&str, &str); 20] = [
     (
         "init",
         "List the studies that ship, or write one here to be changed",
@@ -43,6 +43,10 @@ pub const COMMANDS: [(&str, &str); 19] = [
     (
         "schema",
         "Print every key of the experiment file, for editors or as a page",
+    ),
+    (
+        "verify",
+        "Compare every stored file, or a report, with what was written",
     ),
     (
         "clean",

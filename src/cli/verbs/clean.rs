@@ -4,6 +4,7 @@ use crate::cli::cache;
 use crate::cli::cache::Cache;
 use crate::cli::open::{Choice, open};
 use crate::cli::screen::terminal::{bytes, out, say, table};
+use crate::run::lease::living::holder_in;
 use crate::run::store::ANSWERS;
 use crate::run::store::{Entry, Store};
 use anyhow::{Context, Result};
@@ -40,7 +41,7 @@ pub fn run(args: &CleanArgs, root: &Path) -> Result<u8> {
     let (stay, mut go): (Vec<Entry>, Vec<Entry>) = store
         .entries()?
         .into_iter()
-        .partition(|entry| reached(entry) || store.holder(&entry.folder).is_some());
+        .partition(|entry| reached(entry) || holder_in(&entry.folder).is_some());
     let answers = store.answers()?;
     if args.answers {
         go.extend(answers);

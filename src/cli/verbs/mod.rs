@@ -14,4 +14,5 @@ pub mod score;
 pub mod start;
 pub mod status;
 pub mod sweep;
+pub mod verify;
 pub mod work;

@@ -3,10 +3,12 @@
 
 use crate::cli::open::{Choice, Opened, open};
 use crate::cli::screen::terminal::{out, say, warning, width};
+use crate::report::grids::mosaic::MOST;
 use crate::report::page::write::{Format, write};
 use crate::report::rows::input::Report;
 use crate::report::rows::names::slug;
 use crate::report::table::{sheet, terminal};
+use crate::run::damage::look::look;
 use crate::run::results::{rows, warnings};
 use anyhow::{Context, Result};
 use clap::Args;
@@ -61,7 +63,8 @@ pub enum OnStdout {
 }
 
 pub fn run(args: &ReportArgs, store: &Path) -> Result<u8> {
-    let opened = open(&args.choice, store, None)?;
+    let mut opened = open(&args.choice, store, None)?;
+    tell_damage(&mut opened);
     let formats = if args.format.is_empty() {
         Format::ALL.to_vec()
     } else {
@@ -87,6 +90,18 @@ pub fn run(args: &ReportArgs, store: &Path) -> Result<u8> {
         tell_slice(&args.choice, &own);
     }
     Ok(0)
+}
+
+/// Says which stored results that a report reads are damaged; they count as not stored from here on.
+pub fn tell_damage(opened: &mut Opened) {
+    let looked = look(&mut opened.plan, &opened.store, MOST as u64);
+    looked.lines.iter().for_each(|line| warning(line));
+    if looked.unseen > 0 {
+        say(&format!(
+            "the images of {} results are too many to be checked on the way; `runner verify` checks them",
+            looked.unseen
+        ));
+    }
 }
 
 /// The end of a sweep: the report, or where the results lie when nothing was to be scored.

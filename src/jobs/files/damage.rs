@@ -1,6 +1,7 @@
 //! Stored parts whose bytes are not what was written: they are set aside under another name, so that they are missing and
 //! are made again, and it is said.
 
+use crate::experiment::key::digest_file;
 use crate::io::numpy::npz;
 use anyhow::{Context, Result};
 use std::collections::HashSet;
@@ -41,13 +42,63 @@ pub fn set_aside(path: &Path) -> Result<Option<String>> {
         }
         return Ok(None);
     };
-    let aside = aside(path);
-    match fs::rename(path, &aside) {
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        renamed => renamed.with_context(|| format!("setting aside {}", path.display()))?,
-    }
-    let why = error.root_cause();
+    let why = error.root_cause().to_string();
+    rename_aside(path)?;
     Ok(Some(sentence(path, &format!(" ({why})"))))
+}
+
+/// Renames a damaged file to `NAME.broken` and says so; `why` is what [`differs`] found. Of a file that is gone it only
+/// says that.
+///
+/// # Errors
+/// Where it cannot be renamed.
+pub fn set_aside_because(path: &Path, why: &str) -> Result<String> {
+    rename_aside(path)?;
+    Ok(told(path, why))
+}
+
+/// What [`set_aside_because`] says.
+pub fn told(path: &Path, why: &str) -> String {
+    if why == GONE {
+        format!("{} is {GONE}; it is made again", path.display())
+    } else {
+        sentence(path, &format!(" ({why})"))
+    }
+}
+
+fn rename_aside(path: &Path) -> Result<()> {
+    match fs::rename(path, aside(path)) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        renamed => renamed.with_context(|| format!("setting aside {}", path.display())),
+    }
+}
+
+/// What [`differs`] says of a file that is not there.
+pub const GONE: &str = "missing";
+
+/// How a file is not the one that was written with so many bytes and this sha256; None where it is. Its bytes are read
+/// once a process while its size and time of change stay.
+///
+/// # Errors
+/// Where the file is there and cannot be read.
+pub fn differs(path: &Path, bytes: u64, sha256: &str) -> Result<Option<String>> {
+    let meta = match fs::metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Some(GONE.to_string())),
+        meta => meta.with_context(|| format!("reading {}", path.display()))?,
+    };
+    if !meta.is_file() {
+        return Ok(Some("no file".to_string()));
+    }
+    if meta.len() != bytes {
+        let found = meta.len();
+        return Ok(Some(format!("{found} bytes where {bytes} were written")));
+    }
+    let found = digest_file(path)?;
+    let short = |digest: &str| digest.get(..8).unwrap_or(digest).to_string();
+    Ok((found != sha256).then(|| {
+        let (found, written) = (short(&found), short(sha256));
+        format!("its sha256 begins with {found} where {written} was written")
+    }))
 }
 
 /// Whether the part is there and whole; what is damaged is set aside, and `warn` hears it.

@@ -45,9 +45,9 @@ pub fn list(folder: &Path, kind: &str) -> Result<Listing> {
             .file_name()
             .and_then(|n| n.to_str())
             .unwrap_or_default();
-        if let Some(range) = range_of(name, kind, PART) {
+        if let Some(range) = range_of(name, kind) {
             found.parts.push(Part { range, path });
-        } else if let Some(range) = range_of(name, kind, LEASE) {
+        } else if let Some(range) = range_before(name, kind, LEASE) {
             found.leased.insert(range);
         }
     }
@@ -101,7 +101,12 @@ pub fn covering(parts: &[Part], count: u64) -> Result<Vec<(Part, Range<usize>)>>
     Ok(chosen)
 }
 
-fn range_of(name: &str, kind: &str, ending: &str) -> Option<Range<u64>> {
+/// The images of a part of `kind` by the name of its file; None for names that are no part's.
+pub fn range_of(name: &str, kind: &str) -> Option<Range<u64>> {
+    range_before(name, kind, PART)
+}
+
+fn range_before(name: &str, kind: &str, ending: &str) -> Option<Range<u64>> {
     let (start, end) = name
         .strip_prefix(kind)?
         .strip_prefix('-')?
@@ -146,17 +151,14 @@ mod tests {
 
     #[test]
     fn only_names_of_parts_are_parts() {
-        assert_eq!(
-            range_of("images-000000-000100.npz", "images", PART),
-            Some(0..100)
-        );
+        assert_eq!(range_of("images-000000-000100.npz", "images"), Some(0..100));
         for name in [
             "images-000100-000100.npz",
             "images-1-2.npz.tmp",
             "features-000000-000100.npz",
             "images-a-b.npz",
         ] {
-            assert_eq!(range_of(name, "images", PART), None, "{name}");
+            assert_eq!(range_of(name, "images"), None, "{name}");
         }
     }
 }

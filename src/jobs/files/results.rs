@@ -12,6 +12,9 @@ pub const INFLUENCES: &str = "influences.npz";
 /// The weights that a training ends with.
 pub const LAST: &str = "model.safetensors";
 
+/// The means of a training's intervals, for people; no job and no report reads it.
+pub const TRAINING_LOG: &str = "log.csv";
+
 /// What is kept, and after how many seconds.
 pub const CHECKPOINTS: &str = "checkpoints.json";
 

@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 pub use crate::report::page::format::Format;
 
 /// Lists the files of the last report, each with its sha256, so that only our own are ever removed.
-const LIST: &str = ".files.json";
+pub const LIST: &str = ".files.json";
 
 /// Writes the report into `dir`; the paths written, the page first, all event files of TensorBoard as their one folder.
 ///

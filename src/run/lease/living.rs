@@ -1,8 +1,9 @@
 //! Whether the holder of a lease still lives: by the table of processes where it can be seen, else by its heartbeats, which
 //! are compared with each other and with no clock but this process's own.
 
+use crate::jobs::files::parts::LEASE;
 use crate::process::table;
-use crate::run::lease::holder::{Holder, WORKERS};
+use crate::run::lease::holder::{Holder, Read, WORKERS, read};
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -95,6 +96,22 @@ pub fn is_gone(root: &Path, holder: &Holder) -> bool {
         Life::Dead => true,
         Life::OutOfSight => is_cold(&heartbeat(root, &holder.worker)),
     }
+}
+
+/// Somebody who works in `folder`, a result of a store, whether on the whole or on a part.
+pub fn holder_in(folder: &Path) -> Option<Holder> {
+    // STORE/STAGE/KEY
+    let root = folder.ancestors().nth(2).unwrap_or(folder);
+    let files = fs::read_dir(folder).into_iter().flatten().flatten();
+    let leases = files
+        .map(|file| file.path())
+        .filter(|path| path.to_string_lossy().ends_with(LEASE));
+    leases
+        .filter_map(|path| match read(&path) {
+            Read::Held(holder) => Some(*holder),
+            Read::Free | Read::Unreadable => None,
+        })
+        .find(|holder| !is_gone(root, holder))
 }
 
 /// The file that a worker keeps warm.

@@ -7,7 +7,7 @@ use crate::jobs::stage::Stage;
 use crate::run::lease::holder::{Holder, WHOLE};
 use crate::run::lease::presence::{AtWork, Lease, Presence, Taken};
 use crate::run::lease::record::Doing;
-use crate::run::manifest::{MANIFEST, Manifest};
+use crate::run::manifest::Manifest;
 use crate::run::store::{FAILURE, Failure, JOB, MARK, Mark, Store};
 use crate::run::work::makers;
 use anyhow::Result;
@@ -147,7 +147,7 @@ impl Scratch {
         if !lease.is_ours() {
             return Ok(None);
         }
-        write_json(&self.folder.join(MANIFEST), &manifest)?;
+        manifest.write(&self.folder)?;
         let _ = fs::remove_file(self.folder.join(FAILURE));
         let _ = fs::remove_file(self.folder.join(MARK));
         makers::remove(&self.folder);

@@ -101,6 +101,7 @@ impl<'a> Run<'a> {
         validation: Option<Feed>,
     ) -> Result<Self> {
         let train = &job.train;
+        resume::set_aside_damaged(&context.out, &|line| context.warn(line))?;
         let mut fresh = inventory::initial(&arch, train.seed)?;
         // A run that goes on restores its own weights, whatever it once started from.
         let start = job.start.as_ref().filter(|_| !resume::begun(&context.out));
@@ -114,7 +115,7 @@ impl<'a> Run<'a> {
         let mut learner = Learner::new(&arch, process.as_ref(), train, vb)?;
         let timesteps = &mut learner.timesteps;
         let before = resume::restore(&context.out, &mut adamw, timesteps, &context.device)?;
-        let log = context.out.join("log.csv");
+        let log = context.out.join(results::TRAINING_LOG);
         let journal = Journal::open(&log, &learner.columns(), adamw.step)?;
         let kept = kept_until(&context.out.join(results::CHECKPOINTS), adamw.step)?;
         if adamw.step == 0 {

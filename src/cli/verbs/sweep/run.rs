@@ -67,6 +67,7 @@ pub fn run(args: &SweepArgs, store: &Path) -> Result<u8> {
     if let Some(stage) = again {
         forget(&mut opened, stage)?;
     }
+    report::tell_damage(&mut opened);
     let effort = Effort {
         choice: &args.choice,
         device: args.device.as_deref(),

@@ -1,0 +1,139 @@
+//! What stands beside the results: answers of other commands, and what dead processes have left.
+
+use crate::io::numpy::npz;
+use crate::jobs::files::damage::BROKEN;
+use crate::jobs::files::parts::LEASE;
+use crate::run::lease::holder::{Read, WORKERS, read};
+use crate::run::lease::living::{Life, holder_in as holder, life};
+use crate::run::lease::record::{Found, workers};
+use crate::run::store::{ANSWERS, Store};
+use crate::run::verify::problem::{Cure, Problem};
+use rayon::prelude::*;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use walkdir::{DirEntry, WalkDir};
+
+/// A worker of another machine that was not heard of for so long is dead, and a file that was not written to for so long
+/// is nobody's.
+const SILENT: Duration = Duration::from_secs(600);
+
+/// Everything that is left over or does not read, outside what the manifests of results name.
+pub fn verify(store: &Store) -> Vec<Problem> {
+    let root = store.root();
+    let (dead, living): (Vec<Found>, Vec<Found>) = workers(root).into_iter().partition(is_dead);
+    let mut problems: Vec<Problem> = dead.iter().map(|worker| record(root, worker)).collect();
+    let all = WalkDir::new(root).min_depth(1).sort_by_file_name();
+    let files: Vec<DirEntry> = all
+        .into_iter()
+        .flatten()
+        .filter(|entry| entry.file_type().is_file())
+        .collect();
+    let of_file = |entry: &DirEntry| {
+        half_written(entry)
+            .or_else(|| lease(entry, &living))
+            .or_else(|| answer(root, entry))
+    };
+    problems.extend(files.par_iter().filter_map(of_file).collect::<Vec<_>>());
+    problems
+}
+
+fn is_dead(worker: &Found) -> bool {
+    match life(&worker.record.holder()) {
+        Life::Lives => false,
+        Life::Dead => true,
+        Life::OutOfSight => worker.age.is_some_and(|age| age > SILENT),
+    }
+}
+
+fn record(root: &Path, worker: &Found) -> Problem {
+    let record = &worker.record;
+    Problem {
+        path: root.join(WORKERS).join(format!("{}.json", record.id)),
+        what: format!(
+            "its worker, process {} on {}, is dead",
+            record.pid, record.host
+        ),
+        cure: remove(&root.join(WORKERS)),
+    }
+}
+
+/// `.NAME.PID-N.part`, and names of former versions.
+fn half_written(entry: &DirEntry) -> Option<Problem> {
+    let name = entry.file_name().to_string_lossy();
+    let temporary = name.starts_with('.') && (name.ends_with(".part") || name.ends_with(".tmp"));
+    if !(temporary || name.starts_with(".probe-")) {
+        return None;
+    }
+    let changed = entry.metadata().ok()?.modified().ok()?;
+    if changed.elapsed().is_ok_and(|age| age < SILENT) {
+        return None;
+    }
+    let folder = entry.path().parent()?;
+    if holder(folder).is_some() {
+        return None;
+    }
+    Some(Problem {
+        path: entry.path().to_path_buf(),
+        what: "left half-written".to_string(),
+        cure: remove(folder),
+    })
+}
+
+/// A lease that nobody holds any more; a claim of a part names the worker that holds it.
+fn lease(entry: &DirEntry, living: &[Found]) -> Option<Problem> {
+    let name = entry.file_name().to_string_lossy();
+    let folder = entry.path().parent()?;
+    if !name.ends_with(LEASE) || name.starts_with('.') {
+        return None;
+    }
+    let held = match read(entry.path()) {
+        Read::Free => return None,
+        Read::Held(holder) => match life(&holder) {
+            Life::Lives => true,
+            Life::Dead => false,
+            Life::OutOfSight => living
+                .iter()
+                .any(|worker| worker.record.id == holder.worker),
+        },
+        Read::Unreadable => {
+            let changed = entry.metadata().ok()?.modified().ok()?;
+            changed.elapsed().is_ok_and(|age| age < SILENT)
+        }
+    };
+    (!held).then(|| Problem {
+        path: entry.path().to_path_buf(),
+        what: "its holder is dead".to_string(),
+        cure: remove(folder),
+    })
+}
+
+/// An npz of `score`, `likelihood` or `reconstruct` that does not read.
+fn answer(root: &Path, entry: &DirEntry) -> Option<Problem> {
+    let path = entry.path();
+    let below = path.strip_prefix(root).ok()?;
+    let first = below.components().next()?.as_os_str();
+    ANSWERS.iter().find(|(folder, _)| first == *folder)?;
+    let name = entry.file_name().to_string_lossy();
+    if name.starts_with('.') || name.ends_with(&format!(".{BROKEN}")) {
+        return None;
+    }
+    let read = match path.extension()?.to_str()? {
+        "npz" => npz::verify(path),
+        "json" => crate::io::disk::read_json::<serde_json::Value>(path).map(|_| ()),
+        _ => return None,
+    };
+    let error = read.err()?;
+    Some(Problem {
+        path: path.to_path_buf(),
+        what: error.root_cause().to_string(),
+        cure: Cure::SetAside {
+            folder: PathBuf::from(path.parent()?),
+        },
+    })
+}
+
+fn remove(folder: &Path) -> Cure {
+    Cure::Remove {
+        folder: folder.to_path_buf(),
+    }
+}
