@@ -81,7 +81,9 @@ pub fn write_json<T: Serialize + ?Sized>(path: &Path, value: &T) -> Result<()> {
 pub fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>> {
     let reading = || format!("reading {}", path.display());
     let file = File::open(path).with_context(reading)?;
-    let mut bytes = Vec::new();
+    // What the file system says of the length is a hint alone: it saves reads, and no more memory is taken than `limit`.
+    let hint = file.metadata().map_or(0, |meta| meta.len().min(limit));
+    let mut bytes = Vec::with_capacity((hint as usize).min(1 << 20) + 1);
     file.take(limit + 1)
         .read_to_end(&mut bytes)
         .with_context(reading)?;
