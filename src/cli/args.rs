@@ -16,7 +16,7 @@ use crate::cli::verbs::start::completions::CompletionsArgs;
 use crate::cli::verbs::start::init::InitArgs;
 use crate::cli::verbs::start::man::ManArgs;
 use crate::cli::verbs::start::schema::SchemaArgs;
-use crate::cli::verbs::status::StatusArgs;
+use crate::cli::verbs::status::run::StatusArgs;
 use crate::cli::verbs::sweep::run::SweepArgs;
 use crate::cli::verbs::verify::VerifyArgs;
 use crate::cli::verbs::work::args::WorkArgs;

@@ -133,8 +133,11 @@ pub fn write_json<T: Serialize + ?Sized>(path: &Path, value: &T) -> Result<()> {
 pub fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>> {
     let reading = || format!("reading {}", path.display());
     let once = || -> std::io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+        let file = File::open(path)?;
+        // What the file system says of the length is a hint alone: it saves reads, and no more memory is taken than `limit`.
+        let hint = file.metadata().map_or(0, |meta| meta.len().min(limit));
+        let mut bytes = Vec::with_capacity((hint as usize).min(1 << 20) + 1);
+        file.take(limit + 1).read_to_end(&mut bytes)?;
         Ok(bytes)
     };
     // On NFS a file that another machine has just replaced answers so once; opened again, the new one is read.

@@ -9,7 +9,7 @@ use crate::jobs::of_cell::jobs_of;
 use crate::jobs::stage::Stage;
 use crate::run::store::{State, Store};
 use anyhow::{Context, Result};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 /// One job of the plan.
@@ -85,10 +85,18 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Looks again where every job stands.
+    /// Looks again where every job stands. A stage's folder is listed once, so that what was never begun costs no call; of
+    /// what is there the manifest is read once.
     pub fn refresh(&mut self, store: &Store) {
+        let mut begun: HashMap<Stage, HashSet<String>> = HashMap::new();
         for item in &mut self.items {
-            item.state = store.state(item.job.stage(), &item.key, &item.job.wanted());
+            let stage = item.job.stage();
+            let begun = begun.entry(stage).or_insert_with(|| store.begun(stage));
+            item.state = if begun.contains(item.key.short()) {
+                store.state(stage, &item.key, &item.job.wanted())
+            } else {
+                State::Missing
+            };
         }
     }
 
@@ -101,9 +109,10 @@ impl Plan {
     /// The published files that are read and not in the cache, by the names to fetch them by, each once.
     pub fn absent(&self) -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
+        let mut known: HashSet<String> = HashSet::new();
         for file in self.items.iter().flat_map(|item| item.job.inputs()) {
             if let Some(name) = file.absent()
-                && !names.iter().any(|known| known == name)
+                && known.insert(name.to_string())
             {
                 names.push(name.to_string());
             }
@@ -113,12 +122,13 @@ impl Plan {
 
     /// What is to be trained on and is not there, each once.
     pub fn absent_data(&self) -> Vec<&str> {
+        let mut looked: HashSet<&str> = HashSet::new();
         let mut paths: Vec<&str> = Vec::new();
         for item in &self.items {
             if let Job::Train(job) = &item.job
                 && job.data_digest.is_some()
+                && looked.insert(job.train.data.as_str())
                 && !Path::new(&job.train.data).exists()
-                && !paths.contains(&job.train.data.as_str())
             {
                 paths.push(&job.train.data);
             }
@@ -133,13 +143,11 @@ impl Plan {
 
     /// Positions of the items of `stage` and of what follows from them.
     pub fn from_stage(&self, stage: Stage) -> Vec<usize> {
-        let mut found: Vec<usize> = Vec::new();
+        let mut follows = vec![false; self.items.len()];
         for (n, item) in self.items.iter().enumerate() {
-            if item.job.stage() == stage || item.needs.iter().any(|need| found.contains(need)) {
-                found.push(n);
-            }
+            follows[n] = item.job.stage() == stage || item.needs.iter().any(|&need| follows[need]);
         }
-        found
+        (0..follows.len()).filter(|&n| follows[n]).collect()
     }
 }
 

@@ -17,6 +17,7 @@ use crate::run::plan::{Item, Plan};
 use crate::run::store::{State, Store};
 use anyhow::Result;
 use jiff::Timestamp;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 pub use crate::metrics::score::Score;
@@ -88,21 +89,18 @@ pub fn rows(plan: &Plan, store: &Store) -> Vec<Row> {
 
 /// The warnings of every stored result of the plan, each once.
 pub fn warnings(plan: &Plan) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for item in &plan.items {
-        if let State::Stored(manifest) = &item.state {
-            let fresh = manifest
-                .warnings
-                .iter()
-                .filter(|line| !lines.contains(line));
-            let fresh: Vec<String> = fresh.cloned().collect();
-            lines.extend(fresh);
-        }
-    }
-    lines
+    let mut known: HashSet<&String> = HashSet::new();
+    let states = plan.items.iter().map(|item| &item.state);
+    let lines = states.flat_map(|state| match state {
+        State::Stored(manifest) => &manifest.warnings[..],
+        _ => &[],
+    });
+    let fresh = lines.filter(|line| known.insert(line));
+    fresh.cloned().collect()
 }
 
-fn row(plan: &Plan, store: &Store, n: usize) -> Row {
+/// The cell at position `n` of the plan, without its training step.
+pub fn row(plan: &Plan, store: &Store, n: usize) -> Row {
     let cell = &plan.cells[n];
     let mut row = Row {
         cell: cell.index,
@@ -135,7 +133,11 @@ fn row(plan: &Plan, store: &Store, n: usize) -> Row {
         let made = [row.made, Made::of(manifest)].into_iter().flatten();
         row.made = made.reduce(Made::and);
         let folder = store.folder(stage, &item.key);
-        row.provenance.extend(commanded(stage, &folder));
+        // A file that the manifest does not name is not looked for.
+        let has = |name: &str| manifest.files.contains_key(name);
+        if has(COMMAND) {
+            row.provenance.extend(commanded(stage, &folder));
+        }
         for (mut name, text) in provenance(manifest) {
             if matches!(&item.job, Job::Train(job) if name == stage.name() && is_guide(cell, job)) {
                 name = "train (classifier)".to_string();
@@ -150,8 +152,10 @@ fn row(plan: &Plan, store: &Store, n: usize) -> Row {
                 Ok(scores) => {
                     row.scores.extend(scores);
                     row.scores.extend(seconds.take());
-                    row.provenance.extend(evaluator(&folder));
-                    let influences = Some(folder.join(INFLUENCES)).filter(|path| path.exists());
+                    if has(RECORD) {
+                        row.provenance.extend(evaluator(&folder));
+                    }
+                    let influences = has(INFLUENCES).then(|| folder.join(INFLUENCES));
                     row.influences = row.influences.or(influences);
                 }
                 Err(error) => row.missing = Some(format!("{error:#}")),

@@ -11,6 +11,7 @@ pub use crate::run::manifest::JOB;
 use crate::run::manifest::{self, MANIFEST, Manifest};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
@@ -113,17 +114,26 @@ impl Store {
         self.root.join(stage.name()).join(key.short())
     }
 
+    /// The names of the results of `stage` that were ever begun: one listing of its folder.
+    pub fn begun(&self, stage: Stage) -> HashSet<String> {
+        let listed = fs::read_dir(self.root.join(stage.name()));
+        let names = listed.into_iter().flatten().flatten();
+        names
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .collect()
+    }
+
     pub fn state(&self, stage: Stage, key: &Key, wanted: &Wanted) -> State {
         let folder = self.folder(stage, key);
-        if !folder.is_dir() {
-            return State::Missing;
-        }
         if let Some(manifest) = self.manifest(stage, key)
             && manifest.count >= wanted.count
             && wanted.copies.iter().all(|path| path.exists())
             && manifest.holds(&folder)
         {
             return State::Stored(Box::new(manifest));
+        }
+        if !folder.is_dir() {
+            return State::Missing;
         }
         let mark = read_json(&folder.join(MARK)).ok();
         if let Some(holder) = holder_in(&folder) {

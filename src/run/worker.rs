@@ -233,7 +233,8 @@ impl Worker<'_> {
             );
         }
         let input = |key: &crate::experiment::key::Key| {
-            let made = self.plan.items.iter().find(|item| item.key == *key);
+            let mut needs = item.needs.iter().map(|&need| &self.plan.items[need]);
+            let made = needs.find(|need| need.key == *key);
             made.map_or_else(PathBuf::new, |item| {
                 self.store.folder(item.job.stage(), key)
             })

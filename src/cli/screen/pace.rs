@@ -4,20 +4,34 @@ use crate::experiment::file::experiment::Model;
 use crate::jobs::job::Job;
 use crate::run::plan::Plan;
 use crate::run::store::State;
+use std::collections::HashMap;
 use std::mem::{Discriminant, discriminant};
 
-/// Seconds and work of finished jobs, by kind and model.
+/// Seconds and work of finished jobs, by kind and model. Seconds of another kind of job tell nothing of one.
 #[derive(Default)]
 pub struct Paces {
-    measured: Vec<Measured>,
+    of_kind: HashMap<Discriminant<Job>, Measured>,
+    /// The model by its text: every field of it counts.
+    of_model: HashMap<(Discriminant<Job>, String), Measured>,
 }
 
+/// Sums over jobs.
+#[derive(Default)]
 struct Measured {
-    /// Seconds of another kind of job tell nothing of this one.
-    kind: Discriminant<Job>,
-    model: Model,
     seconds: f64,
     cost: f64,
+}
+
+impl Measured {
+    fn add(&mut self, seconds: f64, cost: f64) {
+        self.seconds += seconds;
+        self.cost += cost;
+    }
+
+    /// Seconds that a unit of work takes.
+    fn pace(&self) -> Option<f64> {
+        (self.cost > 0.0).then(|| self.seconds / self.cost)
+    }
 }
 
 impl Paces {
@@ -34,35 +48,28 @@ impl Paces {
 
     pub fn add(&mut self, plan: &Plan, n: usize, seconds: f64) {
         let job = &plan.items[n].job;
-        self.measured.push(Measured {
-            kind: discriminant(job),
-            model: model(plan, n).clone(),
-            seconds,
-            cost: job.cost().amount,
-        });
+        let cost = job.cost().amount;
+        let of_kind = self.of_kind.entry(discriminant(job));
+        of_kind.or_default().add(seconds, cost);
+        let of_model = self.of_model.entry((discriminant(job), model(plan, n)));
+        of_model.or_default().add(seconds, cost);
     }
 
     /// Seconds that item `n` should take: by results of its kind of the same model, else of any.
     pub fn expected(&self, plan: &Plan, n: usize) -> Option<f64> {
         let job = &plan.items[n].job;
-        let model = model(plan, n);
-        let pace = |alike: bool| {
-            let all = self.measured.iter();
-            let all = all.filter(|m| m.kind == discriminant(job));
-            let chosen = all.filter(|m| !alike || m.model == *model);
-            let (seconds, cost) = chosen.fold((0.0, 0.0), |(seconds, cost), m| {
-                (seconds + m.seconds, cost + m.cost)
-            });
-            (cost > 0.0).then(|| seconds / cost)
-        };
-        Some(pace(true).or_else(|| pace(false))? * job.cost().amount)
+        let of_model = self.of_model.get(&(discriminant(job), model(plan, n)));
+        let of_kind = self.of_kind.get(&discriminant(job));
+        let pace = of_model.and_then(Measured::pace);
+        Some(pace.or_else(|| of_kind?.pace())? * job.cost().amount)
     }
 }
 
-/// The net that does the work.
-fn model(plan: &Plan, n: usize) -> &Model {
-    match &plan.items[n].job {
+/// The net that does the work, as a text that no other net has.
+fn model(plan: &Plan, n: usize) -> String {
+    let model: &Model = match &plan.items[n].job {
         Job::Upsample(job) => &job.net.model,
         _ => &plan.first_cell(n).spec.model,
-    }
+    };
+    format!("{model:?}")
 }

@@ -19,6 +19,8 @@ pub struct SweepProgress<'a> {
     plan: &'a Plan,
     store: &'a Store,
     devices: usize,
+    /// Characters of the longest label of a cell.
+    widest: usize,
     live: Option<MultiProgress>,
     inner: Mutex<Inner>,
 }
@@ -66,10 +68,12 @@ impl<'a> SweepProgress<'a> {
             foot.enable_steady_tick(Duration::from_secs(1));
             inner.foot = Some(foot);
         }
+        let labels = plan.cells.iter().map(|cell| cell.label().len());
         SweepProgress {
             plan,
             store,
             devices,
+            widest: labels.max().unwrap_or(0),
             live,
             inner: Mutex::new(inner),
         }
@@ -205,7 +209,6 @@ impl<'a> SweepProgress<'a> {
     }
 
     fn line(&self, word: &str, item: usize, text: &str) -> String {
-        let width = self.plan.cells.iter().map(|cell| cell.label().len()).max();
         let cell = self.plan.first_cell(item);
         let more = match self.plan.items[item].cells.len() {
             1 => String::new(),
@@ -213,7 +216,7 @@ impl<'a> SweepProgress<'a> {
         };
         let at = format!("{}{more}", cell.label());
         let stage = self.plan.items[item].job.stage();
-        let width = width.unwrap_or(0) + 5;
+        let width = self.widest + 5;
         format!(
             "  {word} cell {:<3} {at:<width$} {stage:<8} {text}",
             cell.index

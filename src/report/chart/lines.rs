@@ -1,6 +1,7 @@
 //! The line chart: a metric over an axis, one line a value of another, with 95 % interval bands.
 
 use crate::report::chart::canvas::text_width;
+use crate::report::chart::crowd;
 use crate::report::chart::palette::{self, Look};
 use crate::report::chart::picture::{Anchor, At, Picture};
 use crate::report::chart::series::{Lines, Point, Series};
@@ -59,12 +60,25 @@ pub fn draw(lines: &Lines, words: &Words) -> Picture {
     let mut picture = Picture::new(WIDTH, HEIGHT, title);
     let names: Vec<&str> = lines.series.iter().map(|s| s.name.as_str()).collect();
     let plot = room(&y, &names, notes(lines).len());
+    let many = lines.series.len() > crowd::MOST_LINES;
     axes(&mut picture, plot, &x, &y);
     heads(&mut picture, plot, &head, words, &y);
     let looks = palette::looks(lines.series.len());
-    let frame = Frame { lines, plot, x, y };
-    frame.bands(&mut picture, &looks);
-    frame.points(&mut picture, &looks);
+    let numeric = lines.values.len() > 1 && lines.values.iter().all(|v| number(v).is_some());
+    let frame = Frame {
+        lines,
+        plot,
+        x,
+        y,
+        numeric,
+    };
+    if many {
+        frame.many(&mut picture, &looks);
+    } else {
+        frame.bands(&mut picture, &looks);
+        frame.points(&mut picture, &looks);
+    }
+    frame.published(&mut picture, &looks);
     legend(&mut picture, plot, &names, &looks, &frame.ends());
     for (i, note) in notes(lines).iter().rev().enumerate() {
         let at = (plot.left, HEIGHT - 12.0 - 17.0 * i as f64);
@@ -79,16 +93,40 @@ struct Frame<'a> {
     plot: Plot,
     x: Scale,
     y: Scale,
+    /// Whether places on the x scale are the values themselves; else they are their indices.
+    numeric: bool,
 }
 
 impl Frame<'_> {
-    fn at(&self, x: &toml::Value, value: f64) -> At {
-        let x = self.x.place(position(self.lines, x));
-        self.plot.at(x, self.y.place(value))
+    /// Where a value of the y scale stands over a number of the x scale.
+    fn at(&self, x: f64, value: f64) -> At {
+        self.plot.at(self.x.place(x), self.y.place(value))
     }
 
     fn place(&self, p: &Point, value: f64) -> At {
-        self.at(&self.lines.values[p.x], value)
+        let own = number(&self.lines.values[p.x]).filter(|_| self.numeric);
+        self.at(own.unwrap_or(p.x as f64), value)
+    }
+
+    /// The number of a published value on the x scale: its own, or its index where values are no numbers.
+    fn position(&self, value: &toml::Value) -> f64 {
+        let values = &self.lines.values;
+        let index = || values.iter().position(|v| same(Some(v), Some(value)));
+        let own = number(value).filter(|_| self.numeric);
+        own.unwrap_or_else(|| index().unwrap_or(0) as f64)
+    }
+
+    /// Thin lines and small dots, without intervals.
+    fn many(&self, picture: &mut Picture, looks: &[Look]) {
+        for (series, look) in self.lines.series.iter().zip(looks) {
+            for run in runs(&series.points) {
+                let path: Vec<At> = run.iter().map(|p| self.place(p, p.value)).collect();
+                picture.line(&path, look.colour, 0.8);
+            }
+            for p in &series.points {
+                crowd::dot(picture, self.place(p, p.value), look.colour);
+            }
+        }
     }
 
     /// The intervals: a band along neighbouring points, a bar at a point without any.
@@ -106,7 +144,7 @@ impl Frame<'_> {
         }
     }
 
-    /// Lines and points over them, then what others have printed.
+    /// Lines and points over them.
     fn points(&self, picture: &mut Picture, looks: &[Look]) {
         for (series, look) in self.lines.series.iter().zip(looks) {
             for run in runs(&series.points) {
@@ -117,9 +155,13 @@ impl Frame<'_> {
                 picture.point(look.form, self.place(p, p.value), 4.6, look.colour);
             }
         }
+    }
+
+    /// What others have printed.
+    fn published(&self, picture: &mut Picture, looks: &[Look]) {
         for p in &self.lines.published {
-            let look = looks[p.series];
-            picture.hollow(look.form, self.at(&p.x, p.value), 5.0, look.colour);
+            let (look, at) = (looks[p.series], self.at(self.position(&p.x), p.value));
+            picture.hollow(look.form, at, 5.0, look.colour);
         }
     }
 
@@ -130,16 +172,6 @@ impl Frame<'_> {
             last.map_or(self.plot.bottom, |p| self.place(p, p.value).1)
         };
         self.lines.series.iter().map(last).collect()
-    }
-}
-
-/// A value on the x scale: its number, or its index where values are no numbers.
-fn position(lines: &Lines, value: &toml::Value) -> f64 {
-    let numbers = lines.values.iter().all(|v| number(v).is_some());
-    let index = || lines.values.iter().position(|v| same(Some(v), Some(value)));
-    match number(value) {
-        Some(number) if numbers && lines.values.len() > 1 => number,
-        _ => index().unwrap_or(0) as f64,
     }
 }
 
@@ -169,8 +201,9 @@ fn notes(lines: &Lines) -> Vec<String> {
     if let Some(over) = &lines.averaged {
         notes.push(format!("each point is the mean over {over}"));
     }
+    let many = crowd::lines_note(lines.series.len());
     let mut last = Vec::new();
-    if points().any(|p| p.low < p.high) {
+    if many.is_none() && points().any(|p| p.low < p.high) {
         last.push("intervals: 95 % bootstrap over images".to_string());
     }
     if !lines.published.is_empty() {
@@ -179,6 +212,7 @@ fn notes(lines: &Lines) -> Vec<String> {
     if lines.missing > 0 {
         last.push(format!("{} cells missing", lines.missing));
     }
+    last.extend(many);
     if !last.is_empty() {
         notes.push(last.join("; "));
     }
@@ -222,6 +256,11 @@ pub fn axes(picture: &mut Picture, plot: Plot, x: &Scale, y: &Scale) {
         .map(|(value, label)| (plot.at(x.place(*value), 0.0).0, cut(label)))
         .collect();
     let half = |label: &str| 0.5 * text_width(label, TICK);
+    let shown = if shown.len() > crowd::MOST_TICKS {
+        crowd::clear(shown, |tick| (tick.0, half(&tick.1)))
+    } else {
+        shown
+    };
     let touch = |a: &(f64, String), b: &(f64, String)| b.0 - a.0 < half(&a.1) + half(&b.1) + 8.0;
     // Labels too long for one row stand on two, in turn.
     let rows = 1 + usize::from(shown.windows(2).any(|w| touch(&w[0], &w[1])));
@@ -279,9 +318,10 @@ pub fn legend(picture: &mut Picture, plot: Plot, names: &[&str], looks: &[Look],
     if names.iter().all(|n| n.is_empty()) {
         return;
     }
-    let heights = column(ends, plot);
-    for ((name, look), y) in names.iter().zip(looks).zip(heights) {
-        let x = plot.right + 12.0;
+    let named = crowd::named(names.len());
+    let ends: Vec<f64> = named.iter().map(|&i| ends[i]).collect();
+    for (i, y) in named.into_iter().zip(column(&ends, plot)) {
+        let (name, look, x) = (names[i], looks[i], plot.right + 12.0);
         picture.dashes(&[(x, y), (x + 40.0, y)], look.dash, look.colour, 2.2);
         picture.point(look.form, (x + 20.0, y), 4.6, look.colour);
         picture.text((x + 47.0, y), name, LABEL, palette::INK, Anchor::Left);

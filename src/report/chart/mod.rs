@@ -1,6 +1,7 @@
 //! The charts of a study, as SVG and PNG.
 
 pub mod canvas;
+pub mod crowd;
 pub mod figures;
 pub mod lines;
 pub mod palette;

@@ -1,6 +1,7 @@
 //! How series are told apart: colours that survive colour blindness and grey print, forms, dashes.
 //! The colours are Okabe and Ito's (2008), with a darker blue, ordered from dark to light.
 
+use crate::report::chart::crowd::MOST_LINES;
 use crate::report::chart::picture::{Colour, Form};
 
 pub const INK: Colour = (31, 35, 40);
@@ -41,8 +42,14 @@ pub struct Look {
     pub dash: &'static [f64],
 }
 
-/// The looks of `count` series in their order; past seven the colours come again, with other dashes.
+/// The looks of `count` series in their order; past seven the colours come again, with other dashes. More than can be
+/// told apart run from one colour to another.
 pub fn looks(count: usize) -> Vec<Look> {
+    if count > MOST_LINES {
+        return (0..count)
+            .map(|i| between(i as f64 / (count - 1) as f64))
+            .collect();
+    }
     let colours: &[Colour] = match count {
         0 | 1 => &[DEEP_BLUE],
         2 => &[DEEP_BLUE, ORANGE],
@@ -58,4 +65,23 @@ pub fn looks(count: usize) -> Vec<Look> {
         dash: DASHES[i % DASHES.len()],
     };
     (0..count).map(look).collect()
+}
+
+/// The look of a line at a place in 0..=1 among many: dark blue, then green, then orange.
+fn between(place: f64) -> Look {
+    let (from, to, share) = if place < 0.5 {
+        (DEEP_BLUE, GREEN, 2.0 * place)
+    } else {
+        (GREEN, ORANGE, 2.0 * place - 1.0)
+    };
+    let mixed = |a: u8, b: u8| (f64::from(a) + share * (f64::from(b) - f64::from(a))).round() as u8;
+    Look {
+        colour: (
+            mixed(from.0, to.0),
+            mixed(from.1, to.1),
+            mixed(from.2, to.2),
+        ),
+        form: Form::Disc,
+        dash: &[],
+    }
 }

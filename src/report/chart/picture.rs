@@ -94,6 +94,11 @@ impl Picture {
         }
     }
 
+    /// A full circle.
+    pub fn disc(&mut self, at: At, radius: f64, colour: Colour) {
+        self.marks.push(Mark::Disc { at, radius, colour });
+    }
+
     /// A data point, told apart by its form as well as its colour, on a thin white edge.
     pub fn point(&mut self, form: Form, at: At, radius: f64, colour: Colour) {
         for (radius, colour) in [(radius + 1.6, (255, 255, 255)), (radius, colour)] {

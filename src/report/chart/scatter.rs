@@ -1,6 +1,7 @@
 //! One metric against another: points joined in the order of an axis and labelled with its value.
 
 use crate::report::chart::canvas::text_width;
+use crate::report::chart::crowd;
 use crate::report::chart::lines::{self, HEIGHT, LABEL, NOTE, Plot, TICK};
 use crate::report::chart::palette::{self, Look};
 use crate::report::chart::picture::{Anchor, At, Picture};
@@ -8,8 +9,9 @@ use crate::report::chart::ticks::Scale;
 use crate::report::rows::axes::{self, Axis};
 use crate::report::rows::input::Report;
 use crate::report::rows::names;
-use crate::report::rows::values::{at, text};
+use crate::report::rows::values::{at, exact, order, text};
 use crate::run::results::{Row, Score};
+use std::collections::HashMap;
 
 /// Two metrics as in the experiment file, and as people read them.
 pub struct Pair<'a> {
@@ -50,6 +52,7 @@ pub fn draw(report: &Report, pair: &Pair, by: &[String]) -> Picture {
     let printed = tracing.printed(&traces);
     let order = order.map(|axis| axis.key.as_str());
     let dots = || traces.iter().flat_map(|t| &t.dots);
+    let many = crowd::dots_note(dots().count());
     let shown = || dots().chain(printed.iter().map(|(_, dot)| dot));
     let bounds = |pick: fn(&Dot) -> &Score| -> Vec<f64> {
         let ends = shown().map(pick).flat_map(|s| [s.low, s.value, s.high]);
@@ -64,16 +67,26 @@ pub fn draw(report: &Report, pair: &Pair, by: &[String]) -> Picture {
     lines::axes(&mut picture, plot, &x, &y);
     let at = |x_: f64, y_: f64| plot.at(x.place(x_), y.place(y_));
     let looks = palette::looks(traces.len());
-    dots_and_lines(&mut picture, &traces, &looks, &at);
+    if many.is_some() {
+        for (trace, look) in traces.iter().zip(&looks) {
+            for dot in &trace.dots {
+                crowd::dot(&mut picture, at(dot.x.value, dot.y.value), look.colour);
+            }
+        }
+    } else {
+        dots_and_lines(&mut picture, &traces, &looks, &at);
+    }
     for (trace, dot) in &printed {
         let look = looks[*trace];
         picture.hollow(look.form, at(dot.x.value, dot.y.value), 5.0, look.colour);
     }
-    let spots: Vec<(At, &str)> = shown()
-        .map(|d| (at(d.x.value, d.y.value), d.label.as_str()))
-        .collect();
-    let paths = traces.iter().flat_map(|t| along(t, &at)).collect();
-    labels(&mut picture, plot, &spots, paths);
+    if many.is_none() {
+        let spots: Vec<(At, &str)> = shown()
+            .map(|d| (at(d.x.value, d.y.value), d.label.as_str()))
+            .collect();
+        let paths = traces.iter().flat_map(|t| along(t, &at)).collect();
+        labels(&mut picture, plot, &spots, paths);
+    }
     let ends = traces.iter().map(|t| {
         let last = t.dots.last();
         last.map_or(plot.bottom, |d| at(d.x.value, d.y.value).1)
@@ -85,7 +98,11 @@ pub fn draw(report: &Report, pair: &Pair, by: &[String]) -> Picture {
         &looks,
         &ends.collect::<Vec<_>>(),
     );
-    let note = note(order, &printed);
+    let note = many.unwrap_or_else(|| note(order, &printed));
+    let note = match crowd::names_note(traces.len()) {
+        Some(more) => format!("{note}; {more}"),
+        None => note,
+    };
     words(&mut picture, plot, pair, &note);
     picture
 }
@@ -93,26 +110,34 @@ pub fn draw(report: &Report, pair: &Pair, by: &[String]) -> Picture {
 impl Tracing<'_> {
     /// One trace a combination of the axes but `order`, its dots in that axis's order.
     fn traces(&self) -> Vec<Trace> {
-        let steps = self.order.map_or(&[][..], |axis| &axis.values);
-        let step = |row: &&Row| steps.iter().position(|s| Some(s) == self.value(row));
+        let steps = order(self.order.map_or(&[][..], |axis| &axis.values));
+        let step = |row: &&Row| steps.get(&exact(self.value(row)?)).copied();
         let mut traces: Vec<Trace> = Vec::new();
+        let mut known: HashMap<String, usize> = HashMap::new();
+        let parting: Vec<&Axis> = self.parting().collect();
+        let orders: Vec<_> = parting.iter().map(|axis| order(&axis.values)).collect();
+        let places = |row: &&Row| {
+            let each = parting.iter().zip(&orders);
+            let each = each.map(|(axis, order)| order.get(&exact(at(row, &axis.key)?)).copied());
+            each.collect::<Vec<Option<usize>>>()
+        };
         // Named in the order of every axis's values, filled in that of one.
         let mut named: Vec<&Row> = self.report.rows.iter().collect();
-        named.sort_by_key(|row| self.places(row));
+        named.sort_by_cached_key(places);
         for row in named {
             let name = self.name(row);
-            if !traces.iter().any(|t| t.name == name) {
+            if !known.contains_key(&name) {
+                known.insert(name.clone(), traces.len());
                 let dots = Vec::new();
                 traces.push(Trace { name, dots });
             }
         }
         let mut sorted: Vec<&Row> = self.report.rows.iter().collect();
-        sorted.sort_by_key(step);
+        sorted.sort_by_cached_key(step);
         for row in sorted {
-            let name = self.name(row);
-            let trace = traces.iter_mut().find(|t| t.name == name);
-            if let (Some(trace), Some(dot)) = (trace, self.dot(row)) {
-                trace.dots.push(dot);
+            let trace = known.get(&self.name(row));
+            if let (Some(&trace), Some(dot)) = (trace, self.dot(row)) {
+                traces[trace].dots.push(dot);
             }
         }
         traces
@@ -126,17 +151,6 @@ impl Tracing<'_> {
             Some((trace, self.dot(row)?))
         };
         self.report.published.iter().filter_map(place).collect()
-    }
-
-    /// Where a row stands on each axis that parts the traces, in the order of the axis's values.
-    fn places(&self, row: &Row) -> Vec<Option<usize>> {
-        let parting = self.parting();
-        let place = |axis: &Axis| {
-            axis.values
-                .iter()
-                .position(|v| Some(v) == at(row, &axis.key))
-        };
-        parting.map(place).collect()
     }
 
     /// The axes that part the traces: all that vary, but the one that joins their dots.

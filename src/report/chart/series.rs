@@ -4,8 +4,9 @@ use crate::report::rows::axes::Axes;
 use crate::report::rows::input::Report;
 use crate::report::rows::names;
 use crate::report::rows::seeds;
-use crate::report::rows::values::{at, distinct, number, same, text};
+use crate::report::rows::values::{at, distinct, exact, number, order, same, told};
 use crate::run::results::{Row, Score};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Characters of a name that has room beside the data.
 const LONGEST: usize = 36;
@@ -68,10 +69,11 @@ pub fn lines(report: &Report, shown: &Shown) -> Lines {
     let groups = groups(rows, shown.by);
     let others = report.published.iter();
     let published = others.filter_map(|row| printed(row, shown, &values, &groups));
-    let averaged = averages(report, shown, &values, &groups);
-    let series = groups.iter().map(|group| Series {
+    let scores = scores(rows, shown, &values, &groups);
+    let averaged = averages(report, shown, &scores);
+    let series = groups.iter().zip(&scores).map(|(group, scores)| Series {
         name: named(&report.axes, shown.by, group),
-        points: points(&scores(rows, shown, &values, group)),
+        points: points(scores),
     });
     let mut series: Vec<Series> = series.collect();
     let long = series.iter().any(|s| s.name.chars().count() > LONGEST);
@@ -96,27 +98,36 @@ pub fn lines(report: &Report, shown: &Shown) -> Lines {
     }
 }
 
-/// The scores of a line's cells at each of the x axis's values.
+/// The scores of a line's cells by the index of their value of the x axis.
+type Scores<'a> = BTreeMap<usize, Vec<&'a Score>>;
+
+/// The scores of each line.
 fn scores<'a>(
     rows: &'a [Row],
     shown: &Shown,
     values: &[toml::Value],
-    group: &[toml::Value],
-) -> Vec<Vec<&'a Score>> {
-    let keys = shown.by.iter().zip(group);
-    let here = |row: &&Row| keys.clone().all(|(key, value)| at(row, key) == Some(value));
-    let own: Vec<&Row> = rows.iter().filter(here).collect();
-    let there = |value| {
-        own.iter()
-            .filter(move |row| at(row, shown.x) == Some(value))
-    };
-    let found = |value| there(value).filter_map(|row| names::score(row, shown.metric));
-    values.iter().map(|value| found(value).collect()).collect()
+    groups: &[Vec<toml::Value>],
+) -> Vec<Scores<'a>> {
+    let places = order(values);
+    let texts = |group: &Vec<toml::Value>| group.iter().map(exact).collect::<Vec<_>>();
+    let lines: HashMap<Vec<String>, usize> = groups.iter().map(texts).zip(0..).collect();
+    let mut scores = vec![Scores::new(); groups.len()];
+    for row in rows {
+        let by = shown.by.iter().map(|key| at(row, key).map(exact));
+        let line = by.collect::<Option<Vec<_>>>().and_then(|by| lines.get(&by));
+        let place = at(row, shown.x).and_then(|value| places.get(&exact(value)));
+        if let (Some(&line), Some(&place), Some(score)) =
+            (line, place, names::score(row, shown.metric))
+        {
+            scores[line].entry(place).or_default().push(score);
+        }
+    }
+    scores
 }
 
 /// A point wherever there is a score: the mean over what the chart does not show.
-fn points(scores: &[Vec<&Score>]) -> Vec<Point> {
-    let points = scores.iter().enumerate().filter_map(|(x, scores)| {
+fn points(scores: &Scores) -> Vec<Point> {
+    let points = scores.iter().filter_map(|(&x, scores)| {
         let mean = seeds::mean(scores)?;
         let known = mean.low.is_finite() && mean.high.is_finite();
         Some(Point {
@@ -130,43 +141,34 @@ fn points(scores: &[Vec<&Score>]) -> Vec<Point> {
 }
 
 /// What each point is the mean over; none where no point has several scores.
-fn averages(
-    report: &Report,
-    shown: &Shown,
-    values: &[toml::Value],
-    groups: &[Vec<toml::Value>],
-) -> Option<String> {
-    let scores = |group: &Vec<toml::Value>| scores(report.rows, shown, values, group);
-    let several = groups
+fn averages(report: &Report, shown: &Shown, scores: &[Scores]) -> Option<String> {
+    let several = scores
         .iter()
-        .flat_map(scores)
+        .flat_map(BTreeMap::values)
         .any(|scores| scores.len() > 1);
     Some(hidden(&report.axes, shown)).filter(|text| several && !text.is_empty())
 }
 
 /// The combinations of axes that some cell has, in the order of each axis's values; one empty one where there is no axis.
 fn groups(rows: &[Row], by: &[String]) -> Vec<Vec<toml::Value>> {
-    let mut groups = vec![Vec::new()];
-    for key in by {
-        let values = distinct(rows, key);
-        let longer = |group: &Vec<toml::Value>| {
-            let ends = values.iter().map(|v| {
-                let mut longer = group.clone();
-                longer.push(v.clone());
-                longer
-            });
-            ends.collect::<Vec<_>>()
-        };
-        groups = groups.iter().flat_map(longer).collect();
+    if by.is_empty() {
+        return vec![Vec::new()];
     }
-    let there = |group: &Vec<toml::Value>| {
-        let mut axes = by.iter().zip(group);
-        rows.iter()
-            .any(|r| axes.clone().all(|(key, v)| at(r, key) == Some(v)))
-            || axes.next().is_none()
+    let axes: Vec<Vec<toml::Value>> = by.iter().map(|key| distinct(rows, key)).collect();
+    let orders: Vec<HashMap<String, usize>> = axes.iter().map(|values| order(values)).collect();
+    let place = |row: &Row| {
+        let each = by.iter().zip(&orders);
+        let each = each.map(|(key, order)| order.get(&exact(at(row, key)?)).copied());
+        each.collect::<Option<Vec<usize>>>()
     };
-    groups.retain(there);
-    groups
+    let found: HashSet<Vec<usize>> = rows.iter().filter_map(place).collect();
+    let mut found: Vec<Vec<usize>> = found.into_iter().collect();
+    found.sort();
+    let values = |place: Vec<usize>| {
+        let each = axes.iter().zip(place);
+        each.map(|(values, i)| values[i].clone()).collect()
+    };
+    found.into_iter().map(values).collect()
 }
 
 /// `sampler ddpm, variance learned`.
@@ -222,9 +224,6 @@ fn printed(
 fn hidden(axes: &Axes, shown: &Shown) -> String {
     let hidden = axes.varying();
     let hidden = hidden.filter(|axis| axis.key != shown.x && !shown.by.contains(&axis.key));
-    let parts = hidden.map(|axis| {
-        let values: Vec<String> = axis.values.iter().map(text).collect();
-        format!("{} = {}", axis.name, values.join(", "))
-    });
+    let parts = hidden.map(|axis| format!("{} = {}", axis.name, told(&axis.values)));
     parts.collect::<Vec<_>>().join("; ")
 }

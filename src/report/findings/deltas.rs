@@ -3,12 +3,13 @@
 use crate::experiment::file::experiment::Deltas;
 use crate::experiment::grid::axis::Axis;
 use crate::report::rows::input::Report;
-use crate::report::rows::values::{thousands, varies};
+use crate::report::rows::values::{exact, thousands, varies};
 use crate::report::rows::{names, seeds};
 use crate::report::table::sheet::{Entry, Group, Line, Sheet};
 use crate::run::differences::{RESAMPLES, difference};
 use crate::run::results::Row;
 use anyhow::Result;
+use std::collections::HashMap;
 
 /// The table of differences and its words.
 pub struct Differences {
@@ -107,10 +108,11 @@ pub fn deltas(sheet: &Sheet, report: &Report, along: &[String]) -> Result<Sheet>
     let kept = (0..sheet.axes.len()).filter(|&i| !seeds::is_seed(&sheet.keys[i]));
     let kept: Vec<usize> = kept.collect();
     let variants = variants(sheet, report.rows, &kept);
+    let bases = bases(&variants, along);
     let mut lines = Vec::new();
     for variant in &variants {
         let line = &variant.line;
-        let Some(base) = variants.iter().find(|base| leads(base, variant, along)) else {
+        let Some(&base) = bases.get(&(line.group, elsewhere(variant, along))) else {
             lines.push(line.clone());
             continue;
         };
@@ -139,13 +141,17 @@ pub fn deltas(sheet: &Sheet, report: &Report, along: &[String]) -> Result<Sheet>
 /// The variants of a sheet in its order, told apart by the columns in `kept`.
 fn variants<'a>(sheet: &Sheet, rows: &'a [Row], kept: &[usize]) -> Vec<Variant<'a>> {
     let mut variants: Vec<Variant> = Vec::new();
+    let of_cell: HashMap<usize, &Row> = rows.iter().map(|row| (row.cell, row)).collect();
+    let mut places: HashMap<(Group, Vec<String>), usize> = HashMap::new();
     for line in &sheet.lines {
-        let Some(row) = rows.iter().find(|r| r.cell == line.cell) else {
+        let Some(&row) = of_cell.get(&line.cell) else {
             continue;
         };
         let at: Vec<String> = kept.iter().map(|&i| line.at[i].clone()).collect();
-        let same = |known: &&mut Variant| known.line.group == line.group && known.line.at == at;
-        match variants.iter_mut().find(same) {
+        let place = *places
+            .entry((line.group, at.clone()))
+            .or_insert(variants.len());
+        match variants.get_mut(place) {
             Some(known) => {
                 let missing = &mut known.line.missing;
                 *missing = missing.take().or(line.missing.clone());
@@ -160,24 +166,34 @@ fn variants<'a>(sheet: &Sheet, rows: &'a [Row], kept: &[usize]) -> Vec<Variant<'
     variants
 }
 
-/// Whether a variant may be the one that another is compared with.
-fn leads(base: &Variant, other: &Variant, along: &[String]) -> bool {
-    let alike = if along.is_empty() {
-        base.cells.iter().any(|row| !row.scores.is_empty())
-    } else {
-        elsewhere(base, along) == elsewhere(other, along)
-    };
-    base.line.group == other.line.group && alike
+/// The variant that others are compared with, by their reference and by where they stand elsewhere: the first, and where
+/// there is one for all of a reference the first that is scored.
+fn bases<'v, 'a>(
+    variants: &'v [Variant<'a>],
+    along: &[String],
+) -> HashMap<(Group, String), &'v Variant<'a>> {
+    let scored = |base: &&Variant| base.cells.iter().any(|row| !row.scores.is_empty());
+    let mut bases = HashMap::new();
+    for base in variants
+        .iter()
+        .filter(|base| !along.is_empty() || scored(base))
+    {
+        let place = (base.line.group, elsewhere(base, along));
+        bases.entry(place).or_insert(base);
+    }
+    bases
 }
 
-/// Where a variant stands on the axes that are not compared.
-fn elsewhere<'a>(variant: &Variant<'a>, along: &[String]) -> Vec<(&'a str, &'a toml::Value)> {
-    let mut at = variant
-        .cells
-        .first()
-        .map_or(Vec::new(), |row| seeds::place(row));
-    at.retain(|(key, _)| !along.iter().any(|compared| compared == key));
-    at
+/// Where a variant stands on the axes that are not compared, as a text that the equal share; nowhere where all are.
+fn elsewhere(variant: &Variant, along: &[String]) -> String {
+    let Some(row) = variant.cells.first().filter(|_| !along.is_empty()) else {
+        return String::new();
+    };
+    let others = seeds::place(row).into_iter();
+    let others = others.filter(|(key, _)| !along.iter().any(|compared| compared == key));
+    others
+        .map(|(key, value)| format!("{key} = {}\n", exact(value)))
+        .collect()
 }
 
 /// Decimals of a metric in the table that the differences are of.

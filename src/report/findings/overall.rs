@@ -1,13 +1,15 @@
 //! What the numbers say, in sentences whose direction comes from the numbers and their intervals.
 
 use crate::experiment::scoring::metric::Metric;
+use crate::report::findings::many::{self, MOST_SWEEPS};
 use crate::report::rows::axes::{Axis, GUIDANCE};
 use crate::report::rows::input::Report;
 use crate::report::rows::names::{self, Better};
 use crate::report::rows::seeds::{self, Variant};
-use crate::report::rows::values::{at, compare, number, text};
+use crate::report::rows::values::{at, compare, number, text, thousands};
 use crate::report::table::sheet;
 use crate::run::results::Score;
+use std::collections::HashMap;
 
 /// Sentences over all cells, then the same told group by group.
 pub struct Findings {
@@ -80,14 +82,20 @@ fn along(report: &Report, variants: &[Variant], axis: &Axis) -> Findings {
         summary.extend(teller.overall(&sweeps, metric));
     }
     summary.extend(teller.baseline(&sweeps));
-    let groups = sweeps.iter().map(|sweep| Group {
+    let (told, more) = sweeps.split_at(sweeps.len().min(MOST_SWEEPS));
+    let groups = told.iter().map(|sweep| Group {
         name: sweep.name.clone(),
         sentences: teller.group(sweep, &metrics),
     });
-    Findings {
-        summary,
-        groups: groups.filter(|g| !g.sentences.is_empty()).collect(),
+    let mut groups: Vec<Group> = groups.filter(|g| !g.sentences.is_empty()).collect();
+    if !more.is_empty() {
+        let count = thousands(more.len());
+        groups.push(Group {
+            name: format!("{count} more sweeps"),
+            sentences: vec!["table.csv has their cells.".to_string()],
+        });
     }
+    Findings { summary, groups }
 }
 
 /// Where cells are no full grid: the best variant by each metric.
@@ -116,11 +124,13 @@ fn extremes(report: &Report, variants: &[Variant]) -> Vec<String> {
 
 fn sweeps<'a>(report: &Report, variants: &'a [Variant], axis: &Axis) -> Vec<Sweep<'a>> {
     let mut sweeps: Vec<Sweep> = Vec::new();
+    let mut known: HashMap<String, usize> = HashMap::new();
     for variant in variants {
         let keys = report.axes.changing().map(|other| other.key.as_str());
         let others = keys.filter(|key| *key != axis.key);
         let name = report.axes.place(&variant.row, others);
-        match sweeps.iter_mut().find(|s| s.name == name) {
+        let place = *known.entry(name.clone()).or_insert(sweeps.len());
+        match sweeps.get_mut(place) {
             Some(sweep) => sweep.variants.push(variant),
             None => sweeps.push(Sweep {
                 name,
@@ -192,7 +202,7 @@ impl Teller<'_> {
     fn path(&self, sweep: &Sweep, metric: &str) -> String {
         let steps = scored(sweep, metric)
             .map(|(variant, score)| format!("{} at {}", told(score), self.at(variant)));
-        steps.collect::<Vec<_>>().join(", ")
+        many::path(&steps.collect::<Vec<_>>())
     }
 
     /// `Class agreement rises from scale 0 to scale 10 in 3 of 3 sweeps.`
@@ -233,8 +243,13 @@ impl Teller<'_> {
     fn optimum(&self, sweeps: &[Sweep], metrics: &[String]) -> Option<String> {
         let metric = metrics.iter().find(|metric| names::ranks(metric))?;
         let label = names::label(metric, self.world);
-        let lowest = sweeps.iter().filter_map(|s| Some((s, lowest(s, metric)?)));
-        let parts = lowest.map(|(sweep, (variant, score))| {
+        let lowest = || sweeps.iter().filter_map(|s| Some((s, lowest(s, metric)?)));
+        if sweeps.len() > MOST_SWEEPS {
+            let places: Vec<String> = lowest().map(|(_, (v, _))| self.at(v)).collect();
+            let counted = || format!("{label} is lowest at {}.", many::counted(&places));
+            return (!places.is_empty()).then(counted);
+        }
+        let parts = lowest().map(|(sweep, (variant, score))| {
             let value = digits(score.value);
             match sweep.name.as_str() {
                 "" => format!("{} ({value})", self.at(variant)),

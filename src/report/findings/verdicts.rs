@@ -4,10 +4,11 @@ use crate::experiment::file::claim::Claim;
 use crate::experiment::grid::overlay::leaves;
 use crate::report::rows::input::Report;
 use crate::report::rows::names::{self, Better};
-use crate::report::rows::values::{at, same};
+use crate::report::rows::values::{at, exact_place, same};
 use crate::run::differences::{Difference, difference};
 use crate::run::results::Row;
 use anyhow::Result;
+use std::collections::HashMap;
 
 /// A claim and what became of it.
 pub struct Tested {
@@ -48,16 +49,19 @@ fn pairs<'a>(rows: &'a [Row], claim: &Claim) -> Vec<(&'a Row, &'a Row)> {
             .all(|(key, value)| same(at(row, key), Some(value)))
     };
     let named = |key: &String| here.iter().any(|(name, _)| name == key);
-    let alike = |a: &Row, b: &Row| {
-        let mut axes = a.axes.iter().filter(|key| !named(key));
-        axes.all(|key| at(a, key) == at(b, key))
+    // Cells are labelled by the same axes, those of the first.
+    let axes = rows.first().map_or(&[][..], |row| &row.axes);
+    let elsewhere = |row: &Row| {
+        let others = axes.iter().filter(|key| !named(key));
+        exact_place(row, others.map(String::as_str))
     };
+    let mut better: HashMap<Vec<Option<String>>, &Row> = HashMap::new();
+    for row in rows.iter().filter(|row| stands(row, &here)) {
+        better.entry(elsewhere(row)).or_insert(row);
+    }
     let worse = rows.iter().filter(|row| stands(row, &there));
     worse
-        .filter_map(|from| {
-            let mut better = rows.iter().filter(|row| stands(row, &here));
-            Some((from, better.find(|to| alike(from, to))?))
-        })
+        .filter_map(|from| Some((from, *better.get(&elsewhere(from))?)))
         .collect()
 }
 

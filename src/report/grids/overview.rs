@@ -8,6 +8,7 @@ use crate::report::rows::input::Report;
 use crate::report::rows::{names, seeds, values};
 use crate::run::results::Row;
 use anyhow::Result;
+use std::collections::{HashMap, HashSet};
 
 /// The images of some cells, in the order in which they stand under each other.
 pub struct Overview<'a> {
@@ -38,30 +39,22 @@ pub fn overviews<'a>(report: &Report, images: &'a [(&Row, Images)]) -> Vec<Overv
         report.axes.place(row, own)
     };
     let place = |row: &Row| swept.and_then(|key| values::at(row, key).cloned());
-    let mut firsts: Vec<&(&Row, Images)> = Vec::new();
-    for shown in images {
-        let same = |known: &&(&Row, Images)| seeds::place(known.0) == seeds::place(shown.0);
-        if !firsts.iter().any(same) {
-            firsts.push(shown);
-        }
-    }
+    let mut known: HashSet<String> = HashSet::new();
+    let first = |shown: &&(&Row, Images)| known.insert(seeds::variant_key(shown.0));
+    let mut firsts: Vec<&(&Row, Images)> = images.iter().filter(first).collect();
     firsts.sort_by(|a, b| values::compare(place(a.0).as_ref(), place(b.0).as_ref()));
+    let mut groups: HashMap<String, Vec<Labelled>> = HashMap::new();
+    for (row, images) in firsts {
+        let label = label(row);
+        let own = groups.entry(group(row)).or_default();
+        own.push(Labelled { label, images });
+    }
     let mut overviews: Vec<Overview> = Vec::new();
     for row in report.rows {
-        let name = group(row);
-        let own = firsts.iter().filter(|(row, _)| group(row) == name);
-        let rows: Vec<Labelled> = own
-            .map(|(row, images)| Labelled {
-                label: label(row),
-                images,
-            })
-            .collect();
-        if !rows.is_empty() && !overviews.iter().any(|o| o.group == name) {
-            overviews.push(Overview {
-                title: title(report, &name),
-                group: name,
-                rows,
-            });
+        let group = group(row);
+        if let Some(rows) = groups.remove(&group) {
+            let title = title(report, &group);
+            overviews.push(Overview { group, title, rows });
         }
     }
     overviews

@@ -30,7 +30,10 @@ impl Images {
 ///
 /// # Errors
 /// Where a folder of samples cannot be read.
-pub fn all(rows: &[Row], count: usize) -> Result<Vec<(&Row, Images)>> {
+pub fn all<'a>(
+    rows: impl Iterator<Item = &'a Row>,
+    count: usize,
+) -> Result<Vec<(&'a Row, Images)>> {
     let mut images = Vec::new();
     for row in rows {
         if let Some(folder) = &row.samples {

@@ -5,6 +5,7 @@ use crate::report::findings::deltas::Differences;
 use crate::report::findings::overall::findings;
 use crate::report::findings::verdicts::Tested;
 use crate::report::grids::embedded::Strips;
+use crate::report::page::excerpt::{Excerpt, first_lines};
 use crate::report::page::provenance::provenance;
 use crate::report::page::statement::statement;
 use crate::report::rows::input::Report;
@@ -13,7 +14,7 @@ use crate::report::table::html::table;
 use crate::report::table::sheet::Sheet;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-const STYLE: &str = include_str!("style.css");
+pub const STYLE: &str = include_str!("style.css");
 
 /// What a report says in tables and sentences.
 pub struct Texts<'a> {
@@ -27,6 +28,8 @@ pub struct Parts<'a> {
     pub texts: &'a Texts<'a>,
     pub figures: &'a [Figure],
     pub overviews: &'a [Strips],
+    /// The cells that are shown, where those are not all.
+    pub excerpt: Option<&'a Excerpt>,
 }
 
 /// The whole document.
@@ -50,10 +53,10 @@ pub fn page(report: &Report, parts: &Parts) -> String {
                     }
                     (claims(parts.texts.claims))
                     (found(report))
-                    (scores(report, parts.texts))
+                    (scores(report, parts))
                     (charts(parts.figures))
-                    (samples(parts.overviews))
-                    (provenance(report))
+                    (samples(parts))
+                    (provenance(report, parts.excerpt))
                     section {
                         h2 { "Experiment" }
                         details {
@@ -116,15 +119,25 @@ fn found(report: &Report) -> Markup {
     }
 }
 
-fn scores(report: &Report, texts: &Texts) -> Markup {
+fn scores(report: &Report, parts: &Parts) -> Markup {
+    let texts = parts.texts;
     html! {
         section {
             h2 { "Scores" }
-            (table(texts.sheet))
+            @match parts.excerpt {
+                Some(excerpt) => {
+                    p { (excerpt.which) "; table.csv, table.md and table.tex have all of them." }
+                    (table(&excerpt.sheet))
+                }
+                None => { (table(texts.sheet)) }
+            }
             (captioned(report, texts.sheet))
             @if let Some(deltas) = texts.deltas {
                 h3 { (deltas.title) }
-                (table(&deltas.sheet))
+                @match first_lines(&deltas.sheet) {
+                    Some((sheet, words)) => { p { (words) "." } (table(&sheet)) }
+                    None => { (table(&deltas.sheet)) }
+                }
                 p.caption { (deltas.caption) "." }
             }
         }
@@ -152,12 +165,15 @@ fn captioned(report: &Report, sheet: &Sheet) -> Markup {
     html! { p.caption { (parts.join("; ")) "." } }
 }
 
-fn samples(overviews: &[Strips]) -> Markup {
+fn samples(parts: &Parts) -> Markup {
     html! {
-        @if !overviews.is_empty() {
+        @if !parts.overviews.is_empty() {
             section {
                 h2 { "Samples" }
-                @for overview in overviews {
+                @if let Some(excerpt) = parts.excerpt {
+                    p { (excerpt.which) ". `runner report FILE --only KEY=VALUE` shows the samples of a part of the grid." }
+                }
+                @for overview in parts.overviews {
                     figure.samples {
                         figcaption { (overview.title) }
                         table { @for strip in &overview.strips {

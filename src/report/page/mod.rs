@@ -1,5 +1,6 @@
 //! The page of a study, and the folder that holds all of a report.
 
+pub mod excerpt;
 pub mod format;
 pub mod html;
 mod provenance;

@@ -1,12 +1,14 @@
 //! The page's section on what was read, where it was made, and under which keys it is stored.
 
+use crate::report::page::excerpt::{Excerpt, SHOWN};
 use crate::report::rows::input::Report;
+use crate::report::rows::values::thousands;
 use crate::report::table::caption::{self, Fact};
 use crate::run::results::Row;
 use maud::{Markup, html};
 
 /// Where the results came from: what all cells share, then what is each cell's own, and its keys.
-pub fn provenance(report: &Report) -> Markup {
+pub fn provenance(report: &Report, excerpt: Option<&Excerpt>) -> Markup {
     let facts = caption::provenance(report.rows);
     // What differs from cell to cell, such as the time it took, is told apart from what they share.
     let (shared, own): (Vec<_>, Vec<_>) = facts.into_iter().partition(|f| f.values.len() <= 4);
@@ -18,16 +20,17 @@ pub fn provenance(report: &Report) -> Markup {
             @if !own.is_empty() {
                 details {
                     summary { "Where and how each cell was made" }
-                    div.wide { table.facts { tbody { @for fact in &own { (told(fact, cells)) } } } }
+                    div.wide { table.facts { tbody { @for fact in &own { (told_first(fact, cells, excerpt)) } } } }
                 }
             }
-            (keys(report))
+            (keys(report, excerpt))
         }
     }
 }
 
 /// The address of each stage's result, by cell.
-fn keys(report: &Report) -> Markup {
+fn keys(report: &Report, excerpt: Option<&Excerpt>) -> Markup {
+    let shown = |row: &&Row| excerpt.is_none_or(|excerpt| excerpt.cells.contains(&row.cell));
     let mut stages: Vec<&String> = Vec::new();
     for (stage, _) in report.rows.iter().flat_map(|r| &r.keys) {
         if !stages.contains(&stage) {
@@ -37,10 +40,16 @@ fn keys(report: &Report) -> Markup {
     html! {
         @if !stages.is_empty() {
             details {
-                summary { "Store keys of every cell" }
+                @match excerpt {
+                    Some(_) => {
+                        summary { "Store keys of the cells in the table of scores" }
+                        p { "`runner status FILE --json` tells those of all." }
+                    }
+                    None => { summary { "Store keys of every cell" } }
+                }
                 div.wide { table {
                     thead { tr { th.axis { "cell" } @for stage in &stages { th { (stage) } } } }
-                    tbody { @for row in report.rows { (keys_of(row, &stages)) } }
+                    tbody { @for row in report.rows.iter().filter(shown) { (keys_of(row, &stages)) } }
                 } }
             }
         }
@@ -57,6 +66,22 @@ fn keys_of(row: &Row, stages: &[&String]) -> Markup {
                 td { @if let Some((_, key)) = key(stage) { code title=(key) { (key.get(..16).unwrap_or(key)) } } }
             }
         }
+    }
+}
+
+/// As `told`, of many values in a large study the first.
+fn told_first(fact: &Fact, cells: usize, excerpt: Option<&Excerpt>) -> Markup {
+    let more = fact.values.len().saturating_sub(SHOWN);
+    if excerpt.is_none() || more == 0 {
+        return told(fact, cells);
+    }
+    let first = Fact {
+        name: fact.name.clone(),
+        values: fact.values[..SHOWN].to_vec(),
+    };
+    html! {
+        (told(&first, cells))
+        tr { th {} td.long { "and " (thousands(more)) " more: each result's manifest.json in the store has its own" } }
     }
 }
 

@@ -37,10 +37,10 @@ pub fn statement(report: &Report) -> String {
 
 /// `12 cells: resolution [16, 32, 64] × scale [0, 1, 5, 10]`.
 fn cells(report: &Report) -> String {
-    let axes = report.axes.varying().map(|axis| {
-        let values: Vec<String> = axis.values.iter().map(values::text).collect();
-        format!("{} [{}]", axis.name, values.join(", "))
-    });
+    let axes = report
+        .axes
+        .varying()
+        .map(|axis| format!("{} [{}]", axis.name, values::told(&axis.values)));
     // What is zipped moves together: not every combination is there.
     let between = if report.axes.crossed() {
         " × "

@@ -9,6 +9,7 @@ use crate::report::grids::mosaic::{self, Mosaic};
 use crate::report::grids::overview::{self, Overview};
 use crate::report::grids::samples::{self, Images};
 use crate::report::hand_over::{model_card, tensorboard};
+use crate::report::page::excerpt::Excerpt;
 use crate::report::page::format::{CARD, TENSORBOARD};
 use crate::report::page::html::{self, Parts, Texts};
 use crate::report::rows::input::Report;
@@ -75,15 +76,10 @@ fn files(report: &Report, formats: &[Format]) -> Result<Vec<File>> {
     } else {
         Vec::new()
     };
-    let pictured = [Format::Html, Format::Png, Format::Tensorboard];
-    let pictures = pictured.into_iter().any(wants);
-    let images = if pictures && asked(report) != Grids::None {
-        samples::all(report.rows, mosaic::MOST)?
-    } else {
-        Vec::new()
-    };
-    let overviews = overview::overviews(report, &images);
     let sheet = sheet::sheet(report)?;
+    let excerpt = Excerpt::of(report, &sheet);
+    let images = images(report, formats, excerpt.as_ref())?;
+    let overviews = overview::overviews(report, &images);
     let deltas = deltas::differences(report, &sheet)?;
     let claims = verdicts::tested(report)?;
     let texts = Texts {
@@ -97,6 +93,7 @@ fn files(report: &Report, formats: &[Format]) -> Result<Vec<File>> {
             texts: &texts,
             figures: &figures,
             overviews: &embedded::embedded(&overviews)?,
+            excerpt: excerpt.as_ref(),
         };
         files.push(("index.html".into(), html::page(report, &parts).into_bytes()));
     }
@@ -121,6 +118,22 @@ fn files(report: &Report, formats: &[Format]) -> Result<Vec<File>> {
     Ok(files)
 }
 
+/// The samples of the cells that are shown: of all but in a large study, and of all for TensorBoard.
+fn images<'a>(
+    report: &'a Report,
+    formats: &[Format],
+    excerpt: Option<&Excerpt>,
+) -> Result<Vec<(&'a Row, Images)>> {
+    let wants = |f: Format| formats.contains(&f);
+    let pictured = [Format::Html, Format::Png, Format::Tensorboard];
+    if asked(report) == Grids::None || !pictured.into_iter().any(wants) {
+        return Ok(Vec::new());
+    }
+    let some = excerpt.filter(|_| !wants(Format::Tensorboard));
+    let shown = |row: &&Row| some.is_none_or(|excerpt| excerpt.cells.contains(&row.cell));
+    samples::all(report.rows.iter().filter(shown), mosaic::MOST)
+}
+
 /// TensorBoard's event files, each with its cell's sample grid where there is one.
 fn event_files(
     report: &Report,
@@ -137,7 +150,11 @@ fn event_files(
 /// The table in every format that is asked for.
 fn tables(report: &Report, texts: &Texts, formats: &[Format]) -> Result<Vec<File>> {
     let wants = |f: Format| formats.contains(&f);
-    let frame = frame::frame(&[report.rows, &report.published].concat())?;
+    let frame = if report.published.is_empty() {
+        frame::frame(report.rows)?
+    } else {
+        frame::frame(&[report.rows, &report.published].concat())?
+    };
     let mut files: Vec<File> = Vec::new();
     if wants(Format::Csv) {
         files.push(("table.csv".into(), frame::csv(&frame)?));

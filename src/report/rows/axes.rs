@@ -2,8 +2,9 @@
 
 use crate::experiment::grid::axis::called;
 use crate::report::rows::seeds::is_seed;
-use crate::report::rows::values::{at, distinct, number, text};
+use crate::report::rows::values::{at, distinct, exact_place, number, text};
 use crate::run::results::Row;
+use std::collections::HashSet;
 
 /// The axis of classifier guidance. Cells that differ in it alone share the noise and the class of every image index.
 pub const GUIDANCE: &str = "guidance.scale";
@@ -110,14 +111,8 @@ fn keys(rows: &[Row]) -> Vec<String> {
         return Vec::new();
     };
     let kinds = |keys: &[String]| {
-        let mut seen: Vec<Vec<Option<&toml::Value>>> = Vec::new();
-        for row in rows {
-            let places: Vec<_> = keys.iter().map(|key| at(row, key)).collect();
-            if !seen.contains(&places) {
-                seen.push(places);
-            }
-        }
-        seen.len()
+        let place = |row| exact_place(row, keys.iter().map(String::as_str));
+        rows.iter().map(place).collect::<HashSet<_>>().len()
     };
     let mut keys = first.axes.clone();
     for (key, _) in &first.at {

@@ -1,7 +1,8 @@
 //! Axes that repeat a cell instead of changing what it is, and means over them.
 
-use crate::report::rows::values::at;
+use crate::report::rows::values::{at, exact, exact_place};
 use crate::run::results::{Row, Score};
+use std::collections::{HashMap, HashSet};
 
 /// The full keys of all seeds: of training the net, of training its classifier, of drawing.
 const SEEDS: [&str; 3] = ["train.seed", "guidance.train.seed", "sample.seed"];
@@ -18,20 +19,21 @@ pub fn of(row: &Row) -> [Option<&toml::Value>; SEEDS.len()] {
 
 /// Combinations of seeds among the rows.
 pub fn count(rows: &[Row]) -> usize {
-    let mut seen = Vec::new();
-    for row in rows {
-        let seeds = of(row);
-        if !seen.contains(&seeds) {
-            seen.push(seeds);
-        }
-    }
-    seen.len()
+    let seeds = |row| exact_place(row, SEEDS.into_iter());
+    rows.iter().map(seeds).collect::<HashSet<_>>().len()
 }
 
 /// Where a row stands on everything but its seeds.
 pub fn place(row: &Row) -> Vec<(&str, &toml::Value)> {
     let at = row.at.iter().map(|(key, value)| (key.as_str(), value));
     at.filter(|(key, _)| !is_seed(key)).collect()
+}
+
+/// A text that two rows share where they stand alike on everything but their seeds.
+pub fn variant_key(row: &Row) -> String {
+    let parts = place(row).into_iter();
+    let parts = parts.map(|(key, value)| format!("{key} = {}\n", exact(value)));
+    parts.collect()
 }
 
 /// The cells of two variants that have the same seeds.
@@ -52,11 +54,10 @@ pub struct Variant<'a> {
 /// The variants among the rows, in the order of their first cells.
 pub fn variants(rows: &[Row]) -> Vec<Variant<'_>> {
     let mut groups: Vec<Vec<&Row>> = Vec::new();
+    let mut known: HashMap<String, usize> = HashMap::new();
     for row in rows {
-        match groups
-            .iter_mut()
-            .find(|cells| place(cells[0]) == place(row))
-        {
+        let group = *known.entry(variant_key(row)).or_insert(groups.len());
+        match groups.get_mut(group) {
             Some(cells) => cells.push(row),
             None => groups.push(vec![row]),
         }

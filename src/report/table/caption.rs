@@ -9,6 +9,7 @@ use crate::report::rows::published;
 use crate::report::rows::values::{at, thousands, varies};
 use crate::report::table::sheet::Sheet;
 use crate::run::results::Row;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 /// One name of the rows' provenance: its distinct values, each with the cells that have it.
@@ -17,26 +18,25 @@ pub struct Fact {
     pub values: Vec<(String, Vec<usize>)>,
 }
 
-impl Fact {
-    fn add(&mut self, value: &str, cell: usize) {
-        match self.values.iter_mut().find(|(known, _)| known == value) {
-            Some((_, cells)) => cells.push(cell),
-            None => self.values.push((value.to_string(), vec![cell])),
-        }
-    }
-}
-
 /// The rows' provenance, gathered by name in the order of first appearance.
 pub fn provenance(rows: &[Row]) -> Vec<Fact> {
     let mut facts: Vec<Fact> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    let mut known: HashMap<(usize, &str), usize> = HashMap::new();
     for row in rows {
         for (name, value) in &row.provenance {
-            match facts.iter_mut().find(|fact| fact.name == *name) {
-                Some(fact) => fact.add(value, row.cell),
-                None => facts.push(Fact {
+            let place = *places.entry(name).or_insert(facts.len());
+            if place == facts.len() {
+                facts.push(Fact {
                     name: name.clone(),
-                    values: vec![(value.clone(), vec![row.cell])],
-                }),
+                    values: Vec::new(),
+                });
+            }
+            let values = &mut facts[place].values;
+            let at = *known.entry((place, value)).or_insert(values.len());
+            match values.get_mut(at) {
+                Some((_, cells)) => cells.push(row.cell),
+                None => values.push((value.clone(), vec![row.cell])),
             }
         }
     }
@@ -153,13 +153,14 @@ fn features(report: &Report) -> String {
 /// The files that the cells name under a key, each once, with its digest.
 fn files(report: &Report, word: &str, key: &str, of: fn(&Eval) -> &PathBuf) -> String {
     let mut seen: Vec<(String, Option<String>)> = Vec::new();
+    let mut known: HashMap<String, usize> = HashMap::new();
     for row in report.rows {
         let path = path(report, row, key, of);
-        let found = digest(row, &path);
-        match seen.iter_mut().find(|(known, _)| *known == path) {
+        let place = *known.entry(path.clone()).or_insert(seen.len());
+        match seen.get_mut(place) {
             // A cell that is missing knows no digest.
-            Some((_, digest)) => *digest = digest.take().or(found),
-            None => seen.push((path, found)),
+            Some((_, found)) => *found = found.take().or_else(|| digest(row, &path)),
+            None => seen.push((path.clone(), digest(row, &path))),
         }
     }
     let files = seen

@@ -60,10 +60,10 @@ pub fn write(sheet: &Sheet, markup: &dyn Markup) -> String {
     let lines = sheet
         .all()
         .into_iter()
-        .enumerate()
-        .map(|(i, line)| Written {
+        .zip(sheet.parted())
+        .map(|(line, parted)| Written {
             cells: places(sheet, line).iter().map(|c| markup.cell(c)).collect(),
-            parted: sheet.parted_before(i),
+            parted,
         });
     markup.table(&Table {
         axes: sheet.axes.len(),

@@ -4,8 +4,9 @@ use crate::report::rows::input::Report;
 use crate::report::rows::names::{self, Better};
 use crate::report::rows::published;
 use crate::report::rows::values::{at, compare, text, varies};
-use crate::run::results::Row;
+use crate::run::results::{Row, Score};
 use anyhow::{Result, bail};
+use std::collections::HashSet;
 
 #[derive(Clone, Debug)]
 pub struct Sheet {
@@ -40,7 +41,7 @@ pub struct Line {
 }
 
 /// Whom a line is compared with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Group {
     /// Cells scored against one reference by the same rules share a number from 0; the best is found among them.
     Measured(usize),
@@ -114,26 +115,23 @@ impl Sheet {
         self.lines.iter().chain(&self.published).collect()
     }
 
-    /// Whether a gap stands before line `i` of all: between groups that stand together, and before what is published.
-    pub fn parted_before(&self, i: usize) -> bool {
+    /// Of all lines, whether a gap stands before each: between groups that stand together, and before what is published.
+    pub fn parted(&self) -> Vec<bool> {
         let all = self.all();
-        let Some(above) = i.checked_sub(1) else {
-            return false;
+        let together = together(&self.lines);
+        let parted = |i: usize| {
+            let above = i.checked_sub(1).map(|above| all[above]);
+            let changes = above.is_some_and(|above| above.group != all[i].group);
+            changes && (all[i].published() || together)
         };
-        let changes = all[i].group != all[above].group;
-        changes && (all[i].published() || together(&self.lines))
+        (0..all.len()).map(parted).collect()
     }
 }
 
 /// True where the lines of each group stand together, so that a gap may part them, and some group has several.
 fn together(lines: &[Line]) -> bool {
     let changes = lines.windows(2).filter(|w| w[0].group != w[1].group);
-    let mut kinds: Vec<Group> = Vec::new();
-    for line in lines {
-        if !kinds.contains(&line.group) {
-            kinds.push(line.group);
-        }
-    }
+    let kinds: HashSet<Group> = lines.iter().map(|line| line.group).collect();
     changes.count() + 1 == kinds.len() && kinds.len() < lines.len()
 }
 
@@ -194,17 +192,7 @@ fn groups(rows: &[&Row]) -> Vec<usize> {
 fn entries(rows: &[&Row], groups: &[usize], metric: &Metric) -> Vec<Option<Entry>> {
     let scores: Vec<_> = rows.iter().map(|r| names::score(r, &metric.key)).collect();
     let decimals = names::decimals(&metric.key, scores.iter().flatten().map(|s| s.value));
-    let best = |group: usize| {
-        let values = scores.iter().zip(groups);
-        let values = values.filter(|(_, g)| **g == group);
-        let values: Vec<f64> = values.filter_map(|(s, _)| s.map(|s| s.value)).collect();
-        // One alone is not the best of anything.
-        let values = values.iter().copied().filter(|_| values.len() > 1);
-        match metric.better? {
-            Better::Lower => values.reduce(f64::min),
-            Better::Higher => values.reduce(f64::max),
-        }
-    };
+    let best = best(&scores, groups, metric.better);
     let entry = |i: usize| {
         let score = scores[i]?;
         let known = score.low.is_finite() && score.high.is_finite() && score.low < score.high;
@@ -212,10 +200,27 @@ fn entries(rows: &[&Row], groups: &[usize], metric: &Metric) -> Vec<Option<Entry
             value: format!("{:.decimals$}", score.value),
             interval: known
                 .then(|| format!("[{:.decimals$}, {:.decimals$}]", score.low, score.high)),
-            best: best(groups[i]) == Some(score.value),
+            best: best[groups[i]] == Some(score.value),
         })
     };
     (0..rows.len()).map(entry).collect()
+}
+
+/// The best value of each group; none where the metric has no good end. One alone is not the best of anything.
+fn best(scores: &[Option<&Score>], groups: &[usize], better: Option<Better>) -> Vec<Option<f64>> {
+    let mut of_group: Vec<Vec<f64>> = Vec::new();
+    of_group.resize(groups.iter().max().map_or(0, |most| most + 1), Vec::new());
+    for (score, group) in scores.iter().zip(groups) {
+        of_group[*group].extend(score.map(|score| score.value));
+    }
+    let best = of_group.into_iter().map(|values| {
+        let values = Some(values).filter(|values| values.len() > 1)?.into_iter();
+        match better? {
+            Better::Lower => values.reduce(f64::min),
+            Better::Higher => values.reduce(f64::max),
+        }
+    });
+    best.collect()
 }
 
 /// The rows by the report's sort key: an axis upward, a metric from its good end, what is missing last.

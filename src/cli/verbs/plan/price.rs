@@ -20,8 +20,8 @@ fn features(widths: Widths) -> u64 {
 
 /// One line a cell with work to do; none where there is no such cell, or too many.
 fn rows(plan: &Plan) -> Option<Vec<Vec<String>>> {
-    let open = plan.to_run();
-    let busy = |items: &&Vec<usize>| items.iter().any(|n| open.contains(n));
+    let open = |n: &usize| !plan.items[*n].state.stored();
+    let busy = |items: &&Vec<usize>| items.iter().any(open);
     let count = plan.of_cell.iter().filter(busy).count();
     if !(1..=MOST).contains(&count) || plan.cells.len() < 2 {
         return None;
@@ -49,7 +49,7 @@ fn rows(plan: &Plan) -> Option<Vec<Vec<String>>> {
         // A job that several cells share is counted with the first of them.
         let own = plan.of_cell[n].iter().copied();
         let own: Vec<usize> = own
-            .filter(|at| open.contains(at) && plan.items[*at].cells[0] == n)
+            .filter(|at| open(at) && plan.items[*at].cells[0] == n)
             .collect();
         let mut row = vec![cell.index.to_string(), cell.label()];
         row.extend(if own.is_empty() {

@@ -87,7 +87,9 @@ pub fn run(args: &SweepArgs, store: &Path) -> Result<u8> {
             return Ok(1);
         }
     };
-    opened.plan.refresh(&opened.store);
+    if !opened.plan.to_run().is_empty() {
+        opened.plan.refresh(&opened.store);
+    }
     if summary.stopped {
         let left = summary.left.len();
         let (done, failed) = (summary.done, summary.failed.len());

@@ -1,0 +1,83 @@
+//! Which cells a page shows where a study has more than anybody reads on one, and the words that say so.
+
+use crate::report::rows::input::Report;
+use crate::report::rows::names::{self, Better};
+use crate::report::rows::values::thousands;
+use crate::report::table::sheet::{Line, Sheet};
+use std::cmp::Ordering;
+use std::collections::{HashMap, HashSet};
+
+/// Cells that a page shows all of.
+pub const MOST: usize = 500;
+/// Cells that it shows of more, and lines of what is told cell by cell.
+pub const SHOWN: usize = 100;
+
+/// Some cells of a large study.
+pub struct Excerpt {
+    /// Their lines, in the order that the report asks for, else the best first; the published ones as ever.
+    pub sheet: Sheet,
+    /// The numbers of the cells.
+    pub cells: HashSet<usize>,
+    /// Which they are: `The 100 of 10,000 cells with the lowest FD (shapes)`.
+    pub which: String,
+}
+
+impl Excerpt {
+    /// The cells that the page shows; none where it shows all.
+    pub fn of(report: &Report, sheet: &Sheet) -> Option<Excerpt> {
+        let all = sheet.lines.len();
+        if all <= MOST {
+            return None;
+        }
+        let mut lines: Vec<&Line> = sheet.lines.iter().collect();
+        let ranked = sheet.metrics.iter().find(|metric| metric.better.is_some());
+        let order = match (report.sort, ranked) {
+            (Some(key), _) => format!("that come first by {key}"),
+            (None, Some(metric)) => {
+                let word = rank(report, &mut lines, &metric.key);
+                format!("with the {word} {}", metric.label)
+            }
+            (None, None) => "that come first".to_string(),
+        };
+        lines.truncate(SHOWN);
+        Some(Excerpt {
+            cells: lines.iter().map(|line| line.cell).collect(),
+            sheet: Sheet {
+                lines: lines.into_iter().cloned().collect(),
+                ..sheet.clone()
+            },
+            which: format!("The {SHOWN} of {} cells {order}", thousands(all)),
+        })
+    }
+}
+
+/// Sorts lines by a metric from its good end, what is missing last; the word for that end.
+fn rank(report: &Report, lines: &mut [&Line], metric: &str) -> &'static str {
+    let scores = report.rows.iter();
+    let scores = scores.filter_map(|row| Some((row.cell, names::score(row, metric)?.value)));
+    let scores: HashMap<usize, f64> = scores.collect();
+    let (sign, word) = match names::better(metric) {
+        Some(Better::Higher) => (-1.0, "highest"),
+        _ => (1.0, "lowest"),
+    };
+    let place = |line: &Line| scores.get(&line.cell).map_or(f64::INFINITY, |v| sign * v);
+    lines.sort_by(|a, b| -> Ordering { place(a).total_cmp(&place(b)) });
+    word
+}
+
+/// The first lines of a table that is too long for a page, and the words for it; none where it is not.
+pub fn first_lines(sheet: &Sheet) -> Option<(Sheet, String)> {
+    let all = sheet.lines.len();
+    (all > MOST).then(|| {
+        let lines = sheet.lines[..SHOWN].to_vec();
+        let shown = Sheet {
+            lines,
+            ..sheet.clone()
+        };
+        let words = format!(
+            "The first {SHOWN} of {} lines; table.md has all",
+            thousands(all)
+        );
+        (shown, words)
+    })
+}
