@@ -2,5 +2,6 @@
 //! take them from a store.
 
 pub mod engine;
+pub mod files;
 pub mod summary;
 pub mod tasks;

@@ -21,9 +21,9 @@ use rayon::prelude::*;
 use std::path::Path;
 
 /// Images a forward pass; without effect on the features.
-const BATCH: usize = 64;
+pub(crate) const BATCH: usize = 64;
 /// The same for Inception, whose images are larger.
-const INCEPTION_BATCH: usize = 16;
+pub(crate) const INCEPTION_BATCH: usize = 16;
 
 /// A feature net that was trained here: its card says the rest.
 pub(crate) fn model() -> Model {
