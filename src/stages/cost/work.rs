@@ -1,6 +1,6 @@
 //! A job as passes through nets.
 
-use crate::experiment::file::experiment::{Model, Precision};
+use crate::experiment::file::experiment::{Kind, Model, Precision, Sample};
 use crate::experiment::nets::arch::{Arch, Card};
 use crate::experiment::nets::multiplications;
 use crate::experiment::nets::resolve::resolve;
@@ -11,8 +11,7 @@ use crate::jobs::inputs::pinned::Pinned;
 use crate::jobs::job::Job;
 use crate::jobs::net::Net;
 use crate::jobs::stage::Plannable;
-use crate::nets::{inception, inventory};
-use crate::stages::describe::extract;
+use crate::nets::{features, inception, inventory};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -92,25 +91,15 @@ impl Jobs {
     pub fn work(&mut self, job: &Job) -> Option<Vec<Work>> {
         match job {
             Job::Sample(job) => {
-                let evals = job.cost().amount;
-                let sample = &job.sample;
-                let batch = sample.batch.min(sample.part).min(sample.count).max(1);
-                let mut passes = vec![Work {
-                    workload: Workload {
-                        subject: Subject::Net(self.arch(&job.net)?),
-                        operation: Operation::Forward,
-                        dtype: sample.dtype,
-                        batch,
-                    },
-                    images: evals,
-                }];
+                let (sample, evals) = (&job.sample, job.cost().amount);
+                let mut passes = vec![self.drawn(&job.net, sample, evals)?];
                 if let Some(guidance) = &job.guidance {
                     passes.push(Work {
                         workload: Workload {
                             subject: Subject::Net(self.arch(&guidance.net)?),
                             operation: Operation::InputGradient,
                             dtype: guidance.dtype,
-                            batch,
+                            batch: batch(sample),
                         },
                         images: evals,
                     });
@@ -118,22 +107,14 @@ impl Jobs {
                 Some(passes)
             }
             Job::Upsample(job) => {
-                let sample = &job.sample;
-                Some(vec![Work {
-                    workload: Workload {
-                        subject: Subject::Net(self.arch(&job.net)?),
-                        operation: Operation::Forward,
-                        dtype: sample.dtype,
-                        batch: sample.batch.min(sample.part).min(sample.count).max(1),
-                    },
-                    images: job.cost().amount,
-                }])
+                let evals = job.cost().amount;
+                Some(vec![self.drawn(&job.net, &job.sample, evals)?])
             }
             Job::Features(job) => {
                 let subject = self.feature_net(&job.world, &job.weights)?;
                 let batch = match subject {
-                    Subject::Inception => extract::INCEPTION_BATCH,
-                    Subject::Net(_) => extract::BATCH,
+                    Subject::Inception => inception::net::BATCH,
+                    Subject::Net(_) => features::BATCH,
                 };
                 Some(vec![Work {
                     workload: Workload {
@@ -162,6 +143,19 @@ impl Jobs {
         }
     }
 
+    /// A denoiser's passes.
+    fn drawn(&mut self, net: &Net, sample: &Sample, evals: f64) -> Option<Work> {
+        Some(Work {
+            workload: Workload {
+                subject: Subject::Net(self.arch(net)?),
+                operation: Operation::Forward,
+                dtype: sample.dtype,
+                batch: batch(sample),
+            },
+            images: evals,
+        })
+    }
+
     fn arch(&mut self, net: &Net) -> Option<Arch> {
         let card = net.file().and_then(|file| self.card(file));
         Some(resolve(&net.model, card.as_ref()).ok()?.0)
@@ -172,7 +166,10 @@ impl Jobs {
             return Some(Subject::Inception);
         }
         let card = self.card(weights)?;
-        let model: Model = extract::model();
+        let model = Model {
+            kind: Kind::Features,
+            ..Model::default()
+        };
         Some(Subject::Net(resolve(&model, Some(&card)).ok()?.0))
     }
 
@@ -189,4 +186,9 @@ impl Jobs {
         self.cards.insert(file.path.clone(), found.clone());
         found
     }
+}
+
+/// Images of one pass: no more than a part has.
+fn batch(sample: &Sample) -> usize {
+    sample.batch.min(sample.part).min(sample.count).max(1)
 }

@@ -47,7 +47,7 @@ pub struct Simulation<'a> {
 
 impl<'a> Simulation<'a> {
     /// # Errors
-    /// Where nothing is to run, and where no time is known.
+    /// Where jobs are to run and the time of none is known.
     pub fn new(
         plan: &'a Plan,
         expected: &'a Expected,
@@ -57,9 +57,8 @@ impl<'a> Simulation<'a> {
         let seconds = |n| expected.of(n).time.map_or(0.0, |time: Time| time.seconds);
         let seconds: Vec<f64> = (0..plan.items.len()).map(seconds).collect();
         let (open, tasks) = tasks(plan, &seconds, load);
-        ensure!(!open.is_empty(), "nothing is to run: all jobs are stored");
         ensure!(
-            open.iter().any(|&n| expected.of(n).time.is_some()),
+            open.is_empty() || open.iter().any(|&n| expected.of(n).time.is_some()),
             "the time of none of the {} jobs to run is known\nhint: `runner plan` without --json and --no-probe measures this machine; for another one, say how fast it is: --rate 85.6",
             open.len()
         );
@@ -142,57 +141,12 @@ impl<'a> Simulation<'a> {
     }
 
     fn lines(&self) -> Vec<Vec<String>> {
-        let Summary { asked, alone, .. } = &self.summary;
-        let (low, middle, high) = self.idle();
-        let (stage, share) = self.largest();
-        let loading: f64 = self
-            .summary
-            .schedule
-            .workers
-            .iter()
-            .map(|w| w.loading)
-            .sum();
-        let busy: f64 = self
-            .summary
-            .schedule
-            .workers
-            .iter()
-            .map(|w| w.seconds)
-            .sum();
         let (operations, rate) = self.operations();
-        let held = if self.summary.is_held_by_path() {
-            "the critical path: more workers do not help".to_string()
-        } else {
-            format!("{stage}, {} of the work", percent(share))
-        };
         let mut lines = vec![
-            (
-                "wall time",
-                format!(
-                    "{}; one worker takes {}: {:.1} times as fast",
-                    self.time(asked.wall).words(),
-                    device_time(self.time(*alone)),
-                    asked.speed_up
-                ),
-            ),
-            (
-                "idle",
-                format!(
-                    "min {}, median {}, max {} of a worker's time",
-                    percent(low),
-                    percent(middle),
-                    percent(high)
-                ),
-            ),
-            (
-                "opening nets",
-                format!(
-                    "{} s whenever a worker comes to another job: {} of the work",
-                    self.load,
-                    percent(if busy > 0.0 { loading / busy } else { 0.0 })
-                ),
-            ),
-            ("bottleneck", held),
+            ("wall time", self.wall_words()),
+            ("idle", self.idle_words()),
+            ("opening nets", self.loading_words()),
+            ("bottleneck", self.bottleneck_words()),
             ("critical path", self.path_words()),
             (
                 "file system",
@@ -208,6 +162,45 @@ impl<'a> Simulation<'a> {
         }
         let row = |(name, text): (&str, String)| vec![name.to_string(), text];
         lines.into_iter().map(row).collect()
+    }
+
+    fn wall_words(&self) -> String {
+        let Summary { asked, alone, .. } = &self.summary;
+        format!(
+            "{}; one worker takes {}: {:.1} times as fast",
+            self.time(asked.wall).words(),
+            device_time(self.time(*alone)),
+            asked.speed_up
+        )
+    }
+
+    fn idle_words(&self) -> String {
+        let (low, middle, high) = self.idle();
+        format!(
+            "min {}, median {}, max {} of a worker's time",
+            percent(low),
+            percent(middle),
+            percent(high)
+        )
+    }
+
+    fn loading_words(&self) -> String {
+        let workers = self.summary.schedule.workers.iter();
+        let loading: f64 = workers.clone().map(|worker| worker.loading).sum();
+        let busy: f64 = workers.map(|worker| worker.seconds).sum();
+        format!(
+            "{} s whenever a worker comes to another job: {} of the work",
+            self.load,
+            percent(if busy > 0.0 { loading / busy } else { 0.0 })
+        )
+    }
+
+    fn bottleneck_words(&self) -> String {
+        if self.summary.is_held_by_path() {
+            return "the critical path: more workers do not help".to_string();
+        }
+        let (stage, share) = self.largest();
+        format!("{stage}, {} of the work", percent(share))
     }
 
     fn path_words(&self) -> String {
@@ -260,6 +253,9 @@ impl<'a> Simulation<'a> {
     }
 
     pub fn print(&self) -> Result<()> {
+        if self.open.is_empty() {
+            return out("nothing is to run: all jobs are stored");
+        }
         let n = self.summary.asked.workers;
         let (workers, each) = if n == 1 {
             ("worker", "")
