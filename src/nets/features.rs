@@ -7,6 +7,8 @@ use crate::nets::adm::resize::{Filter, resize};
 use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
 
+/// Images that are described at once; without effect on the features.
+pub const BATCH: usize = 64;
 /// Groups of every group normalisation.
 const GROUPS: usize = 32;
 /// Grid of the spatial features, and of the last stage.

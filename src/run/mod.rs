@@ -10,6 +10,7 @@ pub mod local;
 pub mod manifest;
 pub mod plan;
 pub mod results;
+pub mod simulate;
 pub mod store;
 pub mod verify;
 pub mod why;

@@ -2,6 +2,7 @@
 //! to another through files named by key; `score` alone imports another folder, `describe`, for images that no job described.
 
 pub mod ask;
+pub mod cost;
 pub mod describe;
 pub mod draw;
 pub mod external;

@@ -1,6 +1,8 @@
 //! `runner plan`: the grid, the jobs, their costs and reasons; of files that are imported and of those of the paper.
 
+mod estimates;
 mod paths;
+mod simulated;
 
 use crate::desk::Desk;
 use crate::support::program::{Answer, Runner};

@@ -7,6 +7,7 @@ mod denoiser;
 mod diffusion;
 mod inception;
 mod inception_files;
+mod multiplications;
 mod options;
 mod precision;
 mod references;

@@ -55,21 +55,35 @@ impl Paces {
         of_model.or_default().add(seconds, cost);
     }
 
-    /// Seconds that item `n` should take: by results of its kind of the same model, else of any.
+    /// Seconds that item `n` should take: by results of its kind of the same nets, else of any.
     pub fn expected(&self, plan: &Plan, n: usize) -> Option<f64> {
+        self.of_the_same(plan, n).or_else(|| self.of_any(plan, n))
+    }
+
+    /// The same by results of the same nets alone.
+    pub fn of_the_same(&self, plan: &Plan, n: usize) -> Option<f64> {
         let job = &plan.items[n].job;
         let of_model = self.of_model.get(&(discriminant(job), model(plan, n)));
+        Some(of_model?.pace()? * job.cost().amount)
+    }
+
+    /// The same by every result of its kind.
+    pub fn of_any(&self, plan: &Plan, n: usize) -> Option<f64> {
+        let job = &plan.items[n].job;
         let of_kind = self.of_kind.get(&discriminant(job));
-        let pace = of_model.and_then(Measured::pace);
-        Some(pace.or_else(|| of_kind?.pace())? * job.cost().amount)
+        Some(of_kind?.pace()? * job.cost().amount)
     }
 }
 
-/// The net that does the work, as a text that no other net has.
+/// The nets that do the work, as a text that no others have: an image that is guided takes much longer.
 fn model(plan: &Plan, n: usize) -> String {
     let model: &Model = match &plan.items[n].job {
         Job::Upsample(job) => &job.net.model,
         _ => &plan.first_cell(n).spec.model,
     };
-    format!("{model:?}")
+    let guide = match &plan.items[n].job {
+        Job::Sample(job) => job.guidance.as_ref().map(|guide| &guide.net.model),
+        _ => None,
+    };
+    format!("{model:?} {guide:?}")
 }

@@ -7,6 +7,8 @@ use candle_core::{DType, Device, Result, Tensor, bail};
 
 /// Side of the images that it takes.
 pub const SIDE: usize = 299;
+/// Images that are described at once; without effect on the features.
+pub const BATCH: usize = 16;
 /// Channels of the spatial features: the first of `Mixed_6d.branch1x1`.
 const SPATIAL: usize = 7;
 

@@ -10,8 +10,8 @@ use crate::io::image::file::Rgb8;
 use crate::io::numpy::npz::Array;
 use crate::jobs::inputs::card::card;
 use crate::machine::cores::beside;
-use crate::nets::features::FeatureNet;
-use crate::nets::inception::net::{Inception, Taps};
+use crate::nets::features::{self, FeatureNet};
+use crate::nets::inception::net::{BATCH as INCEPTION_BATCH, Inception, Taps};
 use crate::stages::describe::inception;
 use crate::stages::feed::planes;
 use crate::stages::weights;
@@ -19,11 +19,6 @@ use anyhow::{Context, Result, bail, ensure};
 use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
 use std::path::Path;
-
-/// Images a forward pass; without effect on the features.
-const BATCH: usize = 64;
-/// The same for Inception, whose images are larger.
-const INCEPTION_BATCH: usize = 16;
 
 /// A feature net that was trained here: its card says the rest.
 pub(crate) fn model() -> Model {
@@ -114,7 +109,7 @@ impl Extractor {
     /// Images a forward pass; without effect on the features.
     pub fn batch(&self) -> usize {
         match self.net {
-            Net::Features(_) => BATCH,
+            Net::Features(_) => features::BATCH,
             Net::Inception(_) => INCEPTION_BATCH,
         }
     }

@@ -1,4 +1,8 @@
 //! `runner plan`.
 
+pub mod budget;
+pub mod expected;
 pub(crate) mod price;
 pub mod run;
+pub mod simulate;
+pub mod speed;

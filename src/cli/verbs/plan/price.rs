@@ -1,32 +1,21 @@
 //! What each cell of a plan still costs: network evaluations, time where it has been measured, disk.
 
-use crate::cli::screen::pace::Paces;
-use crate::cli::screen::terminal::{self, bytes, duration, short};
-use crate::experiment::file::experiment::Model;
-use crate::experiment::nets::resolve::resolve;
-use crate::experiment::scoring::feature_space::{FeatureSpace, Widths};
+use crate::cli::screen::terminal::{self, bytes, short};
+use crate::cli::verbs::plan::expected::{Expected, Time};
 use crate::jobs::job::Job;
-use crate::jobs::sample::SampleJob;
-use crate::jobs::upsample::UpsampleJob;
 use crate::run::plan::{Item, Plan};
 
 /// Cells that a table has at most: of more, the sums by stage say enough.
 const MOST: usize = 64;
 
-/// Bytes of an image's features as f32, and of its label.
-fn features(widths: Widths) -> u64 {
-    4 * (widths.pooled + widths.spatial + widths.logits) as u64 + 8
-}
-
 /// One line a cell with work to do; none where there is no such cell, or too many.
-fn rows(plan: &Plan) -> Option<Vec<Vec<String>>> {
+fn rows(plan: &Plan, expected: &Expected) -> Option<Vec<Vec<String>>> {
     let open = |n: &usize| !plan.items[*n].state.stored();
     let busy = |items: &&Vec<usize>| items.iter().any(open);
     let count = plan.of_cell.iter().filter(busy).count();
     if !(1..=MOST).contains(&count) || plan.cells.len() < 2 {
         return None;
     }
-    let paces = Paces::of(plan);
     let upsampler = |item: &Item| matches!(item.job, Job::Upsample(_));
     let upsampling = if plan.items.iter().any(upsampler) {
         Upsampling::Somewhere
@@ -55,7 +44,7 @@ fn rows(plan: &Plan) -> Option<Vec<Vec<String>>> {
         row.extend(if own.is_empty() {
             upsampling.nothing()
         } else {
-            let price = Price::of(plan, &own, &paces);
+            let price = Price::of(plan, &own, expected);
             all.add(&price);
             upsampling.words(&price)
         });
@@ -72,7 +61,9 @@ struct Price {
     net: f64,
     upsampler: f64,
     classifier: f64,
-    seconds: Option<f64>,
+    time: Option<Time>,
+    /// Jobs of metrics whose time is not known, and not in `time`.
+    untimed: usize,
     bytes: Option<u64>,
 }
 
@@ -82,18 +73,20 @@ impl Default for Price {
             net: 0.0,
             upsampler: 0.0,
             classifier: 0.0,
-            seconds: Some(0.0),
+            time: Some(Time::NONE),
+            untimed: 0,
             bytes: Some(0),
         }
     }
 }
 
 impl Price {
-    fn of(plan: &Plan, items: &[usize], paces: &Paces) -> Price {
+    fn of(plan: &Plan, items: &[usize], expected: &Expected) -> Price {
         let mut price = Price::default();
         for &at in items {
             let job = &plan.items[at].job;
             let evals = job.cost().amount;
+            let scores = matches!(job, Job::Metrics(_));
             let guided = matches!(job, Job::Sample(sample) if sample.guidance.is_some());
             price.add(&Price {
                 net: if matches!(job, Job::Sample(_)) {
@@ -107,18 +100,30 @@ impl Price {
                     0.0
                 },
                 classifier: if guided { evals } else { 0.0 },
-                seconds: paces.expected(plan, at),
-                bytes: size(job),
+                // Scoring is a small part, and nothing tells its time before the first cell is scored.
+                time: expected.of(at).time.or(scores.then_some(Time::NONE)),
+                untimed: usize::from(scores && expected.of(at).time.is_none()),
+                bytes: expected.of(at).bytes,
             });
         }
         price
+    }
+
+    /// In words, with what it leaves out; None where nothing of it is known.
+    fn time(&self) -> Option<String> {
+        let time = self.time?;
+        if self.untimed == 0 {
+            return Some(time.words());
+        }
+        (time.seconds > 0.0).then(|| format!("{} + metrics", time.words()))
     }
 
     fn add(&mut self, other: &Price) {
         self.net += other.net;
         self.upsampler += other.upsampler;
         self.classifier += other.classifier;
-        self.seconds = self.seconds.zip(other.seconds).map(|(a, b)| a + b);
+        self.time = self.time.zip(other.time).map(|(a, b)| a + b);
+        self.untimed += other.untimed;
         self.bytes = self.bytes.zip(other.bytes).map(|(a, b)| a + b);
     }
 }
@@ -156,15 +161,15 @@ impl Upsampling {
         if self == Upsampling::Somewhere {
             words.push(evals(price.upsampler));
         }
-        words.push(or_unknown(price.seconds.map(duration)));
+        words.push(or_unknown(price.time()));
         words.push(or_unknown(price.bytes.map(bytes)));
         words
     }
 }
 
 /// The same as text, with what its columns mean.
-pub fn table(plan: &Plan) -> Option<String> {
-    let rows = rows(plan)?;
+pub fn table(plan: &Plan, expected: &Expected) -> Option<String> {
+    let rows = rows(plan, expected)?;
     let mut right = vec![true; rows[0].len()];
     right[1] = false;
     let upsampler = if rows[0].iter().any(|name| name == "upsampler") {
@@ -172,37 +177,17 @@ pub fn table(plan: &Plan) -> Option<String> {
     } else {
         ""
     };
+    let metrics = if rows
+        .iter()
+        .flatten()
+        .any(|cell| cell.ends_with("+ metrics"))
+    {
+        "\n  + metrics: scoring, whose time is not known before a cell is scored"
+    } else {
+        ""
+    };
     Some(format!(
-        "{}\n  net, classifier{upsampler}: evaluations, of the classifier with its gradient; cells that share work have it at the first",
+        "{}\n  net, classifier{upsampler}: evaluations, of the classifier with its gradient; cells that share work have it at the first{metrics}",
         terminal::table(&rows, &right)
     ))
-}
-
-/// Bytes that the result of a job will take; none where it cannot be known before the net is opened.
-fn size(job: &Job) -> Option<u64> {
-    match job {
-        Job::Sample(SampleJob { net, sample, .. })
-        | Job::Upsample(UpsampleJob { net, sample, .. }) => {
-            let side = side(&net.model)? as u64;
-            Some(sample.count as u64 * (side * side * 3 + 8))
-        }
-        Job::Features(job) => {
-            let widths = FeatureSpace::named(&job.world).widths?;
-            Some(job.count as u64 * features(widths))
-        }
-        Job::Metrics(_) | Job::CommandMetrics(_) => Some(0),
-        Job::CommandSample(job) => {
-            let side = job.images.size? as u64;
-            Some(job.images.count as u64 * (side * side * 3 + 8))
-        }
-        Job::Train(_) | Job::CommandTrain(_) | Job::Adopted(_) => None,
-    }
-}
-
-/// Pixels a side, as far as the file says it.
-fn side(model: &Model) -> Option<usize> {
-    match resolve(model, None) {
-        Ok((arch, _)) if arch.answer().is_some() => Some(arch.resolution()),
-        _ => model.resolution,
-    }
 }

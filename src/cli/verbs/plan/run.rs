@@ -2,9 +2,12 @@
 
 use crate::cli::cache;
 use crate::cli::open::{Choice, Opened, look_at_nets, open};
-use crate::cli::screen::pace::Paces;
-use crate::cli::screen::terminal::{Paint, bytes, duration, out, paint, say, short, table};
+use crate::cli::screen::terminal::{Paint, bytes, out, paint, say, short, table};
+use crate::cli::verbs::plan::budget::{Kind, budget};
+use crate::cli::verbs::plan::expected::{Expected, work};
 use crate::cli::verbs::plan::price;
+use crate::cli::verbs::plan::simulate::{SimulateArgs, Simulation};
+use crate::cli::verbs::plan::speed::{Probing, SpeedArgs, speed};
 use crate::experiment::catalogue::find;
 use crate::experiment::grid::axis::{Axis, short_names};
 use crate::experiment::grid::overlay::show;
@@ -13,6 +16,8 @@ use crate::jobs::inputs::pinned::Pinned;
 use crate::jobs::job::Job;
 use crate::jobs::stage::{Cost, Stage};
 use crate::run::plan::Plan;
+use crate::run::simulate::files::file_system;
+use crate::run::simulate::tasks::division;
 use crate::run::store::State;
 use crate::run::why::reasons;
 use anyhow::Result;
@@ -27,6 +32,17 @@ Examples:
   runner plan experiments/guidance.toml --why
   runner plan experiments/guidance.toml --set sample.steps=50 --json
 
+  # How long it would take on 8 machines like this one, and what would hold them up
+  runner plan experiments/guidance.toml --simulate 8
+
+  # The same for GPUs that are not here, from how fast they are
+  runner plan imagenet/guidance --only resolution=256 --rate 85.6 --simulate 64
+
+Times come from stored results of the same nets. Where there are none, they are estimated: the
+multiply-adds of the nets are counted from their shapes, and this machine is measured once, in
+about 5 seconds, with made-up weights. What was measured is kept below --cache and used again; with
+--json, --why, --no-probe or RUNNER_NO_PROBE=1 nothing is measured.
+
 Every key of the file: docs/keys.md, or `runner schema` for editors")]
 pub struct PlanArgs {
     #[command(flatten)]
@@ -37,20 +53,47 @@ pub struct PlanArgs {
     /// One line per cell: what has changed since the nearest stored result
     #[arg(long)]
     pub why: bool,
-    /// One JSON object per job on stdout, with every resolved value
+    /// One JSON object per job on stdout, with every resolved value; one for all with --simulate
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub speed: SpeedArgs,
+    #[command(flatten)]
+    pub simulate: SimulateArgs,
 }
 
 pub fn run(args: &PlanArgs, store: &Path) -> Result<u8> {
     let opened = open(&args.choice, store, args.until.as_deref())?;
     look_at_nets(&opened, &args.choice.file)?;
-    if args.json {
-        print_json(&opened)?;
-    } else if args.why {
+    if args.why && !args.json {
         print_why(&opened)?;
+        return Ok(0);
+    }
+    let probing = if args.json || args.speed.no_probe {
+        Probing::Never
     } else {
-        print_summary(&opened)?;
+        Probing::Allowed
+    };
+    let (plan, work) = (&opened.plan, work(&opened.plan));
+    let (speed, kind) = speed(&args.speed, &args.choice.cache, plan, &work, probing)?;
+    let expected = Expected::new(plan, &work, &speed);
+    let SimulateArgs { simulate, load } = args.simulate;
+    let simulation = simulate
+        .map(|workers| Simulation::new(plan, &expected, kind, (workers, load)))
+        .transpose()?;
+    match (simulation, args.json) {
+        (Some(simulation), true) => out(&simulation.json().to_string())?,
+        (None, true) => print_json(&opened, &expected)?,
+        (simulation, false) => {
+            print_summary(&opened, &expected, kind)?;
+            if let Some(note) = speed.note(&expected) {
+                out(&note)?;
+            }
+            if let Some(simulation) = simulation {
+                out("")?;
+                simulation.print()?;
+            }
+        }
     }
     Ok(0)
 }
@@ -94,7 +137,7 @@ pub fn headline(sweep: &Sweep) -> String {
     }
 }
 
-fn print_summary(opened: &Opened) -> Result<()> {
+fn print_summary(opened: &Opened, expected: &Expected, kind: Kind) -> Result<()> {
     out(&headline(&opened.sweep))?;
     out("")?;
     let head = ["stage", "jobs", "stored", "to run", "cost"];
@@ -111,7 +154,7 @@ fn print_summary(opened: &Opened) -> Result<()> {
             all.len().to_string(),
             (all.len() - open.len()).to_string(),
             open.len().to_string(),
-            cost(&opened.plan, &open),
+            cost(&opened.plan, &open, expected),
         ]);
     }
     out(&table(&rows, &[false, true, true, true, false]))?;
@@ -127,9 +170,11 @@ fn print_summary(opened: &Opened) -> Result<()> {
             &file.digest[..8]
         ))?;
     }
-    if let Some(prices) = price::table(&opened.plan) {
+    let budget = budget(&opened.plan, expected, kind);
+    let prices = price::table(&opened.plan, expected);
+    for table in [budget, prices].into_iter().flatten() {
         out("")?;
-        out(&prices)?;
+        out(&table)?;
     }
     for data in opened.plan.absent_data() {
         out(&format!("  not here yet: train.data = {data}"))?;
@@ -148,8 +193,8 @@ fn print_summary(opened: &Opened) -> Result<()> {
     Ok(())
 }
 
-/// Counted always; timed once something similar has been measured.
-fn cost(plan: &Plan, open: &[usize]) -> String {
+/// Counted always; timed where a time is known.
+fn cost(plan: &Plan, open: &[usize], expected: &Expected) -> String {
     if open.is_empty() {
         return "none".to_string();
     }
@@ -165,10 +210,8 @@ fn cost(plan: &Plan, open: &[usize]) -> String {
         _ => format!("{} {}", short(cost.amount), cost.unit),
     });
     let counted = counted.collect::<Vec<_>>().join(", ");
-    let paces = Paces::of(plan);
-    let times: Option<Vec<f64>> = open.iter().map(|&n| paces.expected(plan, n)).collect();
-    match times {
-        Some(times) => format!("{counted}, about {}", duration(times.iter().sum())),
+    match expected.time(open) {
+        Some(time) => format!("{counted}, about {}", time.words()),
         None => counted,
     }
 }
@@ -255,12 +298,13 @@ fn has_stage(plan: &Plan, stage: Stage) -> bool {
     plan.items.iter().any(|item| item.job.stage() == stage)
 }
 
-fn print_json(opened: &Opened) -> Result<()> {
+fn print_json(opened: &Opened, expected: &Expected) -> Result<()> {
     let reasons = reasons(&opened.plan, &opened.store)?;
-    for (item, why) in opened.plan.items.iter().zip(reasons) {
+    for (n, (item, why)) in opened.plan.items.iter().zip(reasons).enumerate() {
         let spec: toml::Table = toml::from_str(&item.text)?;
         let cells = item.cells.iter().map(|&n| opened.plan.cells[n].index);
         let cost = item.job.cost();
+        let (forecast, files) = (expected.of(n), file_system(&opened.plan, n));
         let line = json!({
             "stage": item.job.stage().name(),
             "key": item.key.full(),
@@ -271,6 +315,13 @@ fn print_json(opened: &Opened) -> Result<()> {
             "unit": cost.unit,
             "folder": opened.store.folder(item.job.stage(), &item.key),
             "spec": spec,
+            "seconds": forecast.time.map(|time| time.seconds),
+            "seconds_from": forecast.time.map(|time| time.source.name()),
+            "multiplications": forecast.multiplications,
+            "parts": division(&opened.plan, n).map(|division| division.parts),
+            "bytes": forecast.bytes,
+            "files": files.inodes,
+            "operations": files.operations.total(),
         });
         out(&line.to_string())?;
     }
