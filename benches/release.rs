@@ -105,7 +105,7 @@ fn ours(folder: &Path, steps: &str, precision: Precision, out: &Path) -> Result<
 }
 
 fn main() -> Result<()> {
-    fidrunner::machine::cores::settle().expect("the first to start rayon's threads");
+    fidrunner::machine::cores::settle(None).expect("the first to start rayon's threads");
     fidrunner::machine::alloc::keep_pages();
     let mut arguments = std::env::args().skip(1).filter(|a| !a.starts_with("--"));
     let Some(folder) = arguments.next().map(PathBuf::from) else {

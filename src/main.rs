@@ -4,20 +4,26 @@ use clap::{CommandFactory, Parser};
 use fidrunner::cli::args::{Cli, Command};
 use fidrunner::cli::screen::terminal;
 use fidrunner::cli::verbs;
+use fidrunner::cli::verbs::work::places;
 use fidrunner::machine::cores;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     fidrunner::machine::alloc::keep_pages();
-    if let Err(error) = cores::settle() {
+    let Cli { store, command } = Cli::parse();
+    let share = match &command {
+        Command::Work(args) => args.core_share.as_deref().and_then(places::share),
+        _ => None,
+    };
+    if let Err(error) = cores::settle(share) {
         terminal::error(&error.into());
         return ExitCode::from(2);
     }
-    let Cli { store, command } = Cli::parse();
     let ended = match &command {
         Command::Init(args) => verbs::start::init::run(args),
         Command::Plan(args) => verbs::plan::run::run(args, &store),
         Command::Sweep(args) => verbs::sweep::run::run(args, &store),
+        Command::Work(args) => verbs::work::run::run(args, &store),
         Command::Status(args) => verbs::status::run(args, &store),
         Command::Report(args) => verbs::report::run(args, &store),
         Command::Export(args) => verbs::export::run(args, &store),

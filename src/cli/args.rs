@@ -18,6 +18,7 @@ use crate::cli::verbs::start::man::ManArgs;
 use crate::cli::verbs::start::schema::SchemaArgs;
 use crate::cli::verbs::status::StatusArgs;
 use crate::cli::verbs::sweep::run::SweepArgs;
+use crate::cli::verbs::work::args::WorkArgs;
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -78,6 +79,8 @@ pub enum Command {
     Plan(PlanArgs),
     /// Run what is missing
     Sweep(SweepArgs),
+    /// Take jobs from the store until nothing is left: a worker, as many as you like
+    Work(WorkArgs),
     /// Show how far a sweep is, or what happened in one cell
     Status(StatusArgs),
     /// Write tables, charts and sample grids

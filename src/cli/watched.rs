@@ -1,18 +1,68 @@
-//! Long commands under Ctrl-C, SIGTERM and a closed terminal: asked once they stop where nothing is lost, asked twice at
+//! Long commands under Ctrl-C, SIGTERM, a closed terminal, and what else may end a worker: asked once they stop where nothing is lost, asked twice at
 //! once, which loses no more than the part at hand.
 
 use crate::cli::screen::terminal::say;
 use crate::jobs::context::Stopped;
 use anyhow::{Context, Result};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// The exit status of an interrupted command: 128 + SIGINT, as shells count it.
 pub const INTERRUPTED: u8 = 130;
 
+static STOP: AtomicBool = AtomicBool::new(false);
+
+/// What else stops a worker, besides what [`until_stopped`] watches.
+pub struct Ends {
+    /// After this time.
+    pub time: Option<Duration>,
+    /// When standard input ends.
+    pub with_parent: bool,
+}
+
+/// Also stops at the end of a worker's time, with the process that started it, and at SIGUSR2, which schedulers are often
+/// told to send some time before they kill.
+///
+/// # Errors
+/// Where the system takes no handler.
+pub fn also_stopped_by(ends: &Ends) -> Result<()> {
+    stop_at_usr2()?;
+    if let Some(time) = ends.time {
+        std::thread::spawn(move || {
+            std::thread::sleep(time);
+            STOP.store(true, Ordering::Relaxed);
+        });
+    }
+    if ends.with_parent {
+        std::thread::spawn(|| {
+            let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+            STOP.store(true, Ordering::Relaxed);
+        });
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn stop_at_usr2() -> Result<()> {
+    use signal_hook::consts::SIGUSR2;
+    use signal_hook::iterator::Signals;
+    let mut signals = Signals::new([SIGUSR2]).context("watching for SIGUSR2")?;
+    std::thread::spawn(move || {
+        if signals.forever().next().is_some() {
+            STOP.store(true, Ordering::Relaxed);
+        }
+    });
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn stop_at_usr2() -> Result<()> {
+    Ok(())
+}
+
 /// Watches from now on; the flag is set when the first request to stop comes. `after` says where the command then ends,
 /// such as `part`. A process watches once.
 pub fn until_stopped(after: &'static str) -> Result<&'static AtomicBool> {
-    static STOP: AtomicBool = AtomicBool::new(false);
     let handler = move || {
         if STOP.swap(true, Ordering::Relaxed) {
             std::process::exit(INTERRUPTED.into());

@@ -32,6 +32,11 @@ pub enum Event<'a> {
         device: &'a str,
         seconds: f64,
     },
+    /// Another process has made it.
+    There {
+        item: usize,
+        device: &'a str,
+    },
     Failed {
         item: usize,
         device: &'a str,
@@ -45,11 +50,13 @@ pub enum Event<'a> {
     /// What it reads was damaged, in these words, and is made again first.
     Damaged {
         item: usize,
+        device: &'a str,
         damaged: &'a [Damage],
     },
-    /// Another process makes it; we look again every few seconds.
+    /// Another process makes it, or what is missing of it; we look again every few seconds.
     Held {
         item: usize,
+        device: &'a str,
         holder: Option<&'a Holder>,
     },
     /// The devices that it needs are in use, as these words say.
@@ -166,25 +173,36 @@ impl Scheduler<'_> {
     fn serve(&self, slot: &Slot) {
         let device = slot.device.name.as_str();
         while let Some((item, company)) = self.next(slot) {
-            (self.tell)(Event::Started { item, device });
             let started = Instant::now();
-            let tell = |news: News| {
-                (self.tell)(match &news {
-                    News::Progress(progress) => Event::Progress {
+            // A look at what others make may end without any work.
+            let begun = AtomicBool::new(false);
+            let begin = || {
+                if !begun.swap(true, Ordering::Relaxed) {
+                    (self.tell)(Event::Started { item, device });
+                }
+            };
+            let tell = |news: News| match &news {
+                News::Progress(progress) => {
+                    begin();
+                    let progress = progress.clone();
+                    (self.tell)(Event::Progress {
                         item,
                         device,
-                        progress: progress.clone(),
-                    },
-                    News::Waiting(for_what) => Event::Waiting {
-                        item,
-                        device,
-                        for_what,
-                    },
-                })
+                        progress,
+                    });
+                }
+                News::Waiting(for_what) => (self.tell)(Event::Waiting {
+                    item,
+                    device,
+                    for_what,
+                }),
             };
             let outcome = self.worker.work(item, slot, company, &tell);
+            if matches!(outcome, Ok(Outcome::Done | Outcome::Failed(_)) | Err(_)) {
+                begin();
+            }
             let outcome = match outcome {
-                Ok(Outcome::Damaged(damaged)) => self.make_again(item, &damaged),
+                Ok(Outcome::Damaged(damaged)) => self.make_again(item, device, &damaged),
                 outcome => outcome,
             };
             let turn = self.judge(item, device, started.elapsed().as_secs_f64(), outcome);
@@ -203,7 +221,7 @@ impl Scheduler<'_> {
     }
 
     /// Puts what `item` reads back among what is to do; a result that does not stay whole ends that.
-    fn make_again(&self, item: usize, damaged: &[Damage]) -> Result<Outcome> {
+    fn make_again(&self, item: usize, device: &str, damaged: &[Damage]) -> Result<Outcome> {
         let mut again = self.again.lock().unwrap_or_else(PoisonError::into_inner);
         let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
         for Damage { need, lines } in damaged {
@@ -220,7 +238,11 @@ impl Scheduler<'_> {
                 turns.of[*need] = Turn::Todo;
             }
         }
-        (self.tell)(Event::Damaged { item, damaged });
+        (self.tell)(Event::Damaged {
+            item,
+            device,
+            damaged,
+        });
         Ok(Outcome::Damaged(Vec::new()))
     }
 
@@ -245,7 +267,11 @@ impl Scheduler<'_> {
             Turn::Failed
         };
         match outcome {
-            Ok(Outcome::Done | Outcome::There) => {
+            Ok(Outcome::There) => {
+                (self.tell)(Event::There { item, device });
+                Turn::Done
+            }
+            Ok(Outcome::Done) => {
                 (self.tell)(Event::Done {
                     item,
                     device,
@@ -257,6 +283,7 @@ impl Scheduler<'_> {
             Ok(Outcome::Held(holder)) => {
                 (self.tell)(Event::Held {
                     item,
+                    device,
                     holder: holder.as_ref(),
                 });
                 Turn::Held(Instant::now())

@@ -4,6 +4,7 @@ use crate::experiment::key::Key;
 use crate::io::disk::read_json;
 use crate::jobs::files::parts::LEASE;
 use crate::jobs::stage::{Stage, Wanted};
+use crate::process::table;
 use crate::run::lease::holder::{self, Holder};
 use crate::run::lease::living;
 use crate::run::lease::presence::remove_unfinished;
@@ -50,6 +51,19 @@ pub struct Failure {
     /// RFC 3339, UTC.
     pub at: String,
     pub seconds: f64,
+}
+
+impl Failure {
+    /// Of this machine, now; `seconds` is how long the try took.
+    pub fn now(error: String, device: &str, seconds: f64) -> Failure {
+        Failure {
+            error,
+            device: device.to_string(),
+            host: table::host(),
+            at: jiff::Timestamp::now().to_string(),
+            seconds,
+        }
+    }
 }
 
 /// Where a result stands.

@@ -191,13 +191,7 @@ impl Worker<'_> {
                 return Ok(Outcome::Damaged(damaged));
             }
         }
-        let failure = Failure {
-            error: message(&error),
-            device: device.name.clone(),
-            host: table::host(),
-            at: jiff::Timestamp::now().to_string(),
-            seconds,
-        };
+        let failure = Failure::now(message(&error), &device.name, seconds);
         scratch.fail(&failure)?;
         Ok(Outcome::Failed(error))
     }

@@ -14,6 +14,7 @@ use fidrunner::run::local::{Event, Options, Summary, run};
 use fidrunner::run::plan::Plan;
 use fidrunner::run::store::{State, Store};
 use fidrunner::run::why::reasons;
+use fidrunner::run::work::turns::Duty;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -104,6 +105,8 @@ fn go_with(
             before(job)?;
             fake(job, context, pause, &made)
         },
+        duty: Duty::default(),
+        scheduler: None,
     };
     let summary = run(
         &plan,

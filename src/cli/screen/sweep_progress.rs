@@ -107,9 +107,22 @@ impl<'a> SweepProgress<'a> {
                 let text = "not tried: what it reads has failed";
                 self.say(&self.line("skipped", item, text));
             }
-            Event::Damaged { item, damaged } => {
-                inner.tally.running = inner.tally.running.saturating_sub(1);
-                inner.tally.waiting += 1 + damaged.len();
+            Event::There { item, device } => {
+                close_line(&mut inner, device);
+                if inner.open.contains(&item) {
+                    inner.open.retain(|&open| open != item);
+                    inner.tally.waiting = inner.tally.waiting.saturating_sub(1);
+                    inner.tally.done += 1;
+                    self.say(&self.line("there  ", item, "made by another process"));
+                }
+            }
+            Event::Damaged {
+                item,
+                device,
+                damaged,
+            } => {
+                close_line(&mut inner, device);
+                inner.tally.waiting += damaged.len();
                 inner.open.extend(damaged.iter().map(|damage| damage.need));
                 for line in damaged.iter().flat_map(|damage| &damage.lines) {
                     let word = paint("warning", Paint::Yellow);
@@ -120,9 +133,12 @@ impl<'a> SweepProgress<'a> {
                 let text = format!("for {for_what}, which is in use");
                 self.say(&self.line("waiting", item, &text));
             }
-            Event::Held { item, holder } => {
-                inner.tally.running = inner.tally.running.saturating_sub(1);
-                inner.tally.waiting += 1;
+            Event::Held {
+                item,
+                device,
+                holder,
+            } => {
+                close_line(&mut inner, device);
                 if !inner.held.contains(&item) {
                     inner.held.push(item);
                     let text = match holder {
@@ -140,6 +156,7 @@ impl<'a> SweepProgress<'a> {
 
     fn done(&self, inner: &mut Inner, (item, device, seconds): (usize, &str, f64)) {
         close_line(inner, device);
+        inner.tally.waiting = inner.tally.waiting.saturating_sub(1);
         inner.tally.done += 1;
         inner.open.retain(|&open| open != item);
         inner.paces.add(self.plan, item, seconds);
@@ -155,6 +172,7 @@ impl<'a> SweepProgress<'a> {
         error: &anyhow::Error,
     ) {
         close_line(inner, device);
+        inner.tally.waiting = inner.tally.waiting.saturating_sub(1);
         inner.tally.failed += 1;
         inner.open.retain(|&open| open != item);
         let text = format!("{:>12}", duration(seconds));
@@ -311,9 +329,14 @@ pub fn with_interval(score: &Score) -> String {
     }
 }
 
+/// Ends what a device was at, if it was at something: it waits again until more is told.
 fn close_line(inner: &mut Inner, device: &str) {
+    let Some(line) = inner.lines.remove(device) else {
+        return;
+    };
     inner.tally.running = inner.tally.running.saturating_sub(1);
-    if let Some(DeviceLine { bar: Some(bar), .. }) = inner.lines.remove(device) {
+    inner.tally.waiting += 1;
+    if let Some(bar) = line.bar {
         bar.finish_and_clear();
     }
 }

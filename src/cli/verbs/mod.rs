@@ -14,3 +14,4 @@ pub mod score;
 pub mod start;
 pub mod status;
 pub mod sweep;
+pub mod work;

@@ -4,42 +4,46 @@ use crate::data::survey::Facts;
 use crate::experiment::scoring::feature_space::FeatureSpace;
 use crate::io::image::file::Rgb8;
 use crate::io::numpy::npz::{self, Array, Npz};
-use crate::jobs::context::{JobContext, Progress, Stopped};
+use crate::jobs::context::{JobContext, Progress};
 use crate::jobs::features::FeaturesJob;
 use crate::jobs::files::parts::{self, Part};
+use crate::jobs::sharing::filling::{Pieces, fill_pieces};
 use crate::stages::describe::described;
 use crate::stages::describe::extract::{Extractor, Rows};
 use anyhow::{Context, Result, ensure};
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// Describes what is missing of images 0..count into `features-AAAAAA-BBBBBB.npz`.
+/// Describes what is missing of images 0..count into `features-AAAAAA-BBBBBB.npz`, a part for each part of images. The net
+/// is opened once there is a part to describe that nobody else describes.
 pub fn run(job: &FeaturesJob, context: &JobContext) -> Result<()> {
     let images = parts::present(&context.input(&job.samples), "images")?;
     let images = parts::covering(&images, job.count as u64)?;
-    let done = parts::present(&context.out, "features")?;
-    let extractor = Extractor::open(&job.weights.path, None, &context.device)?;
-    check_space(job, extractor.space())?;
-    let mut made = 0;
-    for (part, take) in images {
-        if context.stopped() {
-            return Err(Stopped.into());
-        }
-        let range = part.range.start + take.start as u64..part.range.start + take.end as u64;
-        let n = range.end - range.start;
-        if parts::missing(&done, range.end, u64::MAX)
-            .iter()
-            .any(|gap| gap.end > range.start)
-        {
-            describe(&extractor, &part, &take, &range, job, context, made)?;
-            context.log(&format!(
-                "features of images {}..{} of {}",
-                range.start, range.end, job.count
-            ));
-        }
-        made += n;
-    }
-    Ok(())
+    let range_of = |(part, take): &(Part, Range<usize>)| {
+        part.range.start + take.start as u64..part.range.start + take.end as u64
+    };
+    let (pieces, count) = (images.iter().map(range_of), job.count as u64);
+    let wanted = Pieces {
+        kind: "features",
+        of: pieces.collect(),
+    };
+    let mut opened = None;
+    fill_pieces(context, &wanted, &mut |range, made| {
+        let extractor = match &opened {
+            Some(extractor) => extractor,
+            None => {
+                let extractor = Extractor::open(&job.weights.path, None, &context.device)?;
+                check_space(job, extractor.space())?;
+                opened.insert(extractor)
+            }
+        };
+        let of = images.iter().find(|image| range_of(image) == *range);
+        let (part, take) = of.context("a part of features is asked for that has no images")?;
+        describe(extractor, part, take, range, job, context, made)?;
+        let (start, end) = (range.start, range.end);
+        context.log(&format!("features of images {start}..{end} of {count}"));
+        Ok(())
+    })
 }
 
 /// `eval.features` names the space of the net that the weights are of.

@@ -11,13 +11,14 @@ use crate::jobs::context::{JobContext, Progress, Stopped};
 use crate::jobs::files::parts;
 use crate::jobs::files::results::{LAST, kept};
 use crate::jobs::net::{Net, Weights};
+use crate::jobs::sharing::filling::Parts;
 use crate::kernels::tf32::with_products;
 use crate::nets::denoiser::Denoiser;
 use crate::nets::precision::products;
 use crate::stages::weights::{self, Loaded};
 use anyhow::{Context, Result};
-use candle_core::Tensor;
-use std::ops::ControlFlow;
+use candle_core::{Device, Tensor};
+use std::ops::{ControlFlow, Range};
 
 /// How a net's answers become images.
 pub struct Drawer<'a> {
@@ -67,40 +68,48 @@ impl<'a> Drawer<'a> {
         })
     }
 
-    /// Writes what is missing of images 0..count as `images-AAAAAA-BBBBBB.npz`. `make` draws the images of these indices,
-    /// u8 [n, side, side, 3], and is told how many there are already.
-    pub fn fill(&self, make: &mut dyn FnMut(&[u64], u64) -> Result<Drawn>) -> Result<()> {
-        let (sample, out) = (self.sample, &self.context.out);
-        let count = sample.count as u64;
-        let ranges = parts::missing(&parts::present(out, "images")?, count, sample.part as u64);
-        let todo: u64 = ranges.iter().map(|r| r.end - r.start).sum();
-        let mut made = count - todo;
-        for range in ranges {
-            if self.context.stopped() {
-                return Err(Stopped.into());
-            }
-            let (mut pixels, mut labels) = (Vec::new(), Vec::new());
-            let mut at = range.start;
-            while at < range.end {
-                let end = (at + sample.batch as u64).min(range.end);
-                let images: Vec<u64> = (at..end).collect();
-                let (batch, asked) = make(&images, made)?;
-                pixels.extend(batch.flatten_all()?.to_vec1::<u8>()?);
-                labels.extend(asked.iter().map(|&l| i64::from(l)));
-                made += end - at;
-                at = end;
-            }
+    pub fn device(&self) -> &Device {
+        &self.context.device
+    }
+
+    /// Draws the images of `range` into `images-AAAAAA-BBBBBB.npz`, batch by batch. `make` draws those of the indices that
+    /// it is given, u8 [n, side, side, 3], and is told how many there are already. Where it is stopped, the batches that
+    /// are drawn are kept as a shorter part; the part that is missing then has its batches as they would have been.
+    ///
+    /// # Errors
+    /// Those of `make`; [`Stopped`].
+    pub fn part(
+        &self,
+        range: &Range<u64>,
+        mut made: u64,
+        make: &mut dyn FnMut(&[u64], u64) -> Result<Drawn>,
+    ) -> Result<()> {
+        let (mut pixels, mut labels) = (Vec::new(), Vec::new());
+        let mut at = range.start;
+        while at < range.end && !self.context.stopped() {
+            let end = (at + self.sample.batch as u64).min(range.end);
+            let images: Vec<u64> = (at..end).collect();
+            let (batch, asked) = make(&images, made)?;
+            pixels.extend(batch.flatten_all()?.to_vec1::<u8>()?);
+            labels.extend(asked.iter().map(|&l| i64::from(l)));
+            made += end - at;
+            at = end;
+        }
+        if at > range.start {
             let (n, side) = (labels.len(), self.side);
             npz::write(
-                &parts::path(out, "images", &range),
+                &parts::path(&self.context.out, "images", &(range.start..at)),
                 &[
                     ("arr_0", Array::u8(&[n, side, side, 3], pixels)),
                     ("arr_1", Array::i64(&[n], labels)),
                 ],
             )?;
-            let (start, end) = (range.start, range.end);
+            let (start, count) = (range.start, self.sample.count);
             self.context
-                .log(&format!("images {start}..{end} of {count}"));
+                .log(&format!("images {start}..{at} of {count}"));
+        }
+        if at < range.end {
+            return Err(Stopped.into());
         }
         Ok(())
     }
@@ -162,4 +171,13 @@ pub fn open_net(net: &Net, context: &JobContext) -> Result<Loaded> {
         }),
     };
     weights::load(&path, &net.model, &context.device)
+}
+
+/// The parts of a batch of images.
+pub fn images(sample: &Sample) -> Parts<'static> {
+    Parts {
+        kind: "images",
+        count: sample.count as u64,
+        size: sample.part as u64,
+    }
 }

@@ -8,12 +8,13 @@ use crate::experiment::nets::arch::{Arch, Process, Task};
 use crate::jobs::context::JobContext;
 use crate::jobs::inputs::classes;
 use crate::jobs::sample::{PlannedGuidance, SampleJob};
+use crate::jobs::sharing::filling::fill;
 use crate::kernels::tf32::with_products;
 use crate::nets::adm::classifier::Classifier;
 use crate::nets::denoiser::{Conditions, Denoiser};
 use crate::nets::open::denoiser;
 use crate::nets::precision::{dtype, products};
-use crate::stages::draw::drawer::{Drawer, Drawn, open_net};
+use crate::stages::draw::drawer::{Drawer, Drawn, images, open_net};
 use crate::stages::weights::Loaded;
 use anyhow::{Result, bail, ensure};
 use candle_core::Tensor;
@@ -30,12 +31,18 @@ struct Sampling<'a> {
     context: &'a JobContext<'a>,
 }
 
-/// Draws what is missing of images 0..count into `images-AAAAAA-BBBBBB.npz`.
+/// Draws what is missing of images 0..count into `images-AAAAAA-BBBBBB.npz`. The nets are opened once there is a part to
+/// draw that nobody else draws.
 pub fn run(job: &SampleJob, context: &JobContext) -> Result<()> {
-    let sampling = Sampling::open(job, context)?;
-    sampling
-        .drawer
-        .fill(&mut |images, made| sampling.draw(images, made))
+    let mut opened = None;
+    fill(context, images(&job.sample), &mut |range, made| {
+        let sampling = match &opened {
+            Some(sampling) => sampling,
+            None => opened.insert(Sampling::open(job, context)?),
+        };
+        let mut draw = |images: &[u64], made| sampling.draw(images, made);
+        sampling.drawer.part(range, made, &mut draw)
+    })
 }
 
 impl<'a> Sampling<'a> {

@@ -9,11 +9,12 @@ use crate::io::numpy::npz::Npz;
 use crate::io::numpy::rows::Rows;
 use crate::jobs::context::JobContext;
 use crate::jobs::files::parts::{self, Part};
+use crate::jobs::sharing::filling::fill;
 use crate::jobs::upsample::UpsampleJob;
-use crate::nets::denoiser::Conditions;
+use crate::nets::denoiser::{Conditions, Denoiser};
 use crate::nets::open::denoiser;
 use crate::nets::precision::dtype;
-use crate::stages::draw::drawer::{Drawer, Drawn, open_net};
+use crate::stages::draw::drawer::{Drawer, Drawn, images, open_net};
 use crate::stages::feed::planes;
 use anyhow::{Context, Result, ensure};
 use candle_core::Tensor;
@@ -22,44 +23,79 @@ use std::ops::Range;
 /// Tells the second stage's noise from the first's, whose seed it shares.
 const PURPOSE: &str = "upsample";
 
-/// Draws what is missing of images 0..count into `images-AAAAAA-BBBBBB.npz`.
+/// Draws what is missing of images 0..count into `images-AAAAAA-BBBBBB.npz`. The net is opened once there is a part to draw
+/// that nobody else draws.
 pub fn run(job: &UpsampleJob, context: &JobContext) -> Result<()> {
-    let net = open_net(&job.net, context)?;
-    ensure!(
-        net.arch.task() == Task::Upsample,
-        "upsample.checkpoint is a {}, and upsampling needs a super-resolution net",
-        net.arch.title()
-    );
-    let denoiser = denoiser(&net.arch, net.vb.to_dtype(dtype(job.sample.dtype)))?;
-    let noise = Noise::apart(job.sample.seed, PURPOSE);
-    let drawer = Drawer::open(
-        ("upsample", &job.sample),
-        &net,
-        denoiser.as_ref(),
-        noise,
-        context,
-    )?;
-    let side = denoiser.low_resolution().unwrap_or_default();
-    let images = parts::present(&context.input(&job.samples), "images")?;
-    let parts = parts::covering(&images, job.sample.count as u64)?;
-    let mut small = Small {
-        parts,
-        side,
-        open: None,
-    };
-    drawer.fill(&mut |images, made| -> Result<Drawn> {
-        let (pixels, labels) = small.read(images)?;
-        let shape = (images.len(), 3, side, side);
-        let low = Tensor::from_vec(pixels, shape, &context.device)?;
-        let y = Tensor::from_slice(&labels, labels.len(), &context.device)?;
-        let given = Conditions {
-            labels: denoiser.classes().map(|_| &y),
-            low: Some(&low),
-            dropout: None,
+    let mut opened = None;
+    fill(context, images(&job.sample), &mut |range, made| {
+        let upsampling = match &mut opened {
+            Some(upsampling) => upsampling,
+            None => opened.insert(Upsampling::open(job, context)?),
         };
-        let answer = |x: &Tensor, t: &Tensor| denoiser.denoise(x, t, &given);
-        Ok((drawer.draw(images, &answer, None, made)?, labels))
+        let (drawer, denoiser) = (&upsampling.drawer, upsampling.denoiser.as_ref());
+        let small = &mut upsampling.small;
+        drawer.part(range, made, &mut |images, made| {
+            draw(drawer, denoiser, small, images, made)
+        })
     })
+}
+
+/// All that upsampling needs, once it is loaded.
+struct Upsampling<'a> {
+    drawer: Drawer<'a>,
+    denoiser: Box<dyn Denoiser>,
+    small: Small,
+}
+
+impl<'a> Upsampling<'a> {
+    fn open(job: &'a UpsampleJob, context: &'a JobContext) -> Result<Self> {
+        let net = open_net(&job.net, context)?;
+        ensure!(
+            net.arch.task() == Task::Upsample,
+            "upsample.checkpoint is a {}, and upsampling needs a super-resolution net",
+            net.arch.title()
+        );
+        let denoiser = denoiser(&net.arch, net.vb.to_dtype(dtype(job.sample.dtype)))?;
+        let noise = Noise::apart(job.sample.seed, PURPOSE);
+        let drawer = Drawer::open(
+            ("upsample", &job.sample),
+            &net,
+            denoiser.as_ref(),
+            noise,
+            context,
+        )?;
+        let images = parts::present(&context.input(&job.samples), "images")?;
+        let small = Small {
+            parts: parts::covering(&images, job.sample.count as u64)?,
+            side: denoiser.low_resolution().unwrap_or_default(),
+            open: None,
+        };
+        Ok(Self {
+            drawer,
+            denoiser,
+            small,
+        })
+    }
+}
+
+fn draw(
+    drawer: &Drawer,
+    denoiser: &dyn Denoiser,
+    small: &mut Small,
+    images: &[u64],
+    made: u64,
+) -> Result<Drawn> {
+    let (pixels, labels) = small.read(images)?;
+    let shape = (images.len(), 3, small.side, small.side);
+    let low = Tensor::from_vec(pixels, shape, drawer.device())?;
+    let y = Tensor::from_slice(&labels, labels.len(), drawer.device())?;
+    let given = Conditions {
+        labels: denoiser.classes().map(|_| &y),
+        low: Some(&low),
+        dropout: None,
+    };
+    let answer = |x: &Tensor, t: &Tensor| denoiser.denoise(x, t, &given);
+    Ok((drawer.draw(images, &answer, None, made)?, labels))
 }
 
 /// The small images, read from one stored part at a time.

@@ -2,18 +2,17 @@
 
 use crate::cli::cache;
 use crate::cli::open::{Choice, Opened, look_at_nets, open};
-use crate::cli::screen::sweep_progress::SweepProgress;
 use crate::cli::screen::terminal;
 use crate::cli::screen::terminal::{out, say};
 use crate::cli::verbs::report::{self, OnStdout};
+use crate::cli::verbs::work::places::list;
+use crate::cli::verbs::work::run::{AFTER, Effort, Telling};
 use crate::cli::watched::{INTERRUPTED, until_stopped};
 use crate::jobs::stage::Stage;
 use crate::run::device::named::devices;
-use crate::run::device::slots::{Slot, slots};
-use crate::run::local::{Options, Summary, run as run_plan};
+use crate::run::local::Summary;
 use crate::run::results::rows;
 use crate::run::work::turns::Duty;
-use crate::stages;
 use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::json;
@@ -41,7 +40,7 @@ pub struct SweepArgs {
     /// Make the results of this stage, and of the stages after it, again for these cells
     #[arg(long, value_name = "STAGE")]
     pub again: Option<String>,
-    /// `cpu` or `cuda:0,cuda:1` [default: all CUDA devices, else cpu]
+    /// `cpu`, `cuda:0,cuda:1`, or `cpu:2` for two workers on the CPU; several are a process each [default: all CUDA devices, else cpu]
     #[arg(long, value_name = "LIST")]
     pub device: Option<String>,
     /// Stop at the first failed job
@@ -59,7 +58,8 @@ pub fn run(args: &SweepArgs, store: &Path) -> Result<u8> {
     });
     let again = again.transpose()?;
     // A wrong name is told before the files are read.
-    devices(args.device.as_deref())?;
+    devices(list(args.device.as_deref())?.0.as_deref())?;
+    let until: Option<Stage> = args.until.as_deref().and_then(|stage| stage.parse().ok());
     let mut opened = open(&args.choice, store, args.until.as_deref())?;
     cache::refuse_incomplete(&opened.plan)?;
     look_at_nets(&opened, &args.choice.file)?;
@@ -67,17 +67,19 @@ pub fn run(args: &SweepArgs, store: &Path) -> Result<u8> {
     if let Some(stage) = again {
         forget(&mut opened, stage)?;
     }
-    let options = Options {
+    let effort = Effort {
+        choice: &args.choice,
+        device: args.device.as_deref(),
+        duty: Duty {
+            // The plan ends there already; workers in processes of their own plan for themselves.
+            stages: until.map(|last| Stage::ALL.into_iter().filter(|s| *s <= last).collect()),
+            waits: false,
+        },
         fail_fast: args.fail_fast,
-        stop: until_stopped("part")?,
-        run: &stages::run,
-        duty: Duty::default(),
-        scheduler: None,
+        stop: until_stopped(AFTER)?,
+        telling: Telling::Screen,
     };
-    let jobs = opened.plan.to_run().into_iter();
-    let jobs = jobs.map(|n| &opened.plan.items[n].job);
-    let slots = slots(args.device.as_deref(), jobs)?;
-    let summary = match run_missing(&opened, &slots, &options) {
+    let summary = match effort.make(&opened) {
         Ok(summary) => summary,
         Err(error) => {
             terminal::error(&error);
@@ -111,28 +113,6 @@ pub fn run(args: &SweepArgs, store: &Path) -> Result<u8> {
         return Ok(0);
     }
     Ok(tell_failures(&opened, &summary, &args.choice.file))
-}
-
-fn run_missing(opened: &Opened, slots: &[Slot], options: &Options) -> Result<Summary> {
-    let open = opened.plan.to_run().len();
-    let all = opened.plan.items.len();
-    let name = &opened.sweep.name;
-    if open == 0 {
-        say(&format!("{name}: all {all} jobs are stored"));
-        return Ok(Summary::default());
-    }
-    let on: Vec<&str> = slots.iter().map(|slot| slot.device.name.as_str()).collect();
-    say(&format!(
-        "{name}: {open} of {all} jobs to run on {}\n",
-        on.join(", ")
-    ));
-    let progress = SweepProgress::new(&opened.plan, &opened.store, slots.len());
-    let ran = run_plan(&opened.plan, &opened.store, slots, options, &|event| {
-        progress.on(event)
-    });
-    progress.close();
-    say("");
-    ran
 }
 
 /// Removes the stored results of `stage`, and of what follows, of the plan's cells.
