@@ -29,7 +29,8 @@ impl Turns {
 
     /// The same where our side calculates on `device`, which PyTorch calls `name`. Call it before anything calculates.
     pub fn on(device: Device, name: &str, repeat: usize) -> Turns {
-        cores::settle(None).expect("nothing calculated before, so rayon's threads are not started yet");
+        cores::settle(None)
+            .expect("nothing calculated before, so rayon's threads are not started yet");
         let threads = rayon::current_num_threads();
         let peer = Peer::start(threads, name);
         match &peer {
