@@ -40,6 +40,8 @@ pub mod stages;
 
 pub mod run;
 
+pub mod cluster;
+
 pub mod report;
 
 pub mod api;

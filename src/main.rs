@@ -22,6 +22,7 @@ fn main() -> ExitCode {
     let ended = match &command {
         Command::Init(args) => verbs::start::init::run(args),
         Command::Plan(args) => verbs::plan::run::run(args, &store),
+        Command::Sweep(args) if args.slurm => verbs::sweep::slurm::run(args, &store),
         Command::Sweep(args) => verbs::sweep::run::run(args, &store),
         Command::Work(args) => verbs::work::run::run(args, &store),
         Command::Status(args) => verbs::status::run::run(args, &store),

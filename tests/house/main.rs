@@ -42,6 +42,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("run", &["experiment", "metrics", "io", "process", "jobs"]),
+    ("cluster", &["experiment", "io", "process", "jobs", "run"]),
     ("report", &["experiment", "io", "run"]),
     (
         "api",
@@ -65,6 +66,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "jobs",
             "stages",
             "run",
+            "cluster",
             "report",
         ],
     ),

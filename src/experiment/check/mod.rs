@@ -2,5 +2,6 @@
 
 pub(crate) mod nets;
 pub mod ranges;
+pub mod slurm;
 pub(crate) mod typo;
 pub mod values;

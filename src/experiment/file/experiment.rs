@@ -19,6 +19,7 @@ pub use crate::experiment::file::sampling::{
     VarianceRule,
 };
 pub use crate::experiment::file::shown::{Chart, Deltas, Grids, ReportOptions};
+pub use crate::experiment::file::slurm::Slurm;
 pub use crate::experiment::file::train::{Anneal, ScheduleSampler, Train, Weighting};
 
 /// The whole file. Its parameters say what `[sample]`, `[train]` and `[eval]` are read as: any of their forms, or, to
@@ -86,6 +87,8 @@ pub struct Experiment<S = Sampling, T = Training, E = Evaluation> {
     pub claim: Vec<Claim>,
     #[serde(default, skip_serializing_if = "ReportOptions::is_empty")]
     pub report: ReportOptions,
+    #[serde(default, skip_serializing_if = "Slurm::is_empty")]
+    pub slurm: Slurm,
 }
 
 /// A table whose keys mirror those of the file; which, the schema of the whole file says.
@@ -116,6 +119,7 @@ impl<S, T, E> Default for Experiment<S, T, E> {
             published: Vec::new(),
             claim: Vec::new(),
             report: ReportOptions::default(),
+            slurm: Slurm::default(),
         }
     }
 }

@@ -8,5 +8,6 @@ pub mod model;
 pub mod published;
 pub mod sampling;
 pub mod shown;
+pub mod slurm;
 pub mod train;
 pub mod vars;

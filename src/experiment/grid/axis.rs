@@ -8,7 +8,7 @@ use std::collections::HashSet;
 pub const MOST_CELLS: usize = 100_000;
 
 /// Tables that hold no value of a cell.
-pub const NO_VALUES: [&str; 8] = [
+pub const NO_VALUES: [&str; 9] = [
     "grid",
     "zip",
     "case",
@@ -16,6 +16,7 @@ pub const NO_VALUES: [&str; 8] = [
     "published",
     "claim",
     "report",
+    "slurm",
     "defaults",
 ];
 

@@ -23,7 +23,7 @@ pub struct Cell {
     /// Full keys of `at` that label the cell: each grid key, and of each zip and of the cases the
     /// first and what else tells it apart.
     pub axes: Vec<String>,
-    /// Without `grid`, `zip`, `case`, `chart`, `published` and `claim`.
+    /// Without `grid`, `zip`, `case`, `chart`, `published`, `claim` and `slurm`.
     pub spec: Experiment,
     /// Where relative paths of the file are looked for after the working folder; those of `spec` that lead somewhere from
     /// here have the folder before them.

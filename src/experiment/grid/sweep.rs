@@ -1,10 +1,12 @@
 //! One experiment file → its cells: every combination of its axes, in mixed radix, the last axis fastest.
 
+use crate::experiment::check::slurm::check as check_slurm;
 use crate::experiment::external::star;
 use crate::experiment::file::claim::{self, Claim};
 use crate::experiment::file::experiment::{Chart, Experiment, Published};
 use crate::experiment::file::published;
 use crate::experiment::file::shown::{Columns, check_charts, check_deltas};
+use crate::experiment::file::slurm::Slurm;
 use crate::experiment::grid::axes::{axes, axis_keys};
 use crate::experiment::grid::axis::{Axis, MOST_CELLS, NO_VALUES, Place, labels};
 use crate::experiment::grid::case::CASE;
@@ -26,6 +28,8 @@ pub struct Sweep {
     pub charts: Vec<Chart>,
     pub published: Vec<Published>,
     pub claims: Vec<Claim>,
+    /// What a cluster is asked for.
+    pub slurm: Slurm,
     /// The file under `--set` as text, every default written out.
     pub resolved: String,
     pub axes: Vec<Axis>,
@@ -63,9 +67,16 @@ pub fn sweep_of(source: Source, set: &[String], only: &[String]) -> Result<Sweep
     let count = count.ok_or_else(|| anyhow!("the grid has more than {MOST_CELLS} cells"))?;
     let labels = labels(&axes);
     let mut base = None;
+    let mut slurm = Slurm::default();
     let mut cells = Vec::with_capacity(count);
     for index in 0..count {
         let (mut cell, written) = cell(&table, &axes, &labels, index)?;
+        // Where it runs is no part of what it is.
+        let asked = std::mem::take(&mut cell.spec.slurm);
+        if base.is_none() {
+            check_slurm(&asked, "slurm.")?;
+            slurm = asked;
+        }
         base.get_or_insert_with(|| (cell.spec.clone(), written));
         cell.spec.chart.clear();
         cell.spec.published.clear();
@@ -103,6 +114,7 @@ pub fn sweep_of(source: Source, set: &[String], only: &[String]) -> Result<Sweep
         charts: base.chart,
         published: base.published,
         claims: base.claim,
+        slurm,
         resolved,
         axes,
         count,

@@ -5,7 +5,7 @@ use crate::experiment::file::claim::Claim;
 use crate::experiment::file::defaults::Defaults;
 use crate::experiment::file::experiment::{
     ArchChanges, Chart, Experiment, Guidance, Model, ProcessChanges, Published, ReportOptions,
-    Upsample,
+    Slurm, Upsample,
 };
 use crate::experiment::schema::adm::FLAGS;
 use crate::experiment::schema::cells::{default_of, example_of, meaning, takes};
@@ -50,6 +50,7 @@ pub fn page() -> String {
     page += &section("`[defaults]`", &[Defaults::json_schema], Rows::All);
     page += &section("`[[chart]]`", &[Chart::json_schema], Rows::All);
     page += &section("`[report]`", &[ReportOptions::json_schema], Rows::All);
+    page += &section("`[slurm]`", &[Slurm::json_schema], Rows::All);
     page += &section("`[[published]]`", &[Published::json_schema], Rows::All);
     page += &section("`[[claim]]`", &[Claim::json_schema], Rows::All);
     page += &presets_table();

@@ -1,3 +1,4 @@
 //! `runner sweep`.
 
 pub mod run;
+pub mod slurm;

@@ -30,6 +30,9 @@ Examples:
   # Score again what is stored
   runner sweep experiments/guidance.toml --again metrics
 
+  # By workers of a Slurm cluster; Ctrl-C leaves them at work, the same command joins again
+  runner sweep experiments/guidance.toml --slurm --store /scratch/store --set slurm.time=4:00:00
+
 Every key of the file: docs/keys.md, or `runner schema` for editors")]
 pub struct SweepArgs {
     #[command(flatten)]
@@ -49,6 +52,12 @@ pub struct SweepArgs {
     /// One JSON object per cell on stdout when all is done
     #[arg(long)]
     pub json: bool,
+    /// Let workers of a Slurm cluster do it, as the table [slurm] asks
+    #[arg(long, conflicts_with = "again")]
+    pub slurm: bool,
+    /// With --slurm: end the workers of this sweep; what is stored stays
+    #[arg(long, requires = "slurm")]
+    pub cancel: bool,
 }
 
 pub fn run(args: &SweepArgs, store: &Path) -> Result<u8> {
@@ -130,7 +139,7 @@ fn forget(opened: &mut Opened, stage: Stage) -> Result<()> {
     Ok(())
 }
 
-fn tell_failures(opened: &Opened, summary: &Summary, file: &Path) -> u8 {
+pub(super) fn tell_failures(opened: &Opened, summary: &Summary, file: &Path) -> u8 {
     let (failed, left) = (summary.failed.len(), summary.left.len());
     let jobs = |n: usize| {
         if n == 1 {
@@ -155,7 +164,7 @@ fn tell_failures(opened: &Opened, summary: &Summary, file: &Path) -> u8 {
     1
 }
 
-fn print_json(opened: &Opened) -> Result<()> {
+pub(super) fn print_json(opened: &Opened) -> Result<()> {
     for row in rows(&opened.plan, &opened.store) {
         let at: serde_json::Map<String, serde_json::Value> = row
             .at

@@ -1,0 +1,119 @@
+//! Workers that are lost, each in its way, and replaced.
+
+use crate::cluster::{Asked, Cluster, wait};
+use crate::study::Study;
+use std::time::Duration;
+
+const SOON: Duration = Duration::from_secs(40);
+
+fn count(text: &str, part: &str) -> usize {
+    text.matches(part).count()
+}
+
+#[test]
+fn a_running_and_a_pending_worker_that_somebody_cancels_are_replaced() {
+    let asked = Asked {
+        cpus: 1,
+        ..Asked::default()
+    };
+    let Some(cluster) = Cluster::up(&asked) else {
+        return;
+    };
+    let study = Study::new(&cluster, 60, "time = 10\ncpus = 1\nworkers = 2");
+    let mut driver = study.start();
+    wait(SOON, "a part", || study.parts() > 0);
+    cluster.slurm("scancel", &["1_1"]);
+    cluster.slurm("scancel", &["1_0"]);
+    driver.succeeds();
+    let said = driver.said();
+    assert!(said.contains("worker 1_0 on n1 ended: "), "{said}");
+    assert!(
+        said.contains("worker 1_1 ended: it is gone, and Slurm does not say why"),
+        "{said}"
+    );
+    assert!(count(&said, "submitted array") >= 2, "{said}");
+}
+
+#[test]
+fn a_worker_that_is_preempted_is_replaced() {
+    let asked = Asked {
+        cpus: 2,
+        lines: "PreemptType=preempt/partition_prio\nPreemptMode=REQUEUE\nPartitionName=urgent Nodes=ALL PriorityTier=9 MaxTime=INFINITE State=UP",
+        ..Asked::default()
+    };
+    let Some(cluster) = Cluster::up(&asked) else {
+        return;
+    };
+    let study = Study::new(
+        &cluster,
+        100,
+        "time = 10\ncpus = 1\nworkers = 2\npartition = \"main\"",
+    );
+    let mut driver = study.start();
+    wait(SOON, "a part", || study.parts() > 0);
+    let urgent = [
+        "-p",
+        "urgent",
+        "-c",
+        "2",
+        "-o",
+        "/dev/null",
+        "--wrap",
+        "sleep 1",
+    ];
+    assert!(!cluster.slurm("sbatch", &urgent).is_empty());
+    driver.succeeds();
+    let said = driver.said();
+    assert!(said.contains("ended: it was preempted"), "{said}");
+    assert!(said.contains("(2 workers, partition main, "), "{said}");
+}
+
+#[test]
+fn a_node_that_fails_is_kept_away_from() {
+    let asked = Asked {
+        cpus: 1,
+        nodes: 2,
+        ..Asked::default()
+    };
+    let Some(mut cluster) = Cluster::up(&asked) else {
+        return;
+    };
+    let mut driver = {
+        let study = Study::new(&cluster, 400, "time = 10\ncpus = 1\nworkers = 2");
+        let driver = study.start();
+        wait(SOON, "a part", || study.parts() > 0);
+        driver
+    };
+    cluster.kill_node(2);
+    driver.succeeds();
+    let said = driver.said();
+    if said.contains("its node n2 failed") {
+        let study = Study { cluster: &cluster };
+        let records = study.submissions().into_iter();
+        let texts: Vec<String> = records
+            .map(|path| std::fs::read_to_string(path).unwrap())
+            .collect();
+        let away = texts.iter().filter(|text| text.contains("\"n2\"")).count();
+        assert!(away == texts.len() - 1, "{texts:?}");
+    }
+}
+
+#[test]
+fn a_worker_whose_time_is_nearly_over_stops_and_another_goes_on() {
+    let Some(cluster) = Cluster::up(&Asked::default()) else {
+        return;
+    };
+    // Slurm asks up to a minute before `signal_before`, so at once or a few seconds after the start.
+    let study = Study::new(
+        &cluster,
+        400,
+        "time = 1\ncpus = 1\nworkers = 1\nsignal_before = 50",
+    );
+    let mut driver = study.start();
+    driver.succeeds();
+    let said = driver.said();
+    assert!(
+        said.contains("ended: it was asked to stop, for its time was nearly over"),
+        "{said}"
+    );
+}
