@@ -165,6 +165,7 @@ fn manifest(item: &Item, folder: &Path) -> Result<Manifest> {
         sha256: file.digest,
     };
     Ok(Manifest {
+        makers: Vec::new(),
         key: item.key.clone(),
         stage: item.job.stage().to_string(),
         version: item.job.version(),

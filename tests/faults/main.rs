@@ -6,6 +6,7 @@ mod support;
 mod clock;
 mod damage;
 mod full_disk;
+mod kills;
 mod not_a_number;
 mod read_only;
 mod shim;

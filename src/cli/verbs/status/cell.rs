@@ -3,8 +3,8 @@
 use crate::cli::open::Opened;
 use crate::cli::screen::sweep_progress::with_interval;
 use crate::cli::screen::terminal::{Paint, duration, paint, thousands};
-use crate::run::store::Mark;
 use crate::run::results::row;
+use crate::run::store::Mark;
 use crate::run::store::{Failure, JOB, LOG, State};
 use anyhow::{Result, bail};
 use std::io::IsTerminal;

@@ -7,9 +7,9 @@ use crate::experiment::grid::axis::short_names;
 use crate::experiment::grid::overlay::show;
 use crate::jobs::stage::Stage;
 use crate::report::rows::names;
-use crate::run::store::Mark;
 use crate::run::plan::{Item, Plan};
 use crate::run::results::{Row, row};
+use crate::run::store::Mark;
 use crate::run::store::State;
 
 /// Cells that a screen shows which is drawn again and again.
