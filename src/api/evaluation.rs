@@ -4,9 +4,11 @@ use crate::experiment::key::digest_file;
 use crate::experiment::scoring::preset::Preset;
 use crate::io::statistics::Which;
 use crate::jobs::context::Watch;
+use crate::jobs::sharing::claims::Alone;
 use crate::metrics::score::Score;
 use crate::stages::describe::described::PART;
 use crate::stages::describe::extract::Extractor;
+use crate::stages::describe::images::Share;
 use crate::stages::score::scorer::Scorer;
 use crate::stages::score::sides::{Reference, Samples, Setup, compare};
 use anyhow::{Context, Result};
@@ -59,7 +61,8 @@ impl Evaluation {
             rules: &[rules],
             store: &self.store,
             part: PART,
-            shard: (0, 1),
+            share: Share::Whole,
+            claims: &Alone,
         };
         let watch = Watch {
             tell: &|_| {},

@@ -3,6 +3,7 @@
 use crate::experiment::key::{Key, digest_file};
 use crate::jobs::files::damage::BROKEN;
 use crate::jobs::files::parts::LEASE;
+use crate::run::work::makers::{MAKER, Maker};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -31,6 +32,9 @@ pub struct Manifest {
     pub started: String,
     /// Of the run that finished the result.
     pub seconds: f64,
+    /// The workers that made its parts, where it is made of parts; a part whose maker had not told yet is not among theirs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub makers: Vec<Maker>,
     /// Files outside the store that were read.
     pub inputs: Vec<Input>,
     /// Results in the store that were read.
@@ -66,6 +70,12 @@ impl Manifest {
         })
     }
 
+    /// Seconds of one device that the whole result took, however many workers shared it.
+    pub fn device_seconds(&self) -> f64 {
+        let shares: f64 = self.makers.iter().map(|maker| maker.seconds).sum();
+        if shares > 0.0 { shares } else { self.seconds }
+    }
+
     pub fn bytes(&self) -> u64 {
         self.files.values().map(|stored| stored.bytes).sum()
     }
@@ -83,7 +93,8 @@ pub fn files(folder: &Path, own: &[&str]) -> Result<BTreeMap<String, Stored>> {
         let entry = entry.with_context(reading)?;
         let path = entry.path().strip_prefix(folder).unwrap_or(entry.path());
         let name = path.to_string_lossy().into_owned();
-        let other = own.contains(&name.as_str()) || name.ends_with(LEASE);
+        let other =
+            own.contains(&name.as_str()) || name.ends_with(LEASE) || name.starts_with(MAKER);
         let other = other || name.ends_with(&format!(".{BROKEN}"));
         if other || !entry.file_type().is_file() {
             continue;

@@ -18,11 +18,13 @@ use crate::run::lease::presence::Presence;
 use crate::run::manifest::{Input, Manifest, files, git};
 use crate::run::plan::{Item, Plan};
 use crate::run::store::{Failure, OWN, State, Store};
+use crate::run::work::makers::{Maker, makers};
 use crate::run::work::scratch::{Begun, Opening, Scratch};
-use crate::run::work::sharing::LeasedParts;
+use crate::run::work::sharing::{LeasedParts, Told};
 use anyhow::{Context, Error, Result, anyhow, ensure};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -130,7 +132,9 @@ impl Worker<'_> {
         let seconds = started.elapsed().as_secs_f64();
         let warnings = match made {
             Ok(warnings) => warnings,
-            Err(error) if error.is::<ByOthers>() => return Ok(Outcome::Held(None)),
+            Err(error) if error.is::<ByOthers>() => {
+                return Ok(Outcome::Held(self.store.holder(&scratch.folder)));
+            }
             Err(error) if error.is::<Stopped>() => {
                 let taken = scratch.lost().load(Ordering::Relaxed);
                 return Ok(if taken {
@@ -156,6 +160,7 @@ impl Worker<'_> {
                 host: table::host(),
                 started: at.to_string(),
                 seconds,
+                makers: makers(folder),
                 inputs: inputs(item),
                 needs: item.job.needs(),
                 files: files(folder, &OWN)?,
@@ -236,11 +241,14 @@ impl Worker<'_> {
         let mut context = JobContext::new(device, out, root, &input, &told, self.stop)?;
         context.granted = granted;
         context.lost = scratch.lost();
+        let maker = Mutex::new(Maker::own(&named.name));
         let parts = LeasedParts {
             presence: self.presence,
             device: &named.name,
-            folder: out,
-            at: scratch.at(),
+            told: Some(Told {
+                at: scratch.at(),
+                maker: &maker,
+            }),
         };
         context.claims = &parts;
         for line in damage::missing(out) {

@@ -26,7 +26,7 @@ impl Paces {
         let mut paces = Paces::default();
         for (n, item) in plan.items.iter().enumerate() {
             if let State::Stored(manifest) = &item.state {
-                paces.add(plan, n, manifest.seconds);
+                paces.add(plan, n, manifest.device_seconds());
             }
         }
         paces

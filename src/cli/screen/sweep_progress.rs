@@ -159,7 +159,10 @@ impl<'a> SweepProgress<'a> {
         inner.tally.waiting = inner.tally.waiting.saturating_sub(1);
         inner.tally.done += 1;
         inner.open.retain(|&open| open != item);
-        inner.paces.add(self.plan, item, seconds);
+        let made = &self.plan.items[item];
+        let manifest = self.store.manifest(made.job.stage(), &made.key);
+        let all = manifest.map_or(seconds, |manifest| manifest.device_seconds());
+        inner.paces.add(self.plan, item, all);
         let scores = self.scores(item);
         let text = format!("{:>12}{scores}", duration(seconds));
         self.say(&self.line(&paint("done   ", Paint::Green), item, text.trim_end()));

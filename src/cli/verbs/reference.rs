@@ -3,6 +3,7 @@
 use crate::cli::cache::{Cache, weights};
 use crate::cli::screen::live::Live;
 use crate::cli::screen::terminal::{duration, say, thousands, warning};
+use crate::cli::verbs::score::beside::Beside;
 use crate::cli::verbs::score::scoring::tell_prefix;
 use crate::cli::watched::{INTERRUPTED, unless_stopped, until_stopped};
 use crate::data::resize::crop::Crop;
@@ -11,6 +12,7 @@ use crate::experiment::scoring::feature_space::Input;
 use crate::experiment::scoring::preset::Preset;
 use crate::jobs::context::{Progress, Watch};
 use crate::run::device::named::{Named, devices};
+use crate::run::work::sharing::LateClaims;
 use crate::stages::describe::extract::Extractor;
 use crate::stages::describe::reference::{Keeps, Order, run as make};
 use crate::stages::describe::reference_images::{self, ImagesOrder};
@@ -68,9 +70,13 @@ pub struct ReferenceArgs {
     /// The npz to write
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
-    /// `cpu` or `cuda:0` [default: the first CUDA device, else cpu]
-    #[arg(long, value_name = "DEVICE")]
+    /// `cpu` or `cuda:0`; of `cuda:0,cuda:1` each describes parts of the images for Inception [default: the first CUDA
+    /// device, else cpu]
+    #[arg(long, value_name = "LIST")]
     pub device: Option<String>,
+    /// This process describes parts for another one, on this device
+    #[arg(long, hide = true)]
+    pub beside: Option<String>,
     #[command(flatten)]
     pub cache: Cache,
 }
@@ -80,7 +86,8 @@ const SHAPES: &str = "shapes";
 
 pub fn run(args: &ReferenceArgs, store: &Path) -> Result<u8> {
     let weights = weights(args.weights.as_deref(), &args.cache)?;
-    let device = devices(args.device.as_deref())?.swap_remove(0);
+    let beside = Beside::of(args.device.as_deref(), args.beside.as_deref())?;
+    let device = devices(Some(beside.device()))?.swap_remove(0);
     let digest = digest_file(&weights).context("--weights")?;
     let started = Instant::now();
     let live = Live::start();
@@ -99,7 +106,8 @@ pub fn run(args: &ReferenceArgs, store: &Path) -> Result<u8> {
             warn: &warning,
             stop,
         };
-        let made = by_published_net(args, (&net, &digest), store, watch);
+        let _others = beside.start()?;
+        let made = by_published_net(args, (&net, &digest), (store, &beside), watch);
         (made, "complete parts are kept")
     } else {
         let stop = until_stopped("batch")?;
@@ -118,6 +126,9 @@ pub fn run(args: &ReferenceArgs, store: &Path) -> Result<u8> {
     if unless_stopped(made, kept)?.is_none() {
         return Ok(INTERRUPTED);
     }
+    if beside.is_other() {
+        return Ok(0);
+    }
     let took = duration(started.elapsed().as_secs_f64());
     say(&format!("wrote {} in {took}", args.out.display()));
     Ok(0)
@@ -127,7 +138,7 @@ pub fn run(args: &ReferenceArgs, store: &Path) -> Result<u8> {
 fn by_published_net(
     args: &ReferenceArgs,
     (net, weights): (&Extractor, &str),
-    store: &Path,
+    (store, beside): (&Path, &Beside),
     watch: Watch,
 ) -> Result<()> {
     ensure!(
@@ -148,6 +159,8 @@ fn by_published_net(
         how: rules.preprocessing,
         mixed_sizes: rules.mixed_sizes,
         store,
+        claims: &LateClaims::new(store, beside.device()),
+        share: beside.share(),
         keeps: keeps(args),
         out: &args.out,
     };

@@ -2,15 +2,21 @@
 
 use anyhow::Result;
 use std::fmt;
+use std::path::Path;
 
 /// Whoever keeps account of who makes which part.
 pub trait Claims: Sync {
-    /// The claim on the part of this name (`images-000000-001000`), held until it is dropped; None where somebody else
-    /// makes that part. `listed` says how its folder looked a moment ago.
+    /// The claim on the part of this name (`images-000000-001000`) of `folder`, held until it is dropped; None where
+    /// somebody else makes that part. `listed` says how its folder looked a moment ago.
     ///
     /// # Errors
     /// Where the store cannot be written.
-    fn claim(&self, part: &str, listed: Listed) -> Result<Option<Box<dyn Claim + '_>>>;
+    fn claim(
+        &self,
+        folder: &Path,
+        part: &str,
+        listed: Listed,
+    ) -> Result<Option<Box<dyn Claim + '_>>>;
 }
 
 /// How a part that is not there looked in the list of its folder.
@@ -28,7 +34,7 @@ pub trait Claim {}
 pub struct Alone;
 
 impl Claims for Alone {
-    fn claim(&self, _: &str, _: Listed) -> Result<Option<Box<dyn Claim + '_>>> {
+    fn claim(&self, _: &Path, _: &str, _: Listed) -> Result<Option<Box<dyn Claim + '_>>> {
         Ok(Some(Box::new(Unshared)))
     }
 }

@@ -78,7 +78,7 @@ fn fill_missing(
         for (range, listed) in free.chain(leased) {
             context.go_on()?;
             let name = parts::name(kind, range);
-            let Some(claim) = context.claims.claim(&name, listed)? else {
+            let Some(claim) = context.claims.claim(&context.out, &name, listed)? else {
                 continue;
             };
             // It may have been made between the list and the claim.

@@ -9,6 +9,7 @@ use crate::run::lease::presence::{AtWork, Lease, Presence, Taken};
 use crate::run::lease::record::Doing;
 use crate::run::manifest::{MANIFEST, Manifest};
 use crate::run::store::{FAILURE, Failure, JOB, MARK, Mark, Store};
+use crate::run::work::makers;
 use anyhow::Result;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -149,6 +150,7 @@ impl Scratch {
         write_json(&self.folder.join(MANIFEST), &manifest)?;
         let _ = fs::remove_file(self.folder.join(FAILURE));
         let _ = fs::remove_file(self.folder.join(MARK));
+        makers::remove(&self.folder);
         Ok(Some(manifest))
     }
 

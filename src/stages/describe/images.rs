@@ -9,6 +9,7 @@ use crate::experiment::scoring::rules::Preprocessing;
 use crate::jobs::context::{Progress, Watch};
 use crate::jobs::files::damage::whole;
 use crate::jobs::files::parts::Part;
+use crate::jobs::sharing::claims::{Claims, Listed};
 use crate::stages::describe::described::{self, Described};
 use crate::stages::describe::extract::{Extractor, Rows};
 use anyhow::{Context, Result, ensure};
@@ -18,6 +19,7 @@ use sha2::{Digest, Sha256};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A change of what a part holds gets a higher number: parts are then made again.
 const VERSION: u32 = 2;
@@ -37,8 +39,29 @@ pub struct Order<'a> {
     pub store: &'a Path,
     /// Images a part.
     pub part: usize,
-    /// Makes parts k, k + n, ... of (k, n), k from 0; (0, 1) makes all.
-    pub shard: (usize, usize),
+    pub share: Share,
+    /// Who makes which part, where other processes describe the same images.
+    pub claims: &'a dyn Claims,
+}
+
+/// Which parts of a set are made here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Share {
+    /// All that no other process makes; those are waited for.
+    Whole,
+    /// Parts k, k + n, ..., k from 0; the others are left.
+    Shard { k: usize, n: usize },
+    /// All that no other process makes; nothing is waited for.
+    Free,
+}
+
+impl Share {
+    fn takes(self, part: usize) -> bool {
+        match self {
+            Share::Shard { k, n } => part % n == k,
+            Share::Whole | Share::Free => true,
+        }
+    }
 }
 
 /// Opens a set of images, called `of` where `watch` is told what was left out of it.
@@ -50,7 +73,18 @@ pub fn open<S: AsRef<str>>(specs: &[S], of: &str, watch: &Watch) -> Result<Galle
     Ok(gallery)
 }
 
-/// Describes what is missing. For every preprocessing the whole set; None where a shard leaves parts to others.
+/// A part of the set, with where it lies for every preprocessing.
+struct Piece {
+    range: Range<usize>,
+    paths: Vec<PathBuf>,
+}
+
+/// Between two looks at parts that other processes make, at first and at most.
+const PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// Describes what is missing and what no other process describes, and waits for those. For every preprocessing the whole
+/// set; None where parts are left to others.
 ///
 /// # Errors
 /// [`Stopped`](crate::jobs::context::Stopped) when `watch` asked for it, after the part at hand: parts that are whole are
@@ -66,42 +100,95 @@ pub fn run(order: &Order, watch: Watch) -> Result<Option<Vec<Described>>> {
             folder(order.store, order.weights, resized)
         })
         .collect::<Result<_>>()?;
-    let mut parts = vec![Vec::new(); folders.len()];
+    let (mut parts, mut others) = (vec![Vec::new(); folders.len()], Vec::new());
     let (mut all_there, mut done) = (true, 0);
     for (number, start) in (0..total).step_by(order.part).enumerate() {
         watch.go_on()?;
         let range = start..total.min(start + order.part);
         let name = part_name(&order.gallery, range.clone())?;
         let paths: Vec<PathBuf> = folders.iter().map(|folder| folder.join(&name)).collect();
+        let of = range.start as u64..range.end as u64;
+        for (parts, path) in parts.iter_mut().zip(&paths) {
+            let (range, path) = (of.clone(), path.clone());
+            parts.push(Part { range, path });
+        }
+        let piece = Piece { range, paths };
+        if !order.share.takes(number) {
+            all_there &= piece.missing(watch)?.is_empty();
+        } else if !piece.make(order, Listed::Free, done, watch)? {
+            others.push(piece);
+            continue;
+        }
+        done += of.count();
+    }
+    if order.share == Share::Free {
+        return Ok(None);
+    }
+    let mut pause = PAUSE;
+    while !others.is_empty() {
+        let before = others.len();
+        let mut left = Vec::new();
+        for piece in others {
+            watch.go_on()?;
+            if piece.make(order, Listed::Leased, done, watch)? {
+                done += piece.range.len();
+            } else {
+                left.push(piece);
+            }
+        }
+        others = left;
+        if others.len() == before {
+            std::thread::sleep(pause);
+            pause = (pause * 3 / 2).min(LONGEST_PAUSE);
+        } else {
+            pause = PAUSE;
+        }
+    }
+    Ok(all_there.then(|| parts.into_iter().map(Described::of).collect()))
+}
+
+impl Piece {
+    /// For which preprocessings it is not there.
+    fn missing(&self, watch: Watch) -> Result<Vec<usize>> {
         let mut missing = Vec::new();
-        for (p, path) in paths.iter().enumerate() {
+        for (p, path) in self.paths.iter().enumerate() {
             if !whole(path, watch.warn)? {
                 missing.push(p);
             }
         }
-        let ours = number % order.shard.1 == order.shard.0;
-        if !missing.is_empty() && ours {
+        Ok(missing)
+    }
+
+    /// Makes what of it is missing; false where another process is at it. `done` images are there before it.
+    fn make(&self, order: &Order, listed: Listed, done: usize, watch: Watch) -> Result<bool> {
+        if self.missing(watch)?.is_empty() {
+            return Ok(true);
+        }
+        // One claim for all preprocessings: the images are read once for all of them.
+        let first = self
+            .paths
+            .first()
+            .context("no preprocessing is asked for")?;
+        let name = first.file_stem().unwrap_or_default().to_string_lossy();
+        let folder = first.parent().unwrap_or(Path::new("."));
+        let Some(claim) = order.claims.claim(folder, &name, listed)? else {
+            return Ok(false);
+        };
+        let missing = self.missing(watch)?;
+        if !missing.is_empty() {
             let mut tick = |n: usize| {
                 watch.tell(Progress {
                     done: (done + n) as u64,
-                    total: total as u64,
+                    total: order.gallery.len() as u64,
                     unit: "images",
                     note: String::new(),
                 })
             };
-            make(order, range.clone(), &missing, &paths, &mut tick)?;
+            make(order, self.range.clone(), &missing, &self.paths, &mut tick)?;
         }
-        done += range.len();
-        all_there &= missing.is_empty() || ours;
-        let range = range.start as u64..range.end as u64;
-        for (parts, path) in parts.iter_mut().zip(paths) {
-            parts.push(Part {
-                range: range.clone(),
-                path,
-            });
-        }
+        drop(claim);
+        Ok(true)
     }
-    Ok(all_there.then(|| parts.into_iter().map(Described::of).collect()))
 }
 
 /// The folder in `store` of the parts that the net of these weights, by sha256, made of images resized one way; nets that

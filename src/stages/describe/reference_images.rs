@@ -5,12 +5,13 @@ use crate::experiment::scoring::rules::Preprocessing;
 use crate::io::numpy::npz::{self, Array};
 use crate::jobs::context::Watch;
 use crate::jobs::files::meta::Meta;
+use crate::jobs::sharing::claims::Claims;
 use crate::metrics::rows::Rows;
 use crate::stages::describe::described::{Described, Kind, PART};
 use crate::stages::describe::extract::Extractor;
-use crate::stages::describe::images::{self, Order};
+use crate::stages::describe::images::{self, Order, Share};
 use crate::stages::describe::reference::Keeps;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -30,11 +31,14 @@ pub struct ImagesOrder<'a> {
     pub how: Preprocessing,
     pub mixed_sizes: bool,
     pub store: &'a Path,
+    /// Who describes which part, where other processes describe the same images.
+    pub claims: &'a dyn Claims,
+    pub share: Share,
     pub keeps: Keeps,
     pub out: &'a Path,
 }
 
-/// Describes what is missing and writes `mu`, `sigma`, `mu_s`, `sigma_s` (as the ADM evaluator, pytorch-fid and clean-fid
+/// Describes what is missing and, unless parts are left to others, writes `mu`, `sigma`, `mu_s`, `sigma_s` (as the ADM evaluator, pytorch-fid and clean-fid
 /// read them), `count`, the first features unless statistics alone are asked for, and `meta`.
 pub fn run(order: &ImagesOrder, watch: Watch) -> Result<()> {
     let mut gallery = images::open(&[order.data], order.data, &watch)?;
@@ -60,12 +64,14 @@ pub fn run(order: &ImagesOrder, watch: Watch) -> Result<()> {
             mixed_sizes: order.mixed_sizes || order.crop.is_some(),
             store: order.store,
             part: PART,
-            shard: (0, 1),
+            share: order.share,
+            claims: order.claims,
         },
         watch,
     )?;
-    let described = described.and_then(|mut all| all.pop());
-    let described = described.context("no part was left to others")?;
+    let Some(described) = described.and_then(|mut all| all.pop()) else {
+        return Ok(());
+    };
     let cut = described.survey()?.cut(&|i| gallery.name(i));
     if let Some(finding) = cut {
         (watch.warn)(&finding.to_string());

@@ -14,7 +14,7 @@ use crate::jobs::metrics::MetricsJob;
 use crate::metrics::score::Score;
 use crate::stages::describe::described::{Described, PART};
 use crate::stages::describe::extract::Extractor;
-use crate::stages::describe::images::{self, Order};
+use crate::stages::describe::images::{self, Order, Share};
 use crate::stages::score::measured::{Measured, Number};
 use crate::stages::score::reference::{Opened, Real};
 use crate::stages::score::scorer::Scorer;
@@ -108,7 +108,8 @@ fn reference(job: &MetricsJob, rules: &Rules, context: &JobContext) -> Result<Re
             mixed_sizes: rules.mixed_sizes,
             store: &context.store,
             part: PART,
-            shard: (0, 1),
+            share: Share::Whole,
+            claims: context.claims,
         };
         images = images::run(&order, watch)?;
     }

@@ -10,9 +10,10 @@ use crate::experiment::scoring::rules::{FEWEST, Preprocessing, Rules};
 use crate::io::statistics::Which;
 use crate::jobs::context::{Progress, Watch};
 use crate::jobs::inputs::reference_file::{Holds, holds};
+use crate::jobs::sharing::claims::Claims;
 use crate::stages::describe::described::{Described, Kind};
 use crate::stages::describe::extract::Extractor;
-use crate::stages::describe::images::{self, Order};
+use crate::stages::describe::images::{self, Order, Share};
 use crate::stages::score::reference::{Opened, Real};
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
@@ -28,7 +29,9 @@ pub struct Setup<'a> {
     pub rules: &'a [Rules],
     pub store: &'a Path,
     pub part: usize,
-    pub shard: (usize, usize),
+    pub share: Share,
+    /// Who describes which part, where other processes score the same images.
+    pub claims: &'a dyn Claims,
 }
 
 impl Setup<'_> {
@@ -43,7 +46,7 @@ impl Setup<'_> {
         hows
     }
 
-    /// What is missing of a set, by every way; None where a shard left parts to others. What is told has `side` as its
+    /// What is missing of a set, by every way; None where parts are left to others. What is told has `side` as its
     /// note.
     fn describe(
         &self,
@@ -63,7 +66,8 @@ impl Setup<'_> {
             mixed_sizes: self.rules.iter().all(|rules| rules.mixed_sizes),
             store: self.store,
             part: self.part,
-            shard: self.shard,
+            share: self.share,
+            claims: self.claims,
         };
         images::run(&order, Watch { tell, ..watch })
     }
@@ -78,7 +82,7 @@ pub struct Samples {
 }
 
 impl Samples {
-    /// Describes what is missing; None where a shard left parts to others.
+    /// Describes what is missing; None where parts are left to others.
     ///
     /// # Errors
     /// Images that cannot be read, and fewer than a score needs.
@@ -128,7 +132,7 @@ impl<'a> Reference<'a> {
         Ok(Reference { path, opened })
     }
 
-    /// Describes what is missing of its images, where the rules compare with them; None where a shard left parts to
+    /// Describes what is missing of its images, where the rules compare with them; None where parts are left to
     /// others.
     ///
     /// # Errors

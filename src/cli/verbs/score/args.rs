@@ -88,9 +88,12 @@ pub struct ScoreArgs {
     /// Append the scores to this table
     #[arg(long, value_name = "FILE")]
     pub csv: Option<PathBuf>,
-    /// `cpu` or `cuda:0` [default: the first CUDA device, else cpu]
-    #[arg(long, value_name = "DEVICE")]
+    /// `cpu` or `cuda:0`; of `cuda:0,cuda:1` each describes parts of the images [default: the first CUDA device, else cpu]
+    #[arg(long, value_name = "LIST")]
     pub device: Option<String>,
+    /// This process describes parts for another one, on this device
+    #[arg(long, hide = true)]
+    pub beside: Option<String>,
     /// One JSON object a score on stdout; by torch-fidelity's rules one object with its keys
     #[arg(long)]
     pub json: bool,
@@ -136,9 +139,12 @@ pub struct EvaluatorArgs {
     /// Dictionary of the weights' file that holds the net
     #[arg(long, value_name = "KEY")]
     pub key: Option<String>,
-    /// `cpu` or `cuda:0` [default: the first CUDA device, else cpu]
-    #[arg(long, value_name = "DEVICE")]
+    /// `cpu` or `cuda:0`; of `cuda:0,cuda:1` each describes parts of the images [default: the first CUDA device, else cpu]
+    #[arg(long, value_name = "LIST")]
     pub device: Option<String>,
+    /// This process describes parts for another one, on this device
+    #[arg(long, hide = true)]
+    pub beside: Option<String>,
     #[command(flatten)]
     pub cache: Cache,
 }

@@ -3,11 +3,13 @@
 use crate::cli::cache::place;
 use crate::cli::screen::terminal::{out, say};
 use crate::cli::verbs::score::args::EvaluatorArgs;
+use crate::cli::verbs::score::beside::Beside;
 use crate::cli::verbs::score::scoring::{KEPT, Net, Task};
 use crate::cli::verbs::score::table;
 use crate::cli::watched::{INTERRUPTED, unless_stopped, until_stopped};
 use crate::experiment::scoring::preset::Preset;
 use crate::io::statistics::Which;
+use crate::run::work::sharing::LateClaims;
 use crate::stages::describe::described::PART;
 use crate::stages::score::measured::Measured;
 use crate::stages::score::sides::Setup;
@@ -18,7 +20,14 @@ pub fn run(args: &EvaluatorArgs, store: &Path) -> Result<u8> {
     let samples = place(&args.samples, &args.cache)?;
     let reference = place(&args.reference, &args.cache)?;
     let (key, device) = (args.key.as_deref(), args.device.as_deref());
-    let net = Net::open(args.weights.as_deref(), key, device, &args.cache)?;
+    let beside = Beside::of(device, args.beside.as_deref())?;
+    let net = Net::open(
+        args.weights.as_deref(),
+        key,
+        Some(beside.device()),
+        &args.cache,
+    )?;
+    let claims = LateClaims::new(store, beside.device());
     let space = net.extractor.space();
     ensure!(
         space.presets.contains(&Preset::Adm),
@@ -32,7 +41,8 @@ pub fn run(args: &EvaluatorArgs, store: &Path) -> Result<u8> {
             rules: &[rules],
             store,
             part: PART,
-            shard: (0, 1),
+            share: beside.share(),
+            claims: &claims,
         },
         sets: vec![vec![samples]],
         references: vec![reference],
@@ -41,9 +51,13 @@ pub fn run(args: &EvaluatorArgs, store: &Path) -> Result<u8> {
         compat: false,
         stop: until_stopped("part")?,
     };
+    let _others = beside.start()?;
     let Some(outcome) = unless_stopped(task.run(), KEPT)? else {
         return Ok(INTERRUPTED);
     };
+    if beside.is_other() {
+        return Ok(0);
+    }
     let scored = &outcome.scored;
     say(&table::numbers(scored));
     for line in table::notes(scored) {

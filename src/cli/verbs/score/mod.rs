@@ -1,6 +1,7 @@
 //! `runner score` and `runner evaluator`.
 
 pub(crate) mod args;
+pub mod beside;
 pub mod evaluator;
 pub mod json;
 pub mod run;

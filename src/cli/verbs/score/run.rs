@@ -3,6 +3,7 @@
 use crate::cli::cache::place;
 use crate::cli::screen::terminal::{out, say};
 use crate::cli::verbs::score::args::ScoreArgs;
+use crate::cli::verbs::score::beside::Beside;
 use crate::cli::verbs::score::scoring::{KEPT, Net, Scored, Task};
 use crate::cli::verbs::score::{json, table};
 use crate::cli::watched::{INTERRUPTED, unless_stopped, until_stopped};
@@ -11,6 +12,8 @@ use crate::experiment::scoring::metric::Metric;
 use crate::experiment::scoring::preset::Preset;
 use crate::experiment::scoring::rules::Rules;
 use crate::io::statistics::Which;
+use crate::run::work::sharing::LateClaims;
+use crate::stages::describe::images::Share;
 use crate::stages::score::sides::Setup;
 use anyhow::{Context, Result, bail, ensure};
 use std::path::Path;
@@ -25,7 +28,14 @@ pub fn run(args: &ScoreArgs, store: &Path) -> Result<u8> {
     };
     let (samples, references) = (placed(&args.samples)?, placed(&args.references)?);
     let (key, device) = (args.key.as_deref(), args.device.as_deref());
-    let net = Net::open(args.weights.as_deref(), key, device, &args.cache)?;
+    let beside = Beside::of(device, args.beside.as_deref())?;
+    let net = Net::open(
+        args.weights.as_deref(),
+        key,
+        Some(beside.device()),
+        &args.cache,
+    )?;
+    let claims = LateClaims::new(store, beside.device());
     let chosen = chosen(args, net.extractor.space())?;
     let rules: Vec<Rules> = chosen.iter().map(|(_, rules)| *rules).collect();
     let task = Task {
@@ -35,7 +45,8 @@ pub fn run(args: &ScoreArgs, store: &Path) -> Result<u8> {
             rules: &rules,
             store,
             part: args.part as usize,
-            shard,
+            share: shard.map_or_else(|| beside.share(), |(k, n)| Share::Shard { k, n }),
+            claims: &claims,
         },
         sets: if args.each {
             samples.into_iter().map(|path| vec![path]).collect()
@@ -51,11 +62,14 @@ pub fn run(args: &ScoreArgs, store: &Path) -> Result<u8> {
         compat: args.compat,
         stop: until_stopped("part")?,
     };
+    let _others = beside.start()?;
     let Some(outcome) = unless_stopped(task.run(), KEPT)? else {
         return Ok(INTERRUPTED);
     };
-    if outcome.incomplete > 0 {
-        let (k, n) = shard;
+    if beside.is_other() {
+        return Ok(0);
+    }
+    if let (Some((k, n)), true) = (shard, outcome.incomplete > 0) {
         let folder = store.join("described");
         say(&format!(
             "shard {}/{n} is described; scores need the other parts, in {}",
@@ -94,15 +108,15 @@ fn show(args: &ScoreArgs, scored: &[Scored]) -> Result<()> {
 }
 
 /// `K/N`, K from 1, as (K - 1, N).
-fn shard(text: Option<&str>) -> Result<(usize, usize)> {
+fn shard(text: Option<&str>) -> Result<Option<(usize, usize)>> {
     let Some(text) = text else {
-        return Ok((0, 1));
+        return Ok(None);
     };
     let parsed = text
         .split_once('/')
         .and_then(|(k, n)| Some((k.parse::<usize>().ok()?, n.parse::<usize>().ok()?)));
     match parsed {
-        Some((k, n)) if k >= 1 && k <= n => Ok((k - 1, n)),
+        Some((k, n)) if k >= 1 && k <= n => Ok(Some((k - 1, n))),
         _ => bail!("--shard {text}: `K/N` with K in 1..=N is needed, such as 1/4"),
     }
 }

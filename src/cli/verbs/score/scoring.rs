@@ -129,7 +129,7 @@ pub struct Outcome {
     pub scored: Vec<Scored>,
     /// Sets, references and pairs of them that failed, each of which was told.
     pub failed: usize,
-    /// Sets and references of which a shard left parts to others. Nothing is measured before they are there.
+    /// Sets and references of which parts are left to others. Nothing is measured before they are there.
     pub incomplete: usize,
 }
 
@@ -189,7 +189,7 @@ impl Task<'_> {
         Ok(outcome)
     }
 
-    /// What was described; what failed is told, and what a shard left parts of to others is counted.
+    /// What was described; what failed is told, and what parts are left of to others is counted.
     fn whole<T>(
         &self,
         made: Result<Option<T>>,

@@ -1,0 +1,86 @@
+//! A worker whose time is up keeps the images that are drawn, and what follows is the same bits.
+
+use crate::study::{Study, wait_for};
+use crate::support::program::Answer;
+use std::process::{Child, Command};
+
+/// One part, which takes some seconds, of many batches.
+const SAMPLE: &str = "steps = 50\ncount = 240\npart = 240\nbatch = 8";
+
+fn signal(child: &Child, name: &str) {
+    let pid = child.id().to_string();
+    let sent = Command::new("kill").args([name, &pid]).status();
+    assert!(sent.unwrap().success());
+}
+
+fn images(study: &Study, store: &str) -> Vec<u8> {
+    let out = format!("{store}.npz");
+    let export = ["export", "shared.toml", "0", "--out", &out];
+    study.call(store, &export).succeeds();
+    std::fs::read(study.path(&out)).unwrap()
+}
+
+#[test]
+fn what_is_drawn_is_kept_and_the_rest_is_the_same() {
+    let study = Study::new(SAMPLE, "guidance.scale = [5]");
+    let work = ["work", "shared.toml", "--stages", "sample"];
+    study.call("whole", &work).succeeds();
+    for (store, name) in [("term", "-TERM"), ("usr2", "-USR2")] {
+        let worker = study.start(store, &[&work[..], &["--json"]].concat());
+        wait_for("lease of the part", || {
+            let folders = study.results(store, "sample").into_iter();
+            let leased =
+                |folder: std::path::PathBuf| folder.join("images-000000-000240.lease").exists();
+            folders.map(leased).any(|there| there)
+        });
+        std::thread::sleep(std::time::Duration::from_millis(1500));
+        signal(&worker, name);
+        let answer = Answer::of(worker.wait_with_output().unwrap());
+        assert_eq!(answer.code, Some(130), "{}", answer.stderr);
+        assert!(
+            answer
+                .stderr
+                .contains("stopped; what is made so far is kept")
+        );
+        let kept: Vec<String> = study.parts(store, "sample").into_keys().collect();
+        assert_eq!(kept.len(), 1, "{kept:?}");
+        let end = kept[0].strip_prefix("images-000000-").unwrap();
+        let end: u64 = end.strip_suffix(".npz").unwrap().parse().unwrap();
+        assert!(
+            end % 8 == 0 && (8..240).contains(&end),
+            "whole batches: {end}"
+        );
+        assert_eq!(study.leftovers(store), Vec::<String>::new());
+        study.call(store, &work).succeeds();
+        assert!(images(&study, store) == images(&study, "whole"), "{name}");
+    }
+}
+
+#[test]
+fn a_worker_ends_with_its_time() {
+    let study = Study::new(SAMPLE, "guidance.scale = [5]");
+    let timed = ["work", "shared.toml", "--stages", "sample", "--for", "2s"];
+    study
+        .call("timed", &timed)
+        .ends_with(130)
+        .says("stopped; what is made so far is kept");
+    assert!(study.parts("timed", "sample").len() <= 1);
+    let wrong = ["work", "shared.toml", "--for", "2 hours"];
+    study
+        .call("timed", &wrong)
+        .refuses()
+        .says("`2 hours` is not a time");
+}
+
+#[test]
+fn a_worker_ends_with_whoever_started_it() {
+    let study = Study::new(SAMPLE, "guidance.scale = [5]");
+    let mut command = study
+        .call("child", &["work", "shared.toml", "--with-parent", "--json"])
+        .command();
+    let mut worker = command.stdin(std::process::Stdio::piped()).spawn().unwrap();
+    wait_for("work", || !study.results("child", "sample").is_empty());
+    drop(worker.stdin.take());
+    let answer = Answer::of(worker.wait_with_output().unwrap());
+    assert_eq!(answer.code, Some(130), "{}", answer.stderr);
+}
