@@ -155,6 +155,58 @@ mod tests {
     }
 
     #[test]
+    fn sbatch_is_asked_for_what_the_table_says_and_for_no_repetition() {
+        let text = |text: &str| Some(text.to_string());
+        let group = Group {
+            stages: vec![crate::jobs::stage::Stage::Sample],
+            asks: crate::experiment::file::slurm::Slurm {
+                partition: text("gpu"),
+                time: text("4:00:00"),
+                gpus: Some(2),
+                env: Some(vec!["HF_HOME".into(), "A=b".into()]),
+                extra: Some(vec!["--exclude=n1".into(), "--exclusive".into()]),
+                ..Default::default()
+            },
+        };
+        let submission = Submission {
+            tag: "runner-a-1".into(),
+            stages: vec!["sample".into()],
+            workers: 3,
+            id: None,
+            exclude: vec!["n2".into()],
+            at: String::new(),
+            closed: false,
+        };
+        let ledger = Ledger::of(std::path::Path::new("/s/100%"), &["a"]);
+        let words = arguments(&ledger, &submission, &group);
+        for word in [
+            "--job-name=runner-a-1",
+            "--array=0-2",
+            "--no-requeue",
+            "--signal=B:TERM@90",
+            "--partition=gpu",
+            "--time=4:00:00",
+            "--gres=gpu:2",
+            "--exclude=n1,n2",
+            "--exclusive",
+        ] {
+            assert!(words.iter().any(|known| known == word), "{word} {words:?}");
+        }
+        let named = |start: &str| words.iter().find(|word| word.starts_with(start)).cloned();
+        let export = named("--export=").unwrap();
+        assert!(
+            export.contains(",HF_HOME") && !export.contains("A=b"),
+            "{export}"
+        );
+        assert!(
+            named("--output=")
+                .unwrap()
+                .starts_with("--output=/s/100%%/slurm/a-")
+        );
+        assert!(words.last().unwrap().ends_with("/runner-a-1.sh"));
+    }
+
+    #[test]
     fn errors_are_told_apart() {
         let unknown =
             "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation";

@@ -14,3 +14,4 @@ mod presets;
 mod sampling;
 mod schema;
 mod set;
+mod slurm;

@@ -27,10 +27,7 @@ fn a_running_and_a_pending_worker_that_somebody_cancels_are_replaced() {
     driver.succeeds();
     let said = driver.said();
     assert!(said.contains("worker 1_0 on n1 ended: "), "{said}");
-    assert!(
-        said.contains("worker 1_1 ended: it is gone, and Slurm does not say why"),
-        "{said}"
-    );
+    assert!(said.contains("worker 1_1 ended: "), "{said}");
     assert!(count(&said, "submitted array") >= 2, "{said}");
 }
 
@@ -78,42 +75,45 @@ fn a_node_that_fails_is_kept_away_from() {
     let Some(mut cluster) = Cluster::up(&asked) else {
         return;
     };
+    // With one worker nothing gets on until Slurm has noticed, which takes it half a minute.
     let mut driver = {
-        let study = Study::new(&cluster, 400, "time = 10\ncpus = 1\nworkers = 2");
+        let study = Study::new(&cluster, 60, "time = 10\ncpus = 1\nworkers = 1");
         let driver = study.start();
         wait(SOON, "a part", || study.parts() > 0);
         driver
     };
-    cluster.kill_node(2);
+    let node = cluster.slurm("squeue", &["-h", "-o", "%N"]);
+    let node = node.trim();
+    cluster.kill_node(if node == "n1" { 1 } else { 2 });
     driver.succeeds();
     let said = driver.said();
-    if said.contains("its node n2 failed") {
-        let study = Study { cluster: &cluster };
-        let records = study.submissions().into_iter();
-        let texts: Vec<String> = records
-            .map(|path| std::fs::read_to_string(path).unwrap())
-            .collect();
-        let away = texts.iter().filter(|text| text.contains("\"n2\"")).count();
-        assert!(away == texts.len() - 1, "{texts:?}");
-    }
+    assert!(said.contains(&format!("its node {node} failed")), "{said}");
+    let study = Study { cluster: &cluster };
+    let records = study.submissions().into_iter();
+    let texts: Vec<String> = records
+        .map(|path| std::fs::read_to_string(path).unwrap())
+        .collect();
+    let away = |text: &&String| text.contains(&format!("\"{node}\""));
+    assert_eq!(
+        (texts.len(), texts.iter().filter(away).count()),
+        (2, 1),
+        "{texts:?}"
+    );
 }
 
 #[test]
-fn a_worker_whose_time_is_nearly_over_stops_and_another_goes_on() {
+fn a_worker_that_is_asked_to_stop_keeps_its_images_and_another_goes_on() {
     let Some(cluster) = Cluster::up(&Asked::default()) else {
         return;
     };
-    // Slurm asks up to a minute before `signal_before`, so at once or a few seconds after the start.
-    let study = Study::new(
-        &cluster,
-        400,
-        "time = 1\ncpus = 1\nworkers = 1\nsignal_before = 50",
-    );
+    let study = Study::new(&cluster, 60, "time = 10\ncpus = 1\nworkers = 1");
     let mut driver = study.start();
+    wait(SOON, "a part", || study.parts() > 0);
+    // What Slurm itself does `signal_before` the end of the time.
+    cluster.slurm("scancel", &["--batch", "--signal=TERM", "1_0"]);
     driver.succeeds();
     let said = driver.said();
-    assert!(
-        said.contains("ended: it was asked to stop, for its time was nearly over"),
-        "{said}"
-    );
+    let told = "ended: it was asked to stop, for its time was nearly over";
+    assert!(said.contains(told), "{said}");
+    assert!(said.contains("submitted array 2 (1 worker"), "{said}");
 }

@@ -12,7 +12,7 @@ fn what_no_node_can_give_is_told_after_a_minute_and_ended_by_cancel() {
     };
     let study = Study::new(&cluster, 4, "time = 10\ncpus = 64\nworkers = 2");
     let mut driver = study.start();
-    let told = "2 workers have waited for a minute now, by Slurm's word PartitionConfig";
+    let told = "2 workers pending for a minute now by Slurm's word PartitionConfig";
     wait(Duration::from_secs(90), "the reason", || {
         driver.said().contains(told)
     });

@@ -77,40 +77,7 @@ pub fn read(text: &str) -> Result<Slurm> {
 /// The first value that cannot be meant, with its key.
 pub fn check(slurm: &Slurm, at: &str) -> Result<()> {
     let key = |name: &str| format!("{at}{name}");
-    for (name, value) in [
-        ("partition", &slurm.partition),
-        ("account", &slurm.account),
-        ("qos", &slurm.qos),
-        ("constraint", &slurm.constraint),
-        ("mem", &slurm.mem),
-        ("gres", &slurm.gres),
-    ] {
-        let Some(text) = value else { continue };
-        ensure!(
-            !text.trim().is_empty() && !text.contains(|c: char| c.is_control()),
-            "{} = {text:?} is no value for sbatch",
-            key(name)
-        );
-    }
-    if let Some(mem) = &slurm.mem {
-        let digits = mem.trim_end_matches(['K', 'M', 'G', 'T']);
-        ensure!(
-            mem.len() <= digits.len() + 1 && digits.parse::<u64>().is_ok(),
-            "{} = \"{mem}\" is no amount of memory\nhint: write a whole number and K, M, G or T, such as \"16G\"",
-            key("mem")
-        );
-    }
-    ensure!(
-        slurm.gpus.is_none() || slurm.gres.is_none(),
-        "{} and {} both say which GPUs a worker has\nhint: take one of the two out",
-        key("gpus"),
-        key("gres")
-    );
-    for (name, value) in [("cpus", slurm.cpus), ("workers", slurm.workers)] {
-        if let Some(value) = value {
-            Range::FromOne.check(&key(name), value)?;
-        }
-    }
+    check_resources(slurm, at)?;
     check_times(slurm, at)?;
     for line in slurm.setup.iter().flatten() {
         ensure!(!line.contains('\0'), "{} holds a NUL", key("setup"));
@@ -132,6 +99,40 @@ pub fn check(slurm: &Slurm, at: &str) -> Result<()> {
             "{below}resubmits: lost workers of all stages are counted together\nhint: write `resubmits` in [slurm] itself"
         );
         check(stage, &below)?;
+    }
+    Ok(())
+}
+
+fn check_resources(slurm: &Slurm, at: &str) -> Result<()> {
+    for (name, value) in [
+        ("partition", &slurm.partition),
+        ("account", &slurm.account),
+        ("qos", &slurm.qos),
+        ("constraint", &slurm.constraint),
+        ("mem", &slurm.mem),
+        ("gres", &slurm.gres),
+    ] {
+        let Some(text) = value else { continue };
+        ensure!(
+            !text.trim().is_empty() && !text.contains(|c: char| c.is_control()),
+            "{at}{name} = {text:?} is no value for sbatch"
+        );
+    }
+    if let Some(mem) = &slurm.mem {
+        let digits = mem.trim_end_matches(['K', 'M', 'G', 'T']);
+        ensure!(
+            mem.len() <= digits.len() + 1 && digits.parse::<u64>().is_ok(),
+            "{at}mem = \"{mem}\" is no amount of memory\nhint: write a whole number and K, M, G or T, such as \"16G\""
+        );
+    }
+    ensure!(
+        slurm.gpus.is_none() || slurm.gres.is_none(),
+        "{at}gpus and {at}gres both say which GPUs a worker has\nhint: take one of the two out"
+    );
+    for (name, value) in [("cpus", slurm.cpus), ("workers", slurm.workers)] {
+        if let Some(value) = value {
+            Range::FromOne.check(&format!("{at}{name}"), value)?;
+        }
     }
     Ok(())
 }

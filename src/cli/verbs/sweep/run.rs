@@ -31,7 +31,7 @@ Examples:
   runner sweep experiments/guidance.toml --again metrics
 
   # By workers of a Slurm cluster; Ctrl-C leaves them at work, the same command joins again
-  runner sweep experiments/guidance.toml --slurm --store /scratch/store --set slurm.time=4:00:00
+  runner sweep experiments/guidance.toml --slurm --store /shared/store --set slurm.time=4:00:00
 
 Every key of the file: docs/keys.md, or `runner schema` for editors")]
 pub struct SweepArgs {

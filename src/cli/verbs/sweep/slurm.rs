@@ -158,7 +158,10 @@ fn worker(choice: &Choice, device: Option<&str>, store: &Path) -> Result<WorkerC
 }
 
 fn tell(event: &Event, ledger: &Ledger) {
-    match event {
+    if let Event::Lost(loss) = event {
+        return tell_loss(loss);
+    }
+    let line = match event {
         Event::Submitted {
             id,
             workers,
@@ -166,53 +169,43 @@ fn tell(event: &Event, ledger: &Ledger) {
             stages,
         } => {
             let on = partition.as_ref().map(|name| format!("partition {name}, "));
-            let on = on.unwrap_or_default();
-            say(&format!(
-                "  submitted array {id} ({}, {on}{stages})",
-                counted(*workers, "worker")
-            ));
+            let (workers, on) = (counted(*workers, "worker"), on.unwrap_or_default());
+            format!("submitted array {id} ({workers}, {on}{stages})")
         }
         Event::Joined {
             id,
             workers,
             stages,
-        } => say(&format!(
-            "  joined array {id} ({}, {stages})",
+        } => format!(
+            "joined array {id} ({}, {stages})",
             counted(*workers, "worker")
-        )),
+        ),
         Event::Held(holder) => {
-            let who = holder.as_ref().map_or_else(String::new, |holder| {
-                format!(" (process {} on {})", holder.pid, holder.host)
-            });
-            say(&format!(
-                "  waiting: another process{who} submits for this sweep"
-            ));
+            let who = holder.as_ref();
+            let who = who.map(|who| format!(" (process {} on {})", who.pid, who.host));
+            let who = who.unwrap_or_default();
+            format!("waiting: another process{who} submits for this sweep")
         }
-        Event::Silent => say("  waiting: Slurm does not answer; workers that run go on"),
-        Event::Answers => say("  Slurm answers again"),
-        Event::Full(text) => say(&format!("  waiting: Slurm takes no more jobs now: {text}")),
-        Event::Lost(loss) => tell_loss(loss),
-        Event::Stuck { reason, workers } => terminal::warning(&format!(
-            "{} for a minute now, by Slurm's word {reason}: they may never start\n          look with: squeue --me --start; to change [slurm]: end them with --cancel and start again",
-            match workers {
-                1 => "1 worker has waited".to_string(),
-                n => format!("{n} workers have waited"),
-            }
-        )),
+        Event::Silent => "waiting: Slurm does not answer; workers that run go on".to_string(),
+        Event::Answers => "Slurm answers again".to_string(),
+        Event::Full(text) => format!("waiting: Slurm takes no more jobs now: {text}"),
+        Event::Stuck { reason, workers } => format!(
+            "{}: {} pending for a minute now by Slurm's word {reason}: they may never start\n          look with: squeue --me --start; to change [slurm]: end them with --cancel and start again",
+            paint("warning", Paint::Yellow),
+            counted(*workers, "worker")
+        ),
         Event::Counts(Counts {
             stored,
             jobs,
             running,
             pending,
-        }) => say(&format!(
-            "  {stored} of {jobs} jobs stored; {running} workers running, {pending} pending"
-        )),
-        Event::Cancelled => say(&format!(
-            "  ended by --cancel; logs: {}",
-            ledger.logs().display()
-        )),
-        Event::Failed(_) => {}
-    }
+        }) => {
+            format!("{stored} of {jobs} jobs stored; workers: {running} running, {pending} pending")
+        }
+        Event::Cancelled => format!("ended by --cancel; logs: {}", ledger.logs().display()),
+        Event::Lost(_) | Event::Failed(_) => return,
+    };
+    say(&format!("  {line}"));
 }
 
 fn tell_loss(loss: &Loss) {
