@@ -15,7 +15,9 @@ const MOST_WEIGHTS: f64 = 150e6;
 const FIRST_ON_CPU: f64 = 2e8;
 const FIRST_ON_GPU: f64 = 2e11;
 /// The share of a probe's time that one pass may take: the first warms up, and the middle one of the others counts.
-const PASS: f64 = 0.15;
+const PASS: f64 = 0.2;
+/// How often the pass may grow: a rate of few images is below that of many, which a step's fixed work is shared by.
+const GROWTHS: usize = 2;
 const MOST_PASSES: usize = 25;
 /// Base width and pixels a side below which no stand-in is made.
 const NARROWEST: usize = 32;
@@ -35,18 +37,19 @@ fn measure_here(workload: &Workload, device: &Device, share: Duration) -> Result
     } else {
         FIRST_ON_GPU
     };
-    let small = stand_in(workload, first)?;
     let each = |workload: &Workload| workload.multiplications().context("it has no count");
-    let rough = time(&small, device, share.mul_f64(0.2))?;
-    let rate = each(&small)? * small.batch as f64 / rough;
-    let large = stand_in(workload, rate * share.as_secs_f64() * PASS)?;
-    let (chosen, seconds) = if large == small {
-        let again = time(&small, device, share.mul_f64(0.6))?;
-        (small, again)
-    } else {
-        let seconds = time(&large, device, share.mul_f64(0.6))?;
-        (large, seconds)
-    };
+    let mut chosen = stand_in(workload, first)?;
+    let mut seconds = time(&chosen, device, share.mul_f64(0.1))?;
+    for _ in 0..GROWTHS {
+        let rate = each(&chosen)? * chosen.batch as f64 / seconds;
+        let next = stand_in(workload, rate * share.as_secs_f64() * PASS)?;
+        let grows = each(&next)? * next.batch as f64 > each(&chosen)? * chosen.batch as f64;
+        if !grows {
+            break;
+        }
+        chosen = next;
+        seconds = time(&chosen, device, share.mul_f64(0.4))?;
+    }
     let of_one = seconds / chosen.batch as f64;
     Ok(of_one * each(workload)? / each(&chosen)?)
 }
