@@ -19,6 +19,7 @@ mod questions;
 mod schema;
 mod score;
 mod shipped;
+mod status;
 mod studies;
 mod sweep;
 mod upsample;

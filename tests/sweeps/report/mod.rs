@@ -5,6 +5,7 @@ mod charts;
 mod claims;
 mod deltas;
 mod grids;
+mod large;
 mod page;
 mod published;
 mod seeds;

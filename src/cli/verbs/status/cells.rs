@@ -15,10 +15,10 @@ use crate::run::store::State;
 /// Cells that a screen shows which is drawn again and again.
 const MOST_WATCHED: usize = 40;
 
-/// Every cell as a line of a table, and the tally.
+/// Every cell as a line of a table.
 pub fn all_cells(opened: &Opened) -> String {
     let every: Vec<usize> = (0..opened.plan.cells.len()).collect();
-    format!("{}\n{}", some_cells(opened, &every), tally(&opened.plan))
+    some_cells(opened, &every)
 }
 
 /// The cells as a screen shows them that is drawn again and again: of many those that are under way or have failed.
@@ -30,13 +30,12 @@ pub fn watched_cells(opened: &Opened, file: &str) -> String {
     let moving = |n: &usize| matches!(progress(plan, *n), Progress::Failed | Progress::UnderWay);
     let moving: Vec<usize> = (0..plan.cells.len()).filter(moving).collect();
     let shown = &moving[..moving.len().min(MOST_WATCHED)];
-    let hidden = plan.cells.len() - shown.len();
-    format!(
-        "{}\n{}\n{} cells are not shown here: runner status {file}",
-        some_cells(opened, shown),
-        tally(plan),
-        thousands(hidden as u64)
-    )
+    let hidden = thousands((plan.cells.len() - shown.len()) as u64);
+    let hidden = format!("{hidden} cells are not shown here: runner status {file}");
+    if shown.is_empty() {
+        return hidden;
+    }
+    format!("{}\n{hidden}", some_cells(opened, shown))
 }
 
 /// The lines of these cells under their heads.

@@ -3,7 +3,7 @@
 use crate::cli::open::{Choice, Opened, open};
 use crate::cli::screen::terminal::{out, say};
 use crate::cli::verbs::status::cell::one_cell;
-use crate::cli::verbs::status::cells::{all_cells, watched_cells};
+use crate::cli::verbs::status::cells::{all_cells, tally, watched_cells};
 use crate::cli::verbs::status::html;
 use crate::cli::verbs::status::json;
 use crate::cli::verbs::status::overview::Overview;
@@ -100,9 +100,12 @@ fn text(opened: &Opened, args: &StatusArgs) -> Result<String> {
         (false, true) => watched_cells(opened, &file),
         (false, false) => all_cells(opened),
     };
-    let parts = [cells, overview.text(opened, &file)];
+    let overview = overview.text(opened, &file);
+    let between = if overview.is_empty() { "\n" } else { "\n\n" };
+    // The tally is the last line, where the eye is.
+    let parts = [cells, overview, tally(&opened.plan)];
     let parts = parts.into_iter().filter(|part| !part.is_empty());
-    Ok(parts.collect::<Vec<_>>().join("\n\n"))
+    Ok(parts.collect::<Vec<_>>().join(between))
 }
 
 /// Replaces the page as a whole; a page that will be written again asks the browser to look again.
