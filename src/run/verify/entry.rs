@@ -6,9 +6,11 @@ use crate::jobs::files::parts;
 use crate::jobs::files::results::TRAINING_LOG;
 use crate::run::damage::found::{Depth, Known, files};
 use crate::run::damage::needs::KINDS;
-use crate::run::lease::entry::{LEASE, holder};
+use crate::run::lease::entry::LEASE;
+use crate::run::lease::record::Found;
 use crate::run::manifest::{COPY, Copy, MANIFEST, Manifest};
 use crate::run::store::{Entry, OWN};
+use crate::run::verify::alive::{in_work, is_claim};
 use crate::run::verify::problem::{Cure, Problem};
 use std::path::Path;
 use walkdir::WalkDir;
@@ -34,8 +36,8 @@ pub struct Verified {
     pub manifest: Option<Manifest>,
 }
 
-/// Looks at every file of a result.
-pub fn verify(entry: &Entry) -> Verified {
+/// Looks at every file of a result, unless one of the `living` workers makes it.
+pub fn verify(entry: &Entry, living: &[Found]) -> Verified {
     let folder = &entry.folder;
     let mut found = Verified {
         stands: Stands::InWork,
@@ -43,7 +45,7 @@ pub fn verify(entry: &Entry) -> Verified {
         notes: Vec::new(),
         manifest: None,
     };
-    if holder(folder).is_some() || claimed(folder) {
+    if in_work(folder, living) {
         return found;
     }
     let known = Known::of(folder);
@@ -72,16 +74,6 @@ pub fn verify(entry: &Entry) -> Verified {
     }
     others(folder, &mut found);
     found
-}
-
-/// Whether a part of the result is claimed.
-fn claimed(folder: &Path) -> bool {
-    let entries = folder.read_dir().into_iter().flatten().flatten();
-    let mut names = entries.map(|entry| entry.file_name());
-    names.any(|name| {
-        let name = name.to_string_lossy();
-        name.ends_with(".lease") && !name.starts_with('.')
-    })
 }
 
 fn training_log(folder: &Path, manifest: &Manifest, found: &mut Verified) {
@@ -144,7 +136,8 @@ fn others(folder: &Path, found: &mut Verified) {
         }
         if last.ends_with(&format!(".{BROKEN}")) {
             broken += 1;
-        } else if last.starts_with('.') || last.starts_with(&format!("{LEASE}.")) {
+        } else if is_claim(&last) || last.starts_with('.') || last.starts_with(&format!("{LEASE}."))
+        {
             // A file that was being written, or a lease that was being taken: what is left over is told with the others.
         } else if KINDS
             .iter()

@@ -2,24 +2,19 @@
 
 use crate::io::numpy::npz;
 use crate::jobs::files::damage::BROKEN;
-use crate::process::table;
 use crate::run::lease::entry::{LEASE, holder};
-use crate::run::lease::record::{Found, WORKERS, workers};
+use crate::run::lease::record::{Found, WORKERS};
 use crate::run::store::{ANSWERS, Store};
+use crate::run::verify::alive::{SILENT, Workers, is_claim, is_held};
 use crate::run::verify::problem::{Cure, Problem};
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 use walkdir::{DirEntry, WalkDir};
-
-/// A worker of another machine that was not heard of for so long is dead, and a file that was not written to for so long
-/// is nobody's.
-const SILENT: Duration = Duration::from_secs(600);
 
 /// Everything that is left over or does not read, outside what the manifests of results name.
 pub fn verify(store: &Store) -> Vec<Problem> {
     let root = store.root();
-    let (dead, living): (Vec<Found>, Vec<Found>) = workers(root).into_iter().partition(is_dead);
+    let Workers { dead, living } = Workers::of(store);
     let mut problems: Vec<Problem> = dead.iter().map(|worker| record(root, worker)).collect();
     let all = WalkDir::new(root).min_depth(1).sort_by_file_name();
     let files: Vec<DirEntry> = all
@@ -34,19 +29,6 @@ pub fn verify(store: &Store) -> Vec<Problem> {
     };
     problems.extend(files.par_iter().filter_map(of_file).collect::<Vec<_>>());
     problems
-}
-
-fn is_dead(worker: &Found) -> bool {
-    let record = &worker.record;
-    if record.host == table::host() && table::is_shown() {
-        let now = table::born(record.pid);
-        let same = now.is_some() && (record.born.is_none() || now == record.born);
-        if !same {
-            return worker.age.is_none_or(|age| age > Duration::from_secs(60));
-        }
-        return false;
-    }
-    worker.age.is_some_and(|age| age > SILENT)
 }
 
 fn record(root: &Path, worker: &Found) -> Problem {
@@ -83,21 +65,14 @@ fn half_written(entry: &DirEntry) -> Option<Problem> {
     })
 }
 
-/// A lease that nobody holds any more; a claim of a part names the worker that holds it.
+/// A lease that nobody holds any more.
 fn lease(entry: &DirEntry, living: &[Found]) -> Option<Problem> {
     let name = entry.file_name().to_string_lossy();
     let folder = entry.path().parent()?;
-    let held = if name == LEASE {
-        holder(folder).is_some()
-    } else if name.ends_with(".lease") && !name.starts_with('.') {
-        let changed = entry.metadata().ok()?.modified().ok()?;
-        let fresh = changed.elapsed().is_ok_and(|age| age < SILENT);
-        let text = std::fs::read_to_string(entry.path()).unwrap_or_default();
-        fresh || living.iter().any(|worker| text.contains(&worker.record.id))
-    } else {
+    if name != LEASE && !is_claim(&name) {
         return None;
-    };
-    (!held).then(|| Problem {
+    }
+    (!is_held(entry.path(), living)).then(|| Problem {
         path: entry.path().to_path_buf(),
         what: "its holder is dead".to_string(),
         cure: remove(folder),
