@@ -2,14 +2,12 @@
 
 use crate::experiment::key::digest_file;
 use crate::io::disk::{read_bounded, read_json};
-use crate::jobs::files::damage::GONE;
-use crate::jobs::stage::Stage;
 use crate::report::page::format::Format;
 use crate::report::page::write::LIST;
-use crate::run::manifest::Manifest;
-use crate::run::results::{Score, scores};
+use crate::run::results::Score;
 use crate::run::store::Store;
-use crate::run::verify::problem::{Cure, Problem};
+use crate::run::verify::problem::{Cure, GONE, Problem};
+use crate::run::verify::scores::{scored, scores_under};
 use anyhow::{Context, Result};
 use polars::prelude::{CsvReadOptions, CsvReader, DataFrame, DataType, SerReader};
 use std::collections::BTreeMap;
@@ -77,7 +75,7 @@ pub fn verify(folder: &Path, store: &Store) -> Result<Verified> {
             found.problem(&path, what);
             continue;
         };
-        match stored(store, key) {
+        match scores_under(store, key) {
             None => lacking.push(cell.as_str()),
             Some(scores) => {
                 found.compared += 1;
@@ -156,10 +154,7 @@ fn keys(page: &str) -> BTreeMap<String, String> {
     let stages: Vec<&str> = (table.split("<th>").skip(1))
         .filter_map(|cell| cell.split('<').next())
         .collect();
-    let Some(scored) = stages
-        .iter()
-        .position(|stage| *stage == Stage::Metrics.name())
-    else {
+    let Some(scored) = stages.iter().position(|stage| *stage == scored()) else {
         return keys;
     };
     for row in table.split("<tr>").skip(2) {
@@ -177,17 +172,6 @@ fn keys(page: &str) -> BTreeMap<String, String> {
 
 fn between<'t>(text: &'t str, from: &str, to: &str) -> Option<&'t str> {
     text.split_once(from)?.1.split(to).next()
-}
-
-/// The scores under a key, where they are whole.
-fn stored(store: &Store, key: &str) -> Option<Vec<Score>> {
-    let folder = store
-        .root()
-        .join(Stage::Metrics.name())
-        .join(key.get(..16)?);
-    let manifest = Manifest::read(&folder).ok()??;
-    let whole = manifest.key.full() == key && manifest.holds(&folder);
-    whole.then(|| scores(&folder).ok())?
 }
 
 /// How a row says other numbers than these.

@@ -2,10 +2,9 @@
 
 use crate::cli::open::{Choice, open};
 use crate::cli::screen::terminal::{out, thousands};
-use crate::jobs::files::damage::set_aside;
 use crate::jobs::files::export::export;
-use crate::jobs::files::parts;
 use crate::jobs::stage::Stage;
+use crate::run::damage::found::{Depth, all};
 use crate::run::plan::{Item, Plan};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
@@ -50,21 +49,20 @@ pub fn run(args: &ExportArgs, store: &Path) -> Result<u8> {
     let stage = item.job.stage();
     let stands = || format!("{file}: cell {} {}", cell.index, cell.label());
     let count = item.job.wanted().count.unwrap_or_default() as u64;
+    let folder = opened.store.folder(stage, &item.key);
+    let damaged = all(&folder, Depth::All)?;
+    ensure!(
+        damaged.is_empty(),
+        "{}: {}\nhint: that is done by `runner sweep {file} --until {stage}`",
+        stands().trim_end(),
+        damaged.join("; ")
+    );
     ensure!(
         item.state.stored(),
         "{}: its {} images are not all there\nhint: make them with `runner sweep {file} --until {stage}`, or take fewer with `--set sample.count=N`",
         stands().trim_end(),
         thousands(count)
     );
-    let folder = opened.store.folder(stage, &item.key);
-    for part in parts::present(&folder, "images")? {
-        if let Some(line) = set_aside(&part.path)? {
-            bail!(
-                "{}: {line}\nhint: that is done by `runner sweep {file} --until {stage}`",
-                stands().trim_end()
-            );
-        }
-    }
     let written = |path: &Path| export(&folder, count, path).with_context(stands);
     let (path, [n, h, w, _]) = match &args.out {
         Some(path) => (path.clone(), written(path)?),

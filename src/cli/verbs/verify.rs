@@ -5,6 +5,7 @@ use crate::cli::screen::live::Live;
 use crate::cli::screen::terminal::{bytes, error, out, say, thousands};
 use crate::report::verify::{self as report, TABLE};
 use crate::run::store::Store;
+use crate::run::verify::alive::Workers;
 use crate::run::verify::problem::{Cure, Problem};
 use crate::run::verify::repair::repair;
 use crate::run::verify::store::{Far, verify};
@@ -109,9 +110,9 @@ fn mend(store: &Store, problems: &[Problem]) -> Result<u8> {
         error(&why.context("nothing is mended"));
         return Ok(1);
     }
-    let mut left = 0;
+    let (mut left, living) = (0, Workers::of(store).living);
     for problem in problems {
-        match repair(problem) {
+        match repair(problem, &living) {
             Ok(done) => done.iter().for_each(|line| say(&format!("mended: {line}"))),
             Err(why) => {
                 left += 1;

@@ -111,6 +111,20 @@ pub fn files(folder: &Path, manifest: &Manifest, depth: Depth) -> Result<Vec<Fou
     Ok(found)
 }
 
+/// All that is wrong with a result, a sentence each.
+///
+/// # Errors
+/// Where a file is there and cannot be read.
+pub fn all(folder: &Path, depth: Depth) -> Result<Vec<String>> {
+    let known = Known::of(folder);
+    let mut lines: Vec<String> = known.told(folder).into_iter().collect();
+    if let Known::Whole(manifest) | Known::Copied(manifest, _) = &known {
+        let found = files(folder, manifest, depth)?;
+        lines.extend(found.iter().map(Found::told));
+    }
+    Ok(lines)
+}
+
 fn has_size(path: &Path, stored: &Stored) -> bool {
     std::fs::metadata(path).is_ok_and(|meta| meta.len() == stored.bytes)
 }

@@ -3,7 +3,7 @@
 use crate::jobs::files::damage::{differs, told};
 use crate::jobs::files::parts;
 use crate::jobs::stage::Stage;
-use crate::run::damage::found::{Depth, Found, Known, files};
+use crate::run::damage::found::{Depth, Found, all, files};
 use crate::run::manifest::{Manifest, SMALL};
 use crate::run::plan::Plan;
 use crate::run::store::{State, Store};
@@ -51,12 +51,7 @@ pub fn look(plan: &mut Plan, store: &Store, samples: u64) -> Looked {
                 },
                 State::Missing | State::Running(..) => Vec::new(),
                 State::Failed(_) | State::Partial(_) => {
-                    let known = Known::of(&folder);
-                    let mut lines: Vec<String> = known.told(&folder).into_iter().collect();
-                    if let Known::Whole(manifest) | Known::Copied(manifest, _) = &known {
-                        lines.extend(said(files(&folder, manifest, Depth::Small)));
-                    }
-                    lines
+                    all(&folder, Depth::Small).unwrap_or_else(|error| vec![format!("{error:#}")])
                 }
             }
         })

@@ -3,13 +3,13 @@
 use crate::io::numpy::npz;
 use crate::jobs::files::damage::{BROKEN, GONE, differs};
 use crate::jobs::files::parts;
-use crate::jobs::files::parts::LEASE;
 use crate::jobs::files::results::TRAINING_LOG;
 use crate::run::damage::found::{Depth, Known, files};
 use crate::run::damage::needs::KINDS;
-use crate::run::lease::living::holder_in as holder;
+use crate::run::lease::record::Found;
 use crate::run::manifest::{COPY, Copy, MANIFEST, Manifest};
 use crate::run::store::{Entry, OWN};
+use crate::run::verify::alive::{in_work, is_lease};
 use crate::run::verify::problem::{Cure, Problem};
 use crate::run::work::makers::MAKER;
 use std::path::Path;
@@ -36,8 +36,8 @@ pub struct Verified {
     pub manifest: Option<Manifest>,
 }
 
-/// Looks at every file of a result.
-pub fn verify(entry: &Entry) -> Verified {
+/// Looks at every file of a result, unless one of the `living` workers makes it.
+pub fn verify(entry: &Entry, living: &[Found]) -> Verified {
     let folder = &entry.folder;
     let mut found = Verified {
         stands: Stands::InWork,
@@ -45,7 +45,7 @@ pub fn verify(entry: &Entry) -> Verified {
         notes: Vec::new(),
         manifest: None,
     };
-    if holder(folder).is_some() {
+    if in_work(folder, living) {
         return found;
     }
     let known = Known::of(folder);
@@ -130,14 +130,15 @@ fn others(folder: &Path, found: &mut Verified) {
         let name = below.to_string_lossy();
         let last = entry.file_name().to_string_lossy();
         let named = |m: &Manifest| m.files.contains_key(&*name);
-        let known = OWN.contains(&&*name) || name == COPY || name.ends_with(LEASE);
+        let known = OWN.contains(&&*name) || name == COPY;
         if entry.file_type().is_dir() || known || found.manifest.as_ref().is_some_and(named) {
             continue;
         }
         if last.ends_with(&format!(".{BROKEN}")) {
             broken += 1;
-        } else if last.starts_with('.') || last.starts_with(MAKER) {
-            // A file that was being written is told with what else is left over; who made a part counts once all is made.
+        } else if is_lease(&last) || last.starts_with('.') || last.starts_with(MAKER) {
+            // A file that was being written is told with what else is left over, and so is a lease; who made a part counts
+            // once all is made.
         } else if KINDS
             .iter()
             .any(|kind| parts::range_of(&last, kind).is_some())

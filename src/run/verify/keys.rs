@@ -110,7 +110,7 @@ pub fn verify(
     let folder = entry.folder.clone();
     let cure = match text {
         Some(text) => Cure::WriteJob { folder, text },
-        None => Cure::SetAside { folder },
+        None => Cure::Command(format!("runner sweep FILE --again {}", entry.stage)),
     };
     Some(Problem { path, what, cure })
 }

@@ -2,25 +2,19 @@
 
 use crate::io::numpy::npz;
 use crate::jobs::files::damage::BROKEN;
-use crate::jobs::files::parts::LEASE;
-use crate::run::lease::holder::{Read, WORKERS, read};
-use crate::run::lease::living::{Life, holder_in as holder, life};
-use crate::run::lease::record::{Found, workers};
+use crate::run::lease::holder::WORKERS;
+use crate::run::lease::record::Found;
 use crate::run::store::{ANSWERS, Store};
+use crate::run::verify::alive::{SILENT, Workers, is_held, is_lease};
 use crate::run::verify::problem::{Cure, Problem};
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 use walkdir::{DirEntry, WalkDir};
-
-/// A worker of another machine that was not heard of for so long is dead, and a file that was not written to for so long
-/// is nobody's.
-const SILENT: Duration = Duration::from_secs(600);
 
 /// Everything that is left over or does not read, outside what the manifests of results name.
 pub fn verify(store: &Store) -> Vec<Problem> {
     let root = store.root();
-    let (dead, living): (Vec<Found>, Vec<Found>) = workers(root).into_iter().partition(is_dead);
+    let Workers { dead, living } = Workers::of(store);
     let mut problems: Vec<Problem> = dead.iter().map(|worker| record(root, worker)).collect();
     let all = WalkDir::new(root).min_depth(1).sort_by_file_name();
     let files: Vec<DirEntry> = all
@@ -35,14 +29,6 @@ pub fn verify(store: &Store) -> Vec<Problem> {
     };
     problems.extend(files.par_iter().filter_map(of_file).collect::<Vec<_>>());
     problems
-}
-
-fn is_dead(worker: &Found) -> bool {
-    match life(&worker.record.holder()) {
-        Life::Lives => false,
-        Life::Dead => true,
-        Life::OutOfSight => worker.age.is_some_and(|age| age > SILENT),
-    }
 }
 
 fn record(root: &Path, worker: &Found) -> Problem {
@@ -79,28 +65,14 @@ fn half_written(entry: &DirEntry) -> Option<Problem> {
     })
 }
 
-/// A lease that nobody holds any more; a claim of a part names the worker that holds it.
+/// A lease that nobody holds any more.
 fn lease(entry: &DirEntry, living: &[Found]) -> Option<Problem> {
     let name = entry.file_name().to_string_lossy();
     let folder = entry.path().parent()?;
-    if !name.ends_with(LEASE) || name.starts_with('.') {
+    if !is_lease(&name) {
         return None;
     }
-    let held = match read(entry.path()) {
-        Read::Free => return None,
-        Read::Held(holder) => match life(&holder) {
-            Life::Lives => true,
-            Life::Dead => false,
-            Life::OutOfSight => living
-                .iter()
-                .any(|worker| worker.record.id == holder.worker),
-        },
-        Read::Unreadable => {
-            let changed = entry.metadata().ok()?.modified().ok()?;
-            changed.elapsed().is_ok_and(|age| age < SILENT)
-        }
-    };
-    (!held).then(|| Problem {
+    (!is_held(entry.path(), living)).then(|| Problem {
         path: entry.path().to_path_buf(),
         what: "its holder is dead".to_string(),
         cure: remove(folder),

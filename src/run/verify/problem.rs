@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+pub use crate::jobs::files::damage::GONE;
+
 /// Something that is not as it should be.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Problem {

@@ -1,10 +1,11 @@
 //! Mends what was found, and nothing else.
 
-use crate::jobs::files::damage::{GONE, set_aside_because};
+use crate::jobs::files::damage::set_aside_because;
 use crate::jobs::files::results::TRAINING_LOG;
 use crate::run::damage::recover::recover;
-use crate::run::lease::living::holder_in as holder;
+use crate::run::lease::record::Found;
 use crate::run::manifest::{JOB, Manifest, write_text};
+use crate::run::verify::alive::{in_work, is_held};
 use crate::run::verify::problem::{Cure, Problem};
 use anyhow::{Context, Result, ensure};
 use std::fs;
@@ -13,16 +14,18 @@ use std::fs;
 ///
 /// # Errors
 /// Where somebody works on the result, or its folder cannot be written.
-pub fn repair(problem: &Problem) -> Result<Option<String>> {
+pub fn repair(problem: &Problem, living: &[Found]) -> Result<Option<String>> {
     let path = &problem.path;
-    if let Some(folder) = problem.cure.folder()
-        && let Some(holder) = holder(folder)
-    {
-        anyhow::bail!(
-            "{} is being made by process {} on {}",
-            folder.display(),
-            holder.pid,
-            holder.host
+    if let Some(folder) = problem.cure.folder() {
+        // What the dead have left is removed whoever else works there, unless it is somebody's again.
+        let busy = match &problem.cure {
+            Cure::Remove { .. } => is_held(path, living),
+            _ => in_work(folder, living),
+        };
+        ensure!(
+            !busy,
+            "{} is being made now; verify it when it is done",
+            folder.display()
         );
     }
     match &problem.cure {
@@ -61,9 +64,6 @@ pub fn repair(problem: &Problem) -> Result<Option<String>> {
             )))
         }
         Cure::SetAside { .. } => {
-            if problem.what == GONE {
-                return Ok(None);
-            }
             set_aside_because(path, &problem.what)?;
             Ok(Some(format!("{} is now {0}.broken", path.display())))
         }

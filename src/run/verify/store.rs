@@ -2,6 +2,7 @@
 
 use crate::run::manifest::Manifest;
 use crate::run::store::{Entry, Store};
+use crate::run::verify::alive::Workers;
 use crate::run::verify::entry::{self, Stands, Verified};
 use crate::run::verify::keys::{self, Inputs};
 use crate::run::verify::leftovers;
@@ -47,11 +48,12 @@ pub fn verify(store: &Store, tell: &(dyn Fn(Far) + Sync)) -> Result<Found> {
     );
     let entries = store.entries()?;
     let (whole, odd): (Vec<Entry>, Vec<Entry>) = entries.into_iter().partition(is_key);
+    let living = Workers::of(store).living;
     let (done, bytes) = (AtomicUsize::new(0), AtomicU64::new(0));
     let looked: Vec<Verified> = whole
         .par_iter()
         .map(|entry| {
-            let found = entry::verify(entry);
+            let found = entry::verify(entry, &living);
             let size = found.manifest.as_ref().map_or(0, Manifest::bytes);
             let before = bytes.fetch_add(size, Ordering::Relaxed);
             tell(Far {
