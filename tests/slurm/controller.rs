@@ -85,7 +85,9 @@ fn a_controller_that_is_away_for_a_while_is_waited_for() {
         driver
     };
     cluster.stop_controller();
-    wait(SOON, "the driver", || driver.said().contains("Slurm does not answer"));
+    wait(SOON, "the driver", || {
+        driver.said().contains("Slurm does not answer")
+    });
     cluster.start_controller();
     driver.succeeds();
     let study = Study { cluster: &cluster };
