@@ -1,19 +1,15 @@
 //! Keeps the workers of a sweep going until all that can be made is in the store.
 
-use crate::cluster::arrays::{Array, Worker};
+use crate::cluster::arrays::Worker;
 use crate::cluster::call::{Limits, limits};
-use crate::cluster::event::{Counts, Event, Loss};
-use crate::cluster::groups::{Group, Made, ready};
-use crate::cluster::ledger::{Ledger, Submission};
-use crate::cluster::losses::Waiting;
-use crate::cluster::script::WorkerCall;
-use crate::cluster::submit::{Sent, send};
-use crate::cluster::tasks::{Task, Which, cancel, look};
-use crate::io::disk::write_atomic;
+use crate::cluster::event::{Counts, Event};
+use crate::cluster::losses::{Waiting, why};
+use crate::cluster::staffing::{Order, Staff, Staffed};
+use crate::cluster::tasks::{Task, Which, look};
 use crate::run::lease::presence::{Lease, Presence, Taken};
 use crate::run::plan::Plan;
-use crate::run::store::{State, Store};
-use anyhow::{Result, anyhow, bail};
+use crate::run::store::State;
+use anyhow::Result;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -23,22 +19,7 @@ pub const RESUBMITS: usize = 3;
 
 /// The first and the longest pause between two looks.
 const PAUSE: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(30)];
-/// How long after sbatch had enough it is tried again.
-const FULL_FOR: Duration = Duration::from_secs(30);
 const COUNTS_EVERY: Duration = Duration::from_secs(60);
-
-/// What is to be driven.
-pub struct Order<'a> {
-    pub store: &'a Store,
-    pub ledger: &'a Ledger,
-    pub groups: &'a [Group],
-    pub call: &'a WorkerCall,
-    pub resubmits: usize,
-    /// Ends the workers at the first failed job.
-    pub fail_fast: bool,
-    /// Set from outside to leave the workers alone and end.
-    pub stop: &'a AtomicBool,
-}
 
 /// How it ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -53,28 +34,16 @@ pub enum Outcome {
     GivenUp(String),
 }
 
-/// What is known of a group of stages.
-#[derive(Clone, Default)]
-struct Standing {
-    /// What was made when workers were last submitted for it.
-    made: Option<Made>,
-    /// Submissions since then without progress.
-    in_vain: usize,
-}
-
 struct Driver<'a> {
     order: &'a Order<'a>,
     tell: &'a dyn Fn(Event),
-    arrays: Vec<Array>,
+    staff: Staff<'a>,
     limits: Option<Limits>,
     /// Failures that were there at the start, by their times: those jobs are tried again.
     old: HashMap<usize, String>,
     failed: Vec<usize>,
-    standings: Vec<Standing>,
-    exclude: Vec<String>,
     waiting: Waiting,
     last_loss: Option<String>,
-    full_until: Option<Instant>,
     silent: bool,
     counted: Option<(Counts, Instant)>,
 }
@@ -135,20 +104,6 @@ fn pause(time: Duration, stop: &AtomicBool) {
 
 impl<'a> Driver<'a> {
     fn begin(plan: &Plan, order: &'a Order, tell: &'a dyn Fn(Event)) -> Result<Driver<'a>> {
-        let records = order.ledger.read()?;
-        let mut exclude: Vec<String> = Vec::new();
-        for node in records.iter().flat_map(|record| &record.exclude) {
-            if !exclude.contains(node) {
-                exclude.push(node.clone());
-            }
-        }
-        let open = records.into_iter().filter(|record| !record.closed);
-        let arrays: Vec<Array> = open.map(Array::new).collect();
-        for array in &arrays {
-            if let Some(id) = array.record.id {
-                tell(array.joined(id));
-            }
-        }
         let old = plan.items.iter().enumerate();
         let old = old.filter_map(|(n, item)| match &item.state {
             State::Failed(failure) => Some((n, failure.at.clone())),
@@ -157,15 +112,12 @@ impl<'a> Driver<'a> {
         Ok(Driver {
             order,
             tell,
-            arrays,
+            staff: Staff::of(order, tell)?,
             limits: None,
             old: old.collect(),
             failed: Vec::new(),
-            standings: vec![Standing::default(); order.groups.len()],
-            exclude,
             waiting: Waiting::default(),
             last_loss: None,
-            full_until: None,
             silent: false,
             counted: None,
         })
@@ -179,36 +131,29 @@ impl<'a> Driver<'a> {
             plan.refresh(self.order.store);
             let failed_now = self.note_failures(plan);
             if self.order.ledger.is_called_off() {
-                self.end_workers(Which::All)?;
+                self.staff.end(Which::All)?;
                 (self.tell)(Event::Cancelled);
                 return Ok(Outcome::Cancelled);
             }
             if failed_now && self.order.fail_fast {
-                self.end_workers(Which::All)?;
+                self.staff.end(Which::All)?;
                 return Ok(Outcome::Over);
             }
             let changed = self.count(plan);
             if !self.is_anything_left(plan) {
-                self.end_workers(Which::Pending)?;
+                self.staff.end(Which::Pending)?;
                 return Ok(Outcome::Over);
             }
-            let mut sent = false;
+            let mut staffed = Staffed::Enough;
             if answered {
-                for n in 0..self.order.groups.len() {
-                    match self.staff(plan, n)? {
-                        Staffed::Enough => {}
-                        Staffed::Sent => sent = true,
-                        Staffed::GivenUp => {
-                            self.end_workers(Which::Pending)?;
-                            let why = self.last_loss.take();
-                            return Ok(Outcome::GivenUp(why.unwrap_or_else(|| {
-                                "they end without taking what is ready".to_string()
-                            })));
-                        }
-                    }
-                }
+                staffed = self.see_to_staff(plan)?;
             }
-            wait = if changed || sent {
+            if staffed == Staffed::GivenUp {
+                self.staff.end(Which::Pending)?;
+                let idle = || "they end without taking what is ready".to_string();
+                return Ok(Outcome::GivenUp(self.last_loss.take().unwrap_or_else(idle)));
+            }
+            wait = if changed || staffed == Staffed::Sent {
                 PAUSE[0]
             } else {
                 (wait * 3 / 2).min(self.longest_pause())
@@ -220,6 +165,22 @@ impl<'a> Driver<'a> {
         }
     }
 
+    /// Sees to it that every group has workers for what it has ready.
+    fn see_to_staff(&mut self, plan: &Plan) -> Result<Staffed> {
+        let hopeless = (0..plan.items.len()).map(|n| self.is_hopeless(plan, n));
+        let hopeless: Vec<bool> = hopeless.collect();
+        let most = self.limits.map_or(1, |limits| limits.array);
+        let mut all = Staffed::Enough;
+        for n in 0..self.order.groups.len() {
+            match self.staff.see_to(plan, n, most, &|n| hopeless[n])? {
+                Staffed::Enough => {}
+                Staffed::Sent => all = Staffed::Sent,
+                Staffed::GivenUp => return Ok(Staffed::GivenUp),
+            }
+        }
+        Ok(all)
+    }
+
     /// Short enough to see the end of a worker before the controller forgets it.
     fn longest_pause(&self) -> Duration {
         let memory = self.limits.map(|limits| limits.memory / 4);
@@ -228,7 +189,7 @@ impl<'a> Driver<'a> {
 
     /// Asks the controller how the workers are; false where it does not answer.
     fn look(&mut self) -> Result<bool> {
-        let tags: Vec<String> = self.arrays.iter().map(|a| a.record.tag.clone()).collect();
+        let tags = self.staff.tags();
         let found = match self.limits {
             Some(_) => look(&tags)?,
             None => {
@@ -255,32 +216,14 @@ impl<'a> Driver<'a> {
 
     fn take_in(&mut self, tasks: &[Task]) -> Result<()> {
         let now = Instant::now();
-        let mut losses = Vec::new();
-        for array in &mut self.arrays {
-            losses.extend(array.look(self.order.ledger, tasks, now, self.tell)?);
-        }
-        self.arrays.retain(|array| !array.record.closed);
-        for loss in losses {
-            self.note(loss);
+        for loss in self.staff.take_in(tasks, now)? {
+            self.last_loss = Some(why(&loss));
+            (self.tell)(Event::Lost(loss));
         }
         for (reason, workers) in self.waiting.look(tasks, now) {
             (self.tell)(Event::Stuck { reason, workers });
         }
         Ok(())
-    }
-
-    fn note(&mut self, loss: Loss) {
-        let end = loss.end.as_ref();
-        if end.is_some_and(|end| end.word == "NODE_FAIL") {
-            let nodes = loss.node.split(',').filter(|node| !node.is_empty());
-            for node in nodes.map(String::from) {
-                if !self.exclude.contains(&node) {
-                    self.exclude.push(node);
-                }
-            }
-        }
-        self.last_loss = Some(why(&loss));
-        (self.tell)(Event::Lost(loss));
     }
 
     /// Notes jobs that failed since the start; true where there are new ones.
@@ -317,7 +260,7 @@ impl<'a> Driver<'a> {
 
     /// Tells the counts where they have changed or are old; true where they have changed.
     fn count(&mut self, plan: &Plan) -> bool {
-        let workers = |of| self.arrays.iter().map(|array| array.count(of)).sum();
+        let workers = |of| self.staff.count(of);
         let counts = Counts {
             stored: plan.items.len() - plan.to_run().len(),
             jobs: plan.items.len(),
@@ -334,168 +277,4 @@ impl<'a> Driver<'a> {
         }
         changed
     }
-
-    /// Sees to it that a group has as many workers as there is something to do for.
-    fn staff(&mut self, plan: &Plan, n: usize) -> Result<Staffed> {
-        let (order, group) = (self.order, &self.order.groups[n]);
-        let ready = ready(plan, order.store, group, &|n| self.is_hopeless(plan, n));
-        let alive = self.alive(group);
-        let wanted = ready.min(group.workers()).saturating_sub(alive);
-        if wanted == 0 || self.full_until.is_some_and(|until| Instant::now() < until) {
-            return Ok(Staffed::Enough);
-        }
-        let made = Made::of(plan, order.store);
-        let standing = &self.standings[n];
-        let in_vain = match &standing.made {
-            Some(before) if !made.is_more_than(before) => standing.in_vain + 1,
-            _ => 0,
-        };
-        if in_vain > order.resubmits {
-            // Others may be at it: their leases tell.
-            let running = |state: &State| matches!(state, State::Running(..));
-            let busy = alive > 0 || plan.items.iter().any(|item| running(&item.state));
-            return Ok(if busy {
-                Staffed::Enough
-            } else {
-                Staffed::GivenUp
-            });
-        }
-        let most = self.limits.map_or(1, |limits| limits.array);
-        let mut left = wanted;
-        while left > 0 {
-            let workers = left.min(most);
-            if !self.submit(group, workers)? {
-                break;
-            }
-            left -= workers;
-        }
-        if left == wanted {
-            return Ok(Staffed::Enough);
-        }
-        self.standings[n] = Standing {
-            made: Some(made),
-            in_vain,
-        };
-        Ok(Staffed::Sent)
-    }
-
-    /// Workers of the group's stages that are not over.
-    fn alive(&self, group: &Group) -> usize {
-        let names: Vec<&str> = group.stages.iter().map(|stage| stage.name()).collect();
-        let of_group = |array: &&Array| {
-            let mut stages = array.record.stages.iter();
-            stages.any(|stage| names.contains(&stage.as_str()))
-        };
-        self.arrays.iter().filter(of_group).map(Array::alive).sum()
-    }
-
-    /// Writes an array down and sends it; false where it certainly did not arrive.
-    fn submit(&mut self, group: &Group, workers: usize) -> Result<bool> {
-        let ledger = self.order.ledger;
-        let stages = group.stages.iter().map(|stage| stage.name().to_string());
-        let mut record = Submission {
-            tag: ledger.fresh_tag(),
-            stages: stages.collect(),
-            workers,
-            id: None,
-            exclude: self.exclude.clone(),
-            at: jiff::Timestamp::now().to_string(),
-            closed: false,
-        };
-        let script = self.order.call.script(group);
-        write_atomic(&ledger.script(&record.tag), |out| {
-            Ok(out.write_all(script.as_bytes())?)
-        })?;
-        ledger.write(&record)?;
-        let sent = send(ledger, &record, group)?;
-        match &sent {
-            Sent::Accepted(id) => {
-                record.id = Some(*id);
-                (self.tell)(Event::Submitted {
-                    id: *id,
-                    workers,
-                    partition: group.asks.partition.clone(),
-                    stages: group.names("+"),
-                });
-            }
-            Sent::Unknown => {}
-            Sent::Full(_) | Sent::Refused(_) => record.closed = true,
-        }
-        ledger.write(&record)?;
-        match sent {
-            Sent::Accepted(_) | Sent::Unknown => self.arrays.push(Array::new(record)),
-            Sent::Full(text) => {
-                if self.full_until.is_none() {
-                    (self.tell)(Event::Full(text));
-                }
-                self.full_until = Some(Instant::now() + FULL_FOR);
-                return Ok(false);
-            }
-            Sent::Refused(text) => bail!(
-                "sbatch refused a worker of {}: {text}\nhint: correct [slurm] of the experiment file or ~/.config/runner/slurm.toml",
-                group.names(", ")
-            ),
-        }
-        Ok(true)
-    }
-
-    fn end_workers(&mut self, which: Which) -> Result<()> {
-        let tags: Vec<String> = self.arrays.iter().map(|a| a.record.tag.clone()).collect();
-        cancel(&tags, which)?;
-        Ok(())
-    }
-}
-
-/// What came of looking after a group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Staffed {
-    Enough,
-    Sent,
-    GivenUp,
-}
-
-/// Why a worker was lost, in a line.
-pub fn why(loss: &Loss) -> String {
-    let Some(end) = &loss.end else {
-        return "it is gone, and Slurm does not say why".to_string();
-    };
-    match (end.word.as_str(), end.code) {
-        ("TIMEOUT", _) => "its time was over".to_string(),
-        ("NODE_FAIL", _) => format!("its node {} failed", loss.node),
-        ("PREEMPTED", _) => "it was preempted".to_string(),
-        ("OUT_OF_MEMORY", _) => "it ran out of memory".to_string(),
-        ("CANCELLED", _) => "it was cancelled".to_string(),
-        ("FAILED", Some(130)) => "it was asked to stop, for its time was nearly over".to_string(),
-        ("FAILED", Some(97)) => "its node does not see the working folder".to_string(),
-        ("FAILED", Some(code)) => format!("exit status {code}"),
-        (word, _) => format!("{word}, {}", loss.reason),
-    }
-}
-
-/// Ends the workers of a sweep, and whoever submits for it; how many arrays that were.
-///
-/// # Errors
-/// Where Slurm is not here or does not answer, or the store cannot be written.
-pub fn call_off(ledger: &Ledger) -> Result<usize> {
-    let records = ledger.read()?;
-    let open: Vec<Submission> = records
-        .into_iter()
-        .filter(|record| !record.closed)
-        .collect();
-    if ledger.folder().exists() {
-        ledger.call_off()?;
-    }
-    let tags: Vec<String> = open.iter().map(|record| record.tag.clone()).collect();
-    if !cancel(&tags, Which::All)? {
-        return Err(anyhow!(
-            "Slurm does not answer\nhint: try the same command again"
-        ));
-    }
-    for record in &open {
-        ledger.write(&Submission {
-            closed: true,
-            ..record.clone()
-        })?;
-    }
-    Ok(open.len())
 }

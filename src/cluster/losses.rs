@@ -48,6 +48,24 @@ fn is_taken(word: &str) -> bool {
     !matches!(word, "COMPLETED" | "FAILED")
 }
 
+/// Why a worker was lost, in a line.
+pub fn why(loss: &Loss) -> String {
+    let Some(end) = &loss.end else {
+        return "it is gone, and Slurm does not say why".to_string();
+    };
+    match (end.word.as_str(), end.code) {
+        ("TIMEOUT", _) => "its time was over".to_string(),
+        ("NODE_FAIL", _) => format!("its node {} failed", loss.node),
+        ("PREEMPTED", _) => "it was preempted".to_string(),
+        ("OUT_OF_MEMORY", _) => "it ran out of memory".to_string(),
+        ("CANCELLED", _) => "it was cancelled".to_string(),
+        ("FAILED", Some(130)) => "it was asked to stop, for its time was nearly over".to_string(),
+        ("FAILED", Some(97)) => "its node does not see the working folder".to_string(),
+        ("FAILED", Some(code)) => format!("exit status {code}"),
+        (word, _) => format!("{word}, {}", loss.reason),
+    }
+}
+
 /// The last lines of a log; none where there is none.
 pub fn tail(path: &Path) -> Vec<String> {
     let read = || -> std::io::Result<Vec<u8>> {

@@ -9,5 +9,6 @@ pub mod groups;
 pub mod ledger;
 pub mod losses;
 pub mod script;
+pub mod staffing;
 pub mod submit;
 pub mod tasks;

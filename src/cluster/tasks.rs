@@ -1,7 +1,8 @@
 //! Where the submitted workers are, as squeue tells it: text of a few fields, which all versions print alike.
 
 use crate::cluster::call::{Answer, call};
-use anyhow::Result;
+use crate::cluster::ledger::{Ledger, Submission};
+use anyhow::{Result, ensure};
 
 /// A worker as the scheduler knows it: one task of an array.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,6 +91,33 @@ pub enum Which {
     All,
     /// Those that have not started.
     Pending,
+}
+
+/// Ends the workers of a sweep, and whoever submits for it; how many arrays that were.
+///
+/// # Errors
+/// Where Slurm is not here or does not answer, or the store cannot be written.
+pub fn call_off(ledger: &Ledger) -> Result<usize> {
+    let records = ledger.read()?;
+    let open: Vec<Submission> = records
+        .into_iter()
+        .filter(|record| !record.closed)
+        .collect();
+    if ledger.folder().exists() {
+        ledger.call_off()?;
+    }
+    let tags: Vec<String> = open.iter().map(|record| record.tag.clone()).collect();
+    ensure!(
+        cancel(&tags, Which::All)?,
+        "Slurm does not answer\nhint: try the same command again"
+    );
+    for record in &open {
+        ledger.write(&Submission {
+            closed: true,
+            ..record.clone()
+        })?;
+    }
+    Ok(open.len())
 }
 
 /// A line of squeue; None for what is none, such as a notice of the site's.

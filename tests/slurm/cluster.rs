@@ -181,10 +181,9 @@ impl Cluster {
         let slurmd = &mut self.nodes[node - 1];
         slurmd.kill().unwrap();
         slurmd.wait().unwrap();
-        let spool = self.path(&format!("spool-n{node}"));
-        for pid in processes_of(&spool) {
-            kill_family(pid);
-        }
+        // Those that watch over jobs work in the folder of the node's log.
+        let watching = self.path(&format!("log-n{node}"));
+        processes_of(&watching).into_iter().for_each(kill_family);
     }
 
     /// What one of Slurm's commands prints; empty where it fails.
@@ -299,7 +298,7 @@ SlurmdSpoolDir={at}/spool-%n
 SlurmctldPidFile={at}/slurmctld.pid
 SlurmdPidFile={at}/slurmd.%n.pid
 SlurmctldLogFile={at}/log/slurmctld.log
-SlurmdLogFile={at}/log/slurmd.%n.log
+SlurmdLogFile={at}/log-%n/slurmd.log
 MailProg=/bin/true
 MpiDefault=none
 ProctrackType=proctrack/linuxproc
@@ -340,7 +339,9 @@ JobRequeue=1
         gpus => format!(" Gres=gpu:{gpus}"),
     };
     for node in 1..=asked.nodes {
-        fs::create_dir(folder.join(format!("spool-n{node}"))).unwrap();
+        for kind in ["spool", "log"] {
+            fs::create_dir(folder.join(format!("{kind}-n{node}"))).unwrap();
+        }
         conf += &format!(
             "NodeName=n{node} NodeHostname={host} NodeAddr=127.0.0.1 Port={} CPUs={} RealMemory=4096{gpus} State=UNKNOWN\n",
             port as usize + node,

@@ -52,7 +52,7 @@ pub struct SweepArgs {
     /// One JSON object per cell on stdout when all is done
     #[arg(long)]
     pub json: bool,
-    /// Let workers of a Slurm cluster do it, as the table [slurm] asks
+    /// Let workers of a Slurm cluster do it, as the table `[slurm]` asks
     #[arg(long, conflicts_with = "again")]
     pub slurm: bool,
     /// With --slurm: end the workers of this sweep; what is stored stays

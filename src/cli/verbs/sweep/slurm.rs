@@ -9,12 +9,14 @@ use crate::cli::verbs::sweep::run::{SweepArgs, print_json, tell_failures};
 use crate::cli::verbs::work::places::list;
 use crate::cli::watched::{INTERRUPTED, until_stopped};
 use crate::cluster::call::call;
-use crate::cluster::driver::{self, Order, Outcome, RESUBMITS, why};
+use crate::cluster::driver::{self, Outcome, RESUBMITS};
 use crate::cluster::event::{Counts, Event, Loss};
 use crate::cluster::groups::{Group, groups};
 use crate::cluster::ledger::Ledger;
-use crate::cluster::losses::tail;
+use crate::cluster::losses::{tail, why};
 use crate::cluster::script::WorkerCall;
+use crate::cluster::staffing::Order;
+use crate::cluster::tasks::call_off;
 use crate::experiment::check;
 use crate::experiment::file::slurm::Slurm;
 use crate::run::device::named::devices;
@@ -95,7 +97,7 @@ fn books(opened: &Opened, choice: &Choice, until: Option<&str>) -> Ledger {
 }
 
 fn cancel(ledger: &Ledger) -> Result<u8> {
-    match driver::call_off(ledger)? {
+    match call_off(ledger)? {
         0 => say("no workers of this sweep are known to Slurm"),
         1 => say("cancelled 1 array of workers; what is stored stays"),
         arrays => say(&format!(
