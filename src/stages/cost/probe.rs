@@ -17,7 +17,9 @@ const FIRST_ON_GPU: f64 = 2e11;
 /// The share of a probe's time that one pass may take: the first warms up, and the middle one of the others counts.
 const PASS: f64 = 0.2;
 /// How often the pass may grow: a rate of few images is below that of many, which a step's fixed work is shared by.
-const GROWTHS: usize = 2;
+const GROWTHS: usize = 4;
+/// How many times as large another pass has to be to tell anything new.
+const LEAST_GROWTH: f64 = 1.25;
 const MOST_PASSES: usize = 25;
 /// Base width and pixels a side below which no stand-in is made.
 const NARROWEST: usize = 32;
@@ -43,12 +45,12 @@ fn measure_here(workload: &Workload, device: &Device, share: Duration) -> Result
     for _ in 0..GROWTHS {
         let rate = each(&chosen)? * chosen.batch as f64 / seconds;
         let next = stand_in(workload, rate * share.as_secs_f64() * PASS)?;
-        let grows = each(&next)? * next.batch as f64 > each(&chosen)? * chosen.batch as f64;
-        if !grows {
+        let growth = each(&next)? * next.batch as f64 / (each(&chosen)? * chosen.batch as f64);
+        if growth < LEAST_GROWTH {
             break;
         }
         chosen = next;
-        seconds = time(&chosen, device, share.mul_f64(0.4))?;
+        seconds = time(&chosen, device, share.mul_f64(0.25))?;
     }
     let of_one = seconds / chosen.batch as f64;
     Ok(of_one * each(workload)? / each(&chosen)?)

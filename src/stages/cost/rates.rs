@@ -9,8 +9,10 @@ use crate::stages::cost::work::{Subject, Work, Workload};
 use anyhow::{Context, Result};
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long the probes of a device take together, about.
@@ -95,28 +97,24 @@ impl Rates {
     /// Which of these are to be probed, because nothing near them was measured or is to be: at most eight, those of the most
     /// multiply-adds first.
     pub fn missing(&self, work: &[Work]) -> Vec<Workload> {
-        let mut wanted: Vec<(Workload, f64)> = Vec::new();
-        for Work { workload, images } in work {
-            if self
-                .measured
-                .iter()
-                .any(|known| is_near(&known.workload, workload))
-            {
-                continue;
-            }
-            let Some(each) = workload.multiplications() else {
-                continue;
-            };
-            match wanted.iter_mut().find(|(known, _)| known == workload) {
-                Some((_, sum)) => *sum += each * images,
-                None => wanted.push((workload.clone(), each * images)),
-            }
+        // By address: a plan has one of each.
+        let mut sums: HashMap<*const Workload, (&Workload, f64)> = HashMap::new();
+        for work in work {
+            let Some(each) = work.each else { continue };
+            let place = sums.entry(Arc::as_ptr(&work.workload));
+            place.or_insert((&work.workload, 0.0)).1 += each * work.images;
         }
+        let far = |workload: &Workload| {
+            let mut known = self.measured.iter();
+            !known.any(|known| is_near(&known.workload, workload))
+        };
+        let mut wanted: Vec<(&Workload, f64)> = sums.into_values().collect();
+        wanted.retain(|(workload, _)| far(workload));
         wanted.sort_by(|a, b| b.1.total_cmp(&a.1));
         let mut chosen: Vec<Workload> = Vec::new();
         for (workload, _) in wanted {
-            if chosen.len() < MOST && !chosen.iter().any(|other| is_near(other, &workload)) {
-                chosen.push(workload);
+            if chosen.len() < MOST && !chosen.iter().any(|other| is_near(other, workload)) {
+                chosen.push(workload.clone());
             }
         }
         chosen
@@ -200,7 +198,8 @@ mod tests {
 
     fn work(workload: &Workload, images: f64) -> Work {
         Work {
-            workload: workload.clone(),
+            workload: Arc::new(workload.clone()),
+            each: workload.multiplications(),
             images,
         }
     }

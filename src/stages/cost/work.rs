@@ -15,6 +15,7 @@ use crate::nets::{features, inception, inventory};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// A net, by its shapes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -76,14 +77,19 @@ impl Workload {
 /// Passes of a workload on so many images, an image counted each time that it goes through.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Work {
-    pub workload: Workload,
+    /// The same one in all jobs of a plan whose passes are alike.
+    pub workload: Arc<Workload>,
+    /// Multiply-adds of one image; None where no such net can be built.
+    pub each: Option<f64>,
     pub images: f64,
 }
 
-/// Asks what nets the jobs of a plan use; the card of a file is read once.
+/// Asks what nets the jobs of a plan use; the card of a file is read once, and a workload is counted once.
 #[derive(Default)]
 pub struct Jobs {
     cards: HashMap<PathBuf, Option<Card>>,
+    /// With their multiply-adds, by their text.
+    workloads: HashMap<String, (Arc<Workload>, Option<f64>)>,
 }
 
 impl Jobs {
@@ -94,15 +100,13 @@ impl Jobs {
                 let (sample, evals) = (&job.sample, job.cost().amount);
                 let mut passes = vec![self.drawn(&job.net, sample, evals)?];
                 if let Some(guidance) = &job.guidance {
-                    passes.push(Work {
-                        workload: Workload {
-                            subject: Subject::Net(self.arch(&guidance.net)?),
-                            operation: Operation::InputGradient,
-                            dtype: guidance.dtype,
-                            batch: batch(sample),
-                        },
-                        images: evals,
-                    });
+                    let workload = Workload {
+                        subject: Subject::Net(self.arch(&guidance.net)?),
+                        operation: Operation::InputGradient,
+                        dtype: guidance.dtype,
+                        batch: batch(sample),
+                    };
+                    passes.push(self.passes(workload, evals)?);
                 }
                 Some(passes)
             }
@@ -116,25 +120,24 @@ impl Jobs {
                     Subject::Inception => inception::net::BATCH,
                     Subject::Net(_) => features::BATCH,
                 };
-                Some(vec![Work {
-                    workload: Workload {
-                        subject,
-                        operation: Operation::Forward,
-                        dtype: Precision::F32,
-                        batch: batch.min(job.count).max(1),
-                    },
-                    images: job.count as f64,
-                }])
+                let workload = Workload {
+                    subject,
+                    operation: Operation::Forward,
+                    dtype: Precision::F32,
+                    batch: batch.min(job.count).max(1),
+                };
+                Some(vec![self.passes(workload, job.count as f64)?])
             }
-            Job::Train(job) => Some(vec![Work {
-                workload: Workload {
+            Job::Train(job) => {
+                let workload = Workload {
                     subject: Subject::Net(resolve(&job.model, None).ok()?.0),
                     operation: Operation::TrainingStep,
                     dtype: job.train.dtype,
                     batch: job.train.batch.max(1),
-                },
-                images: job.train.steps as f64 * job.train.batch as f64,
-            }]),
+                };
+                let images = job.train.steps as f64 * job.train.batch as f64;
+                Some(vec![self.passes(workload, images)?])
+            }
             Job::Metrics(_)
             | Job::CommandTrain(_)
             | Job::CommandSample(_)
@@ -145,14 +148,26 @@ impl Jobs {
 
     /// A denoiser's passes.
     fn drawn(&mut self, net: &Net, sample: &Sample, evals: f64) -> Option<Work> {
+        let workload = Workload {
+            subject: Subject::Net(self.arch(net)?),
+            operation: Operation::Forward,
+            dtype: sample.dtype,
+            batch: batch(sample),
+        };
+        self.passes(workload, evals)
+    }
+
+    fn passes(&mut self, workload: Workload, images: f64) -> Option<Work> {
+        let text = serde_json::to_string(&workload).ok()?;
+        let known = self.workloads.entry(text).or_insert_with(|| {
+            let each = workload.multiplications();
+            (Arc::new(workload), each)
+        });
+        let (workload, each) = known.clone();
         Some(Work {
-            workload: Workload {
-                subject: Subject::Net(self.arch(net)?),
-                operation: Operation::Forward,
-                dtype: sample.dtype,
-                batch: batch(sample),
-            },
-            images: evals,
+            workload,
+            each,
+            images,
         })
     }
 

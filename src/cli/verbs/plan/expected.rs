@@ -9,7 +9,9 @@ use crate::jobs::job::Job;
 use crate::run::plan::Plan;
 use crate::stages::cost::rates::Rates;
 use crate::stages::cost::work::{Jobs, Subject, Work, Workload};
+use std::collections::HashMap;
 use std::ops::Add;
+use std::sync::Arc;
 
 /// Where a time comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,6 +158,12 @@ pub fn untimed(plan: &Plan, work: &[Option<Vec<Work>>]) -> Vec<Work> {
 impl Expected {
     pub fn new(plan: &Plan, work: &[Option<Vec<Work>>], speed: &Speed) -> Expected {
         let paces = Paces::of(plan);
+        // By address: a plan has one of each.
+        let mut seconds_of: HashMap<*const Workload, Option<f64>> = HashMap::new();
+        for work in work.iter().flatten().flatten() {
+            let place = seconds_of.entry(Arc::as_ptr(&work.workload));
+            place.or_insert_with(|| speed.seconds(&work.workload));
+        }
         let job = |n: usize| {
             let item = &plan.items[n];
             if item.state.stored() {
@@ -168,7 +176,10 @@ impl Expected {
             };
             let estimated = || {
                 let each = passes?.iter();
-                let seconds = each.map(|work| Some(speed.seconds(&work.workload)? * work.images));
+                let seconds = each.map(|work| {
+                    let seconds = seconds_of.get(&Arc::as_ptr(&work.workload))?;
+                    Some((*seconds)? * work.images)
+                });
                 let seconds: Option<f64> = seconds.sum();
                 Some(Time {
                     seconds: seconds?,
@@ -179,8 +190,7 @@ impl Expected {
             let time = time.or_else(estimated);
             let counted = passes.and_then(|passes| {
                 let each = passes.iter();
-                each.map(|work| Some(work.workload.multiplications()? * work.images))
-                    .sum()
+                each.map(|work| Some(work.each? * work.images)).sum()
             });
             Forecast {
                 time: time.or_else(|| paces.of_any(plan, n).map(measured)),

@@ -10,6 +10,7 @@ use crate::stages::cost::rates::{PROBE, Rates, file};
 use crate::stages::cost::work::Work;
 use anyhow::Result;
 use clap::Args;
+use clap::builder::FalseyValueParser;
 
 /// What times are estimated by, where no stored result tells them.
 #[derive(Args, Debug, Clone)]
@@ -21,7 +22,7 @@ pub struct SpeedArgs {
     #[arg(long, value_name = "SPEED", value_parser = positive, conflicts_with = "device")]
     pub rate: Option<f64>,
     /// Never measure this machine; what was measured before is used
-    #[arg(long, env = "RUNNER_NO_PROBE")]
+    #[arg(long, env = "RUNNER_NO_PROBE", value_parser = FalseyValueParser::new())]
     pub no_probe: bool,
 }
 
