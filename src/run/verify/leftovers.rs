@@ -5,7 +5,7 @@ use crate::jobs::files::damage::BROKEN;
 use crate::run::lease::holder::WORKERS;
 use crate::run::lease::record::Found;
 use crate::run::store::{ANSWERS, Store};
-use crate::run::verify::alive::{SILENT, Workers, is_held, is_lease};
+use crate::run::verify::alive::{SILENT, Workers, in_work, is_held, is_lease};
 use crate::run::verify::problem::{Cure, Problem};
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ pub fn verify(store: &Store) -> Vec<Problem> {
         .filter(|entry| entry.file_type().is_file())
         .collect();
     let of_file = |entry: &DirEntry| {
-        half_written(entry)
+        half_written(entry, living)
             .or_else(|| lease(entry, &living))
             .or_else(|| answer(root, entry))
     };
@@ -44,7 +44,7 @@ fn record(root: &Path, worker: &Found) -> Problem {
 }
 
 /// `.NAME.PID-N.part`, and names of former versions.
-fn half_written(entry: &DirEntry) -> Option<Problem> {
+fn half_written(entry: &DirEntry, living: &[Found]) -> Option<Problem> {
     let name = entry.file_name().to_string_lossy();
     let temporary = name.starts_with('.') && (name.ends_with(".part") || name.ends_with(".tmp"));
     if !(temporary || name.starts_with(".probe-")) {
@@ -55,7 +55,7 @@ fn half_written(entry: &DirEntry) -> Option<Problem> {
         return None;
     }
     let folder = entry.path().parent()?;
-    if holder(folder).is_some() {
+    if in_work(folder, living) {
         return None;
     }
     Some(Problem {
