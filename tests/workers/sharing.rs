@@ -30,6 +30,7 @@ fn two_workers_share_the_images_and_the_features_of_one_cell() {
     let log = std::fs::read_to_string(folder.join("log.txt")).unwrap();
     assert_eq!(log.matches(" images ").count(), 20, "{log}");
     assert_eq!(study.leftovers("both"), Vec::<String>::new());
+    assert_eq!(study.accounts("both"), Vec::<String>::new());
 }
 
 #[test]
@@ -44,6 +45,7 @@ fn a_sweep_with_two_workers_ends_with_the_table_of_one() {
         .says("6 of 6 jobs to run on cpu:1/2, cpu:2/2");
     assert_eq!(study.table(), table);
     assert_eq!(study.leftovers("both"), Vec::<String>::new());
+    assert_eq!(study.accounts("both"), Vec::<String>::new());
 }
 
 #[test]

@@ -84,6 +84,15 @@ metrics = ["fd", "is", "agreement"]
 
     /// What must not be there once nobody works: leases, unfinished files, records of workers.
     pub fn leftovers(&self, store: &str) -> Vec<String> {
+        self.named(store, &[".lease", ".part", "workers/"])
+    }
+
+    /// What must not be there once all is made: the accounts of who makes what, and how far it is.
+    pub fn accounts(&self, store: &str) -> Vec<String> {
+        self.named(store, &["maker-", "progress.json"])
+    }
+
+    fn named(&self, store: &str, words: &[&str]) -> Vec<String> {
         let files = walkdir::WalkDir::new(self.path(store))
             .into_iter()
             .flatten();
@@ -95,10 +104,7 @@ metrics = ["fd", "is", "agreement"]
                 .to_owned();
             path.display().to_string()
         });
-        let left = |name: &String| {
-            let words = [".lease", ".part", "workers/", "maker-", "progress.json"];
-            words.iter().any(|word| name.contains(word))
-        };
+        let left = |name: &String| words.iter().any(|word| name.contains(word));
         names.filter(left).collect()
     }
 }

@@ -23,7 +23,7 @@ pub fn verify(store: &Store) -> Vec<Problem> {
         .filter(|entry| entry.file_type().is_file())
         .collect();
     let of_file = |entry: &DirEntry| {
-        half_written(entry, living)
+        half_written(entry, &living)
             .or_else(|| lease(entry, &living))
             .or_else(|| answer(root, entry))
     };
