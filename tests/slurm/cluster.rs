@@ -264,6 +264,20 @@ fn quiet(command: &mut Command) -> &mut Command {
     command.stderr(Stdio::null())
 }
 
+/// Whether this version wants to be told that there are no cgroups, as those from 23.11 on do; older ones refuse the word.
+fn knows_no_cgroups() -> bool {
+    let said = Command::new(found("slurmctld").unwrap())
+        .arg("-V")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    let version = said.split_whitespace().last().unwrap_or_default();
+    let mut numbers = version
+        .split('.')
+        .map(|part| part.parse::<u32>().unwrap_or(0));
+    (numbers.next(), numbers.next()) >= (Some(23), Some(11))
+}
+
 /// Waits until it is so.
 #[track_caller]
 pub fn wait(limit: Duration, what: &str, so: impl Fn() -> bool) {
@@ -350,5 +364,7 @@ JobRequeue=1
     }
     conf += "PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE DefaultTime=60 State=UP\n";
     fs::write(folder.join("slurm.conf"), conf).unwrap();
-    fs::write(folder.join("cgroup.conf"), "CgroupPlugin=disabled\n").unwrap();
+    if knows_no_cgroups() {
+        fs::write(folder.join("cgroup.conf"), "CgroupPlugin=disabled\n").unwrap();
+    }
 }
