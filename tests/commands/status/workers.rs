@@ -44,7 +44,7 @@ fn workers_the_queue_and_failures_are_told() {
     );
     assert_eq!(
         line(&text, "metrics").join(" "),
-        "metrics 0 0 0 8 0 7 for features, 1 for a failed sample job"
+        "metrics 0 0 0 8 0 1 for a failed sample job, 7 for features"
     );
     let failed = "failed\n  cell 1 steps=25 scale=0.5  sample: out of memory\n    more: runner status a.toml 1\n";
     assert!(text.contains(failed), "{text}");
