@@ -26,7 +26,7 @@ fn main() -> ExitCode {
         Command::Sweep(args) => verbs::sweep::run::run(args, &store),
         Command::Work(args) => verbs::work::run::run(args, &store),
         Command::Status(args) => verbs::status::run::run(args, &store),
-        Command::Report(args) => verbs::report::run(args, &store),
+        Command::Report(args) => verbs::report::run::run(args, &store),
         Command::Export(args) => verbs::export::run(args, &store),
         Command::Pack(args) => verbs::pack::run::run(args),
         Command::Score(args) => verbs::score::run::run(args, &store),

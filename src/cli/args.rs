@@ -10,7 +10,7 @@ use crate::cli::verbs::inspect::InspectArgs;
 use crate::cli::verbs::pack::args::PackArgs;
 use crate::cli::verbs::plan::run::PlanArgs;
 use crate::cli::verbs::reference::ReferenceArgs;
-use crate::cli::verbs::report::ReportArgs;
+use crate::cli::verbs::report::run::ReportArgs;
 use crate::cli::verbs::score::args::{EvaluatorArgs, ScoreArgs};
 use crate::cli::verbs::start::completions::CompletionsArgs;
 use crate::cli::verbs::start::init::InitArgs;

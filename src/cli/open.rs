@@ -16,6 +16,7 @@ use crate::stages::inputs::Looked;
 use anyhow::{Context, Result};
 use clap::Args;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Which cells of which file.
 #[derive(Args, Debug, Clone)]
@@ -46,7 +47,7 @@ pub fn open(choice: &Choice, store: &Path, until: Option<&str>) -> Result<Opened
     source.shipped = share()?;
     let mut sweep = sweep_of(source, &choice.set, &choice.only).with_context(name)?;
     tell_shipped(&mut sweep, &file);
-    for cell in &mut sweep.cells {
+    for cell in Arc::make_mut(&mut sweep.cells) {
         find_home(&mut cell.spec);
         locate(cell, &choice.cache).with_context(name)?;
     }
@@ -63,7 +64,7 @@ pub fn open(choice: &Choice, store: &Path, until: Option<&str>) -> Result<Opened
 /// Says which files of those that ship an experiment reads that does not ship itself.
 fn tell_shipped(sweep: &mut Sweep, file: &Path) {
     let mut files: Vec<PathBuf> = Vec::new();
-    for cell in &mut sweep.cells {
+    for cell in Arc::make_mut(&mut sweep.cells) {
         let Some(share) = cell.shipped.clone() else {
             return;
         };

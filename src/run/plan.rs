@@ -11,6 +11,7 @@ use crate::run::store::{State, Store};
 use anyhow::{Context, Result};
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
+use std::sync::Arc;
 
 /// One job of the plan.
 #[derive(Clone, Debug)]
@@ -22,13 +23,13 @@ pub struct Item {
     /// Positions in `Plan::items` of the jobs whose results it reads.
     pub needs: Vec<usize>,
     pub state: State,
-    /// The job as an experiment file of its own.
-    pub text: String,
+    /// Position in `Plan::cells` of the cell that asks for the most of it.
+    by: usize,
 }
 
 #[derive(Clone, Debug)]
 pub struct Plan {
-    pub cells: Vec<Cell>,
+    pub cells: Arc<Vec<Cell>>,
     /// In run order: whatever an item needs stands before it.
     pub items: Vec<Item>,
     /// For every cell, its items in run order.
@@ -62,7 +63,7 @@ impl Plan {
                                 .filter_map(|key| seen.get(key).copied())
                                 .collect(),
                             state: State::Missing,
-                            text: job_text(&cell.spec, &job)?,
+                            by: n,
                             cells: Vec::new(),
                             key: key.clone(),
                             job: job.clone(),
@@ -74,7 +75,7 @@ impl Plan {
                 let item = &mut plan.items[at];
                 item.cells.push(n);
                 if job.wanted().count > item.job.wanted().count {
-                    item.text = job_text(&cell.spec, &job)?;
+                    item.by = n;
                     item.job = job;
                 }
                 items.push(at);
@@ -83,6 +84,15 @@ impl Plan {
         }
         plan.refresh(store);
         Ok(plan)
+    }
+
+    /// Item `n` as an experiment file of its own, which makes this one result again.
+    ///
+    /// # Errors
+    /// A value that TOML has no words for.
+    pub fn text(&self, n: usize) -> Result<String> {
+        let item = &self.items[n];
+        job_text(&self.cells[item.by].spec, &item.job)
     }
 
     /// Looks again where every job stands. A stage's folder is listed once, so that what was never begun costs no call; of

@@ -16,40 +16,48 @@ pub fn reasons(plan: &Plan, store: &Store) -> Result<Vec<String>> {
         .filter(|entry| entry.manifest().is_some())
         .filter_map(|entry| Some((entry, inputs(&entry.job()?))))
         .collect();
-    let of = |n: usize| reason(plan, &plan.items[n], &known);
-    Ok((0..plan.items.len()).map(of).collect())
+    (0..plan.items.len())
+        .map(|n| reason(plan, n, &known))
+        .collect()
 }
 
-fn reason(plan: &Plan, item: &Item, known: &[(&Entry, Leaves)]) -> String {
+fn reason(plan: &Plan, n: usize, known: &[(&Entry, Leaves)]) -> Result<String> {
+    let item = &plan.items[n];
     match &item.state {
-        State::Stored(_) => return String::new(),
+        State::Stored(_) => return Ok(String::new()),
         State::Running(holder, _) => {
-            return format!("running on {} (process {})", holder.host, holder.pid);
+            return Ok(format!(
+                "running on {} (process {})",
+                holder.host, holder.pid
+            ));
         }
-        State::Failed(failure) => return format!("failed: {}", first_line(&failure.error)),
+        State::Failed(failure) => return Ok(format!("failed: {}", first_line(&failure.error))),
         State::Partial(Some(mark)) => {
-            return format!("{} of {} {} are there", mark.done, mark.total, mark.unit);
+            return Ok(format!(
+                "{} of {} {} are there",
+                mark.done, mark.total, mark.unit
+            ));
         }
-        State::Partial(None) => return "begun, not finished".to_string(),
+        State::Partial(None) => return Ok("begun, not finished".to_string()),
         State::Missing => {}
     }
     let open = |&&n: &&usize| !plan.items[n].state.stored();
     if let Some(&need) = item.needs.iter().find(open) {
-        return format!("follows {}", plan.items[need].job.stage());
+        return Ok(format!("follows {}", plan.items[need].job.stage()));
     }
-    let mine = inputs(&item.text);
+    let mine = inputs(&plan.text(n)?);
     let same_stage = known
         .iter()
         .filter(|(entry, _)| entry.stage == item.job.stage().name());
     let nearest = same_stage
         .map(|(entry, theirs)| (moved(theirs, &mine), entry))
         .min_by_key(|(moved, _)| moved.len());
-    match nearest {
+    Ok(match nearest {
         None => "nothing stored yet".to_string(),
         Some((moved, _)) if moved.len() > 3 => "nothing like it stored".to_string(),
         Some((moved, _)) if !moved.is_empty() => moved.join(", "),
         Some((_, entry)) => same_text(item, entry),
-    }
+    })
 }
 
 /// The text is the same: then the stage's VERSION, or the bytes of a file it names, moved.

@@ -99,13 +99,14 @@ impl Worker<'_> {
         let Some(granted) = devices_for(&item.job, slot, self.slots, self.stop, &waiting)? else {
             return Ok(Outcome::Stopped);
         };
+        let text = self.plan.text(n)?;
         let opening = Opening {
             store: self.store,
             presence: self.presence,
             device: &device.name,
             stage,
             key: &item.key,
-            job: &item.text,
+            job: &text,
         };
         let is_stored = || self.store.state(stage, &item.key, &wanted).stored();
         let scratch = if item.job.is_divided() {

@@ -80,7 +80,7 @@ fn tables_are_merged_key_by_key_and_lists_are_taken_whole() {
     // What is shown of the study needs no other file.
     let alone = fidrunner::experiment::grid::sweep::sweep(&sweep.resolved, &[], &[]).unwrap();
     assert_eq!(alone.cells.len(), 4);
-    for (a, b) in sweep.cells.iter().zip(&alone.cells) {
+    for (a, b) in sweep.cells.iter().zip(alone.cells.iter()) {
         assert_eq!((&a.spec, &a.at), (&b.spec, &b.at));
     }
 }

@@ -101,10 +101,7 @@ fn go_with(
     let options = Options {
         fail_fast,
         stop: &stop,
-        run: &|job, context| {
-            before(job)?;
-            fake(job, context, pause, &made)
-        },
+        run: &|job, context| before(job).and_then(|()| fake(job, context, pause, &made)),
         duty: Duty::default(),
         scheduler: None,
     };
@@ -375,7 +372,10 @@ fn the_plan_names_the_value_that_moved() {
         reasons(&Plan::of(sweep, &store, None).unwrap(), &store).unwrap()
     };
     assert_eq!(why(&sweep), ["", "", ""]);
-    let eval = sweep.cells[0].spec.eval.as_mut();
+    let eval = std::sync::Arc::make_mut(&mut sweep.cells)[0]
+        .spec
+        .eval
+        .as_mut();
     let scores = eval.and_then(|eval| eval.scores.as_mut());
     scores.unwrap().metrics.push(Metric::Is);
     assert_eq!(why(&sweep), ["", "", "eval.metrics: + is"]);

@@ -22,9 +22,10 @@ fn children(parent: u32) -> Vec<u32> {
 }
 
 fn kill(pid: u32) {
-    let sent = Command::new("kill").args(["-KILL", &pid.to_string()]);
-    let mut sent = sent;
-    assert!(sent.status().unwrap().success());
+    let sent = Command::new("kill")
+        .args(["-KILL", &pid.to_string()])
+        .status();
+    assert!(sent.unwrap().success());
 }
 
 #[test]

@@ -18,6 +18,7 @@ use crate::experiment::grid::paths::locate;
 use crate::experiment::grid::source::Source;
 use crate::experiment::scoring::metric::Metric;
 use anyhow::{Context, Result, anyhow, ensure};
+use std::sync::Arc;
 
 pub use crate::experiment::grid::cell::Cell;
 
@@ -36,12 +37,12 @@ pub struct Sweep {
     /// Cells of the whole grid.
     pub count: usize,
     /// Those that `--only` keeps.
-    pub cells: Vec<Cell>,
+    pub cells: Arc<Vec<Cell>>,
 }
 
 /// The cells of an experiment file's text under `--set KEY=VALUE` and `--only KEY=VALUE[,VALUE]`.
 pub fn cells(text: &str, set: &[String], only: &[String]) -> Result<Vec<Cell>> {
-    Ok(sweep(text, set, only)?.cells)
+    Ok(Arc::unwrap_or_clone(sweep(text, set, only)?.cells))
 }
 
 pub fn sweep(text: &str, set: &[String], only: &[String]) -> Result<Sweep> {
@@ -118,7 +119,7 @@ pub fn sweep_of(source: Source, set: &[String], only: &[String]) -> Result<Sweep
         resolved,
         axes,
         count,
-        cells,
+        cells: Arc::new(cells),
     })
 }
 

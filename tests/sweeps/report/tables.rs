@@ -164,7 +164,7 @@ fn zipped_lists_tell_cells_apart_where_the_first_does_not() {
         "[[zip]]\nsample.steps = [25, 50, 50]\nsample.sampler = [\"ddpm\", \"ddpm\", \"ddim\"]\n";
     let sweep = parse(&SMALL.replace("[grid]\nsample.steps = [25, 50, 100]\n", zip));
     let (_, mut rows) = small();
-    for (row, cell) in rows.iter_mut().zip(&sweep.cells) {
+    for (row, cell) in rows.iter_mut().zip(sweep.cells.iter()) {
         (row.at, row.axes) = (cell.at.clone(), cell.axes.clone());
     }
     let report = report(&sweep, &rows);

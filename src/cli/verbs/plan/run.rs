@@ -301,7 +301,7 @@ fn has_stage(plan: &Plan, stage: Stage) -> bool {
 fn print_json(opened: &Opened, expected: &Expected) -> Result<()> {
     let reasons = reasons(&opened.plan, &opened.store)?;
     for (n, (item, why)) in opened.plan.items.iter().zip(reasons).enumerate() {
-        let spec: toml::Table = toml::from_str(&item.text)?;
+        let spec: toml::Table = toml::from_str(&opened.plan.text(n)?)?;
         let cells = item.cells.iter().map(|&n| opened.plan.cells[n].index);
         let cost = item.job.cost();
         let (forecast, files) = (expected.of(n), file_system(&opened.plan, n));

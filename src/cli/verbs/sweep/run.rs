@@ -4,7 +4,7 @@ use crate::cli::cache;
 use crate::cli::open::{Choice, Opened, look_at_nets, open};
 use crate::cli::screen::terminal;
 use crate::cli::screen::terminal::{out, say};
-use crate::cli::verbs::report::{self, OnStdout};
+use crate::cli::verbs::report::run::{self as report, OnStdout};
 use crate::cli::verbs::work::places::list;
 use crate::cli::verbs::work::run::{AFTER, Effort, Telling};
 use crate::cli::watched::{INTERRUPTED, until_stopped};

@@ -3,6 +3,7 @@
 
 use crate::cli::open::{Choice, Opened, open};
 use crate::cli::screen::terminal::{out, say, warning, width};
+use crate::cli::verbs::report::current::Current;
 use crate::report::grids::mosaic::MOST;
 use crate::report::page::write::{Format, write};
 use crate::report::rows::input::Report;
@@ -122,8 +123,37 @@ pub fn after_sweep(opened: &Opened, choice: &Choice, table: OnStdout) -> Result<
         sort: None,
         table,
     };
-    tell(&make(opened, &wanted)?);
+    let current = Current::of(opened, &folder);
+    if current.as_ref().is_some_and(Current::is_written) {
+        show(opened, &wanted)?;
+        say(&format!("{} is up to date", folder.display()));
+    } else {
+        tell(&make(opened, &wanted)?);
+        if let Some(current) = current {
+            current.written();
+        }
+    }
     tell_slice(choice, &folder);
+    Ok(())
+}
+
+/// Prints the table, where it is wanted, and writes nothing.
+fn show(opened: &Opened, wanted: &Wanted) -> Result<()> {
+    if wanted.table == OnStdout::Nothing {
+        return Ok(());
+    }
+    let rows = rows(&opened.plan, &opened.store);
+    let mut report = Report::new(&opened.sweep, &rows);
+    report.sort = wanted.sort;
+    print(&report, &warnings(&opened.plan))
+}
+
+fn print(report: &Report, warnings: &[String]) -> Result<()> {
+    let sheet = sheet::sheet(report)?;
+    out(terminal::table(&sheet, width()).trim_end())?;
+    out(terminal::caption(report, &sheet).trim_end())?;
+    out("")?;
+    warnings.iter().for_each(|line| warning(line));
     Ok(())
 }
 
@@ -179,11 +209,7 @@ fn make(opened: &Opened, wanted: &Wanted) -> Result<Vec<PathBuf>> {
     report.warnings = &warnings;
     report.sort = wanted.sort;
     if wanted.table == OnStdout::Table {
-        let sheet = sheet::sheet(&report)?;
-        out(terminal::table(&sheet, width()).trim_end())?;
-        out(terminal::caption(&report, &sheet).trim_end())?;
-        out("")?;
-        warnings.iter().for_each(|line| warning(line));
+        print(&report, &warnings)?;
     }
     write(&report, wanted.folder, wanted.formats)
         .with_context(|| format!("writing {}", wanted.folder.display()))
