@@ -168,6 +168,31 @@ fn a_unet_resumed_ends_at_the_same_bits() {
 }
 
 #[test]
+fn a_damaged_state_is_set_aside_and_the_training_begins_anew() {
+    let whole = tempfile::tempdir().unwrap();
+    train(UNET, whole.path(), None).unwrap();
+    for cut in [true, false] {
+        let damaged = tempfile::tempdir().unwrap();
+        train(UNET, damaged.path(), Some(2)).unwrap_err();
+        let state = damaged.path().join("training.safetensors");
+        let mut bytes = std::fs::read(&state).unwrap();
+        let last = bytes.len() - 100;
+        if cut {
+            bytes.truncate(last);
+        } else {
+            bytes[last] ^= 1;
+        }
+        std::fs::write(&state, bytes).unwrap();
+        train(UNET, damaged.path(), None).unwrap();
+        let log = std::fs::read_to_string(damaged.path().join("log.txt")).unwrap();
+        assert!(log.contains("training.safetensors was damaged ("), "{log}");
+        assert!(damaged.path().join("training.safetensors.broken").exists());
+        let [a, b] = [&whole, &damaged].map(|f| weights(&f.path().join("model.safetensors")));
+        assert!(a == b, "the weights differ");
+    }
+}
+
+#[test]
 fn a_classifier_resumed_ends_at_the_same_bits() {
     resumes_exactly(CLASSIFIER);
 }
