@@ -120,7 +120,7 @@ fn fill(file: &Path, store: &Store) -> Result<usize> {
         let folder = store.folder(item.job.stage(), &item.key);
         std::fs::create_dir_all(&folder)?;
         make_up(n as u64, item, &folder)?;
-        std::fs::write(folder.join(JOB), &item.text)?;
+        std::fs::write(folder.join(JOB), plan.text(n)?)?;
         let manifest = serde_json::to_vec_pretty(&manifest(item, &folder)?)?;
         std::fs::write(folder.join(MANIFEST), manifest)?;
     }

@@ -28,10 +28,10 @@ fn what_is_drawn_is_kept_and_the_rest_is_the_same() {
     for (store, name) in [("term", "-TERM"), ("usr2", "-USR2")] {
         let worker = study.start(store, &[&work[..], &["--json"]].concat());
         wait_for("lease of the part", || {
-            let folders = study.results(store, "sample").into_iter();
+            let mut folders = study.results(store, "sample").into_iter();
             let leased =
                 |folder: std::path::PathBuf| folder.join("images-000000-000240.lease").exists();
-            folders.map(leased).any(|there| there)
+            folders.any(leased)
         });
         std::thread::sleep(std::time::Duration::from_millis(1500));
         signal(&worker, name);
@@ -47,7 +47,7 @@ fn what_is_drawn_is_kept_and_the_rest_is_the_same() {
         let end = kept[0].strip_prefix("images-000000-").unwrap();
         let end: u64 = end.strip_suffix(".npz").unwrap().parse().unwrap();
         assert!(
-            end % 8 == 0 && (8..240).contains(&end),
+            end.is_multiple_of(8) && (8..240).contains(&end),
             "whole batches: {end}"
         );
         assert_eq!(study.leftovers(store), Vec::<String>::new());
