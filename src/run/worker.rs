@@ -152,11 +152,12 @@ impl Worker<'_> {
             }
             Err(error) => return self.judge(item, device, scratch, error, seconds),
         };
-        if item.job.is_divided() && is_stored() {
-            return Ok(Outcome::There);
-        }
         let manifest = |folder: &Path| {
-            Ok(Manifest {
+            // Whoever made the last part with us may have been faster.
+            if item.job.is_divided() && is_stored() {
+                return Ok(None);
+            }
+            Ok(Some(Manifest {
                 key: item.key.clone(),
                 stage: stage.to_string(),
                 version: item.job.version(),
@@ -172,10 +173,11 @@ impl Worker<'_> {
                 needs: item.job.needs(),
                 files: files(folder, &OWN)?,
                 warnings,
-            })
+            }))
         };
         Ok(match scratch.commit(&opening, manifest)? {
             Some(_) => Outcome::Done,
+            None if is_stored() => Outcome::There,
             None => Outcome::Held(None),
         })
     }

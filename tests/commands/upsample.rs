@@ -108,11 +108,10 @@ fn a_sweep_scores_and_shows_the_large_images() {
             "upsample", "features", "metrics", "upsample", "features", "metrics"
         ]
     );
-    let mut samples = plan
-        .items
-        .iter()
-        .filter(|i| i.job.stage().name() == "sample");
-    let text = &samples.next().unwrap().text;
+    let samples = plan.items.iter();
+    let first = samples.map(|item| item.job.stage().name());
+    let first = first.into_iter().position(|stage| stage == "sample");
+    let text = plan.text(first.unwrap()).unwrap();
     assert!(!text.contains("upsample"), "{text}");
     what_commands_say_of_two_stages(&desk);
 }

@@ -127,7 +127,7 @@ fn the_resolved_text_has_the_cases_and_gives_the_same_cells() {
     let whole = sweep(&file(), &[], &[]).unwrap();
     let again = sweep(&whole.resolved, &[], &[]).unwrap();
     assert_eq!(whole.cells.len(), again.cells.len());
-    for (a, b) in whole.cells.iter().zip(&again.cells) {
+    for (a, b) in whole.cells.iter().zip(again.cells.iter()) {
         assert_eq!((&a.spec, &a.at), (&b.spec, &b.at));
     }
     assert_eq!(whole.resolved, again.resolved);

@@ -108,7 +108,7 @@ fn the_resolved_text_keeps_the_names_and_gives_the_same_cells() {
         "{text}"
     );
     let again = sweep(text, &[], &[]).unwrap();
-    for (a, b) in whole.cells.iter().zip(&again.cells) {
+    for (a, b) in whole.cells.iter().zip(again.cells.iter()) {
         assert_eq!((&a.spec, &a.at), (&b.spec, &b.at));
     }
     assert_eq!(&again.resolved, text);

@@ -35,7 +35,6 @@ fn a_clock_that_jumps_changes_no_result() {
 }
 
 #[test]
-#[ignore = "a lease is judged by the time of its file, which a clock that jumps sets an hour back"]
 fn a_living_process_keeps_its_work_whatever_its_clock_says() {
     let Some(shim) = shim() else { return };
     let study = Study::of(Net::Shipped, 1);

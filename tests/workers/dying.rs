@@ -6,7 +6,7 @@ use crate::support::program::Answer;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-const SAMPLE: &str = "steps = 20\ncount = 240\npart = 40\nbatch = 8";
+const SAMPLE: &str = "steps = 10\ncount = 96\npart = 16\nbatch = 8";
 
 /// The processes that `parent` started and that live.
 fn children(parent: u32) -> Vec<u32> {
@@ -34,7 +34,7 @@ fn a_killed_workers_part_is_taken_over_at_once() {
     study.call("whole", &["work", "shared.toml"]).succeeds();
     let mut worker = study.start("killed", &["work", "shared.toml", "--json"]);
     wait_for("part", || !study.parts("killed", "sample").is_empty());
-    std::thread::sleep(Duration::from_millis(300));
+    std::thread::sleep(Duration::from_millis(100));
     kill(worker.id());
     worker.wait().unwrap();
     let leases = study.leftovers("killed");

@@ -3,7 +3,7 @@
 use crate::study::{Study, manifest};
 use crate::support::program::Answer;
 
-const SAMPLE: &str = "steps = 10\ncount = 200\npart = 10\nbatch = 5";
+const SAMPLE: &str = "steps = 8\ncount = 100\npart = 5\nbatch = 5";
 
 #[test]
 fn two_workers_share_the_images_and_the_features_of_one_cell() {

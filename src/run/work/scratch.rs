@@ -127,14 +127,15 @@ impl Scratch {
         }
     }
 
-    /// Makes the result count as done; what it is made of is listed by `manifest`. None where somebody else is at it.
+    /// Makes the result count as done; `manifest` lists what it is made of, or says by None that somebody else has done
+    /// so. None also where somebody else is at it.
     ///
     /// # Errors
     /// Where the store cannot be written.
     pub fn commit(
         mut self,
         by: &Opening,
-        manifest: impl FnOnce(&Path) -> Result<Manifest>,
+        manifest: impl FnOnce(&Path) -> Result<Option<Manifest>>,
     ) -> Result<Option<Manifest>> {
         let lease = match self.lease.take() {
             Some(lease) => lease,
@@ -143,7 +144,9 @@ impl Scratch {
                 Taken::Held(_) => return Ok(None),
             },
         };
-        let manifest = manifest(&self.folder)?;
+        let Some(manifest) = manifest(&self.folder)? else {
+            return Ok(None);
+        };
         if !lease.is_ours() {
             return Ok(None);
         }
