@@ -18,6 +18,7 @@ use fidrunner::run::work::turns::Duty;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -227,7 +228,7 @@ fn scale_zero_shares_the_unguided_key() {
     assert_ne!(zero, keys("[1]"));
     assert_eq!(keys("[0, 1, 4]").len(), 3);
     let mut unguided = experiment(folder.path(), "[0]", 10);
-    unguided.cells[0].spec.guidance = None;
+    Arc::make_mut(&mut unguided.cells)[0].spec.guidance = None;
     drawn(&mut unguided).batch = 3;
     let plan = Plan::of(&unguided, &Store::new(folder.path()), None).unwrap();
     assert_eq!(plan.items[0].key.full(), zero[0]);
@@ -372,10 +373,7 @@ fn the_plan_names_the_value_that_moved() {
         reasons(&Plan::of(sweep, &store, None).unwrap(), &store).unwrap()
     };
     assert_eq!(why(&sweep), ["", "", ""]);
-    let eval = std::sync::Arc::make_mut(&mut sweep.cells)[0]
-        .spec
-        .eval
-        .as_mut();
+    let eval = Arc::make_mut(&mut sweep.cells)[0].spec.eval.as_mut();
     let scores = eval.and_then(|eval| eval.scores.as_mut());
     scores.unwrap().metrics.push(Metric::Is);
     assert_eq!(why(&sweep), ["", "", "eval.metrics: + is"]);

@@ -5,8 +5,8 @@ use crate::run::plan::Plan;
 use crate::run::simulate::tasks::division;
 use std::ops::AddAssign;
 
-/// Seconds between two heartbeats of a worker, and the operations of one: a temporary file is made, renamed over the last
-/// one, and the folder is synced.
+/// Seconds between two heartbeats of a worker, and the operations of one: a temporary file is made and renamed over the
+/// last one, and the lease that the worker holds is read.
 pub const HEARTBEAT: f64 = 5.0;
 pub const OF_HEARTBEAT: u64 = 3;
 
@@ -57,22 +57,23 @@ const WRITTEN: Operations = Operations {
     stats: 0,
 };
 
-/// The lease of a part, and the look at which parts are there before it is taken.
+/// The lease of a part, which is read once more before it is let go; the looks at which parts are there, before it is taken
+/// and after; and the note on who made the part.
 const CLAIMED: Operations = Operations {
-    creates: 1,
-    renames: 0,
+    creates: 2,
+    renames: 1,
     removals: 1,
-    opens: 1,
+    opens: 3,
     stats: 0,
 };
 
 /// A result beside its files: the folder, its log and its lease are made; an old failure, mark and lease are removed; its
-/// manifest is read and its folder looked at, before the work and after it.
+/// manifest and job are read and its folder is listed, before the work and after it.
 const BEGUN: Operations = Operations {
     creates: 3,
     renames: 0,
     removals: 3,
-    opens: 2,
+    opens: 5,
     stats: 2,
 };
 
@@ -111,8 +112,8 @@ pub fn file_system(plan: &Plan, n: usize) -> FileSystem {
         _ => parts.unwrap_or(1),
     };
     let mut operations = BEGUN;
-    // job.toml and the manifest beside the result's own files.
-    operations += WRITTEN.times(2 + files);
+    // job.toml, the manifest and its copy beside the result's own files.
+    operations += WRITTEN.times(3 + files);
     operations += CLAIMED.times(parts.unwrap_or(0));
     operations += SETTLED.times(files);
     match &plan.items[n].job {
@@ -130,8 +131,8 @@ pub fn file_system(plan: &Plan, n: usize) -> FileSystem {
         _ => {}
     }
     FileSystem {
-        // The folder, job.toml, the log and the manifest.
-        inodes: 4 + files,
+        // The folder, job.toml, the log, the manifest and its copy.
+        inodes: 5 + files,
         operations,
     }
 }
