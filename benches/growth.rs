@@ -15,7 +15,7 @@ use fidrunner::jobs::files::results::SCORES;
 use fidrunner::jobs::job::Job;
 use fidrunner::jobs::stage::Stage;
 use fidrunner::metrics::score::Score;
-use fidrunner::run::manifest::{Input, MANIFEST, Manifest, files};
+use fidrunner::run::manifest::{Input, Manifest, files};
 use fidrunner::run::plan::{Item, Plan};
 use fidrunner::run::store::{JOB, OWN, Store};
 use rand_chacha::ChaCha8Rng;
@@ -121,8 +121,7 @@ fn fill(file: &Path, store: &Store) -> Result<usize> {
         std::fs::create_dir_all(&folder)?;
         make_up(n as u64, item, &folder)?;
         std::fs::write(folder.join(JOB), plan.text(n)?)?;
-        let manifest = serde_json::to_vec_pretty(&manifest(item, &folder)?)?;
-        std::fs::write(folder.join(MANIFEST), manifest)?;
+        manifest(item, &folder)?.write(&folder)?;
     }
     Ok(plan.items.len())
 }

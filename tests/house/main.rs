@@ -90,7 +90,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ),
     ("polars::", &["report"]),
     ("plotters::", &["report"]),
-    ("maud::", &["report"]),
+    ("maud::", &["report", "cli"]),
     ("indicatif::", &["cli"]),
     ("ureq::", &["io"]),
     ("clap::", &["cli"]),

@@ -85,6 +85,8 @@ fn a_node_that_fails_is_kept_away_from() {
     let node = cluster.slurm("squeue", &["-h", "-o", "%N"]);
     let node = node.trim();
     cluster.kill_node(if node == "n1" { 1 } else { 2 });
+    // slurmd's jobs outlive it, and here their machine too: what a node takes with it is taken by hand.
+    kill_workers(&Study { cluster: &cluster });
     driver.succeeds();
     let said = driver.said();
     assert!(said.contains(&format!("its node {node} failed")), "{said}");
@@ -99,6 +101,23 @@ fn a_node_that_fails_is_kept_away_from() {
         (2, 1),
         "{texts:?}"
     );
+}
+
+/// Kills the workers of Slurm's jobs, by what they say of themselves in the store.
+fn kill_workers(study: &Study) {
+    let files = std::fs::read_dir(study.path(".runner/workers")).unwrap();
+    let records = files.flatten().filter_map(|file| {
+        let text = std::fs::read_to_string(file.path()).ok()?;
+        serde_json::from_str::<serde_json::Value>(&text).ok()
+    });
+    let of_slurm = records.filter(|record| record["scheduler"].is_string());
+    let pids: Vec<String> = of_slurm.map(|record| record["pid"].to_string()).collect();
+    assert_eq!(pids.len(), 1, "{pids:?}");
+    let killed = std::process::Command::new("kill")
+        .arg("-KILL")
+        .args(&pids)
+        .status();
+    assert!(killed.unwrap().success());
 }
 
 #[test]
