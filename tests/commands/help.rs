@@ -3,13 +3,17 @@
 use crate::desk::{Desk, EXPERIMENT};
 
 /// Every command with what the short help says of it, in its order.
-pub const COMMANDS: [(&str, &str); 20] = [
+pub const COMMANDS: [(&str, &str); 21] = [
     (
         "init",
         "List the studies that ship, or write one here to be changed",
     ),
     ("plan", "Show what a sweep would run, and why"),
     ("sweep", "Run what is missing"),
+    (
+        "work",
+        "Take jobs from the store until nothing is left: a worker, as many as you like",
+    ),
     (
         "status",
         "Show how far a sweep is, or what happened in one cell",

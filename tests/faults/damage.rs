@@ -149,11 +149,11 @@ fn the_repair_makes_it_again(desk: &Study, file: &Path, table: &str) {
 #[test]
 fn every_file_of_a_study_that_samples_a_net() {
     let [files, damages, said] = every_file(Net::Shipped, 2);
-    assert_eq!((files, damages, said), (36, 144, 72));
+    assert_eq!((files, damages, said), (37, 148, 72));
 }
 
 #[test]
 fn every_file_of_a_study_that_trains_a_net() {
     let [files, damages, said] = every_file(Net::Trained, 1);
-    assert_eq!((files, damages, said), (26, 104, 50));
+    assert_eq!((files, damages, said), (27, 108, 50));
 }

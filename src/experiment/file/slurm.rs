@@ -9,7 +9,7 @@ use serde_json::json;
 /// The longest `signal_before` that Slurm takes.
 pub const MOST_SECONDS: u64 = 65535;
 
-/// What `runner sweep --slurm` asks of a cluster for each worker. The same keys in `~/.config/runner/slurm.toml` hold for
+/// What `runner sweep FILE --slurm` asks of a cluster for each worker. The same keys in `~/.config/runner/slurm.toml` hold for
 /// all studies of a user; those of the study win, key by key. `[slurm.stage.NAME]` has the keys of the workers of one stage
 /// (train, sample, upsample, features or metrics); stages that ask for the same share their workers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

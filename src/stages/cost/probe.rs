@@ -126,11 +126,12 @@ fn coarser(arch: &Arch) -> Option<Arch> {
     (trunk.resolution >= SMALLEST && inventory::tensors(&arch).is_ok()).then_some(arch)
 }
 
-/// The net of half the width, where there is one.
+/// The net of half the width, where there is one; heads of a fixed width are half as wide too.
 fn narrower(arch: &Arch) -> Option<Arch> {
     let mut arch = arch.clone();
     let trunk = trunk_of(&mut arch)?;
     trunk.channels /= 2;
+    trunk.channels_per_head = trunk.channels_per_head.map(|width| (width / 2).max(1));
     (trunk.channels >= NARROWEST && inventory::tensors(&arch).is_ok()).then_some(arch)
 }
 

@@ -28,6 +28,7 @@ fn calls_make_parts_of_the_size_that_is_asked_for() {
     assert_eq!(
         study.stored("sample"),
         [
+            ".copy.json",
             "command.json",
             "images-000000-000010.npz",
             "images-000010-000020.npz",

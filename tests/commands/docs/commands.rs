@@ -11,9 +11,10 @@ use std::fs;
 use std::path::Path;
 
 /// What is parsed and not run: a part of the command, and why.
-const PARSED: [(&str, &str); 7] = [
+const PARSED: [(&str, &str); 8] = [
     ("runner fetch ", "needs the network"),
     ("cuda:", "needs a GPU"),
+    (" --slurm", "needs a cluster"),
     ("mine.toml", "needs a checkpoint of the reader's own"),
     (
         "pets-classifier.toml",

@@ -61,9 +61,9 @@ fn the_table_sums_up_by_stage_and_marks_estimates() {
             .map(|word| word.trim().to_string())
             .collect::<Vec<_>>()
     };
-    // Ten parts, the folder, job.toml, the log and the manifest.
-    assert_eq!(row("sample")[1..4], ["46 min (estimated)", "12.3 MB", "14"]);
-    assert_eq!(row("metrics")[1..4], ["not known", "0 bytes", "6"]);
+    // Ten parts, the folder, job.toml, the log, the manifest and its copy.
+    assert_eq!(row("sample")[1..4], ["46 min (estimated)", "12.3 MB", "15"]);
+    assert_eq!(row("metrics")[1..4], ["not known", "0 bytes", "7"]);
     assert!(
         row("all")[1].ends_with("(estimated) + 1 job not known"),
         "{text}"

@@ -49,7 +49,7 @@ fn workers_the_queue_and_failures_are_told() {
     let failed = "failed\n  cell 1 steps=25 scale=0.5  sample: out of memory\n    more: runner status a.toml 1\n";
     assert!(text.contains(failed), "{text}");
     assert!(
-        text.contains("time left: not known yet: no sample job like these has been measured"),
+        text.contains("time left: not known yet: no features job like these has been measured"),
         "{text}"
     );
     let tally = "\n\n8 cells: 0 done, 1 failed, 0 under way, 7 waiting\n";

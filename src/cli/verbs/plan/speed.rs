@@ -4,6 +4,7 @@ use crate::cli::cache::{self, Cache};
 use crate::cli::screen::terminal::{say, warning};
 use crate::cli::verbs::plan::budget::Kind;
 use crate::cli::verbs::plan::expected::{Speed, untimed};
+use crate::cli::verbs::work::places::list;
 use crate::run::device::named::{CPU, Named, devices};
 use crate::run::plan::Plan;
 use crate::stages::cost::rates::{PROBE, Rates, file};
@@ -59,7 +60,7 @@ pub fn speed(
         let kind = stored_kind(plan).unwrap_or(Kind::Cpu);
         return Ok((Speed::Unknown, kind));
     }
-    let devices = devices(args.device.as_deref())?;
+    let devices = devices(list(args.device.as_deref())?.0.as_deref())?;
     let gpu = devices.iter().any(|device| device.name != CPU);
     let kind = if gpu { Kind::Gpu } else { Kind::Cpu };
     let each = devices.iter();

@@ -89,7 +89,8 @@ pub fn run(args: &SweepArgs, store: &Path) -> Result<u8> {
         stop: until_stopped(AFTER)?,
         telling: Telling::Screen,
     };
-    let summary = match effort.make(&opened) {
+    let places = effort.places(&opened)?;
+    let summary = match effort.make(&opened, &places) {
         Ok(summary) => summary,
         Err(error) => {
             terminal::error(&error);

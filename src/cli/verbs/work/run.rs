@@ -9,9 +9,10 @@ use crate::cli::verbs::work::children::{self, Order};
 use crate::cli::verbs::work::events;
 use crate::cli::verbs::work::places::{Place, apart, list};
 use crate::cli::watched::{Ends, INTERRUPTED, also_stopped_by, until_stopped};
+use crate::jobs::job::Job;
 use crate::jobs::stage::Stage;
 use crate::run::device::named::devices;
-use crate::run::device::slots::slots;
+use crate::run::device::slots::{Slot, slots};
 use crate::run::local::{Event, Options, Summary, run as run_plan};
 use crate::run::work::turns::Duty;
 use crate::stages;
@@ -50,7 +51,7 @@ pub fn run(args: &WorkArgs, store: &Path) -> Result<u8> {
                 Telling::Screen
             },
         };
-        let summary = effort.make(&opened)?;
+        let summary = effort.make(&opened, &effort.places(&opened)?)?;
         all_done &= summary.failed.is_empty();
         if summary.stopped {
             say("stopped; what is made so far is kept");
@@ -69,6 +70,23 @@ pub enum Telling {
     Json,
 }
 
+/// Where the work is done.
+pub enum Places {
+    /// In this process.
+    Here(Vec<Slot>),
+    /// In a process each.
+    Apart(Vec<Place>),
+}
+
+impl Places {
+    fn names(&self) -> Vec<&str> {
+        match self {
+            Places::Here(slots) => slots.iter().map(|s| s.device.name.as_str()).collect(),
+            Places::Apart(places) => places.iter().map(|place| place.name.as_str()).collect(),
+        }
+    }
+}
+
 /// Work on one plan, on this machine.
 pub struct Effort<'a> {
     pub choice: &'a Choice,
@@ -81,32 +99,41 @@ pub struct Effort<'a> {
 }
 
 impl Effort<'_> {
+    /// The jobs that are to be made.
+    fn open_jobs<'o>(&self, opened: &'o Opened) -> impl Iterator<Item = &'o Job> {
+        let items = opened.plan.items.iter();
+        let items = items.filter(|item| !item.state.stored() && self.duty.takes(item.job.stage()));
+        items.map(|item| &item.job)
+    }
+
+    /// Where the open jobs of the plan run.
+    ///
+    /// # Errors
+    /// A name that is no device, and a program that asks for more devices than there are.
+    pub fn places(&self, opened: &Opened) -> Result<Places> {
+        Ok(match apart(self.device, self.open_jobs(opened))? {
+            Some(places) => Places::Apart(places),
+            None => {
+                let names = list(self.device)?.0;
+                Places::Here(slots(names.as_deref(), self.open_jobs(opened))?)
+            }
+        })
+    }
+
     /// Makes what of the plan is not stored: in this process where there is one place to work at, else in a process each.
     ///
     /// # Errors
     /// Where the store cannot be written, or a worker cannot be started.
-    pub fn make(&self, opened: &Opened) -> Result<Summary> {
-        let (plan, store) = (&opened.plan, &opened.store);
-        let name = &opened.sweep.name;
-        let takes = |n: &usize| self.duty.takes(plan.items[*n].job.stage());
-        let open: Vec<usize> = plan.to_run().into_iter().filter(takes).collect();
-        let all = plan.items.len();
-        if open.is_empty() {
+    pub fn make(&self, opened: &Opened, places: &Places) -> Result<Summary> {
+        let (plan, name) = (&opened.plan, &opened.sweep.name);
+        let (open, all) = (self.open_jobs(opened).count(), plan.items.len());
+        if open == 0 {
             say(&match &self.duty.stages {
                 None => format!("{name}: all {all} jobs are stored"),
                 Some(stages) => format!("{name}: all jobs of {} are stored", names(stages)),
             });
             return Ok(Summary::default());
         }
-        let jobs = || open.iter().map(|&n| &plan.items[n].job);
-        let places = apart(self.device, jobs())?;
-        let on: Vec<String> = match &places {
-            Some(places) => places.iter().map(|place| place.name.clone()).collect(),
-            None => {
-                let slots = slots(list(self.device)?.0.as_deref(), jobs())?;
-                slots.into_iter().map(|slot| slot.device.name).collect()
-            }
-        };
         if self.telling == Telling::Json {
             let tell = |event: Event| {
                 if let Ok(line) = serde_json::to_string(&events::line(plan, &event)) {
@@ -114,30 +141,40 @@ impl Effort<'_> {
                     let _ = out(&line);
                 }
             };
-            return match places {
-                Some(places) => self.apart(opened, &places, &tell, &|text| say(text)),
-                None => self.here(opened, &tell),
-            };
+            return self.at(opened, places, &tell, &|text| say(text));
         }
-        let (count, on_what) = (open.len(), on.join(", "));
+        let on = places.names();
+        let on_what = on.join(", ");
         say(&format!(
-            "{name}: {count} of {all} jobs to run on {on_what}\n"
+            "{name}: {open} of {all} jobs to run on {on_what}\n"
         ));
-        let progress = SweepProgress::new(plan, store, on.len());
+        let progress = SweepProgress::new(plan, &opened.store, on.len());
         let tell = |event: Event| progress.on(event);
-        let made = match places {
-            Some(places) => self.apart(opened, &places, &tell, &|text| progress.say(text)),
-            None => self.here(opened, &tell),
-        };
+        let made = self.at(opened, places, &tell, &|text| progress.say(text));
         progress.close();
         say("");
         made
     }
 
-    fn here(&self, opened: &Opened, tell: &(dyn Fn(Event) + Sync)) -> Result<Summary> {
-        let plan = &opened.plan;
-        let jobs = plan.to_run().into_iter().map(|n| &plan.items[n].job);
-        let slots = slots(list(self.device)?.0.as_deref(), jobs)?;
+    fn at(
+        &self,
+        opened: &Opened,
+        places: &Places,
+        tell: &(dyn Fn(Event) + Sync),
+        say: &(dyn Fn(&str) + Sync),
+    ) -> Result<Summary> {
+        match places {
+            Places::Here(slots) => self.here(opened, slots, tell),
+            Places::Apart(places) => self.apart(opened, places, tell, say),
+        }
+    }
+
+    fn here(
+        &self,
+        opened: &Opened,
+        slots: &[Slot],
+        tell: &(dyn Fn(Event) + Sync),
+    ) -> Result<Summary> {
         let options = Options {
             fail_fast: self.fail_fast,
             stop: self.stop,
@@ -145,7 +182,7 @@ impl Effort<'_> {
             duty: self.duty.clone(),
             scheduler: scheduler(),
         };
-        run_plan(plan, &opened.store, &slots, &options, tell)
+        run_plan(&opened.plan, &opened.store, slots, &options, tell)
     }
 
     fn apart(
