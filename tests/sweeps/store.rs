@@ -6,8 +6,10 @@ use anyhow::{Result, bail};
 use fidrunner::experiment::grid::sweep::{Sweep, sweep};
 use fidrunner::experiment::scoring::metric::Metric;
 use fidrunner::io::numpy::npz::{self, Array};
-use fidrunner::jobs::context::{JobContext, Progress, Stopped};
+use fidrunner::jobs::context::{JobContext, Progress};
+use fidrunner::jobs::files::parts;
 use fidrunner::jobs::job::Job;
+use fidrunner::jobs::sharing::filling::{Parts, fill};
 use fidrunner::jobs::stage::Stage;
 use fidrunner::run::device::slots::slots;
 use fidrunner::run::local::{Event, Options, Summary, run};
@@ -53,30 +55,25 @@ fn fake(job: &Job, context: &JobContext, pause: Duration, made: &AtomicUsize) ->
     for need in job.needs() {
         assert!(context.input(&need).join("manifest.json").exists());
     }
-    for start in (0..count).step_by(10) {
-        if context.stopped() {
-            return Err(Stopped.into());
-        }
-        let path = context
-            .out
-            .join(format!("images-{start:06}-{:06}.npz", start + 10));
-        if path.exists() {
-            continue;
-        }
+    let wanted = Parts {
+        kind: "images",
+        count: count as u64,
+        size: 10,
+    };
+    fill(context, wanted, &mut |range, _| {
         std::thread::sleep(pause);
-        let torn = context.out.join("x.part");
-        let text = format!("{start} of {}", job.key()?.full()).into_bytes();
-        npz::write(&torn, &[("text", Array::u8(&[text.len()], text))])?;
-        std::fs::rename(&torn, &path)?;
+        let path = parts::path(&context.out, "images", range);
+        let text = format!("{} of {}", range.start, job.key()?.full()).into_bytes();
+        npz::write(&path, &[("text", Array::u8(&[text.len()], text))])?;
         made.fetch_add(1, Ordering::SeqCst);
         context.tell(Progress {
-            done: start as u64 + 10,
+            done: range.end,
             total: count as u64,
             unit: "images",
             note: String::new(),
         });
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 struct Ran {
@@ -167,7 +164,10 @@ fn killed_in_the_middle_the_next_run_ends_with_the_same_bytes() {
     while parts() < 3 && started.elapsed() < Duration::from_secs(30) {
         std::thread::sleep(Duration::from_millis(5));
     }
-    assert!(matches!(states(&sweep, &killed)[0], State::Running(..)));
+    // Between two parts nobody holds one.
+    while !matches!(states(&sweep, &killed)[0], State::Running(..)) {
+        assert!(started.elapsed() < Duration::from_secs(30), "nobody works");
+    }
     child.kill().unwrap();
     child.wait().unwrap();
     let before = parts();
