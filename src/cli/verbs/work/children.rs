@@ -1,6 +1,7 @@
 //! Workers of this machine, a process each: started, listened to, started again where one dies.
 
 use crate::cli::open::Choice;
+use crate::cli::screen::terminal::{Paint, paint};
 use crate::cli::verbs::work::events::{Line, What};
 use crate::cli::verbs::work::places::Place;
 use crate::io::disk::write_json;
@@ -234,7 +235,10 @@ impl Team<'_> {
             return Ok(());
         }
         let of = &self.plan.items[item];
-        let error = format!("{deaths} workers died at it, the last one {}", why(status));
+        let mut error = format!("{deaths} workers died at it, the last one {}", why(status));
+        if let Some(hint) = hint(status) {
+            error += &format!("\nhint: {hint}");
+        }
         let failure = Failure::now(error, &place.name, 0.0);
         let folder = self.store.entry(of.job.stage(), &of.key)?;
         write_json(&folder.join(FAILURE), &failure)
@@ -250,6 +254,9 @@ fn died(place: &Place, status: ExitStatus, tail: &[String]) -> String {
     for line in tail {
         text += &format!("\n          {line}");
     }
+    if let Some(hint) = hint(status) {
+        text += &format!("\n          {} {hint}", paint("hint:", Paint::Cyan));
+    }
     text
 }
 
@@ -257,15 +264,32 @@ fn died(place: &Place, status: ExitStatus, tail: &[String]) -> String {
 fn why(status: ExitStatus) -> String {
     use std::os::unix::process::ExitStatusExt;
     match status.signal() {
-        Some(9) => "by signal 9, which the system sends where memory runs out\nhint: lower `sample.batch`, which is without effect on the images, or run fewer workers at once".to_string(),
+        Some(KILL) => "by signal 9, which the system sends where memory runs out".to_string(),
         Some(signal) => format!("by signal {signal}"),
         None => status.to_string(),
     }
 }
 
+#[cfg(unix)]
+fn hint(status: ExitStatus) -> Option<&'static str> {
+    use std::os::unix::process::ExitStatusExt;
+    (status.signal() == Some(KILL)).then_some(
+        "lower `sample.batch`, which is without effect on the images, or run fewer workers at once",
+    )
+}
+
+/// SIGKILL.
+#[cfg(unix)]
+const KILL: i32 = 9;
+
 #[cfg(not(unix))]
 fn why(status: ExitStatus) -> String {
     status.to_string()
+}
+
+#[cfg(not(unix))]
+fn hint(_: ExitStatus) -> Option<&'static str> {
+    None
 }
 
 /// The end of what a worker says.
