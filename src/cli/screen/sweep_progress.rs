@@ -143,14 +143,12 @@ impl<'a> SweepProgress<'a> {
                 holder,
             } => {
                 close_line(&mut inner, device);
-                if !inner.held.contains(&item) {
+                // Workers of this sweep that share a result are no news.
+                if let Some(holder) = holder
+                    && !inner.held.contains(&item)
+                {
                     inner.held.push(item);
-                    let text = match holder {
-                        Some(holder) => {
-                            format!("process {} on {} makes it", holder.pid, holder.host)
-                        }
-                        None => "others make what is missing".to_string(),
-                    };
+                    let text = format!("process {} on {} makes it", holder.pid, holder.host);
                     self.say(&self.line("waiting", item, &text));
                 }
             }
