@@ -123,9 +123,9 @@ impl Worker<'_> {
         // The first who comes looks at what was left there; whoever joins him need not read it all again.
         if !item.job.is_divided() || holder_in(&scratch.folder).is_none() {
             recover(&scratch.folder)?;
-        }
-        if is_stored() {
-            return Ok(Outcome::There);
+            if is_stored() {
+                return Ok(Outcome::There);
+            }
         }
         // The parts of features are read whole, with their checksums, by whoever takes them: what is damaged shows then.
         if stage != Stage::Features {
