@@ -17,11 +17,13 @@
 use anyhow::{Context, Result, bail, ensure};
 use candle_core::{Device, Tensor};
 use fidrunner::diffusion::guidance::classifier::ClassifierGuidance;
+use fidrunner::diffusion::process::clamp::Clamp;
 use fidrunner::diffusion::process::posterior::{Output, Reading};
 use fidrunner::diffusion::process::schedule::Schedule;
 use fidrunner::diffusion::random::noise::{Noise, START};
 use fidrunner::diffusion::samplers::draw::{Recipe, draw};
-use fidrunner::experiment::file::experiment::{Kind, Model, Precision, Sampler};
+use fidrunner::diffusion::samplers::method::Method;
+use fidrunner::experiment::file::experiment::{Kind, Model, Precision};
 use fidrunner::experiment::nets::arch::Arch;
 use fidrunner::io::numpy::npz::{self, Array};
 use fidrunner::nets::adm::classifier::Classifier;
@@ -70,10 +72,9 @@ fn ours(folder: &Path, steps: &str, precision: Precision, out: &Path) -> Result<
         reading: Reading {
             schedule: &schedule,
             output: Output::of(process, arch.answer()),
-            clip: true,
+            clamp: Clamp::Unit,
         },
-        sampler: Sampler::Ddpm,
-        eta: 0.0,
+        method: &Method::Ddpm,
         guidance: Some(&guide),
     };
     let source = Noise::new(0);

@@ -1,11 +1,12 @@
 //! Images out of a trained denoiser, without an experiment file.
 
+use crate::diffusion::process::clamp::Clamp;
 use crate::diffusion::process::posterior::{Output, Reading};
-use crate::diffusion::process::schedule::Schedule;
 use crate::diffusion::random::labels::{Rule, label};
 use crate::diffusion::random::noise::Noise;
 use crate::diffusion::samplers::draw::{Recipe, draw, to_u8};
-use crate::experiment::file::experiment::{Model, Sampler};
+use crate::diffusion::samplers::method::Method;
+use crate::experiment::file::experiment::{Model, Sample, Sampler, Steps};
 use crate::experiment::nets::arch::{Process, Task};
 use crate::io::image::pixels::Rgb8;
 use crate::nets::denoiser::{Conditions, Denoiser};
@@ -73,8 +74,13 @@ impl Generator {
     /// # Errors
     /// Steps that the process does not have, a class that the net does not know, and answers that are not finite.
     pub fn draw(&self, drawing: &Drawing) -> Result<Vec<Rgb8>> {
-        let schedule = Schedule::new(&self.process, &drawing.steps)
-            .with_context(|| format!("steps = {}", drawing.steps))?;
+        let at = || format!("steps = {}", drawing.steps);
+        let asked = Steps::Sections(drawing.steps.clone());
+        let sample = Sample::plain(drawing.sampler, asked, drawing.count as usize);
+        let method = Method::new(&sample, &self.process).with_context(at)?;
+        let schedule = method
+            .schedule(&self.process, &drawing.steps)
+            .with_context(at)?;
         let images: Vec<u64> = (0..drawing.count).collect();
         let labels = self.labels(drawing, &images)?;
         let given = Conditions {
@@ -89,10 +95,9 @@ impl Generator {
             reading: Reading {
                 schedule: &schedule,
                 output: Output::of(&self.process, self.net.answer()),
-                clip: true,
+                clamp: Clamp::Unit,
             },
-            sampler: drawing.sampler,
-            eta: 0.0,
+            method: &method,
             guidance: None,
         };
         let drawn = draw(&recipe, &answer, &noise, &mut |_| ControlFlow::Continue(()))?;

@@ -1,7 +1,11 @@
 //! From a cell to its jobs: what of its tables is asked for, in the order in which it runs.
 
+use crate::diffusion::guidance::interval::within;
+use crate::diffusion::process::level::Level;
 use crate::diffusion::process::respace::space_timesteps;
+use crate::diffusion::samplers::method::Method;
 use crate::experiment::catalogue::SCHEME;
+use crate::experiment::file::drawing::guidance::{Null, Rule};
 use crate::experiment::file::experiment::{
     CommandSample, Eval, Experiment, Guidance, Kind, Model, Sample, Sampling, Steps, Training,
     Upsample,
@@ -9,6 +13,7 @@ use crate::experiment::file::experiment::{
 use crate::experiment::grid::paths::{leads_nowhere, looked_in};
 use crate::experiment::grid::sweep::Cell;
 use crate::experiment::key::Key;
+use crate::experiment::nets::resolve::resolve;
 use crate::experiment::scoring::feature_space::FeatureSpace;
 use crate::experiment::scoring::metric::Metric;
 use crate::jobs::external::adopted::adopted;
@@ -107,12 +112,18 @@ fn drawing(spec: &Experiment, sample: &Sample, trained: Option<Key>) -> Result<V
     check_steps(&sample.steps, spec.timesteps()).context("[sample]")?;
     let mut sample = sample.clone();
     sample.classes = classes::in_plan(spec, &sample.classes)?;
-    let guidance = match spec.guidance.as_ref().filter(|g| g.scale != 0.0) {
+    let guidance = match spec.guidance.as_ref().filter(|g| !g.is_idle()) {
         Some(guidance) => {
-            let (net, training) = guide(guidance)?;
+            let (net, training) = guide(spec, guidance, trained.as_ref())?;
             jobs.extend(training.map(Job::Train));
-            let (scale, dtype) = (guidance.scale, guidance.dtype);
-            Some(PlannedGuidance { net, scale, dtype })
+            let rule = guidance.rule();
+            Some(PlannedGuidance {
+                net,
+                scale: guidance.weight(),
+                share: guided_share(spec, &sample, &rule)?,
+                rule,
+                dtype: guidance.dtype,
+            })
         }
         None => None,
     };
@@ -126,6 +137,28 @@ fn drawing(spec: &Experiment, sample: &Sample, trained: Option<Key>) -> Result<V
     jobs.push(Job::Sample(base));
     jobs.extend(enlarged.map(Job::Upsample));
     Ok(jobs)
+}
+
+/// Share of the evaluations of a draw that `rule` guides, on the process that the file names.
+fn guided_share(spec: &Experiment, sample: &Sample, rule: &Rule) -> Result<f64> {
+    let Some(interval) = rule.interval else {
+        return Ok(1.0);
+    };
+    let known = resolve(&spec.model, None);
+    // A checkpoint is not read for a price: where no preset says its process, every step is counted.
+    let Some(process) = known.ok().and_then(|(_, process)| process) else {
+        return Ok(1.0);
+    };
+    let method = Method::new(sample, &process)?;
+    let kept = match &sample.steps {
+        Steps::Count(count) => count.to_string(),
+        Steps::Sections(text) => text.clone(),
+    };
+    let schedule = method.schedule(&process, &kept)?;
+    let levels = method.levels(&schedule);
+    let [low, high] = within(interval, &levels, schedule.clock_of(1));
+    let guided = |level: &&Level| (low..=high).contains(&level.timestep);
+    Ok(levels.iter().filter(guided).count() as f64 / levels.len() as f64)
 }
 
 /// Images by a program.
@@ -201,8 +234,16 @@ fn sampled_net(spec: &Experiment, trained: Option<Key>) -> Result<Net> {
             "[sample] needs weights\nhint: name them with `model.checkpoint = \"...\"`, or make them with a [train] table"
         ),
     };
-    let model = spec.model.clone();
+    let model = drawn_model(spec);
     Ok(Net { model, weights })
+}
+
+/// The net that draws, as `[train]` makes it where there is one.
+fn drawn_model(spec: &Experiment) -> Model {
+    match spec.net_train() {
+        Some(train) => spec.model.trained_by(train),
+        None => spec.model.clone(),
+    }
 }
 
 /// The second stage of a cell, once it is known to fit the first.
@@ -224,18 +265,32 @@ fn upsample(upsample: &Upsample, base: &SampleJob) -> Result<UpsampleJob> {
     })
 }
 
-/// The classifier of a cell, and what trains it where no file holds it.
-fn guide(guidance: &Guidance) -> Result<(Net, Option<TrainJob>)> {
-    let model = guidance.model();
-    let (weights, training) = match (&guidance.train, &guidance.checkpoint) {
-        (Some(train), _) => {
+/// The classifier or the second net of a cell, and what trains it where no file holds it; no net where the sampled one
+/// gives both answers.
+fn guide(
+    spec: &Experiment,
+    guidance: &Guidance,
+    trained: Option<&Key>,
+) -> Result<(Option<Net>, Option<TrainJob>)> {
+    if guidance.null().is_some_and(|null| null != Null::Net) {
+        return Ok((None, None));
+    }
+    let mut model = guidance.model();
+    let (weights, training) = match (&guidance.train, &guidance.checkpoint, trained) {
+        (Some(train), ..) => {
             let job = TrainJob::of_table("guidance.train", model.clone(), train)?;
             (Weights::Trained(job.key()?, None), Some(job))
         }
-        (None, Some(path)) => (Weights::File(pinned("guidance.checkpoint", path)?), None),
-        (None, None) => bail!(
+        (None, Some(path), _) => (Weights::File(pinned("guidance.checkpoint", path)?), None),
+        (None, None, Some(key)) if guidance.trained_steps.is_some() => {
+            model = drawn_model(spec);
+            let last = spec.net_train().map(|train| train.steps);
+            let steps = guidance.trained_steps.filter(|steps| Some(*steps) != last);
+            (Weights::Trained(key.clone(), steps), None)
+        }
+        (None, None, _) => bail!(
             "[guidance] needs weights\nhint: name them with `guidance.checkpoint = \"...\"`, or make them with a table [guidance.train]"
         ),
     };
-    Ok((Net { model, weights }, training))
+    Ok((Some(Net { model, weights }), training))
 }

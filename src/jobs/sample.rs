@@ -1,7 +1,10 @@
 //! Drawing: noise → `images-AAAAAA-BBBBBB.npz`.
 
-use crate::experiment::check::values::kept;
-use crate::experiment::file::experiment::{Precision, Sample, Sampler, Steps, VarianceRule};
+use crate::experiment::file::drawing::guidance::{Method, Rule};
+use crate::experiment::file::drawing::samplers::UNI_PC_ORDER;
+use crate::experiment::file::experiment::{
+    Precision, Sample, Sampler, Spacing, Steps, VarianceRule,
+};
 use crate::experiment::key::Key;
 use crate::experiment::nets::arch::{Answer, Arch};
 use crate::jobs::inputs::pinned::Pinned;
@@ -18,17 +21,31 @@ pub struct SampleJob {
     pub sample: Sample,
 }
 
-/// A classifier, how much its gradient counts, and what it is calculated in.
+/// How a cell is guided.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PlannedGuidance {
-    pub net: Net,
+    /// The classifier, or the second net; none where the net itself gives the second answer.
+    pub net: Option<Net>,
+    /// The factor on a gradient, or w of u + w (c - u).
     pub scale: f64,
+    pub rule: Rule,
+    /// What the net's blocks are calculated in.
     pub dtype: Precision,
+    /// Share of the sampled net's evaluations that are guided, 0 to 1; follows from the rest.
+    pub share: f64,
 }
 
 impl SampleJob {
+    /// Evaluations of the sampled net for its own answers, for all images.
+    pub fn evaluations(&self) -> f64 {
+        cost(&self.sample).amount
+    }
+
     fn nets(&self) -> impl Iterator<Item = &Net> {
-        let guide = self.guidance.iter().map(|guidance| &guidance.net);
+        let guide = self
+            .guidance
+            .iter()
+            .filter_map(|guidance| guidance.net.as_ref());
         [&self.net].into_iter().chain(guide)
     }
 }
@@ -40,10 +57,13 @@ impl Plannable for SampleJob {
     fn key(&self) -> Result<Key> {
         #[derive(Serialize)]
         struct Guide {
-            net: ModelInputs,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            net: Option<ModelInputs>,
             scale: f64,
             #[serde(skip_serializing_if = "Precision::is_f32")]
             dtype: Precision,
+            #[serde(flatten)]
+            rule: Rule,
         }
         #[derive(Serialize)]
         struct Inputs {
@@ -54,9 +74,10 @@ impl Plannable for SampleJob {
         }
         let guide = |guidance: &PlannedGuidance| -> Result<Guide> {
             Ok(Guide {
-                net: guidance.net.inputs()?,
+                net: guidance.net.as_ref().map(Net::inputs).transpose()?,
                 scale: guidance.scale,
                 dtype: guidance.dtype,
+                rule: guidance.rule,
             })
         };
         let net = self.net.inputs()?;
@@ -77,7 +98,14 @@ impl Plannable for SampleJob {
     }
 
     fn cost(&self) -> Cost {
-        cost(&self.sample)
+        let second = match &self.guidance {
+            Some(guidance) if guidance.rule.method != Method::Classifier => guidance.share,
+            _ => 0.0,
+        };
+        Cost {
+            amount: self.evaluations() * (1.0 + second),
+            unit: "evals",
+        }
     }
 
     fn inputs(&self) -> Vec<Pinned> {
@@ -93,14 +121,11 @@ pub(crate) fn wanted(sample: &Sample) -> Wanted {
     }
 }
 
-/// Network evaluations of one image, for all images.
+/// Evaluations of the denoising net, for all images.
 pub(crate) fn cost(sample: &Sample) -> Cost {
-    let steps = match &sample.steps {
-        Steps::Count(count) => *count,
-        Steps::Sections(text) => kept("sample", text).unwrap_or(1),
-    };
+    let evaluations = sample.evaluations().unwrap_or(1);
     Cost {
-        amount: sample.count as f64 * steps as f64,
+        amount: sample.count as f64 * evaluations as f64,
         unit: "evals",
     }
 }
@@ -111,8 +136,14 @@ pub(crate) fn without_idle(sample: &Sample, net: &ModelInputs) -> Sample {
     (sample.count, sample.batch, sample.part) = (0, 0, 0);
     // The key of the net's weights already says after how many steps of training they were kept.
     sample.trained_steps = None;
-    if sample.sampler == Sampler::Ddpm {
+    if sample.sampler != Sampler::Ddim {
         sample.eta = 0.0;
+    }
+    let own = Spacing::of(sample.sampler.stands_on()).first();
+    sample.spacing = sample.spacing.filter(|spacing| Some(spacing) != own);
+    sample.order = sample.order.filter(|&order| order != UNI_PC_ORDER);
+    if sample.churn == 0.0 {
+        sample.churn_sigmas = None;
     }
     if let Steps::Sections(text) = &sample.steps
         && let Ok(count) = text.trim().parse()

@@ -27,7 +27,7 @@ impl TrainJob {
         let start = train.start_from.as_deref();
         let start = start.map(|path| pinned(&format!("{table}.start_from"), path));
         Ok(TrainJob {
-            model,
+            model: model.trained_by(train),
             train: train.clone(),
             data_digest: digest_data(&train.data)?,
             start: start.transpose()?,

@@ -9,6 +9,8 @@ use candle_core::{Result, Tensor};
 pub struct Conditions<'a> {
     /// `[n]` u32: for nets that know classes, and for no other.
     pub labels: Option<&'a Tensor>,
+    /// A net that knows classes is asked without any: its class embedding is left out.
+    pub without_class: bool,
     /// [n, c, s, s] in [-1, 1]: the small images of a super-resolution net, and of no other.
     pub low: Option<&'a Tensor>,
     /// While training.
@@ -28,6 +30,9 @@ pub trait Denoiser: Send + Sync {
 
     /// How many classes it must be told apart, labels 0..k; none for an unconditional net.
     fn classes(&self) -> Option<usize>;
+
+    /// The label that stands for no class, of a net that was trained with it.
+    fn null_class(&self) -> Option<u32>;
 
     /// Pixels a side of the small images that it enlarges; none for a net that starts from noise alone.
     fn low_resolution(&self) -> Option<usize>;

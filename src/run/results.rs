@@ -1,5 +1,6 @@
 //! Finished cells as rows, in grid order: where each stands in the grid, its scores, and what they were made from.
 
+use crate::experiment::file::shown::EVALUATIONS;
 use crate::experiment::grid::sweep::Cell;
 use crate::experiment::scoring::metric::Metric;
 use crate::io::disk::read_json;
@@ -80,11 +81,44 @@ impl Made {
 
 pub fn rows(plan: &Plan, store: &Store) -> Vec<Row> {
     let mut steps = TrainingSteps::default();
-    let rows = (0..plan.cells.len()).map(|cell| Row {
-        step: steps.of(&plan.cells[cell].spec),
-        ..row(plan, store, cell)
+    let counted = counts_evaluations(plan);
+    let rows = (0..plan.cells.len()).map(|cell| {
+        let mut row = row(plan, store, cell);
+        row.step = steps.of(&plan.cells[cell].spec);
+        if let Some(evaluations) = evaluations(plan, cell).filter(|_| counted) {
+            row.at.push((EVALUATIONS.to_string(), evaluations.into()));
+        }
+        row
     });
     rows.collect()
+}
+
+/// Whether the rows tell how often the nets were asked: where a chart shows it, or the cells differ in how they are drawn.
+fn counts_evaluations(plan: &Plan) -> bool {
+    let axes = plan
+        .cells
+        .first()
+        .map(|cell| &cell.axes[..])
+        .unwrap_or_default();
+    let differ = |axis: &String| axis == "sample.sampler" || axis == "guidance.method";
+    let charts = plan.cells.first().map(|cell| &cell.spec.chart[..]);
+    let shown = charts
+        .unwrap_or_default()
+        .iter()
+        .any(|chart| chart.x == EVALUATIONS);
+    shown || axes.iter().any(differ)
+}
+
+/// Times that the denoising nets are asked for one image of a cell, a second net's answers included and a classifier's
+/// not; none where a program draws.
+fn evaluations(plan: &Plan, cell: usize) -> Option<i64> {
+    let mut jobs = plan.of_cell[cell].iter().map(|&at| &plan.items[at].job);
+    jobs.find_map(|job| match job {
+        Job::Sample(sample) => {
+            Some((job.cost().amount / sample.sample.count as f64).round() as i64)
+        }
+        _ => None,
+    })
 }
 
 /// The warnings of every stored result of the plan, each once.

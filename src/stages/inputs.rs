@@ -30,8 +30,8 @@ impl Looked {
         match job {
             Job::Sample(job) => {
                 self.net("model.checkpoint", &job.net)?;
-                match &job.guidance {
-                    Some(guidance) => self.net("guidance.checkpoint", &guidance.net),
+                match job.guidance.as_ref().and_then(|g| g.net.as_ref()) {
+                    Some(net) => self.net("guidance.checkpoint", net),
                     None => Ok(()),
                 }
             }

@@ -8,6 +8,7 @@ mod defaults;
 mod feature_spaces;
 mod file;
 mod fill;
+mod guidance;
 mod import;
 mod launchers;
 mod presets;

@@ -29,6 +29,7 @@ fn what_is_left_at_its_default_is_no_part_of_the_key() {
         &["sample.temperature=1"][..],
         &["sample.variance=learned"],
         &["sample.steps=\"25\""],
+        &["sample.eta=0.5"],
     ] {
         assert_eq!(key(same), plain, "{same:?}");
     }
@@ -39,10 +40,37 @@ fn what_is_left_at_its_default_is_no_part_of_the_key() {
         &["sample.variance=fixed_small"],
         &["sample.steps=ddim25", "sample.sampler=ddim"],
         &["sample.steps=\"10,10,5\""],
+        &["sample.threshold=0.995"],
+        &["sample.sampler=dpmpp_2m"],
+        &["sample.sampler=dpmpp_2m", "sample.spacing=log-snr"],
+        &["sample.sampler=dpmpp_2m", "sample.spacing=quadratic"],
+        &["sample.sampler=dpmpp_3m"],
+        &["sample.sampler=dpmpp_2m_sde"],
+        &["sample.sampler=uni_pc"],
+        &["sample.sampler=uni_pc", "sample.order=3"],
+        &["sample.sampler=uni_pc_bh2"],
+        &["sample.sampler=euler"],
+        &["sample.sampler=heun"],
+        &["sample.sampler=heun", "sample.spacing=iddpm"],
+        &["sample.sampler=heun", "sample.churn=40"],
+        &[
+            "sample.sampler=heun",
+            "sample.churn=40",
+            "sample.churn_sigmas=[0.05, 50]",
+        ],
     ] {
         let key = key(other);
         assert!(!others.contains(&key), "{other:?}");
         others.push(key);
+    }
+    for (asked, same) in [
+        (&["sample.sampler=dpmpp_2m"][..], "sample.spacing=time"),
+        (&["sample.sampler=uni_pc"], "sample.order=2"),
+        (&["sample.sampler=heun"], "sample.spacing=edm"),
+        (&["sample.sampler=heun"], "sample.churn_sigmas=[0.05, 50]"),
+        (&["sample.sampler=dpmpp_2m"], "sample.eta=0.5"),
+    ] {
+        assert_eq!(key(&[asked, &[same]].concat()), key(asked), "{same}");
     }
     let bare = ["model.preset=shapes16", "model.arch.learn_sigma=false"];
     let large = [&bare[..], &["sample.variance=fixed_large"]].concat();
@@ -90,6 +118,42 @@ fn what_cannot_be_meant_is_refused_by_the_plan() {
         (
             &["sample.sampler=ddim", "sample.temperature=0.9"],
             "sample.temperature = 0.9 scales the noise that a step adds, and DDIM adds none at eta = 0\nhint: set `eta` above 0, or take `temperature` out",
+        ),
+        (
+            &["sample.sampler=uni_pc", "sample.temperature=0.9"],
+            "sample.temperature = 0.9 scales the noise that a step adds, and UniPC (B1) adds none at all\nhint: use sampler = \"dpmpp_2m_sde\", or take `temperature` out",
+        ),
+        (
+            &["sample.sampler=heun", "sample.temperature=0.9"],
+            "sample.temperature = 0.9 scales the noise that a step adds, and EDM Heun adds none at churn = 0\nhint: set `churn` above 0, or take `temperature` out",
+        ),
+        (
+            &["sample.sampler=dpmpp_2m", "sample.steps=ddim25"],
+            "sample.steps = \"ddim25\" says which timesteps are kept, and sampler = \"dpmpp_2m\" has noise levels of its own\nhint: give the number of steps, such as steps = 20",
+        ),
+        (
+            &["sample.sampler=heun", "sample.steps=1"],
+            "sample.steps = 1, and sampler = \"heun\" needs 2 at least",
+        ),
+        (
+            &["sample.spacing=time"],
+            "sample.spacing = \"time\", which sampler = \"ddpm\" does not know\nhint: its `steps` say where they stand; take `spacing` out",
+        ),
+        (
+            &["sample.sampler=heun", "sample.spacing=time"],
+            "sample.spacing = \"time\", which sampler = \"heun\" does not know\nhint: \"edm\" or \"iddpm\"",
+        ),
+        (
+            &["sample.order=3"],
+            "sample.order is UniPC's, and sampler = \"ddpm\" has no such choice\nhint: take `order` out, or use sampler = \"uni_pc\" or \"uni_pc_bh2\"",
+        ),
+        (
+            &["sample.churn=3"],
+            "sample.churn is EDM's, and sampler = \"ddpm\" has none\nhint: take `churn` and `churn_sigmas` out, or use sampler = \"heun\" or \"euler\"",
+        ),
+        (
+            &["sample.threshold=0.9", "sample.clip=false"],
+            "sample.threshold stands beside clip = false\nhint: take one of the two out: `threshold` does its own clipping",
         ),
         (
             &["sample.temperature=-1"],

@@ -35,6 +35,7 @@ fn unet() -> UnetArch {
         trunk: trunk(),
         heads_up: None,
         classes: Some(5),
+        null_class: false,
         learn_sigma: true,
         low_resolution: None,
     }

@@ -48,6 +48,7 @@ pub fn arch_of_config(kind: &str, config: &Value) -> Arch {
     let arch = UnetArch {
         heads_up: size(config, "num_heads_upsample"),
         classes: size(config, "num_classes"),
+        null_class: false,
         learn_sigma: out == 2 * trunk.in_channels,
         low_resolution: None,
         trunk,
@@ -100,6 +101,16 @@ pub fn process(case: &Case) -> Process {
     }
 }
 
+/// A process of `timesteps` whose net answers with the noise.
+pub fn process_of(schedule: NoiseSchedule, timesteps: usize) -> Process {
+    Process {
+        schedule,
+        timesteps,
+        rescale_timesteps: false,
+        predict_x0: false,
+    }
+}
+
 /// The architecture that the release's scripts make of their flags.
 pub fn arch_of_flags(kind: &str, flags: &Value) -> Arch {
     match kind {
@@ -139,6 +150,7 @@ fn unet_of_flags(flags: &Value, resolution: usize, channel_mult: Vec<f64>) -> Un
         },
         heads_up: size(flags, "num_heads_upsample"),
         classes: yes(flags, "class_cond", false).then_some(IMAGENET),
+        null_class: false,
         learn_sigma: yes(flags, "learn_sigma", false),
         low_resolution: size(flags, "small_size"),
     }

@@ -3,11 +3,12 @@
 use crate::support::archs::{CLASSES, heard, save_heard, tiny};
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
+use fidrunner::diffusion::process::clamp::Clamp;
 use fidrunner::diffusion::process::posterior::{Output, Reading};
 use fidrunner::diffusion::process::schedule::Schedule;
 use fidrunner::diffusion::random::noise::Noise;
 use fidrunner::diffusion::samplers::draw::{Recipe, draw, to_u8};
-use fidrunner::experiment::file::experiment::Sampler;
+use fidrunner::diffusion::samplers::method::Method;
 use fidrunner::experiment::grid::sweep::sweep;
 use fidrunner::experiment::key::Key;
 use fidrunner::experiment::nets::arch::{Answer, Arch};
@@ -236,7 +237,7 @@ fn the_stage_draws_what_its_net_does_from_the_stored_images() {
     let unet = SuperRes::new(&net, VarBuilder::from_tensors(vb, DType::F32, &Device::Cpu)).unwrap();
     let (_, process) = presets::arch("shapes16").unwrap();
     let schedule = Schedule::new(&process, "3").unwrap();
-    for (name, sampler) in [("ddpm", Sampler::Ddpm), ("ddim", Sampler::Ddim)] {
+    for (name, method) in [("ddpm", Method::Ddpm), ("ddim", Method::Ddim { eta: 0.5 })] {
         let set = format!("upsample.sampler={name}");
         let made = desk.run(name, &[&set, "upsample.eta=0.5"]);
         let base = desk.jobs(&[]).unwrap()[0].key().unwrap();
@@ -248,10 +249,9 @@ fn the_stage_draws_what_its_net_does_from_the_stored_images() {
             reading: Reading {
                 schedule: &schedule,
                 output: Output::of(&process, Answer::MeanAndVariance),
-                clip: true,
+                clamp: Clamp::Unit,
             },
-            sampler,
-            eta: 0.5,
+            method: &method,
             guidance: None,
         };
         let mut heard = 0;

@@ -82,7 +82,10 @@ fn model(plan: &Plan, n: usize) -> String {
         _ => &plan.first_cell(n).spec.model,
     };
     let guide = match &plan.items[n].job {
-        Job::Sample(job) => job.guidance.as_ref().map(|guide| &guide.net.model),
+        Job::Sample(job) => job.guidance.as_ref().map(|guide| {
+            let model = guide.net.as_ref().map(|net| &net.model);
+            (guide.rule.method, model)
+        }),
         _ => None,
     };
     format!("{model:?} {guide:?}")

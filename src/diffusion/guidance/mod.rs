@@ -1,4 +1,7 @@
 //! Rules that steer a sampler toward what is asked for: one file a rule, and what every rule may change.
 
 pub mod classifier;
+pub mod combined;
+pub mod interval;
 pub mod rule;
+pub mod strength;

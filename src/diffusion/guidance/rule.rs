@@ -1,16 +1,15 @@
 //! What a rule of guidance may change at a step of a sampler, and where that step stands.
 
-use crate::diffusion::process::at::At;
-use crate::diffusion::process::posterior::{Field, Posterior};
-use crate::diffusion::process::schedule::Schedule;
-use candle_core::{D, Result, Tensor, bail};
+use crate::diffusion::process::level::Place;
+use crate::diffusion::process::posterior::{Field, Output, Posterior};
+use candle_core::{D, DType, Result, Tensor, bail};
 
 /// Where a batch stands when its net is asked.
 pub struct Point<'a> {
-    pub schedule: &'a Schedule,
-    /// Step of the schedule: S - 1 is the first of a draw, 0 its last.
-    pub step: usize,
-    /// [n, c, h, w] f32, about N(0, 1) at the first step.
+    pub place: Place,
+    /// How the net's answers are read.
+    pub output: Output,
+    /// [n, c, h, w], f32 or f64, about N(0, 1) at the first step.
     pub x: &'a Tensor,
     /// `[n]` f32, on the clock of the nets.
     pub t: &'a Tensor,
@@ -19,28 +18,46 @@ pub struct Point<'a> {
 }
 
 impl Point<'_> {
-    /// The same step for the whole batch.
-    pub fn at(&self) -> At<'static> {
-        At::All(self.step)
-    }
-
     /// # Errors
     /// Where `tensor` [n, c, h, w] holds an infinity or a NaN: `what`, the step, its timestep and the scale are named.
     pub fn finite(&self, tensor: &Tensor, what: &str) -> Result<()> {
         // An infinity or a NaN anywhere makes the sum one. Plane by plane first: a GPU makes each sum on one of its processors.
         let planes = tensor.flatten_from(2)?.sum(D::Minus1)?;
-        if planes.sum_all()?.to_scalar::<f32>()?.is_finite() {
+        if planes
+            .sum_all()?
+            .to_dtype(DType::F64)?
+            .to_scalar::<f64>()?
+            .is_finite()
+        {
             return Ok(());
         }
-        let (steps, timestep) = (self.schedule.len(), self.schedule.timestep(self.step));
+        let Place { step, steps, .. } = self.place;
+        let timestep = self.place.level.timestep;
         let guidance = match self.scale {
             Some(scale) => format!("guidance scale {scale}"),
             None => "no guidance".to_string(),
         };
         bail!(
-            "the {what} is not finite at step {} of {steps} (timestep {timestep}, {guidance})",
-            steps - self.step
+            "the {what} is not finite at step {step} of {steps} (timestep {timestep}, {guidance})"
         )
+    }
+}
+
+/// What a rule makes of the answers of its nets.
+pub struct Steered {
+    /// [n, c or 2c, h, w], read as the net's own answer would be.
+    pub answer: Tensor,
+    /// The noise [n, c, h, w] that a step of DDIM keeps, where it is not the one that x0 stands for.
+    pub noise: Option<Tensor>,
+}
+
+impl Steered {
+    /// An answer and nothing beside it.
+    pub fn plain(answer: Tensor) -> Self {
+        Self {
+            answer,
+            noise: None,
+        }
     }
 }
 
@@ -50,12 +67,12 @@ pub trait Guidance {
     /// Its strength, as messages name it.
     fn scale(&self) -> f64;
 
-    /// The answer [n, c or 2c, h, w] that is read at `point`; `net` is the denoiser that is guided.
+    /// What is read at `point`; `net` is the denoiser that is guided.
     ///
     /// # Errors
     /// Those of the nets.
-    fn answer(&self, net: &Field, point: &Point) -> Result<Tensor> {
-        net(point.x, point.t)
+    fn steer(&self, net: &Field, point: &Point) -> Result<Steered> {
+        Ok(Steered::plain(net(point.x, point.t)?))
     }
 
     /// The mean [n, c, h, w] of p(x_{t-1} | x_t), for samplers that draw from it.

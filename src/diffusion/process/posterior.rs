@@ -2,6 +2,8 @@
 //! release's `p_mean_variance`).
 
 use crate::diffusion::process::at::At;
+use crate::diffusion::process::clamp::Clamp;
+use crate::diffusion::process::level::Level;
 use crate::diffusion::process::schedule::Schedule;
 use crate::experiment::file::experiment::VarianceRule;
 use crate::experiment::nets::arch::{Answer, Process};
@@ -17,6 +19,9 @@ pub enum Mean {
     Epsilon,
     /// x0
     StartX,
+    /// v = alpha eps - sigma x0 ("Progressive Distillation for Fast Sampling of Diffusion Models", arXiv:2202.00512,
+    /// section 4).
+    Velocity,
     /// The mean of p(x_{t-1} | x_t).
     PreviousX,
 }
@@ -100,6 +105,44 @@ impl Output {
     }
 }
 
+impl Output {
+    /// x0 [n, c, h, w] at a level that need not be one of the schedule's; not clamped. `answer` may have a variance half.
+    ///
+    /// # Errors
+    /// Where the answer is the mean of a step of the schedule.
+    pub fn x0_at(self, level: Level, answer: &Tensor, x: &Tensor) -> Result<Tensor> {
+        let mean = mean_half(answer, x)?;
+        match self.mean {
+            Mean::Epsilon => level.x0_of_eps(x, &mean),
+            Mean::StartX => Ok(mean),
+            Mean::Velocity => x.affine(level.alpha(), 0.0)? - mean.affine(level.sigma(), 0.0)?,
+            Mean::PreviousX => between_steps(),
+        }
+    }
+
+    /// The mean part [n, c, h, w] of the answer that stands for `x0`: the inverse of [`Output::x0_at`].
+    ///
+    /// # Errors
+    /// As [`Output::x0_at`].
+    pub fn of_x0(self, level: Level, x0: &Tensor, x: &Tensor) -> Result<Tensor> {
+        match self.mean {
+            Mean::Epsilon => level.eps_of_x0(x, x0),
+            Mean::StartX => Ok(x0.clone()),
+            Mean::Velocity => {
+                (x.affine(level.alpha(), 0.0)? - x0)?.affine(1.0 / level.sigma(), 0.0)
+            }
+            Mean::PreviousX => between_steps(),
+        }
+    }
+}
+
+fn between_steps() -> Result<Tensor> {
+    bail!(
+        "a net that answers with the mean of the next step has no x0 between the steps of its schedule\n\
+         hint: sampler = \"ddpm\" or \"ddim\""
+    )
+}
+
 /// The mean half of a net's answer [n, 2c, h, w], for x [n, c, h, w]: all that a fixed variance leaves to read.
 pub fn mean_half(answer: &Tensor, x: &Tensor) -> Result<Tensor> {
     answer.narrow(1, 0, x.dim(1)?)
@@ -130,8 +173,8 @@ impl Posterior {
 pub struct Reading<'a> {
     pub schedule: &'a Schedule,
     pub output: Output,
-    /// Clamp x0 to [-1, 1].
-    pub clip: bool,
+    /// What is done with an x0 outside of [-1, 1].
+    pub clamp: Clamp,
 }
 
 impl Reading<'_> {
@@ -153,7 +196,9 @@ impl Reading<'_> {
         Ok(Posterior {
             mean: match self.output.mean {
                 Mean::PreviousX => mean.clone(),
-                Mean::Epsilon | Mean::StartX => self.schedule.posterior_mean(&x0, x, at)?,
+                Mean::Epsilon | Mean::StartX | Mean::Velocity => {
+                    self.schedule.posterior_mean(&x0, x, at)?
+                }
             },
             log_variance: self.log_variance(variance, x, at)?,
             variance: match self.output.variance {
@@ -178,16 +223,13 @@ impl Reading<'_> {
         let x0 = match self.output.mean {
             Mean::Epsilon => s.x0_of_eps(x, mean, at)?,
             Mean::StartX => mean.clone(),
+            Mean::Velocity => s.x0_of_v(x, mean, at)?,
             Mean::PreviousX => {
                 let from_mean = at.scale(mean, |i| 1.0 / s.posterior_x0[i])?;
                 (from_mean - at.scale(x, |i| s.posterior_xt[i] / s.posterior_x0[i])?)?
             }
         };
-        if self.clip {
-            x0.clamp(-1.0, 1.0)
-        } else {
-            Ok(x0)
-        }
+        self.clamp.of(x0)
     }
 
     fn log_variance(&self, learned: Option<&Tensor>, x: &Tensor, at: At) -> Result<Tensor> {

@@ -2,6 +2,7 @@
 //! arXiv:2006.11239, section 2; IDDPM, arXiv:2102.09672, sections 3.2 and 4).
 
 use crate::diffusion::process::at::At;
+use crate::diffusion::process::level::Level;
 use crate::diffusion::process::respace::space_timesteps;
 use crate::experiment::nets::arch::{NoiseSchedule, Process};
 use candle_core::{Device, Result, Tensor, bail};
@@ -125,6 +126,19 @@ impl Schedule {
         self.timesteps[i] as f32 * self.clock as f32
     }
 
+    /// What the nets' clock shows at the end of `timesteps` of the original process.
+    pub fn clock_of(&self, timesteps: usize) -> f64 {
+        timesteps as f64 * self.clock
+    }
+
+    /// The noise level of step `i`.
+    pub fn level(&self, i: usize) -> Level {
+        Level {
+            timestep: f64::from(self.timestep(i)),
+            alpha_bar: self.alpha_bar[i],
+        }
+    }
+
     /// The nets' `t` `[n]` f32 of a batch of n.
     pub fn clock(&self, at: At, n: usize, device: &Device) -> Result<Tensor> {
         match at {
@@ -151,6 +165,18 @@ impl Schedule {
     /// The x0 that `eps` stands for, [n, c, h, w] (DDPM, equation 15).
     pub fn x0_of_eps(&self, x: &Tensor, eps: &Tensor, at: At) -> Result<Tensor> {
         at.scale(x, |i| self.recip[i])? - at.scale(eps, |i| self.recipm1[i])?
+    }
+
+    /// The x0 that the velocity `v` stands for, [n, c, h, w] (arXiv:2202.00512, appendix D).
+    pub fn x0_of_v(&self, x: &Tensor, v: &Tensor, at: At) -> Result<Tensor> {
+        let from_x = at.scale(x, |i| self.alpha_bar[i].sqrt())?;
+        from_x - at.scale(v, |i| (1.0 - self.alpha_bar[i]).sqrt())?
+    }
+
+    /// The velocity alpha eps - sigma x0, [n, c, h, w].
+    pub fn velocity(&self, x0: &Tensor, eps: &Tensor, at: At) -> Result<Tensor> {
+        let from_eps = at.scale(eps, |i| self.alpha_bar[i].sqrt())?;
+        from_eps - at.scale(x0, |i| (1.0 - self.alpha_bar[i]).sqrt())?
     }
 
     /// The noise that `x0` stands for, [n, c, h, w]: the same, solved for it.

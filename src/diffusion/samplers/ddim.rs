@@ -3,7 +3,7 @@
 
 use crate::diffusion::process::at::At;
 use crate::diffusion::process::schedule::Schedule;
-use crate::diffusion::samplers::guided::Guided;
+use crate::diffusion::samplers::guided::{Guided, Prediction};
 use crate::diffusion::samplers::sampler::Sampler;
 use candle_core::{Result, Tensor};
 
@@ -21,10 +21,15 @@ impl Sampler for Ddim {
         i: usize,
         noise: &dyn Fn() -> Result<Tensor>,
     ) -> Result<Tensor> {
-        let x0 = net.x0(x, i)?;
+        let Prediction { x0, noise: kept } = net.x0(x, i)?;
+        let (schedule, at) = (net.schedule(), At::All(i));
         let adds = self.eta != 0.0 && i != 0;
         let noise = adds.then(noise).transpose()?;
-        step(net.schedule(), x, &x0, At::All(i), self.eta, noise.as_ref())
+        let kept = match kept {
+            Some(kept) => kept,
+            None => schedule.eps_of_x0(x, &x0, at)?,
+        };
+        along(schedule, &x0, &kept, at, self.eta, noise.as_ref())
     }
 }
 
@@ -48,9 +53,21 @@ pub fn step(
     noise: Option<&Tensor>,
 ) -> Result<Tensor> {
     let eps = schedule.eps_of_x0(x, x0, at)?;
+    along(schedule, x0, &eps, at, eta, noise)
+}
+
+/// The same for any noise `eps` [n, c, h, w] that the step keeps.
+fn along(
+    schedule: &Schedule,
+    x0: &Tensor,
+    eps: &Tensor,
+    at: At,
+    eta: f64,
+    noise: Option<&Tensor>,
+) -> Result<Tensor> {
     let toward = at.scale(x0, |i| schedule.alpha_bar_prev[i].sqrt())?;
-    let along = at.scale(&eps, |i| f64::from(weights(schedule, eta, i).1))?;
-    let mean = (toward + along)?;
+    let kept = at.scale(eps, |i| f64::from(weights(schedule, eta, i).1))?;
+    let mean = (toward + kept)?;
     match noise {
         Some(noise) if eta != 0.0 => {
             let spread = |i| match i {

@@ -1,10 +1,11 @@
 //! A net under guidance, as samplers ask it: for the posterior of a step, or for x0 alone.
 
-use crate::diffusion::guidance::rule::{Guidance, Point};
+use crate::diffusion::guidance::rule::{Guidance, Point, Steered};
 use crate::diffusion::process::at::At;
+use crate::diffusion::process::level::Place;
 use crate::diffusion::process::posterior::{Field, Posterior, Reading};
 use crate::diffusion::process::schedule::Schedule;
-use candle_core::{DType, Result, Tensor};
+use candle_core::{Result, Tensor};
 
 /// A net, the way its answers are read, and the rule that guides it.
 pub struct Guided<'a> {
@@ -15,9 +16,29 @@ pub struct Guided<'a> {
     pub guidance: Option<&'a dyn Guidance>,
 }
 
+/// What a step goes toward.
+pub struct Prediction {
+    /// [n, c, h, w]
+    pub x0: Tensor,
+    /// The noise [n, c, h, w] that the step keeps, where it is not the one that x0 stands for.
+    pub noise: Option<Tensor>,
+}
+
 impl Guided<'_> {
     pub fn schedule(&self) -> &Schedule {
         self.reading.schedule
+    }
+
+    /// Where step `i` of the schedule stands.
+    pub fn place(&self, i: usize) -> Place {
+        let steps = self.schedule().len();
+        let level = self.schedule().level(i);
+        Place {
+            level,
+            begun: level,
+            step: steps - i,
+            steps,
+        }
     }
 
     /// p(x_{i-1} | x_i) at step `i` of the schedule for x [n, c, h, w], its mean guided.
@@ -25,58 +46,75 @@ impl Guided<'_> {
     /// # Errors
     /// Those of the nets, and an answer or a guiding term that is not finite.
     pub fn posterior(&self, x: &Tensor, i: usize) -> Result<Posterior> {
-        let t = self.clock(x, i)?;
-        let point = self.point(x, &t, i);
-        let answer = self.answer(&point)?;
-        let mut posterior = self.reading.posterior(&answer, x, point.at())?;
+        let (place, t) = (self.place(i), self.clock(x, &self.place(i))?);
+        let point = self.point(x, &t, &place);
+        let answer = self.steer(&point)?.answer;
+        let mut posterior = self.reading.posterior(&answer, x, At::All(i))?;
         if let Some(guidance) = self.guidance {
             posterior.mean = guidance.mean(&posterior, &point)?;
         }
         Ok(posterior)
     }
 
-    /// The guided x0 [n, c, h, w] at step `i` of the schedule for x [n, c, h, w]. Clamped, where `reading` asks for it,
-    /// before it is guided.
+    /// The guided x0 at step `i` of the schedule for x [n, c, h, w]. Clamped, as `reading` asks for it, before it is guided
+    /// by a gradient.
     ///
     /// # Errors
     /// As [`Guided::posterior`].
-    pub fn x0(&self, x: &Tensor, i: usize) -> Result<Tensor> {
-        let t = self.clock(x, i)?;
-        let point = self.point(x, &t, i);
-        let answer = self.answer(&point)?;
-        let x0 = self.reading.x0(&answer, x, point.at())?;
-        match self.guidance {
-            Some(guidance) => guidance.x0(x0, &point),
-            None => Ok(x0),
+    pub fn x0(&self, x: &Tensor, i: usize) -> Result<Prediction> {
+        let (place, t) = (self.place(i), self.clock(x, &self.place(i))?);
+        let point = self.point(x, &t, &place);
+        let Steered { answer, noise } = self.steer(&point)?;
+        let mut x0 = self.reading.x0(&answer, x, At::All(i))?;
+        if let Some(guidance) = self.guidance {
+            x0 = guidance.x0(x0, &point)?;
         }
+        Ok(Prediction { x0, noise })
+    }
+
+    /// The guided x0 [n, c, h, w] at any level. Clamped, as `reading` asks for it, after it is guided, as the programs of
+    /// DPM-Solver and UniPC do.
+    ///
+    /// # Errors
+    /// As [`Guided::posterior`]; a net that answers with the mean of a step.
+    pub fn denoised(&self, x: &Tensor, place: &Place) -> Result<Tensor> {
+        let t = self.clock(x, place)?;
+        let point = self.point(x, &t, place);
+        let answer = self.steer(&point)?.answer;
+        let mut x0 = self.reading.output.x0_at(place.level, &answer, x)?;
+        if let Some(guidance) = self.guidance {
+            x0 = guidance.x0(x0, &point)?;
+        }
+        self.reading.clamp.of(x0)
     }
 
     /// # Errors
-    /// Where the images x [n, c, h, w] that step `i` led to hold an infinity or a NaN.
-    pub fn finite(&self, x: &Tensor, i: usize) -> Result<()> {
-        let t = self.clock(x, i)?;
-        self.point(x, &t, i).finite(x, "image")
+    /// Where the images x [n, c, h, w] that a step led to hold an infinity or a NaN.
+    pub fn finite(&self, x: &Tensor, place: &Place) -> Result<()> {
+        let t = self.clock(x, place)?;
+        self.point(x, &t, place).finite(x, "image")
     }
 
-    fn answer(&self, point: &Point) -> Result<Tensor> {
-        let answer = match self.guidance {
-            Some(guidance) => guidance.answer(self.net, point)?,
-            None => (self.net)(point.x, point.t)?,
+    fn steer(&self, point: &Point) -> Result<Steered> {
+        let steered = match self.guidance {
+            Some(guidance) => guidance.steer(self.net, point)?,
+            None => Steered::plain((self.net)(point.x, point.t)?),
         };
         // Detached: no step may keep the graph of the one before.
-        let answer = answer.detach().to_dtype(DType::F32)?;
+        let answer = steered.answer.detach().to_dtype(point.x.dtype())?;
         point.finite(&answer, "net's answer")?;
-        Ok(answer)
+        Ok(Steered { answer, ..steered })
     }
 
-    fn clock(&self, x: &Tensor, i: usize) -> Result<Tensor> {
-        self.schedule().clock(At::All(i), x.dim(0)?, x.device())
+    /// The nets' `t` `[n]`.
+    fn clock(&self, x: &Tensor, place: &Place) -> Result<Tensor> {
+        Tensor::full(place.level.timestep as f32, x.dim(0)?, x.device())
     }
 
-    fn point<'p>(&'p self, x: &'p Tensor, t: &'p Tensor, step: usize) -> Point<'p> {
+    fn point<'p>(&'p self, x: &'p Tensor, t: &'p Tensor, place: &Place) -> Point<'p> {
         Point {
-            schedule: self.reading.schedule,
-            step,
+            place: *place,
+            output: self.reading.output,
             x,
             t,
             scale: self.guidance.map(Guidance::scale),

@@ -2,6 +2,10 @@
 
 pub mod ddim;
 pub mod ddpm;
+pub mod dpm_solver;
 pub mod draw;
+pub mod edm;
 pub mod guided;
+pub mod method;
 pub mod sampler;
+pub mod uni_pc;

@@ -1,14 +1,25 @@
-//! What a sampler is, and the loop over the steps of a schedule that drives one.
+//! What a sampler is, and the loop over its steps that drives one.
 
+use crate::diffusion::process::level::{Level, Place};
 use crate::diffusion::random::noise::START;
 use crate::diffusion::samplers::guided::Guided;
 use candle_core::{Result, Tensor};
 use std::ops::ControlFlow;
 
 /// A way from x_T to images. One is made for every batch: what it remembers of earlier steps is that batch's. A step may
-/// ask the net as often as it needs to, at any step of the schedule, and takes guidance in its own form.
-/// Which timesteps the steps stand on is the schedule's affair.
+/// ask the net as often as it needs to, and takes guidance in its own form. The steps stand on those of the schedule, unless
+/// a sampler brings levels of its own.
 pub trait Sampler {
+    /// S, the steps of a draw.
+    fn steps(&self, net: &Guided) -> usize {
+        net.schedule().len()
+    }
+
+    /// Where step `i` stands, for `i` of S - 1 down to 0.
+    fn place(&self, net: &Guided, i: usize) -> Place {
+        net.place(i)
+    }
+
     /// x_i [n, c, h, w] → x_{i-1}, for `i` of S - 1 down to 0. `noise` is this step's [n, c, h, w] of N(0, 1), the same
     /// however often it is called.
     ///
@@ -23,6 +34,17 @@ pub trait Sampler {
     ) -> Result<Tensor>;
 }
 
+/// Step `i`, counted down to 0, on levels that are listed from the noise.
+pub(super) fn on(levels: &[Level], i: usize) -> Place {
+    let k = levels.len() - 1 - i;
+    Place {
+        level: levels[k],
+        begun: levels[k],
+        step: k + 1,
+        steps: levels.len(),
+    }
+}
+
 /// Images [n, c, h, w] of about [-1, 1], or None when `tick` broke off. `noise` (step id) → [n, c, h, w], with `START` for
 /// x_T and `1 + k` for the k-th step; `tick` (k) is called after each step.
 ///
@@ -35,10 +57,10 @@ pub fn draw_with(
     tick: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> Result<Option<Tensor>> {
     let mut x = noise(START)?;
-    for (done, i) in (0..net.schedule().len()).rev().enumerate() {
+    for (done, i) in (0..sampler.steps(net)).rev().enumerate() {
         let noise = || noise(START + 1 + done as u64);
         x = sampler.step(net, &x, i, &noise)?;
-        net.finite(&x, i)?;
+        net.finite(&x, &sampler.place(net, i))?;
         if tick(done).is_break() {
             return Ok(None);
         }

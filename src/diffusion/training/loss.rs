@@ -3,6 +3,7 @@
 
 use crate::diffusion::likelihood::terms::{bound_term, squared_error};
 use crate::diffusion::process::at::At;
+use crate::diffusion::process::clamp::Clamp;
 use crate::diffusion::process::posterior::{Mean, Output, Reading};
 use crate::diffusion::process::schedule::Schedule;
 use candle_core::{Result, Tensor};
@@ -33,6 +34,7 @@ pub fn velocity_weight(schedule: &Schedule, mean: Mean, i: usize) -> f64 {
     match mean {
         Mean::Epsilon => of_noise,
         Mean::StartX => of_x0,
+        Mean::Velocity => 1.0,
         // x0 has this share in the posterior's mean.
         Mean::PreviousX => of_x0 / schedule.posterior_x0[i].powi(2),
     }
@@ -86,7 +88,7 @@ pub fn training_losses(
     let reading = Reading {
         schedule,
         output,
-        clip: false,
+        clamp: Clamp::None,
     };
     let bound = |mean: &Tensor| {
         let posterior = reading.posterior_of(mean, variance.as_ref(), &batch.x, at)?;
@@ -104,6 +106,7 @@ pub fn training_losses(
     let target = match output.mean {
         Mean::Epsilon => batch.noise.clone(),
         Mean::StartX => batch.x0.clone(),
+        Mean::Velocity => schedule.velocity(batch.x0, batch.noise, at)?,
         Mean::PreviousX => schedule.posterior_mean(batch.x0, &batch.x, at)?,
     };
     let mse = squared_error(&target, &mean)?;

@@ -1,7 +1,9 @@
 //! What a file may say: ranges, combinations, and the name that was probably meant.
 
+mod guidance;
 pub(crate) mod nets;
 pub mod ranges;
+mod sampling;
 pub mod slurm;
 pub(crate) mod typo;
 pub mod values;

@@ -1,9 +1,7 @@
 //! The ranges of what nets are and how they are trained: `[model]`, `[train]`, and those inside `[guidance]`.
 
 use crate::experiment::check::ranges::Range;
-use crate::experiment::file::experiment::{
-    ArchChanges, Guidance, Model, Sample, TRAINED_IN, Train,
-};
+use crate::experiment::file::experiment::{ArchChanges, Model, Sample, TRAINED_IN, Train};
 use anyhow::{Result, bail, ensure};
 
 /// The net that is trained, or that draws.
@@ -19,7 +17,7 @@ pub fn check_model(model: &Model) -> Result<()> {
 }
 
 /// The values of `table`, `model.arch` or `guidance.arch`.
-fn check_arch(table: &str, arch: &ArchChanges) -> Result<()> {
+pub(super) fn check_arch(table: &str, arch: &ArchChanges) -> Result<()> {
     let ArchChanges {
         in_channels,
         channels,
@@ -70,6 +68,7 @@ pub fn check_train(table: &str, train: &Train) -> Result<()> {
     Range::FromZero.check(&key("weight_decay"), train.weight_decay)?;
     Range::ZeroToBelowOne.check(&key("ema"), train.ema)?;
     Range::ZeroToBelowOne.check(&key("dropout"), train.dropout)?;
+    Range::ZeroToBelowOne.check(&key("label_dropout"), train.label_dropout)?;
     ensure!(
         TRAINED_IN.contains(&train.dtype),
         "{table}.dtype = \"{}\": nets are trained in \"f32\" or \"tf32\"\nhint: halves are for drawing, as `sample.dtype`",
@@ -82,28 +81,6 @@ pub fn check_train(table: &str, train: &Train) -> Result<()> {
             train.steps
         );
     }
-    Ok(())
-}
-
-/// The classifier and what trains it.
-pub fn check_guidance(guidance: &Guidance) -> Result<()> {
-    check_arch("guidance.arch", &guidance.arch)?;
-    let Some(train) = &guidance.train else {
-        ensure!(
-            guidance.checkpoint.is_some(),
-            "[guidance] needs weights\nhint: name them with `guidance.checkpoint = \"...\"`, or make them with a table [guidance.train]"
-        );
-        return Ok(());
-    };
-    check_train("guidance.train", train)?;
-    ensure!(
-        guidance.checkpoint.is_none(),
-        "[guidance.train] starts from fresh weights, so guidance.checkpoint cannot be set\nhint: take one of the two out"
-    );
-    ensure!(
-        guidance.preset.is_some(),
-        "[guidance.train] needs to know what to train\nhint: set `guidance.preset`, such as \"shapes16-classifier\""
-    );
     Ok(())
 }
 

@@ -20,6 +20,8 @@ pub enum Range {
     ZeroToOne,
     /// 0 to 1, without 1.
     ZeroToBelowOne,
+    /// 1, 2 or 3, for whole numbers.
+    OneToThree,
 }
 
 /// A number of any type that a key has.
@@ -55,6 +57,7 @@ impl Range {
             Range::AboveZero => value.is_finite() && value > 0.0,
             Range::ZeroToOne => (0.0..=1.0).contains(&value),
             Range::ZeroToBelowOne => (0.0..1.0).contains(&value),
+            Range::OneToThree => (1.0..=3.0).contains(&value),
         }
     }
 
@@ -69,6 +72,7 @@ impl Range {
             Range::AboveZero => "is not above 0",
             Range::ZeroToOne => "is outside 0..=1",
             Range::ZeroToBelowOne => "is outside 0..1 (1 left out)",
+            Range::OneToThree => "is outside 1..=3",
         };
         ensure!(self.holds(value), "{key} = {value} {said}");
         Ok(())
@@ -82,6 +86,7 @@ impl Range {
             Range::AboveZero => &[("exclusiveMinimum", 0)],
             Range::ZeroToOne => &[("minimum", 0), ("maximum", 1)],
             Range::ZeroToBelowOne => &[("minimum", 0), ("exclusiveMaximum", 1)],
+            Range::OneToThree => &[("minimum", 1), ("maximum", 3)],
         }
     }
 }
@@ -145,6 +150,10 @@ mod tests {
         assert_eq!(
             inside(Range::ZeroToBelowOne, &[0.0, 0.9, 1.0]),
             [true, true, false]
+        );
+        assert_eq!(
+            inside(Range::OneToThree, &[0.0, 1.0, 3.0, 4.0]),
+            [false, true, true, false]
         );
     }
 }

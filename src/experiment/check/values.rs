@@ -1,16 +1,13 @@
 //! The ranges of an experiment: every value that parses and still cannot be meant is refused here.
 
 use crate::experiment::catalogue::{self, SCHEME};
-use crate::experiment::check::nets::{
-    check_guidance, check_model, check_train, check_trained_steps,
-};
-use crate::experiment::check::ranges::Range;
+use crate::experiment::check::guidance::check_guidance;
+use crate::experiment::check::nets::{check_model, check_train, check_trained_steps};
+use crate::experiment::check::sampling::{check_sample, check_steps};
 use crate::experiment::external::check::{
     check_adopted, check_command_sample, check_command_train, check_measuring,
 };
-use crate::experiment::file::experiment::{
-    Classes, Eval, Experiment, Kind, Sample, Sampler, Sampling, Steps, Upsample, VarianceRule,
-};
+use crate::experiment::file::experiment::{Eval, Experiment, Kind, Sample, Sampling, Upsample};
 use crate::experiment::nets::arch::Answer;
 use crate::experiment::nets::presets;
 use crate::experiment::scoring::feature_space::FeatureSpace;
@@ -40,10 +37,10 @@ impl Experiment {
             );
         }
         check_command_train(self)?;
-        if let Some(guidance) = &self.guidance {
-            ensure!(self.sample.is_some(), "[guidance] needs [sample]");
-            Range::FromZero.check("guidance.scale", guidance.scale)?;
-        }
+        ensure!(
+            self.guidance.is_none() || self.sample.is_some(),
+            "[guidance] needs [sample]"
+        );
         match &self.sample {
             Some(Sampling::Net(sample)) => self.check_net_sample(sample)?,
             Some(Sampling::Command(sample)) => check_command_sample(self, sample)?,
@@ -68,7 +65,7 @@ impl Experiment {
     /// `[sample]` of a net of ours, and the classifier that guides it.
     fn check_net_sample(&self, sample: &Sample) -> Result<()> {
         if let Some(guidance) = &self.guidance {
-            check_guidance(guidance)?;
+            check_guidance(self, guidance, sample)?;
         }
         ensure!(
             self.model.kind == Kind::Unet,
@@ -164,74 +161,12 @@ fn preset_answer(name: Option<&str>) -> Answer {
     }
 }
 
-/// The steps of `table` (`sample`, `upsample`) against T, the number of steps the net was trained on.
-fn check_steps(table: &str, steps: &Steps, timesteps: usize) -> Result<()> {
-    let trained = format!("the model was trained on {timesteps} steps");
-    let (count, shown) = match steps {
-        Steps::Count(count) => (*count, count.to_string()),
-        Steps::Sections(text) => (kept(table, text)?, format!("\"{text}\"")),
-    };
-    ensure!(
-        (1..=timesteps).contains(&count),
-        "{table}.steps = {shown} is outside 1..={timesteps} ({trained})"
-    );
-    Ok(())
-}
-
-/// The number of steps that `ddim25` or `10,10,20` keeps, as the steps of `table`.
-pub fn kept(table: &str, text: &str) -> Result<usize> {
-    let numbers = text.strip_prefix("ddim").map_or_else(
-        || text.split(',').map(|n| n.trim().parse().ok()).collect(),
-        |n| n.parse().ok().map(|n| vec![n]),
-    );
-    let total = numbers.and_then(|numbers: Vec<usize>| {
-        let mut all = numbers.into_iter();
-        all.try_fold(0usize, |sum, n| sum.checked_add(n))
-    });
-    match total {
-        Some(total) => Ok(total),
-        None => bail!(
-            "{table}.steps = \"{text}\" is not a list of sections such as \"10,10,20\", nor \"ddimN\""
-        ),
-    }
-}
-
 fn check_name(name: &str) -> Result<()> {
     let good = |c: char| c.is_alphanumeric() || "-_.+ ".contains(c);
     ensure!(
         !name.trim().is_empty() && !name.starts_with('.') && name.chars().all(good),
         "name = {name:?} cannot name a folder of reports; use letters, digits, `-` and `_`"
     );
-    Ok(())
-}
-
-/// The values of `table`, `sample` or `upsample`; `answer` is what the net may hold.
-fn check_sample(table: &str, sample: &Sample, answer: Answer) -> Result<()> {
-    let key = |name: &str| format!("{table}.{name}");
-    Range::FromOne.check(&key("count"), sample.count)?;
-    Range::FromOne.check(&key("batch"), sample.batch)?;
-    Range::FromOne.check(&key("part"), sample.part)?;
-    Range::ZeroToOne.check(&key("eta"), sample.eta)?;
-    Range::FromZero.check(&key("temperature"), sample.temperature)?;
-    ensure!(
-        sample.variance != Some(VarianceRule::Learned) || answer == Answer::MeanAndVariance,
-        "{table}.variance = \"learned\", and the net has no variance half\nhint: use \"fixed_large\" or \"fixed_small\", or leave it out"
-    );
-    if sample.sampler == Sampler::Ddim {
-        let fixed = sample.variance.filter(|v| *v != VarianceRule::Learned);
-        ensure!(
-            fixed.is_none(),
-            "{table}.variance is fixed, and DDIM does not use the variance of a step\nhint: take it out, or use sampler = \"ddpm\"; the noise of DDIM is `eta`"
-        );
-        ensure!(
-            sample.temperature == 1.0 || sample.eta > 0.0,
-            "{table}.temperature = {} scales the noise that a step adds, and DDIM adds none at eta = 0\nhint: set `eta` above 0, or take `temperature` out",
-            sample.temperature
-        );
-    }
-    if let Classes::List(list) = &sample.classes {
-        ensure!(!list.is_empty(), "sample.classes is an empty list");
-    }
     Ok(())
 }
 

@@ -4,8 +4,8 @@
 use crate::experiment::external::tables::{
     Adopted, AskedImages, AskedTraining, Evaluation, Program, Sampling, Training,
 };
+use crate::experiment::file::drawing::sampling::Sample;
 use crate::experiment::file::eval::Eval;
-use crate::experiment::file::sampling::Sample;
 use crate::experiment::file::train::Train;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value};

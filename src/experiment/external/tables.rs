@@ -2,8 +2,8 @@
 //! `[sample]`.
 
 use crate::experiment::check::ranges::Range;
+use crate::experiment::file::drawing::sampling::Sample;
 use crate::experiment::file::eval::Eval;
-use crate::experiment::file::sampling::Sample;
 use crate::experiment::file::train::Train;
 use crate::experiment::schema::texts::{duration, not_blank};
 use schemars::{JsonSchema, json_schema};

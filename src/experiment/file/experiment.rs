@@ -11,13 +11,14 @@ use serde::{Deserialize, Serialize};
 pub use crate::experiment::external::tables::{
     Adopted, AskedImages, CommandSample, CommandTrain, Evaluation, Program, Sampling, Training,
 };
-pub use crate::experiment::file::eval::Eval;
-pub use crate::experiment::file::model::{ArchChanges, Guidance, Kind, Model, ProcessChanges};
-pub use crate::experiment::file::published::Published;
-pub use crate::experiment::file::sampling::{
-    Class, ClassRule, Classes, Precision, Sample, Sampler, Steps, TRAINED_IN, Upsample,
-    VarianceRule,
+pub use crate::experiment::file::drawing::guidance::Guidance;
+pub use crate::experiment::file::drawing::samplers::{Sampler, Spacing};
+pub use crate::experiment::file::drawing::sampling::{
+    Class, ClassRule, Classes, Precision, Sample, Steps, TRAINED_IN, Upsample, VarianceRule,
 };
+pub use crate::experiment::file::eval::Eval;
+pub use crate::experiment::file::model::{ArchChanges, Kind, Model, ProcessChanges};
+pub use crate::experiment::file::published::Published;
 pub use crate::experiment::file::shown::{Chart, Deltas, Grids, ReportOptions};
 pub use crate::experiment::file::slurm::Slurm;
 pub use crate::experiment::file::train::{Anneal, ScheduleSampler, Train, Weighting};

@@ -2,11 +2,11 @@
 
 pub mod claim;
 pub mod defaults;
+pub mod drawing;
 pub mod eval;
 pub mod experiment;
 pub mod model;
 pub mod published;
-pub mod sampling;
 pub mod shown;
 pub mod slurm;
 pub mod train;

@@ -1,10 +1,9 @@
-//! `[model]` and `[guidance]`: the nets of a study, and what a file changes of their presets.
+//! `[model]`: the net of a study, and what a file changes of its preset.
 
 use crate::experiment::check::ranges::{Each, Range, not_empty};
-use crate::experiment::file::sampling::Precision;
 use crate::experiment::file::train::Train;
 use crate::experiment::nets::arch::{NoiseSchedule, Pool, QkvOrder};
-use crate::experiment::schema::texts::{any_preset, classifier_preset, path_or_fetched};
+use crate::experiment::schema::texts::{any_preset, path_or_fetched};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -128,6 +127,11 @@ pub struct ArchChanges {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = true)]
     pub learn_sigma: Option<bool>,
+    /// Whether the net has one class more, which stands for none. `train.label_dropout` above 0 gives it one. UNets with
+    /// classes only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = true)]
+    pub null_class: Option<bool>,
     /// How a classifier pools its last grid into one vector. Classifiers only.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"attention")]
@@ -161,33 +165,16 @@ pub struct ProcessChanges {
     pub predict_x0: Option<bool>,
 }
 
-/// A noisy classifier that pushes the samples towards their classes, and how hard. Its weights are a file's, or are made
-/// by `[guidance.train]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Guidance {
-    /// The classifier's architecture by its name. A checkpoint that was written by `runner` needs none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(transform = classifier_preset, example = &"imagenet64-classifier")]
-    pub preset: Option<String>,
-    /// The file of the classifier's weights, or `fetch:NAME`. Not together with `[guidance.train]`, which makes them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(transform = path_or_fetched, example = &"fetch:imagenet64-classifier")]
-    pub checkpoint: Option<PathBuf>,
-    /// Factor on the gradient of the classifier's log-probability. 0 runs no classifier at all, nor trains one.
-    #[schemars(transform = Range::FromZero, example = 1.0)]
-    pub scale: f64,
-    /// What the classifier's blocks are calculated in.
-    #[serde(default, skip_serializing_if = "Precision::is_f32")]
-    #[schemars(extend("default" = Precision::default()), example = &"f16")]
-    pub dtype: Precision,
-    #[serde(default, skip_serializing_if = "ArchChanges::is_empty")]
-    pub arch: ArchChanges,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub train: Option<Train>,
-}
-
 impl Model {
+    /// The net that `train` makes of this one: with a class that stands for none, where labels are dropped.
+    pub fn trained_by(&self, train: &Train) -> Model {
+        let mut model = self.clone();
+        if train.label_dropout > 0.0 {
+            model.arch.null_class = Some(true);
+        }
+        model
+    }
+
     /// Whether nothing is said of it.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
@@ -203,18 +190,5 @@ impl ArchChanges {
 impl ProcessChanges {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
-    }
-}
-
-impl Guidance {
-    /// The classifier.
-    pub fn model(&self) -> Model {
-        Model {
-            kind: Kind::Classifier,
-            preset: self.preset.clone(),
-            checkpoint: self.checkpoint.clone(),
-            arch: self.arch.clone(),
-            ..Model::default()
-        }
     }
 }

@@ -11,7 +11,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Chart {
-    /// What the horizontal axis shows: an axis of the file by its dotted key, `case`, or a metric.
+    /// What the horizontal axis shows: an axis of the file by its dotted key, `case`, a metric, or `evaluations`, how often
+    /// the denoising nets are asked for an image.
     #[schemars(example = &"guidance.scale", example = &"recall")]
     pub x: String,
     /// The metrics that are drawn, one chart each; `all` stands for every metric that is asked for.
@@ -117,6 +118,9 @@ pub fn check_deltas(report: &ReportOptions, axes: &[Axis]) -> Result<()> {
     Ok(())
 }
 
+/// The column of how often the denoising nets are asked for an image.
+pub const EVALUATIONS: &str = "evaluations";
+
 /// The columns of a report's table that are no axes.
 pub struct Columns<'a> {
     pub metrics: &'a [Metric],
@@ -142,8 +146,8 @@ pub fn check_charts(charts: &[Chart], axes: &[Axis], columns: &Columns) -> Resul
     for (n, chart) in charts.iter().enumerate() {
         let place = format!("[[chart]] {}", n + 1);
         ensure!(
-            names.contains(&chart.x.as_str()) || is_column(&chart.x),
-            "{place}: x = \"{}\" is neither an axis ({}) nor a metric ({})",
+            names.contains(&chart.x.as_str()) || is_column(&chart.x) || chart.x == EVALUATIONS,
+            "{place}: x = \"{}\" is neither an axis ({}) nor a metric ({}) nor \"{EVALUATIONS}\"",
             chart.x,
             list(&names),
             list(&metrics),

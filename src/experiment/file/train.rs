@@ -1,7 +1,7 @@
 //! `[train]`: how weights are made.
 
 use crate::experiment::check::ranges::{Each, Range};
-use crate::experiment::file::sampling::{Precision, trained_in};
+use crate::experiment::file::drawing::sampling::{Precision, trained_in};
 use crate::experiment::schema::texts::not_blank;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -90,6 +90,11 @@ pub struct Train {
     #[serde(default)]
     #[schemars(transform = Range::ZeroToBelowOne, example = 0.1)]
     pub dropout: f64,
+    /// Share of the images whose class is dropped, so that the net learns to do without: what classifier-free guidance
+    /// needs. Denoisers with classes only.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    #[schemars(transform = Range::ZeroToBelowOne, extend("default" = 0.0), example = 0.1)]
+    pub label_dropout: f64,
     /// What the net is calculated in while it is trained.
     #[serde(default, skip_serializing_if = "Precision::is_f32")]
     #[schemars(transform = trained_in, extend("default" = Precision::default()), example = &"tf32")]
@@ -137,6 +142,9 @@ pub struct Train {
     pub export: Option<PathBuf>,
 }
 
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
+}
 fn ema() -> f64 {
     0.9999
 }

@@ -2,7 +2,7 @@
 
 use crate::experiment::catalogue;
 use crate::experiment::file::experiment::{
-    ArchChanges, Experiment, Guidance, Model, Precision, ProcessChanges, Sampling,
+    ArchChanges, Experiment, Guidance, Model, ProcessChanges, Sampling,
 };
 use crate::experiment::grid::fill::file_of;
 use crate::experiment::guided_diffusion::flags::Flags;
@@ -170,26 +170,12 @@ fn guidance(flags: &Flags, there: &dyn Fn(&Path) -> bool) -> Result<Guidance> {
     let scale = flags.number("classifier_scale")?;
     // A classifier that was trained here says itself what it is.
     if checkpoint.extension().is_some_and(|e| e == "safetensors") {
-        return Ok(Guidance {
-            preset: None,
-            checkpoint: Some(checkpoint),
-            scale,
-            dtype: Precision::F32,
-            arch: ArchChanges::default(),
-            train: None,
-        });
+        return Ok(Guidance::by(None, checkpoint, scale));
     }
     let arch = Arch::Classifier(classifier(flags, resolution)?);
     let same = |name: &&&str| presets::arch(name).is_some_and(|(a, _)| a == arch);
     match presets::NAMES.iter().find(same) {
-        Some(preset) => Ok(Guidance {
-            preset: Some(preset.to_string()),
-            checkpoint: Some(checkpoint),
-            scale,
-            dtype: Precision::F32,
-            arch: ArchChanges::default(),
-            train: None,
-        }),
+        Some(preset) => Ok(Guidance::by(Some(preset.to_string()), checkpoint, scale)),
         None => bail!(
             "the classifier of these flags is none of the released ones\nhint: {}",
             match (resolution, flags.text("classifier_depth")) {

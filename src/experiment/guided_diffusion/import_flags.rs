@@ -1,7 +1,7 @@
 //! What guided-diffusion's sampling scripts have in common: nets, processes, sampling and weights from their flags.
 
 use crate::experiment::catalogue::{self, SCHEME};
-use crate::experiment::file::experiment::{ClassRule, Classes, Precision, Sample, Sampler, Steps};
+use crate::experiment::file::experiment::{ClassRule, Classes, Sample, Sampler, Steps};
 use crate::experiment::guided_diffusion::flags::Flags;
 use crate::experiment::nets::arch::{
     NoiseSchedule, Process, QkvOrder, Trunk, UnetArch, release_groups,
@@ -98,6 +98,7 @@ pub(crate) fn unet(flags: &Flags, resolution: usize, channel_mult: Vec<f64>) -> 
         heads_up: heads_up.filter(|_| per_head.is_none()),
         // A hard constant of the release.
         classes: flags.flag("class_cond")?.then_some(1000),
+        null_class: false,
         learn_sigma: flags.flag("learn_sigma")?,
         low_resolution: None,
     })
@@ -145,27 +146,20 @@ pub(crate) fn weights(flags: &Flags, name: &str, there: &dyn Fn(&Path) -> bool) 
 
 pub(crate) fn sample(flags: &Flags) -> Result<Sample> {
     let respacing = flags.text("timestep_respacing");
+    let sampler = if flags.flag("use_ddim")? {
+        Sampler::Ddim
+    } else {
+        Sampler::Ddpm
+    };
+    let steps = match (respacing, respacing.parse()) {
+        ("", _) => Steps::Count(flags.count("diffusion_steps", 1)?),
+        (_, Ok(count)) => Steps::Count(count),
+        (text, Err(_)) => Steps::Sections(text.to_string()),
+    };
     Ok(Sample {
-        sampler: if flags.flag("use_ddim")? {
-            Sampler::Ddim
-        } else {
-            Sampler::Ddpm
-        },
-        steps: match (respacing, respacing.parse()) {
-            ("", _) => Steps::Count(flags.count("diffusion_steps", 1)?),
-            (_, Ok(count)) => Steps::Count(count),
-            (text, Err(_)) => Steps::Sections(text.to_string()),
-        },
-        eta: 0.0,
-        variance: None,
-        temperature: 1.0,
-        dtype: Precision::F32,
-        trained_steps: None,
-        count: flags.count("num_samples", 1)?,
-        seed: 0,
         classes: Classes::Rule(ClassRule::Random),
         clip: flags.flag("clip_denoised")?,
         batch: flags.count("batch_size", 1)?,
-        part: 1000,
+        ..Sample::plain(sampler, steps, flags.count("num_samples", 1)?)
     })
 }

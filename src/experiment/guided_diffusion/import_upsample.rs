@@ -41,6 +41,11 @@ pub(crate) fn table(flags: &Flags, there: &dyn Fn(&Path) -> bool) -> Result<Stri
         temperature: 1.0,
         dtype: Precision::F32,
         clip: drawn.clip,
+        threshold: None,
+        spacing: None,
+        order: None,
+        churn: 0.0,
+        churn_sigmas: None,
         batch: drawn.batch,
         part: drawn.part,
     };

@@ -65,6 +65,10 @@ pub struct Trunk {
     pub rescale_residual: bool,
 }
 
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
 /// Groups of the release's nets.
 pub fn release_groups() -> usize {
     32
@@ -79,6 +83,10 @@ pub struct UnetArch {
     pub heads_up: Option<usize>,
     /// Class-conditional with this many classes.
     pub classes: Option<usize>,
+    /// Whether one class more stands for none: the last row of the class embedding, which training with
+    /// `label_dropout` fills.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub null_class: bool,
     /// Six output channels: the mean part and the variance part.
     pub learn_sigma: bool,
     /// Super-resolution nets: pixels a side of the small image.
@@ -144,6 +152,12 @@ pub enum Answer {
 }
 
 impl UnetArch {
+    /// The label that stands for no class: the one behind the last.
+    pub fn null_label(&self) -> Option<u32> {
+        let classes = self.classes.filter(|_| self.null_class)?;
+        u32::try_from(classes).ok()
+    }
+
     pub fn answer(&self) -> Answer {
         if self.learn_sigma {
             Answer::MeanAndVariance

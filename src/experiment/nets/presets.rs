@@ -176,6 +176,7 @@ fn unet(trunk: Trunk, classes: Option<usize>) -> Arch {
         trunk,
         heads_up: None,
         classes,
+        null_class: false,
         learn_sigma: true,
         low_resolution: None,
     })
@@ -186,6 +187,7 @@ fn upsampler(trunk: Trunk, low: usize, classes: usize) -> Arch {
         trunk,
         heads_up: None,
         classes: Some(classes),
+        null_class: false,
         learn_sigma: true,
         low_resolution: Some(low),
     })

@@ -163,6 +163,11 @@ fn change_unet(net: &mut UnetArch, changes: &ArchChanges) -> Result<()> {
         net.classes = (classes > 0).then_some(classes);
     }
     put(&mut net.learn_sigma, changes.learn_sigma);
+    put(&mut net.null_class, changes.null_class);
+    ensure!(
+        !net.null_class || net.classes.is_some(),
+        "a class that stands for none is asked for, and the net knows no classes\nhint: take `label_dropout` or `null_class` out, or set `classes`"
+    );
     Ok(())
 }
 
@@ -173,6 +178,7 @@ fn change_classifier(net: &mut ClassifierArch, changes: &ArchChanges) -> Result<
         &[
             ("heads_up", changes.heads_up.is_some()),
             ("learn_sigma", changes.learn_sigma.is_some()),
+            ("null_class", changes.null_class.is_some()),
             ("low_resolution", changes.low_resolution.is_some()),
         ],
     )?;

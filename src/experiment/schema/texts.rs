@@ -15,25 +15,25 @@ pub const PATH: &str = "PathOrFetched";
 /// The steps that are kept of a process: `ddim25`, or sections such as `10,10,20`.
 const SECTIONS: &str = r"^ddim\+?[0-9]+$|^\s*\+?[0-9]+\s*(,\s*\+?[0-9]+\s*)*$|\{[^{}]+\}";
 
-/// A net by the name of its preset, of those that do `task`; of all where it is none.
-fn presets_for(schema: &mut Schema, task: Option<Task>) {
+/// A net by the name of its preset, of those that do one of `tasks`; of all where there are none.
+fn presets_for(schema: &mut Schema, tasks: &[Task]) {
     let known = presets::NAMES.into_iter().filter(|name| {
         let arch = presets::arch(name).map(|(arch, _)| arch);
-        arch.is_some_and(|arch| task.is_none_or(|task| arch.task() == task))
+        arch.is_some_and(|arch| tasks.is_empty() || tasks.contains(&arch.task()))
     });
     schema.insert("enum".into(), known.collect::<Value>());
 }
 
 pub fn any_preset(schema: &mut Schema) {
-    presets_for(schema, None);
+    presets_for(schema, &[]);
 }
 
-pub fn classifier_preset(schema: &mut Schema) {
-    presets_for(schema, Some(Task::Classify));
+pub fn guide_preset(schema: &mut Schema) {
+    presets_for(schema, &[Task::Classify, Task::Denoise]);
 }
 
 pub fn upsampler_preset(schema: &mut Schema) {
-    presets_for(schema, Some(Task::Upsample));
+    presets_for(schema, &[Task::Upsample]);
 }
 
 /// A path, or `fetch:NAME` of what `runner fetch` gets.

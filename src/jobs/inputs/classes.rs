@@ -53,7 +53,8 @@ pub fn rule(asked: &Classes, names: &[String], classes: usize) -> Result<Rule> {
 
 /// How many classes there are to ask for, where presets say it: the classifier's when one guides, else the net's.
 fn classes_of(spec: &Experiment) -> Result<Option<usize>> {
-    let guided = spec.guidance.as_ref().filter(|g| g.scale != 0.0);
+    let guided = spec.guidance.as_ref();
+    let guided = guided.filter(|g| g.by_classifier() && !g.is_idle());
     let model = match guided {
         Some(guidance) => guidance.model(),
         None => spec.model.clone(),

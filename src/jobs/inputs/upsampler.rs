@@ -36,7 +36,8 @@ pub fn check(base: &SampleJob, net: &Net) -> Result<()> {
     let Some(wanted) = large.classes() else {
         return Ok(());
     };
-    let guide = base.guidance.as_ref().map(|pull| known(&pull.net));
+    let guide = base.guidance.as_ref().and_then(|pull| pull.net.as_ref());
+    let guide = guide.map(known);
     let asked = match guide.transpose().context("guidance.checkpoint")?.flatten() {
         Some(guide) if guide.task() == Task::Classify => guide.classes(),
         _ => small.classes(),

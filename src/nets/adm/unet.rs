@@ -12,7 +12,7 @@ use candle_nn::{Init, VarBuilder};
 
 pub struct Unet {
     time_embed: TimeEmbedding,
-    /// [classes, 4M].
+    /// [classes, 4M], and a row more for the null class.
     label_emb: Option<Tensor>,
     encoder: Encoder,
     output_blocks: Vec<Vec<Layer>>,
@@ -21,6 +21,7 @@ pub struct Unet {
     /// Pixels a side.
     resolution: usize,
     classes: Option<usize>,
+    null_class: Option<u32>,
     answer: Answer,
 }
 
@@ -39,11 +40,12 @@ impl Unet {
             None => None,
             Some(0) => bail!("classes = 0; a class-conditional net needs at least 1"),
             Some(classes) => {
+                let rows = classes + usize::from(arch.null_class);
                 let init = Init::Randn {
                     mean: 0.0,
                     stdev: 1.0,
                 };
-                Some(f32.get_with_hints((classes, 4 * trunk.channels), "label_emb.weight", init)?)
+                Some(f32.get_with_hints((rows, 4 * trunk.channels), "label_emb.weight", init)?)
             }
         };
         let encoder = Encoder::new(
@@ -78,6 +80,7 @@ impl Unet {
             )?,
             resolution: trunk.resolution,
             classes: arch.classes,
+            null_class: arch.null_label(),
             answer: arch.answer(),
         })
     }
@@ -96,11 +99,27 @@ impl Unet {
         let emb = match (&self.label_emb, y) {
             (Some(table), Some(y)) => (emb + table.embedding(&labels(y, n, table.dim(0)?)?)?)?,
             (None, None) => emb,
-            (Some(_), None) => bail!(
-                "a class-conditional net was given no labels\nhint: there is no null class; ask for classes"
-            ),
+            (Some(_), None) => {
+                bail!("a class-conditional net was given no labels\nhint: ask for classes")
+            }
             (None, Some(_)) => bail!("an unconditional net was given labels"),
         };
+        self.decode(x, emb, dropout)
+    }
+
+    /// The same with the class embedding left out.
+    fn forward_without_class(
+        &self,
+        x: &Tensor,
+        t: &Tensor,
+        dropout: Option<&Dropout>,
+    ) -> Result<Tensor> {
+        self.encoder.check(x, t)?;
+        self.decode(x, self.time_embed.forward(t)?, dropout)
+    }
+
+    /// The answer to x under the embedding of its time and class.
+    fn decode(&self, x: &Tensor, emb: Tensor, dropout: Option<&Dropout>) -> Result<Tensor> {
         // Every block applies SiLU to the embedding first: once is enough.
         let emb = emb.silu()?;
         let (mut skips, mut h) = self.encoder.forward(x, &emb, dropout)?;
@@ -119,11 +138,18 @@ impl Denoiser for Unet {
         if given.low.is_some() {
             bail!("a unet was given small images to enlarge");
         }
+        if given.without_class {
+            return self.forward_without_class(x, t, given.dropout);
+        }
         self.forward(x, t, given.labels, given.dropout)
     }
 
     fn resolution(&self) -> usize {
         self.resolution
+    }
+
+    fn null_class(&self) -> Option<u32> {
+        self.null_class
     }
 
     fn classes(&self) -> Option<usize> {
@@ -226,7 +252,14 @@ impl Denoiser for SuperRes {
         let Some(low) = given.low else {
             bail!("a super-resolution net was given no small images")
         };
+        if given.without_class {
+            bail!("a super-resolution net is not asked without its class");
+        }
         self.forward(x, t, low, given.labels, given.dropout)
+    }
+
+    fn null_class(&self) -> Option<u32> {
+        self.unet.null_class
     }
 
     fn resolution(&self) -> usize {

@@ -97,10 +97,7 @@ fn drawn(report: &Report) -> String {
     };
     let mut text = asked;
     if fixed("sample.sampler") {
-        text.push_str(&format!(
-            " with {}",
-            format!("{:?}", sample.sampler).to_uppercase()
-        ));
+        text.push_str(&format!(" with {}", sample.sampler.title()));
     }
     if fixed("sample.steps") {
         text.push_str(&format!(" in {}", steps(&sample.steps)));
@@ -129,7 +126,7 @@ fn enlarged(report: &Report) -> String {
     };
     if stages().all(|other| other.sampler == stage.sampler && other.steps == stage.steps) {
         let steps = steps(&stage.steps);
-        let sampler = format!("{:?}", stage.sampler).to_uppercase();
+        let sampler = stage.sampler.title();
         text.push_str(&format!(" with {sampler} in {steps}"));
     }
     text + ", each from its stored pixels and with its label. "

@@ -158,6 +158,7 @@ pub fn title(key: &str) -> String {
         "sample.eta" => "eta (DDIM noise)".into(),
         "sample.count" => "images".into(),
         "sample.seed" => "seed".into(),
+        "evaluations" => "network evaluations an image".into(),
         "sample.trained_steps" => "training steps".into(),
         "upsample.checkpoint" => "upsample".into(),
         "upsample.steps" => "upsampling steps".into(),

@@ -1,5 +1,6 @@
 //! The table that people read, once, as text: what varies, every metric with its interval, the best marked.
 
+use crate::experiment::file::shown::EVALUATIONS;
 use crate::report::rows::input::Report;
 use crate::report::rows::names::{self, Better};
 use crate::report::rows::published;
@@ -65,11 +66,16 @@ pub fn sheet(report: &Report) -> Result<Sheet> {
     let rows = sorted(report)?;
     let all = report.axes.all.iter();
     let (columns, fixed): (Vec<_>, Vec<_>) = all.partition(|axis| varies(report.rows, &axis.key));
+    let mut columns: Vec<(&str, &str)> = columns.iter().map(|a| (&*a.key, &*a.name)).collect();
+    // No axis, as it follows from the others.
+    if varies(report.rows, EVALUATIONS) {
+        columns.push((EVALUATIONS, EVALUATIONS));
+    }
     let metrics = metrics(report);
     let groups = groups(&rows);
     let entries: Vec<_> = metrics.iter().map(|m| entries(&rows, &groups, m)).collect();
     let value = |row: &Row, key: &str| at(row, key).map(text).unwrap_or_default();
-    let places = |row: &Row| columns.iter().map(|axis| value(row, &axis.key)).collect();
+    let places = |row: &Row| columns.iter().map(|(key, _)| value(row, key)).collect();
     let lines = rows.iter().enumerate().map(|(i, row)| Line {
         cell: row.cell,
         group: Group::Measured(groups[i]),
@@ -95,8 +101,8 @@ pub fn sheet(report: &Report) -> Result<Sheet> {
     Ok(Sheet {
         published: published.collect(),
         lines: lines.collect(),
-        axes: columns.iter().map(|axis| axis.name.clone()).collect(),
-        keys: columns.iter().map(|axis| axis.key.clone()).collect(),
+        axes: columns.iter().map(|(_, name)| name.to_string()).collect(),
+        keys: columns.iter().map(|(key, _)| key.to_string()).collect(),
         fixed,
         metrics,
     })

@@ -3,6 +3,7 @@
 use crate::data::labels::classes;
 use crate::data::shapes::Stream;
 use crate::data::source::{Augment, Source};
+use crate::diffusion::process::clamp::Clamp;
 use crate::diffusion::process::posterior::{Field, Output, Reading};
 use crate::diffusion::process::schedule::Schedule;
 use crate::experiment::file::experiment::Model;
@@ -143,7 +144,7 @@ impl<'a> DenoiserOnImages<'a> {
         Reading {
             schedule,
             output: Output::of(&self.process, self.denoiser.answer()),
-            clip: true,
+            clamp: Clamp::Unit,
         }
     }
 

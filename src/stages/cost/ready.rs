@@ -166,6 +166,7 @@ impl<'a> Ready<'a> {
             (Opened::Classifier(net), _) => net.log_probs(x, t)?,
             (Opened::Denoiser(net), _) => {
                 let given = Conditions {
+                    without_class: false,
                     labels: net.classes().map(|_| &self.labels),
                     low: self.low.as_ref(),
                     dropout: None,

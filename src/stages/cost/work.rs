@@ -1,5 +1,6 @@
 //! A job as passes through nets.
 
+use crate::experiment::file::drawing::guidance::Method;
 use crate::experiment::file::experiment::{Kind, Model, Precision, Sample};
 use crate::experiment::nets::arch::{Arch, Card};
 use crate::experiment::nets::multiplications;
@@ -97,16 +98,21 @@ impl Jobs {
     pub fn work(&mut self, job: &Job) -> Option<Vec<Work>> {
         match job {
             Job::Sample(job) => {
-                let (sample, evals) = (&job.sample, job.cost().amount);
+                let (sample, evals) = (&job.sample, job.evaluations());
                 let mut passes = vec![self.drawn(&job.net, sample, evals)?];
                 if let Some(guidance) = &job.guidance {
+                    let net = guidance.net.as_ref().unwrap_or(&job.net);
+                    let operation = match guidance.rule.method {
+                        Method::Classifier => Operation::InputGradient,
+                        _ => Operation::Forward,
+                    };
                     let workload = Workload {
-                        subject: Subject::Net(self.arch(&guidance.net)?),
-                        operation: Operation::InputGradient,
+                        subject: Subject::Net(self.arch(net)?),
+                        operation,
                         dtype: guidance.dtype,
                         batch: batch(sample),
                     };
-                    passes.push(self.passes(workload, evals)?);
+                    passes.push(self.passes(workload, evals * guidance.share)?);
                 }
                 Some(passes)
             }

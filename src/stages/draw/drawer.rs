@@ -1,16 +1,23 @@
 //! A net ready to draw, and the parts that it fills: what the two stages of a cell have in common.
 
+use crate::diffusion::guidance::interval::{told, within};
 use crate::diffusion::guidance::rule::Guidance;
+use crate::diffusion::guidance::strength::Strength;
+use crate::diffusion::process::clamp::Clamp;
+use crate::diffusion::process::level::Place;
 use crate::diffusion::process::posterior::{Field, Output, Reading, mean_half};
 use crate::diffusion::process::schedule::Schedule;
 use crate::diffusion::random::noise::Noise;
 use crate::diffusion::samplers::draw::{Recipe, draw, tempered, to_u8};
-use crate::experiment::file::experiment::{Sample, Steps};
+use crate::diffusion::samplers::method::Method;
+use crate::experiment::file::drawing::guidance;
+use crate::experiment::file::experiment::{Sample, Sampler, Steps};
 use crate::io::numpy::npz::{self, Array};
 use crate::jobs::context::{JobContext, Progress, Stopped};
 use crate::jobs::files::parts;
 use crate::jobs::files::results::{LAST, kept};
 use crate::jobs::net::{Net, Weights};
+use crate::jobs::sample::PlannedGuidance;
 use crate::jobs::sharing::filling::Parts;
 use crate::kernels::tf32::with_products;
 use crate::nets::denoiser::Denoiser;
@@ -20,6 +27,9 @@ use anyhow::{Context, Result};
 use candle_core::{Device, Tensor};
 use std::ops::{ControlFlow, Range};
 
+/// Noise over signal beyond which a classifier's gradient, as DDIM takes it, says nothing of an image.
+const BLIND: f64 = 1000.0;
+
 /// How a net's answers become images.
 pub struct Drawer<'a> {
     context: &'a JobContext<'a>,
@@ -28,6 +38,9 @@ pub struct Drawer<'a> {
     /// The net answers with a variance half that `output` does not read.
     unread_half: bool,
     schedule: Schedule,
+    method: Method,
+    /// T of the process.
+    timesteps: usize,
     /// Pixels a side.
     pub side: usize,
     noise: Noise,
@@ -53,8 +66,9 @@ impl<'a> Drawer<'a> {
             Steps::Count(n) => n.to_string(),
             Steps::Sections(text) => text.clone(),
         };
-        let schedule =
-            Schedule::new(process, &steps).with_context(|| format!("{table}.steps = {steps}"))?;
+        let at = || format!("{table}.steps = {steps}");
+        let method = Method::new(sample, process).with_context(at)?;
+        let schedule = method.schedule(process, &steps).with_context(at)?;
         let own = Output::of(process, denoiser.answer());
         let output = own.with(sample.variance).context(format!("[{table}]"))?;
         Ok(Self {
@@ -63,9 +77,50 @@ impl<'a> Drawer<'a> {
             output,
             unread_half: own.learned() && !output.learned(),
             schedule,
+            method,
+            timesteps: process.timesteps,
             side: denoiser.resolution(),
             noise,
         })
+    }
+
+    /// The strength of a rule on the steps of this draw; tells where it guides, if not everywhere.
+    pub fn strength(&self, planned: &PlannedGuidance) -> Strength {
+        let rule = &planned.rule;
+        let levels = self.method.levels(&self.schedule);
+        let timestep = self.schedule.clock_of(1);
+        let interval = rule.interval.map(|asked| within(asked, &levels, timestep));
+        if let Some(interval) = interval {
+            self.context.log(&told(interval, &levels, timestep));
+        }
+        let strength = Strength {
+            scale: planned.scale,
+            idle: rule.idle(),
+            course: rule.course,
+            power: rule.power,
+            clock: self.schedule.clock_of(self.timesteps),
+            interval,
+        };
+        let level = levels[0];
+        let place = Place {
+            level,
+            begun: level,
+            step: 1,
+            steps: levels.len(),
+        };
+        let by_gradient = rule.method == guidance::Method::Classifier;
+        let ratio = place.level.noise_ratio();
+        if self.sample.sampler == Sampler::Ddim
+            && by_gradient
+            && ratio > BLIND
+            && strength.at(&place).is_some()
+        {
+            self.context.warn(&format!(
+                "the first step of guided DDIM stands at timestep {}, where the noise is {ratio:.0} times as strong as the image: the gradient there destroys images (hint: steps = \"ddimN\" leaves that timestep out, and so does guidance.interval)",
+                place.level.timestep
+            ));
+        }
+        strength
     }
 
     pub fn device(&self) -> &Device {
@@ -137,16 +192,18 @@ impl<'a> Drawer<'a> {
             reading: Reading {
                 schedule: &self.schedule,
                 output: self.output,
-                clip: self.sample.clip,
+                clamp: clamp(self.sample),
             },
-            sampler: self.sample.sampler,
-            eta: self.sample.eta,
+            method: &self.method,
             guidance,
         };
-        let total = self.sample.count as u64;
+        let (total, steps) = (
+            self.sample.count as u64,
+            self.method.steps(self.schedule.len()),
+        );
         let mut tick = |step: usize| {
             // Counted in whole images, so that a long batch moves the bar too.
-            let share = images.len() as u64 * (step as u64 + 1) / self.schedule.len() as u64;
+            let share = images.len() as u64 * (step as u64 + 1) / steps as u64;
             self.context.tell(Progress {
                 done: made + share,
                 total,
@@ -158,6 +215,15 @@ impl<'a> Drawer<'a> {
         let x =
             draw(&recipe, &denoise, &noise, &mut tick)?.context("nothing stops a draw half-way")?;
         Ok(to_u8(&x)?)
+    }
+}
+
+/// What is done with an x0 outside of [-1, 1].
+fn clamp(sample: &Sample) -> Clamp {
+    match sample.threshold {
+        Some(share) => Clamp::Dynamic(share),
+        None if sample.clip => Clamp::Unit,
+        None => Clamp::None,
     }
 }
 

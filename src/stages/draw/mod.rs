@@ -1,5 +1,6 @@
 //! Noise to images.
 
 pub mod drawer;
+mod guides;
 pub mod sample;
 pub mod upsample;

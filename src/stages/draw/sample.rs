@@ -1,29 +1,25 @@
-//! Noise to images: where a net meets a classifier.
+//! Noise to images: where a net meets what guides it.
 
-use crate::diffusion::guidance::classifier::ClassifierGuidance;
-use crate::diffusion::guidance::rule::Guidance;
 use crate::diffusion::random::labels::{Rule, label};
 use crate::diffusion::random::noise::Noise;
-use crate::experiment::nets::arch::{Arch, Process, Task};
+use crate::experiment::nets::arch::Task;
 use crate::jobs::context::JobContext;
 use crate::jobs::inputs::classes;
-use crate::jobs::sample::{PlannedGuidance, SampleJob};
+use crate::jobs::sample::SampleJob;
 use crate::jobs::sharing::filling::fill;
-use crate::kernels::tf32::with_products;
-use crate::nets::adm::classifier::Classifier;
 use crate::nets::denoiser::{Conditions, Denoiser};
 use crate::nets::open::denoiser;
-use crate::nets::precision::{dtype, products};
+use crate::nets::precision::dtype;
 use crate::stages::draw::drawer::{Drawer, Drawn, images, open_net};
-use crate::stages::weights::Loaded;
-use anyhow::{Result, bail, ensure};
+use crate::stages::draw::guides::{Guide, Guided};
+use anyhow::{Result, ensure};
 use candle_core::Tensor;
 
 /// All that drawing needs, once it is loaded.
 struct Sampling<'a> {
     drawer: Drawer<'a>,
     denoiser: Box<dyn Denoiser>,
-    classifier: Option<(Classifier, &'a PlannedGuidance)>,
+    guide: Option<Guide<'a>>,
     rule: Rule,
     /// How many classes there are to ask for.
     classes: usize,
@@ -62,27 +58,20 @@ impl<'a> Sampling<'a> {
             noise,
             context,
         )?;
-        let mut classes = denoiser.classes();
-        let classifier = match &job.guidance {
-            Some(pull) => {
-                let loaded = open_net(&pull.net, context)?;
-                classes = Some(check_guide(&loaded, &net)?);
-                let Arch::Classifier(arch) = &loaded.arch else {
-                    bail!(
-                        "guidance.checkpoint is a {}, guidance needs a classifier",
-                        loaded.arch.title()
-                    )
-                };
-                let vb = loaded.vb.to_dtype(dtype(pull.dtype));
-                Some((Classifier::new(arch, vb)?, pull))
+        let guide = match &job.guidance {
+            Some(planned) => {
+                let strength = drawer.strength(planned);
+                let guide = Guide::open(planned, strength, &net, denoiser.as_ref(), context)?;
+                Some(guide)
             }
             None => None,
         };
-        let classes = classes.unwrap_or(1);
+        let guided = guide.as_ref().and_then(|guide| guide.classes);
+        let classes = guided.or(denoiser.classes()).unwrap_or(1);
         Ok(Self {
             drawer,
             denoiser,
-            classifier,
+            guide,
             rule: classes::rule(&job.sample.classes, &net.classes, classes)?,
             classes,
             job,
@@ -101,51 +90,20 @@ impl<'a> Sampling<'a> {
             ..Conditions::default()
         };
         let answer = |x: &Tensor, t: &Tensor| self.denoiser.denoise(x, t, &given);
-        let log_probs = self.classifier.as_ref().map(|(net, pull)| {
-            let products = products(pull.dtype);
-            let field =
-                move |x: &Tensor, t: &Tensor| with_products(products, || net.log_probs(x, t));
-            (field, pull.scale)
-        });
-        let guidance = log_probs
-            .as_ref()
-            .map(|(field, scale)| ClassifierGuidance::new(*scale, field, &y));
-        let guidance = guidance.as_ref().map(|rule| rule as &dyn Guidance);
-        let drawn = self.drawer.draw(images, &answer, guidance, made)?;
+        let drawn = match &self.guide {
+            None => self.drawer.draw(images, &answer, None, made)?,
+            Some(guide) => {
+                let batch = Guided {
+                    denoiser: self.denoiser.as_ref(),
+                    images,
+                    labels: &y,
+                    seed,
+                };
+                guide.rule(&batch, |rule| {
+                    self.drawer.draw(images, &answer, Some(rule), made)
+                })?
+            }
+        };
         Ok((drawn, labels))
     }
-}
-
-/// A classifier guides only nets of its own pixels, classes and clock; its number of classes.
-fn check_guide(guide: &Loaded, net: &Loaded) -> Result<usize> {
-    let Arch::Classifier(arch) = &guide.arch else {
-        bail!(
-            "guidance.checkpoint is a {}, guidance needs a classifier",
-            guide.arch.title()
-        )
-    };
-    let (side, resolution) = (arch.trunk.resolution, net.arch.resolution());
-    ensure!(
-        side == resolution,
-        "the classifier was trained at {side} pixels, the model at {resolution}"
-    );
-    if let Some(classes) = net.arch.classes() {
-        ensure!(
-            classes == arch.classes,
-            "the classifier knows {} classes, the model {classes}",
-            arch.classes
-        );
-    }
-    if let (Some(guide), Some(net)) = (&guide.process, &net.process) {
-        let clock = |p: &Process| (p.schedule, p.timesteps, p.rescale_timesteps);
-        ensure!(
-            clock(guide) == clock(net),
-            "the classifier was trained on {:?} noise over {} steps, the model on {:?} over {}",
-            guide.schedule,
-            guide.timesteps,
-            net.schedule,
-            net.timesteps
-        );
-    }
-    Ok(arch.classes)
 }

@@ -15,6 +15,7 @@ use crate::nets::denoiser::{Conditions, Denoiser};
 use crate::nets::features::FeatureNet;
 use crate::nets::open::{Net, open};
 use crate::nets::precision::products;
+use crate::random::stream::{stream, uniform};
 use crate::stages::feed::Batch;
 use crate::stages::train::journal::Term;
 use anyhow::{Context, Result, ensure};
@@ -172,13 +173,17 @@ impl TrainStep<'_> {
         let (x0, noise) = (batch.images(self.device)?, self.noise()?);
         let noised = Noised::new(schedule, &x0, &noise, &places)?;
         let t = schedule.clock(At::Each(&places), batch.count(), self.device)?;
-        let labels = batch.labels(self.device)?;
+        let labels = match net.null_class().filter(|_| self.train.label_dropout > 0.0) {
+            Some(null) => self.dropped(null)?,
+            None => batch.labels(self.device)?,
+        };
         let low = match net.low_resolution() {
             // Area interpolation, as ADM makes its training pairs.
             Some(low) => Some(x0.avg_pool2d(batch.resolution / low)?),
             None => None,
         };
         let given = Conditions {
+            without_class: false,
             labels: labels.as_ref().filter(|_| net.classes().is_some()),
             low: low.as_ref(),
             dropout: Some(&Dropout::new(self.train.dropout, seed, step)),
@@ -219,6 +224,23 @@ impl TrainStep<'_> {
             }
         }
         Ok(Outcome { loss, terms })
+    }
+
+    /// The labels of the batch, some of them replaced by the one that stands for none; drawn for each image by its place
+    /// in the training.
+    fn dropped(&self, null: u32) -> Result<Option<Tensor>> {
+        let mut labels = self.batch.labels.clone();
+        if labels.is_empty() {
+            return Ok(None);
+        }
+        for (draw, label) in (self.batch.first_draw..).zip(&mut labels) {
+            let mut rng = stream(self.train.seed, "label dropout", draw, 0);
+            if uniform(&mut rng) < self.train.label_dropout {
+                *label = null;
+            }
+        }
+        let count = labels.len();
+        Ok(Some(Tensor::from_vec(labels, count, self.device)?))
     }
 
     /// ADM's classifier_train: diffuse to a drawn step, then cross-entropy; importance weights are not used.

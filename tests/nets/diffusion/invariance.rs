@@ -4,13 +4,15 @@ use crate::support::process::on_threads;
 use candle_core::{Device, Result, Tensor};
 use fidrunner::diffusion::guidance::classifier::{ClassifierGuidance, class_gradient};
 use fidrunner::diffusion::guidance::rule::Guidance;
+use fidrunner::diffusion::process::clamp::Clamp;
 use fidrunner::diffusion::process::posterior::{Output, Reading};
 use fidrunner::diffusion::process::schedule::Schedule;
 use fidrunner::diffusion::process::timesteps::Timesteps;
 use fidrunner::diffusion::random::labels::{Rule, label};
 use fidrunner::diffusion::random::noise::{Noise, START};
 use fidrunner::diffusion::samplers::draw::{Recipe, draw, to_u8};
-use fidrunner::experiment::file::experiment::{Sampler, ScheduleSampler};
+use fidrunner::diffusion::samplers::method::Method;
+use fidrunner::experiment::file::experiment::{Sample, Sampler, ScheduleSampler, Steps};
 use fidrunner::experiment::nets::arch::{Answer, NoiseSchedule, Process};
 use std::ops::ControlFlow;
 
@@ -48,14 +50,20 @@ fn images(numbers: &[u64], sampler: Sampler) -> Vec<(u64, Vec<f32>)> {
         .collect();
     let labels = Tensor::new(labels, &Device::Cpu).unwrap();
     let guide = ClassifierGuidance::new(2.0, &toy_log_probs, &labels);
+    let sample = Sample {
+        eta: 0.5,
+        churn: 2.0,
+        threshold: Some(0.9),
+        ..Sample::plain(sampler, Steps::Count(6), numbers.len())
+    };
+    let method = Method::new(&sample, &process()).unwrap();
     let recipe = Recipe {
         reading: Reading {
             schedule: &schedule,
             output: Output::of(&process(), Answer::MeanAndVariance),
-            clip: true,
+            clamp: Clamp::Unit,
         },
-        sampler,
-        eta: 0.5,
+        method: &method,
         guidance: Some(&guide),
     };
     let noise = Noise::new(3);
@@ -79,7 +87,7 @@ fn sorted(mut all: Vec<(u64, Vec<f32>)>) -> Vec<(u64, Vec<f32>)> {
 
 #[test]
 fn images_are_the_same_for_any_batch_size_order_and_resume_point() {
-    for sampler in [Sampler::Ddpm, Sampler::Ddim] {
+    for sampler in Sampler::ALL {
         let together = images(&(0..11).collect::<Vec<_>>(), sampler);
         for batch in [1, 2, 4, 7] {
             let parts = (0..11u64).collect::<Vec<_>>();
@@ -87,7 +95,7 @@ fn images_are_the_same_for_any_batch_size_order_and_resume_point() {
                 .chunks(batch)
                 .flat_map(|c| images(c, sampler))
                 .collect();
-            assert_eq!(parts, together, "batches of {batch}");
+            assert_eq!(parts, together, "{sampler:?} in batches of {batch}");
         }
         let backwards = images(&(0..11).rev().collect::<Vec<_>>(), sampler);
         assert_eq!(sorted(backwards), together);
@@ -230,10 +238,9 @@ fn attempt(
         reading: Reading {
             schedule: &schedule,
             output: Output::of(&process(), Answer::MeanAndVariance),
-            clip: true,
+            clamp: Clamp::Unit,
         },
-        sampler: Sampler::Ddpm,
-        eta: 0.0,
+        method: &Method::Ddpm,
         guidance,
     };
     let noise = |step| Noise::new(0).tensor(&[0, 1, 2, 3], step, (3, SIDE, SIDE), &Device::Cpu);

@@ -1,5 +1,7 @@
 //! Schedules, steps, losses and whole draws, without and with nets.
 
+mod fast;
+mod guided;
 mod invariance;
 mod losses;
 mod printed;

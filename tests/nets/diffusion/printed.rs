@@ -1,20 +1,20 @@
 //! Diffusion against numbers printed by the release on small formulas: schedules, respacing, steps, losses, loops.
 
+use super::steps::by_score;
 use candle_core::{Device, Result, Tensor};
-use fidrunner::diffusion::guidance::classifier::{
-    ClassifierGuidance, condition_mean, condition_score,
-};
+use fidrunner::diffusion::guidance::classifier::{ClassifierGuidance, condition_mean};
 use fidrunner::diffusion::likelihood::bpd::bits_per_dim;
 use fidrunner::diffusion::likelihood::terms::discretized_log_likelihood;
 use fidrunner::diffusion::process::at::At;
+use fidrunner::diffusion::process::clamp::Clamp;
 use fidrunner::diffusion::process::posterior::{Mean, Output, Reading, Variance};
 use fidrunner::diffusion::process::respace::space_timesteps;
 use fidrunner::diffusion::process::schedule::Schedule;
 use fidrunner::diffusion::random::noise::START;
 use fidrunner::diffusion::samplers::draw::{Recipe, draw};
+use fidrunner::diffusion::samplers::method::Method;
 use fidrunner::diffusion::samplers::{ddim, ddpm};
 use fidrunner::diffusion::training::loss::{Loss, Losses, Noised, training_losses};
-use fidrunner::experiment::file::experiment::Sampler;
 use fidrunner::experiment::nets::arch::{NoiseSchedule, Process};
 use std::ops::ControlFlow;
 
@@ -225,11 +225,11 @@ fn toy_steps_have_the_printed_sums() {
         let reading = Reading {
             schedule: &s,
             output: LEARNED,
-            clip: true,
+            clamp: Clamp::Unit,
         };
         let posterior = reading.posterior(&toy(&x, &t).unwrap(), &x, at).unwrap();
         let pull = toy_gradient(&x, &t).unwrap();
-        let guided = condition_score(&s, &posterior.x0, &x, at, &pull).unwrap();
+        let guided = by_score(&s, &places, [&posterior.x0, &x, &pull]);
         let sums = [
             sum(&posterior.mean),
             sum(&posterior.log_variance),
@@ -317,7 +317,7 @@ fn bits_per_dimension_are_the_printed_ones() {
     let reading = Reading {
         schedule: &s,
         output: LEARNED,
-        clip: true,
+        clamp: Clamp::Unit,
     };
     let noise = |_| Ok(wave(0.71, 1.0));
     let x0 = wave(0.23, 1.0);
@@ -344,18 +344,21 @@ fn guided_loops_end_at_the_printed_images() {
     let s = linear(1000, "10");
     let guide = ClassifierGuidance::with_gradient(1.0, toy_gradient);
     let noise = |step| Ok(wave(if step == START { 0.3 } else { 0.71 }, 1.0));
-    for (sampler, first, total) in [
-        (Sampler::Ddpm, ["-.158448", "1.0", ".999999"], "-2.55373"),
-        (Sampler::Ddim, ["-.592516", ".992309", ".992254"], "10.0663"),
+    for (method, first, total) in [
+        (Method::Ddpm, ["-.158448", "1.0", ".999999"], "-2.55373"),
+        (
+            Method::Ddim { eta: 0.0 },
+            ["-.592516", ".992309", ".992254"],
+            "10.0663",
+        ),
     ] {
         let recipe = Recipe {
             reading: Reading {
                 schedule: &s,
                 output: LEARNED,
-                clip: true,
+                clamp: Clamp::Unit,
             },
-            sampler,
-            eta: 0.0,
+            method: &method,
             guidance: Some(&guide),
         };
         let go_on = &mut |_| ControlFlow::Continue(());

@@ -1,11 +1,13 @@
 //! What can be asked of a sampler beside its steps: the variance and the temperature.
 
 use candle_core::{Device, Result, Tensor};
+use fidrunner::diffusion::process::clamp::Clamp;
 use fidrunner::diffusion::process::posterior::{Output, Reading, Variance, mean_half};
 use fidrunner::diffusion::process::schedule::Schedule;
 use fidrunner::diffusion::random::noise::{Noise, START};
 use fidrunner::diffusion::samplers::draw::{Recipe, draw, tempered};
-use fidrunner::experiment::file::experiment::{Sampler, VarianceRule};
+use fidrunner::diffusion::samplers::method::Method;
+use fidrunner::experiment::file::experiment::VarianceRule;
 use fidrunner::experiment::nets::arch::{Answer, NoiseSchedule, Process};
 use std::ops::ControlFlow;
 
@@ -32,10 +34,9 @@ fn images(asked: Option<VarianceRule>, temperature: f64) -> Vec<f32> {
         reading: Reading {
             schedule: &schedule,
             output,
-            clip: true,
+            clamp: Clamp::Unit,
         },
-        sampler: Sampler::Ddpm,
-        eta: 0.0,
+        method: &Method::Ddpm,
         guidance: None,
     };
     let denoise = |x: &Tensor, t: &Tensor| {
@@ -69,7 +70,7 @@ fn a_fixed_variance_leaves_the_mean_of_a_learned_net_alone() {
         let reading = Reading {
             schedule: &schedule,
             output,
-            clip: true,
+            clamp: Clamp::Unit,
         };
         let at = fidrunner::diffusion::process::at::At::All(5);
         let posterior = reading.posterior(answer, &x, at).unwrap();

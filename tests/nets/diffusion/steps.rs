@@ -6,6 +6,7 @@ use candle_core::{Device, Result, Tensor};
 use fidrunner::diffusion::guidance::classifier::{condition_mean, condition_score};
 use fidrunner::diffusion::likelihood::terms::{bound_term, prior_term};
 use fidrunner::diffusion::process::at::At;
+use fidrunner::diffusion::process::clamp::Clamp;
 use fidrunner::diffusion::process::posterior::{Mean, Output, Posterior, Reading, Variance};
 use fidrunner::diffusion::process::schedule::Schedule;
 use fidrunner::diffusion::samplers::{ddim, ddpm};
@@ -98,17 +99,17 @@ impl Step {
         At::Each(&self.places)
     }
 
-    fn reading(&self, clip: bool) -> Reading<'_> {
+    fn reading(&self, clamp: Clamp) -> Reading<'_> {
         Reading {
             schedule: &self.schedule,
             output: output(&self.case),
-            clip,
+            clamp,
         }
     }
 
-    fn posterior(&self, clip: bool) -> Posterior {
+    fn posterior(&self, clamp: Clamp) -> Posterior {
         let (answer, x) = (&self.stored["model_output"], &self.stored["x"]);
-        self.reading(clip).posterior(answer, x, self.at()).unwrap()
+        self.reading(clamp).posterior(answer, x, self.at()).unwrap()
     }
 
     fn is(&self, name: &str, ours: Result<Tensor>) {
@@ -122,6 +123,15 @@ impl Step {
     }
 }
 
+/// x0, x and gradient [n, c, h, w] of images on steps of their own → the guided x0.
+pub(super) fn by_score(s: &Schedule, places: &[usize], tensors: [&Tensor; 3]) -> Tensor {
+    let each = places.iter().enumerate().map(|(image, &i)| {
+        let [x0, x, pull] = tensors.map(|t| t.narrow(0, image, 1).unwrap());
+        condition_score(s.level(i), &x0, &x, &pull).unwrap()
+    });
+    Tensor::cat(&each.collect::<Vec<_>>(), 0).unwrap()
+}
+
 #[test]
 fn single_steps_agree_with_the_release() {
     for step in Step::all() {
@@ -129,19 +139,19 @@ fn single_steps_agree_with_the_release() {
         let (noise, pull) = (&step.stored["noise"], &step.stored["guidance_grad"]);
         let n = step.places.len();
         step.is("t_seen_by_model", s.clock(at, n, &Device::Cpu));
-        let posterior = step.posterior(true);
+        let posterior = step.posterior(Clamp::Unit);
         step.is("mean", Ok(posterior.mean.clone()));
         step.is("variance", posterior.variance());
         step.is("log_variance", Ok(posterior.log_variance.clone()));
         step.is("pred_xstart", Ok(posterior.x0.clone()));
-        step.is("pred_xstart_unclipped", Ok(step.posterior(false).x0));
+        step.is("pred_xstart_unclipped", Ok(step.posterior(Clamp::None).x0));
         let mean = condition_mean(&posterior, pull).unwrap();
         step.is("guided_mean", Ok(mean.clone()));
         step.is(
             "ddpm_sample",
             ddpm::step(&mean, &posterior.log_variance, noise, at),
         );
-        let x0 = condition_score(s, &posterior.x0, x, at, pull).unwrap();
+        let x0 = by_score(s, &step.places, [&posterior.x0, x, pull]);
         step.is("guided_score_pred_xstart", Ok(x0.clone()));
         step.is("guided_score_mean", s.posterior_mean(&x0, x, at));
         step.is("ddim_sample_eta0", ddim::step(s, x, &x0, at, 0.0, None));
@@ -162,7 +172,10 @@ fn losses_and_bounds_agree_with_the_release() {
         let answer = &step.stored["model_output"];
         let batch = Noised::new(s, x0, noise, &step.places).unwrap();
         step.is("x_t", Ok(batch.x.clone()));
-        let posterior = step.reading(true).posterior(answer, &batch.x, at).unwrap();
+        let posterior = step
+            .reading(Clamp::Unit)
+            .posterior(answer, &batch.x, at)
+            .unwrap();
         step.is("vb_bpd", bound_term(s, &posterior, x0, &batch.x, at));
         step.is("prior_bpd", prior_term(s, x0));
         let output = output(&step.case);
@@ -184,10 +197,10 @@ fn a_batch_at_one_step_is_the_same_images_one_by_one() {
             let one = |name: &str| step.stored[name].narrow(0, k, 1).unwrap();
             let (answer, x) = (one("model_output"), one("x"));
             let posterior = step
-                .reading(true)
+                .reading(Clamp::Unit)
                 .posterior(&answer, &x, At::All(i))
                 .unwrap();
-            let together = step.posterior(true);
+            let together = step.posterior(Clamp::Unit);
             for (alone, all) in [
                 (&posterior.mean, &together.mean),
                 (&posterior.log_variance, &together.log_variance),

@@ -1,15 +1,16 @@
 //! Whole guided trajectories, net and classifier and sampler together, against the release's images.
 
 use crate::support::archs::{arch_of_config, process, variables};
-use crate::support::golden::{Case, cases, close, noise, values};
+use crate::support::golden::{Case, cases, close, noise, tensor, values};
 use candle_core::{DType, Device, Tensor};
 use fidrunner::diffusion::guidance::classifier::ClassifierGuidance;
 use fidrunner::diffusion::guidance::rule::Guidance;
+use fidrunner::diffusion::process::clamp::Clamp;
 use fidrunner::diffusion::process::posterior::{Output, Reading};
 use fidrunner::diffusion::process::schedule::Schedule;
 use fidrunner::diffusion::random::noise::START;
 use fidrunner::diffusion::samplers::draw::{Recipe, draw, to_u8};
-use fidrunner::experiment::file::experiment::Sampler;
+use fidrunner::diffusion::samplers::method::Method;
 use fidrunner::experiment::nets::arch::{Answer, Arch};
 use fidrunner::nets::adm::classifier::Classifier;
 use fidrunner::nets::adm::unet::Unet;
@@ -27,14 +28,14 @@ fn arch_of(case: &Case) -> Arch {
 }
 
 /// What every trajectory is made with.
-struct World {
-    unet: Unet,
+pub(super) struct World {
+    pub(super) unet: Unet,
     answer: Answer,
-    classifier: Classifier,
+    pub(super) classifier: Classifier,
 }
 
 impl World {
-    fn open() -> Self {
+    pub(super) fn open() -> Self {
         let net = named("models", "unet", "unet_adm_mini");
         let judge = named("models", "classifier", "classifier_attention");
         let (Arch::Unet(arch), Arch::Classifier(judge_arch)) = (arch_of(&net), arch_of(&judge))
@@ -49,6 +50,35 @@ impl World {
         }
     }
 
+    /// The world of `samplers2` and `guidance2`, whose weights were made when the rule of positional embeddings was another.
+    pub(super) fn later() -> Self {
+        let judge = named("models", "classifier", "classifier_attention");
+        let Arch::Classifier(arch) = arch_of(&judge) else {
+            panic!("a classifier guides the trajectories")
+        };
+        let prefix = judge.text("prefix");
+        let (variables, vb) = variables(&Arch::Classifier(arch.clone()), prefix);
+        let name = "out.2.positional_embedding";
+        let shape = variables[name].dims().to_vec();
+        let signs = tensor("", &format!("{prefix}{name}"), &shape);
+        let signs = Tensor::from_vec(signs, shape, &Device::Cpu).unwrap();
+        variables[name].set(&(signs * 0.5).unwrap()).unwrap();
+        Self {
+            classifier: Classifier::new(&arch, vb).unwrap(),
+            ..Self::open()
+        }
+    }
+
+    /// The UNet with other weights, and with or without its classes.
+    pub(super) fn unet(prefix: &str, classes: bool) -> Unet {
+        let Arch::Unet(mut arch) = arch_of(&named("models", "unet", "unet_adm_mini")) else {
+            panic!("a UNet makes the trajectories")
+        };
+        arch.classes = arch.classes.filter(|_| classes);
+        let vb = variables(&Arch::Unet(arch.clone()), prefix).1;
+        Unet::new(&arch, vb).unwrap()
+    }
+
     /// x after the first step, and after the last.
     fn draw(&self, case: &Case, y: &Tensor, shape: &[usize]) -> (Tensor, Tensor) {
         let process = process(case);
@@ -60,14 +90,13 @@ impl World {
             reading: Reading {
                 schedule: &schedule,
                 output: Output::of(&process, self.answer),
-                clip: true,
+                clamp: Clamp::Unit,
             },
-            sampler: if case.value["ddim"].as_bool().unwrap() {
-                Sampler::Ddim
+            method: if case.value["ddim"].as_bool().unwrap() {
+                &Method::Ddim { eta: 0.0 }
             } else {
-                Sampler::Ddpm
+                &Method::Ddpm
             },
-            eta: 0.0,
             guidance: guide.as_ref().map(|rule| rule as &dyn Guidance),
         };
         // The prefix already holds the salt.

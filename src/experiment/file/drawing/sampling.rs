@@ -1,22 +1,11 @@
 //! How images are drawn: `[sample]`, and `[upsample]`, which makes large images of them.
 
 use crate::experiment::check::ranges::{Range, not_empty};
+use crate::experiment::file::drawing::samplers::{Sampler, Spacing};
 use crate::experiment::schema::texts;
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-
-/// How a step is made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-#[schemars(inline)]
-pub enum Sampler {
-    /// Ancestral sampling: each step adds noise (arXiv:2006.11239).
-    #[default]
-    Ddpm,
-    /// Without noise at `eta = 0`, and good at few steps (arXiv:2010.02502).
-    Ddim,
-}
 
 /// Where the noise of an ancestral step gets its size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -52,7 +41,7 @@ pub enum Precision {
 pub const TRAINED_IN: [Precision; 2] = [Precision::F32, Precision::Tf32];
 
 /// Leaves the precisions that nets are trained in.
-pub(super) fn trained_in(schema: &mut Schema) {
+pub(in crate::experiment::file) fn trained_in(schema: &mut Schema) {
     let known = schema
         .get_mut("oneOf")
         .and_then(|forms| forms.as_array_mut());
@@ -96,6 +85,21 @@ pub enum Steps {
     /// `ddimN` strides as the DDIM paper's code does; `a,b,c` keeps a of the first third of the timesteps, b of the second,
     /// c of the last.
     Sections(String),
+}
+
+impl Steps {
+    /// How many are kept; none where the text is neither a count, nor `ddimN`, nor a list of sections.
+    pub fn count(&self) -> Option<usize> {
+        let text = match self {
+            Steps::Count(count) => return Some(*count),
+            Steps::Sections(text) => text,
+        };
+        if let Some(count) = text.strip_prefix("ddim") {
+            return count.parse().ok();
+        }
+        let mut sections = text.split(',').map(|count| count.trim().parse::<usize>());
+        sections.try_fold(0usize, |sum, count| sum.checked_add(count.ok()?))
+    }
 }
 
 /// The asked labels: a rule, or class names or indices that are cycled through.
@@ -180,6 +184,29 @@ pub struct Sample {
     #[serde(default = "yes")]
     #[schemars(example = false)]
     pub clip: bool,
+    /// What is done with a predicted clean image instead of `clip`: it is cut at this quantile of its absolute values, at
+    /// least 1, and divided by it (dynamic thresholding, arXiv:2205.11487).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = Range::ZeroToOne, example = 0.995)]
+    pub threshold: Option<f64>,
+    /// How the steps of samplers other than `ddpm` and `ddim` are spread. Left out, `"time"`, and `"edm"` for `heun` and
+    /// `euler`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"log-snr")]
+    pub spacing: Option<Spacing>,
+    /// The order of `uni_pc` and `uni_pc_bh2`. Left out, 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = Range::OneToThree, example = 3)]
+    pub order: Option<usize>,
+    /// The noise that `heun` and `euler` add before a step and remove again (EDM's S_churn, arXiv:2206.00364, algorithm 2).
+    /// `temperature` is its S_noise.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    #[schemars(transform = Range::FromZero, extend("default" = 0.0), example = 40.0)]
+    pub churn: f64,
+    /// The smallest and the largest sigma at which `churn` adds noise (EDM's S_tmin and S_tmax). Left out, every one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = [0.05, 50.0])]
+    pub churn_sigmas: Option<[f64; 2]>,
     /// Images that are drawn at a time. Without effect on the images; less needs less memory.
     #[serde(default = "batch")]
     #[schemars(transform = Range::FromOne, example = 16)]
@@ -188,6 +215,37 @@ pub struct Sample {
     #[serde(default = "part")]
     #[schemars(transform = Range::FromOne, example = 250)]
     pub part: usize,
+}
+
+impl Sample {
+    /// `count` images by `sampler` in `steps`, and everything else as where a file is silent.
+    pub fn plain(sampler: Sampler, steps: Steps, count: usize) -> Sample {
+        Sample {
+            sampler,
+            steps,
+            eta: 0.0,
+            variance: None,
+            temperature: one(),
+            dtype: Precision::F32,
+            trained_steps: None,
+            count,
+            seed: 0,
+            classes: balanced(),
+            clip: yes(),
+            threshold: None,
+            spacing: None,
+            order: None,
+            churn: 0.0,
+            churn_sigmas: None,
+            batch: batch(),
+            part: part(),
+        }
+    }
+
+    /// Times that the denoising net is asked for one image without guidance; none where `steps` is no list of steps.
+    pub fn evaluations(&self) -> Option<usize> {
+        self.steps.count().map(|n| self.sampler.evaluations(n))
+    }
 }
 
 /// A super-resolution net that makes large images of the samples. It gets them as they are stored, 8 bits a channel, with
@@ -231,6 +289,26 @@ pub struct Upsample {
     #[serde(default = "yes")]
     #[schemars(example = false)]
     pub clip: bool,
+    /// As in `[sample]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = Range::ZeroToOne, example = 0.995)]
+    pub threshold: Option<f64>,
+    /// As in `[sample]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"log-snr")]
+    pub spacing: Option<Spacing>,
+    /// As in `[sample]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = Range::OneToThree, example = 3)]
+    pub order: Option<usize>,
+    /// As in `[sample]`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    #[schemars(transform = Range::FromZero, extend("default" = 0.0), example = 40.0)]
+    pub churn: f64,
+    /// As in `[sample]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = [0.05, 50.0])]
+    pub churn_sigmas: Option<[f64; 2]>,
     /// Images that are made at a time. Without effect on the images; less needs less memory.
     #[serde(default = "batch")]
     #[schemars(transform = Range::FromOne, example = 16)]
@@ -263,6 +341,11 @@ impl Upsample {
             seed: base.seed,
             classes: base.classes.clone(),
             clip: self.clip,
+            threshold: self.threshold,
+            spacing: self.spacing,
+            order: self.order,
+            churn: self.churn,
+            churn_sigmas: self.churn_sigmas,
             batch: self.batch,
             part: self.part,
         }
@@ -271,6 +354,9 @@ impl Upsample {
 
 fn one() -> f64 {
     1.0
+}
+fn is_zero(x: &f64) -> bool {
+    *x == 0.0
 }
 fn is_one(x: &f64) -> bool {
     *x == 1.0

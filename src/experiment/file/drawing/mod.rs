@@ -1,0 +1,5 @@
+//! The tables of how images are drawn: `[sample]`, `[upsample]`, `[guidance]`, and the samplers by name.
+
+pub mod guidance;
+pub mod samplers;
+pub mod sampling;

@@ -1,0 +1,256 @@
+//! What guides a cell, once its nets are open: a classifier's gradient, or a second answer of a denoiser.
+
+use crate::diffusion::guidance::classifier::{
+    ClassifierGuidance, class_gradient, entropy_scaled_gradient,
+};
+use crate::diffusion::guidance::combined::{Apg, Combined, Form};
+use crate::diffusion::guidance::rule::{Guidance, Point};
+use crate::diffusion::guidance::strength::Strength;
+use crate::diffusion::random::labels::{Rule, label};
+use crate::experiment::file::drawing::guidance::{Form as FormName, Method, Null};
+use crate::experiment::nets::arch::{Arch, Process, Task};
+use crate::jobs::context::JobContext;
+use crate::jobs::sample::PlannedGuidance;
+use crate::kernels::tf32::with_products;
+use crate::nets::adm::classifier::Classifier;
+use crate::nets::denoiser::{Conditions, Denoiser};
+use crate::nets::open::denoiser;
+use crate::nets::precision::{dtype, products};
+use crate::stages::draw::drawer::open_net;
+use crate::stages::weights::Loaded;
+use anyhow::{Context, Result, bail, ensure};
+use candle_core::Tensor;
+
+/// Where the second answer comes from.
+enum Source {
+    Classifier(Classifier),
+    /// A net of its own: a weaker one, or one without classes.
+    Net(Box<dyn Denoiser>),
+    /// The sampled net, asked for no class.
+    Own(Null),
+}
+
+/// The rule of a cell, for all its batches.
+pub struct Guide<'a> {
+    planned: &'a PlannedGuidance,
+    source: Source,
+    strength: Strength,
+    /// How many classes there are to ask for, where a classifier says it.
+    pub classes: Option<usize>,
+}
+
+/// A batch that is guided.
+pub struct Guided<'a> {
+    pub denoiser: &'a dyn Denoiser,
+    /// `[n]`, the numbers of the images.
+    pub images: &'a [u64],
+    /// `[n]` u32
+    pub labels: &'a Tensor,
+    pub seed: u64,
+}
+
+impl<'a> Guide<'a> {
+    /// Opens what guides `net`; `strength` is that of the plan on the steps of the draw.
+    ///
+    /// # Errors
+    /// Weights that cannot be read, and a net that does not fit the sampled one.
+    pub fn open(
+        planned: &'a PlannedGuidance,
+        strength: Strength,
+        net: &Loaded,
+        sampled: &dyn Denoiser,
+        context: &JobContext,
+    ) -> Result<Self> {
+        let loaded = planned.net.as_ref().map(|net| open_net(net, context));
+        let loaded = loaded.transpose()?;
+        let mut classes = None;
+        let source = match (loaded, planned.rule.method) {
+            (Some(loaded), Method::Classifier) => {
+                let Arch::Classifier(arch) = &loaded.arch else {
+                    bail!(
+                        "guidance.checkpoint is a {}, and method = \"classifier\" needs a classifier\nhint: set guidance.method = \"classifier-free\" or \"autoguidance\" for a denoiser",
+                        loaded.arch.title()
+                    )
+                };
+                fits(&loaded, net, "classifier")?;
+                if let Some(known) = net.arch.classes() {
+                    ensure!(
+                        known == arch.classes,
+                        "the classifier knows {} classes, the model {known}",
+                        arch.classes
+                    );
+                }
+                classes = Some(arch.classes);
+                let vb = loaded.vb.to_dtype(dtype(planned.dtype));
+                Source::Classifier(Classifier::new(arch, vb)?)
+            }
+            (Some(loaded), method) => Source::Net(second(&loaded, net, method, planned)?),
+            (None, _) => Source::Own(own(planned, sampled)?),
+        };
+        Ok(Self {
+            planned,
+            source,
+            strength,
+            classes,
+        })
+    }
+
+    /// What `with` makes of the rule for one batch.
+    ///
+    /// # Errors
+    /// Those of `with`.
+    pub fn rule<T>(
+        &self,
+        batch: &Guided,
+        with: impl FnOnce(&dyn Guidance) -> Result<T>,
+    ) -> Result<T> {
+        let products = products(self.planned.dtype);
+        if let Source::Classifier(net) = &self.source {
+            let log_probs =
+                |x: &Tensor, t: &Tensor| with_products(products, || net.log_probs(x, t));
+            let gradient = |x: &Tensor, t: &Tensor| {
+                if self.planned.rule.entropy {
+                    entropy_scaled_gradient(&log_probs, batch.labels, x, t)
+                } else {
+                    class_gradient(&log_probs, batch.labels, x, t)
+                }
+            };
+            let rule = ClassifierGuidance::with_gradient(self.planned.scale, gradient);
+            return with(&rule.with_strength(self.strength));
+        }
+        let other = |point: &Point| match &self.source {
+            Source::Net(net) => with_products(products, || {
+                let given = Conditions {
+                    labels: net.classes().map(|_| batch.labels),
+                    ..Conditions::default()
+                };
+                net.denoise(point.x, point.t, &given)
+            }),
+            Source::Own(null) => batch.without_class(*null, point),
+            Source::Classifier(_) => candle_core::bail!("a classifier gives no second answer"),
+        };
+        let rule = self.planned.rule;
+        let form = match (rule.form, rule.apg.unwrap_or_default()) {
+            (FormName::Plain, _) => Form::Plain,
+            (FormName::PlusPlus, _) => Form::PlusPlus,
+            (FormName::ZeroStar, _) => Form::ZeroStar,
+            (FormName::Apg, apg) => Form::Apg(Apg {
+                momentum: apg.momentum,
+                norm: apg.norm,
+                parallel: apg.parallel,
+            }),
+        };
+        with(&Combined::new(self.strength, form, rule.rescale, &other))
+    }
+}
+
+impl Guided<'_> {
+    /// The sampled net's answer when it is asked for no class.
+    fn without_class(&self, null: Null, point: &Point) -> candle_core::Result<Tensor> {
+        let count = self.images.len();
+        let labels = match (null, self.denoiser.null_class()) {
+            (Null::Class, Some(null)) => vec![null; count],
+            (Null::Random, _) => {
+                let classes = self.denoiser.classes().unwrap_or(1) as u32;
+                // A seed of its own for every step: a fresh class each time, and the same in any batch.
+                let seed = self.seed.wrapping_add((point.place.step as u64) << 32);
+                let of = |&image: &u64| label(&Rule::Random, seed, image, classes);
+                self.images
+                    .iter()
+                    .map(of)
+                    .collect::<candle_core::Result<_>>()?
+            }
+            _ => {
+                let given = Conditions {
+                    without_class: true,
+                    ..Conditions::default()
+                };
+                return self.denoiser.denoise(point.x, point.t, &given);
+            }
+        };
+        let labels = Tensor::from_vec(labels, count, point.x.device())?;
+        let given = Conditions {
+            labels: Some(&labels),
+            ..Conditions::default()
+        };
+        self.denoiser.denoise(point.x, point.t, &given)
+    }
+}
+
+/// A second net that fits the sampled one.
+fn second(
+    guide: &Loaded,
+    net: &Loaded,
+    method: Method,
+    planned: &PlannedGuidance,
+) -> Result<Box<dyn Denoiser>> {
+    ensure!(
+        guide.arch.task() == Task::Denoise,
+        "guidance.checkpoint is a {}, and a second answer needs a unet\nhint: set guidance.method = \"classifier\" for a classifier",
+        guide.arch.title()
+    );
+    fits(guide, net, "second net")?;
+    let (known, own) = (guide.arch.classes(), net.arch.classes());
+    match method {
+        Method::ClassifierFree => ensure!(
+            known.is_none(),
+            "the second net knows {} classes, and classifier-free guidance needs one without any\nhint: `guidance.null` asks the sampled net itself; method = \"autoguidance\" is guidance by a weaker net with classes",
+            known.unwrap_or(0)
+        ),
+        _ => ensure!(
+            known == own,
+            "autoguidance asks both nets for the same class, and the second net knows {}, the model {}",
+            counted(known),
+            counted(own)
+        ),
+    }
+    denoiser(&guide.arch, guide.vb.to_dtype(dtype(planned.dtype)))
+        .context("the second net of [guidance]")
+}
+
+/// What the sampled net is asked for as no class.
+fn own(planned: &PlannedGuidance, sampled: &dyn Denoiser) -> Result<Null> {
+    let null = planned.rule.null.unwrap_or(Null::Class);
+    ensure!(
+        sampled.classes().is_some(),
+        "classifier-free guidance needs a model that knows classes, and this one knows none"
+    );
+    ensure!(
+        null != Null::Class || sampled.null_class().is_some(),
+        "the model has no class that stands for none\nhint: train it with `label_dropout`, or set guidance.null = \"zero\" or \"random\", or name an unconditional net with `guidance.checkpoint`"
+    );
+    Ok(null)
+}
+
+fn counted(classes: Option<usize>) -> String {
+    match classes {
+        Some(classes) => format!("{classes} classes"),
+        None => "no class".to_string(),
+    }
+}
+
+/// A net guides only nets of its own pixels and clock, and a second answer must mean the same.
+fn fits(guide: &Loaded, net: &Loaded, what: &str) -> Result<()> {
+    let (side, resolution) = (guide.arch.resolution(), net.arch.resolution());
+    ensure!(
+        side == resolution,
+        "the {what} was trained at {side} pixels, the model at {resolution}"
+    );
+    let (Some(guide_process), Some(process)) = (&guide.process, &net.process) else {
+        return Ok(());
+    };
+    let clock = |p: &Process| (p.schedule, p.timesteps, p.rescale_timesteps);
+    ensure!(
+        clock(guide_process) == clock(process),
+        "the {what} was trained on {:?} noise over {} steps, the model on {:?} over {}",
+        guide_process.schedule,
+        guide_process.timesteps,
+        process.schedule,
+        process.timesteps
+    );
+    ensure!(
+        guide.arch.task() != Task::Denoise || guide_process.predict_x0 == process.predict_x0,
+        "of the {what} and the model one predicts the noise and the other the image; their answers cannot be combined"
+    );
+    Ok(())
+}
