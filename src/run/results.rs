@@ -19,6 +19,7 @@ use anyhow::Result;
 use jiff::Timestamp;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub use crate::metrics::score::Score;
 
@@ -49,8 +50,8 @@ pub struct Row {
     pub influences: Option<PathBuf>,
     /// Stage and full key of every job.
     pub keys: Vec<(String, String)>,
-    /// What was read and where it was made: a name and a text.
-    pub provenance: Vec<(String, String)>,
+    /// What was read and where it was made: a name and a text. Rows that say the same share it.
+    pub provenance: Vec<(Arc<str>, Arc<str>)>,
 }
 
 /// From the first stored result of a cell to the last, in seconds since 1970 (UTC).
@@ -79,12 +80,31 @@ impl Made {
 }
 
 pub fn rows(plan: &Plan, store: &Store) -> Vec<Row> {
-    let mut steps = TrainingSteps::default();
+    let (mut steps, mut texts) = (TrainingSteps::default(), Texts::default());
     let rows = (0..plan.cells.len()).map(|cell| Row {
         step: steps.of(&plan.cells[cell].spec),
-        ..row(plan, store, cell)
+        ..row_of(plan, store, cell, &mut texts)
     });
     rows.collect()
+}
+
+/// Texts that many rows say, each kept once.
+#[derive(Default)]
+struct Texts(HashSet<Arc<str>>);
+
+impl Texts {
+    fn shared(&mut self, text: String) -> Arc<str> {
+        if let Some(known) = self.0.get(text.as_str()) {
+            return known.clone();
+        }
+        let fresh: Arc<str> = text.into();
+        self.0.insert(fresh.clone());
+        fresh
+    }
+
+    fn pair(&mut self, (name, text): (String, String)) -> (Arc<str>, Arc<str>) {
+        (self.shared(name), self.shared(text))
+    }
 }
 
 /// The warnings of every stored result of the plan, each once.
@@ -101,6 +121,10 @@ pub fn warnings(plan: &Plan) -> Vec<String> {
 
 /// The cell at position `n` of the plan, without its training step.
 pub fn row(plan: &Plan, store: &Store, n: usize) -> Row {
+    row_of(plan, store, n, &mut Texts::default())
+}
+
+fn row_of(plan: &Plan, store: &Store, n: usize, texts: &mut Texts) -> Row {
     let cell = &plan.cells[n];
     let mut row = Row {
         cell: cell.index,
@@ -136,14 +160,14 @@ pub fn row(plan: &Plan, store: &Store, n: usize) -> Row {
         // A file that the manifest does not name is not looked for.
         let has = |name: &str| manifest.files.contains_key(name);
         if has(COMMAND) {
-            row.provenance.extend(commanded(stage, &folder));
+            (row.provenance).extend(commanded(stage, &folder).map(|told| texts.pair(told)));
         }
         for (mut name, text) in provenance(manifest) {
             if matches!(&item.job, Job::Train(job) if name == stage.name() && is_guide(cell, job)) {
                 name = "train (classifier)".to_string();
             }
-            if !row.provenance.iter().any(|(known, _)| *known == name) {
-                row.provenance.push((name, text));
+            if !(row.provenance.iter()).any(|(known, _)| **known == *name) {
+                row.provenance.push(texts.pair((name, text)));
             }
         }
         match stage {
@@ -153,7 +177,8 @@ pub fn row(plan: &Plan, store: &Store, n: usize) -> Row {
                     row.scores.extend(scores);
                     row.scores.extend(seconds.take());
                     if has(RECORD) {
-                        row.provenance.extend(evaluator(&folder));
+                        let told = evaluator(&folder);
+                        (row.provenance).extend(told.map(|told| texts.pair(told)));
                     }
                     let influences = has(INFLUENCES).then(|| folder.join(INFLUENCES));
                     row.influences = row.influences.or(influences);

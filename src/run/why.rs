@@ -6,6 +6,9 @@ use crate::run::store::{Entry, State, Store};
 use anyhow::Result;
 use std::collections::BTreeMap;
 
+/// Inputs that differ from those of the nearest stored result, at most, for it to be told.
+const MOST_TOLD: usize = 3;
+
 type Leaves = BTreeMap<String, toml::Value>;
 
 /// One reason per item of the plan; empty where the result is stored.
@@ -49,15 +52,30 @@ fn reason(plan: &Plan, n: usize, known: &[(&Entry, Leaves)]) -> Result<String> {
     let same_stage = known
         .iter()
         .filter(|(entry, _)| entry.stage == item.job.stage().name());
-    let nearest = same_stage
-        .map(|(entry, theirs)| (moved(theirs, &mine), entry))
-        .min_by_key(|(moved, _)| moved.len());
+    // What is further away than the nearest so far, or than is told, is not compared to its end.
+    let (mut nearest, mut bound, mut any) = (None, MOST_TOLD + 1, false);
+    for (entry, theirs) in same_stage {
+        any = true;
+        let apart = apart(theirs, &mine, bound);
+        if apart < bound {
+            (nearest, bound) = (Some((entry, theirs)), apart);
+        }
+    }
     Ok(match nearest {
+        None if any => "nothing like it stored".to_string(),
         None => "nothing stored yet".to_string(),
-        Some((moved, _)) if moved.len() > 3 => "nothing like it stored".to_string(),
-        Some((moved, _)) if !moved.is_empty() => moved.join(", "),
-        Some((_, entry)) => same_text(item, entry),
+        Some((entry, _)) if bound == 0 => same_text(item, entry),
+        Some((_, theirs)) => moved(theirs, &mine).join(", "),
     })
+}
+
+/// In how many keys two jobs differ, counted up to `most`.
+fn apart(old: &Leaves, new: &Leaves, most: usize) -> usize {
+    let changed = new
+        .iter()
+        .filter(|(key, value)| old.get(*key) != Some(*value));
+    let gone = old.keys().filter(|key| !new.contains_key(*key)).map(|_| ());
+    changed.map(|_| ()).chain(gone).take(most).count()
 }
 
 /// The text is the same: then the stage's VERSION, or the bytes of a file it names, moved.

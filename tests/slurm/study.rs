@@ -85,6 +85,24 @@ guidance.scale = [0, 5]
         }
     }
 
+    /// A sweep on this machine alone, in the same store.
+    pub fn alone(&self, extra: &[&str]) -> Answer {
+        self.call(extra).run()
+    }
+
+    /// The process ids of Slurm's workers, by what they say of themselves in the store.
+    pub fn workers(&self) -> Vec<i32> {
+        let files = fs::read_dir(self.path(".runner/workers")).unwrap();
+        let records = files.flatten().filter_map(|file| {
+            let text = fs::read_to_string(file.path()).ok()?;
+            serde_json::from_str::<serde_json::Value>(&text).ok()
+        });
+        let of_slurm = records.filter(|record| record["scheduler"].is_string());
+        of_slurm
+            .filter_map(|record| i32::try_from(record["pid"].as_i64()?).ok())
+            .collect()
+    }
+
     /// The table that a sweep on this machine alone writes, in a store of its own.
     pub fn local_table(&self) -> String {
         let answer = self.call(&["--store", "local"]).run();
