@@ -5,13 +5,12 @@ use crate::data::resize::input;
 use crate::data::survey::Facts;
 use crate::experiment::scoring::rules::Preprocessing;
 use crate::machine::cores;
-use crate::machine::lock::locked;
 use anyhow::{Context, Error, Result, anyhow, ensure};
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 /// Batches open at a time: one that is taken, one that is ready, and what the threads work on.
@@ -83,6 +82,11 @@ struct Body {
     failed: Option<(usize, Error)>,
 }
 
+/// A thread that panicked has left nothing half-written that is read afterwards.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Loader {
     /// Starts the threads.
     pub fn start(gallery: Arc<Gallery>, order: Order) -> Result<Loader> {
@@ -132,7 +136,7 @@ impl Loader {
 
     /// The batch as it is handed out, or the error of its first image that has one.
     fn close(&mut self, slot: &Slot) -> Result<Inputs> {
-        let mut body = locked(&slot.body);
+        let mut body = lock(&slot.body);
         let facts: Vec<Facts> = body.facts.iter().map_while(|f| *f).collect();
         let failed = body.failed.take();
         let fits = failed.as_ref().map_or(facts.len(), |(at, _)| *at);
@@ -183,7 +187,7 @@ impl Iterator for Loader {
 
 impl Drop for Loader {
     fn drop(&mut self) {
-        locked(&self.shared.state).stopped = true;
+        lock(&self.shared.state).stopped = true;
         self.shared.room.notify_all();
         for thread in self.threads.drain(..) {
             // A thread that failed has left its error in the batch's slot.
@@ -195,7 +199,7 @@ impl Drop for Loader {
 impl Shared {
     /// Waits for the earliest batch; none after the last.
     fn take(&self) -> Option<Arc<Slot>> {
-        let mut state = locked(&self.state);
+        let mut state = lock(&self.state);
         loop {
             let first = self.order.images.start + state.taken * self.order.batch;
             if first >= self.order.images.end {
@@ -235,7 +239,7 @@ impl Shared {
     /// The next image and the batch it belongs to, when there is room for it.
     fn begin(&self) -> Option<(Arc<Slot>, usize)> {
         let Range { start, end } = self.order.images;
-        let mut state = locked(&self.state);
+        let mut state = lock(&self.state);
         loop {
             if state.stopped || state.next >= end {
                 return None;
@@ -281,7 +285,7 @@ impl Shared {
     }
 
     fn put(&self, slot: &Slot, j: usize, made: Result<Facts>, scratch: &[Vec<f32>]) {
-        let mut body = locked(&slot.body);
+        let mut body = lock(&slot.body);
         match made {
             Ok(facts) => {
                 body.facts[j] = Some(facts);
@@ -298,7 +302,7 @@ impl Shared {
         drop(body);
         if slot.left.fetch_sub(1, Ordering::AcqRel) == 1 {
             // Under the lock, so that a taker that just looked is already waiting.
-            let _state = locked(&self.state);
+            let _state = lock(&self.state);
             self.ready.notify_all();
         }
     }

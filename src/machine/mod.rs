@@ -4,5 +4,4 @@ pub mod alloc;
 pub mod cores;
 pub(crate) mod flush;
 pub mod isa;
-pub(crate) mod lock;
 pub(crate) mod scratch;

@@ -2,11 +2,11 @@
 
 use crate::io::disk::is_unwritable;
 use crate::jobs::context::Progress;
-use crate::machine::lock::locked;
 use crate::run::damage::Damage;
 use crate::run::device::slots::Slot;
 use crate::run::lease::holder::Holder;
 use crate::run::lease::presence::{Ended, Presence};
+use crate::run::lock::locked;
 use crate::run::plan::Plan;
 use crate::run::store::Store;
 use crate::run::work::turns::{Duty, Next, Turn, Turns};

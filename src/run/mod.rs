@@ -7,6 +7,7 @@ pub mod differences;
 pub mod fault;
 pub mod lease;
 pub mod local;
+pub(crate) mod lock;
 pub mod manifest;
 pub mod plan;
 pub mod results;

@@ -2,9 +2,9 @@
 //! are compared with each other and with no clock but this process's own.
 
 use crate::jobs::files::parts::LEASE;
-use crate::machine::lock::locked;
 use crate::process::table;
 use crate::run::lease::holder::{Holder, Read, WORKERS, read};
+use crate::run::lock::locked;
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -2,10 +2,10 @@
 
 use crate::io::disk::{create_new, read_json, replace_unsynced, writer, writer_of};
 use crate::jobs::context::Progress;
-use crate::machine::lock::locked;
 use crate::run::lease::holder::{self, Holder, Read, WORKERS};
 use crate::run::lease::living::{self, BEAT};
 use crate::run::lease::record::{Doing, WorkerRecord, workers};
+use crate::run::lock::locked;
 use anyhow::{Context, Result, bail};
 use std::collections::HashMap;
 use std::fs;

@@ -2,8 +2,8 @@
 
 use crate::jobs::files::parts::LEASE;
 use crate::jobs::sharing::claims::{Claim, Claims, Listed};
-use crate::machine::lock::locked;
 use crate::run::lease::presence::{AtWork, Lease, Presence, Taken};
+use crate::run::lock::locked;
 use crate::run::work::makers::Maker;
 use anyhow::Result;
 use std::path::{Path, PathBuf};
