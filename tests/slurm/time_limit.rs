@@ -2,7 +2,17 @@
 
 use crate::cluster::{Asked, Cluster, wait};
 use crate::study::Study;
+use std::path::Path;
 use std::time::Duration;
+
+/// Stops a worker, again and again: Slurm wakes whom it sends a signal. One that is gone is left alone.
+fn hang(worker: i32, study: &Path) {
+    let words = std::fs::read(format!("/proc/{worker}/cmdline")).unwrap_or_default();
+    if String::from_utf8_lossy(&words).contains(&study.display().to_string()) {
+        // SAFETY: a signal to the worker of this test's own cluster.
+        unsafe { libc::kill(worker, libc::SIGSTOP) };
+    }
+}
 
 #[test]
 fn a_worker_that_hangs_until_its_time_is_over_is_replaced() {
@@ -25,10 +35,9 @@ fn a_worker_that_hangs_until_its_time_is_over_is_replaced() {
     wait(Duration::from_secs(40), "a part", || study.parts() > 0);
     let workers = study.workers();
     assert_eq!(workers.len(), 1, "{workers:?}");
-    // SAFETY: a signal to the worker of this test's own cluster. It hangs, and hears of no signal.
-    unsafe { libc::kill(workers[0], libc::SIGSTOP) };
     let over = "worker 1_0 on n1 ended: its time was over";
-    wait(Duration::from_secs(110), "the end of its time", || {
+    wait(Duration::from_secs(120), "the end of its time", || {
+        hang(workers[0], &cluster.path("study"));
         driver.said().contains(over)
     });
     driver.succeeds();
