@@ -2,7 +2,9 @@
 //!
 //! Wall time of the images of one cell by 1, 2 and 4 worker processes of one thread each (medians of `--rounds`, 3), and how
 //! many operations a second a worker asks of the file system of the store: one that draws, and `--waiting` (8) that wait
-//! for a part of it, counted by strace for `--seconds` (60). Where strace is not there, it is said. Unix only.
+//! for a part of it, counted by strace for `--seconds` (60). Where strace is not there, it is said. With `--many 200` so
+//! many workers share the store, of which one draws, and `--waiting` of the others are counted; nothing else is measured.
+//! Unix only.
 
 use anyhow::{Context, Result, ensure};
 use std::os::unix::process::CommandExt;
@@ -22,17 +24,30 @@ fn main() -> Result<()> {
         text.map_or(Ok(default), |text| text.parse().context(name.to_string()))
     };
     let scratch = tempfile::tempdir()?;
-    speed(scratch.path(), option("--rounds", 3)?)?;
+    let many = option("--many", 0)?;
+    if many == 0 {
+        speed(scratch.path(), option("--rounds", 3)?)?;
+    }
     let has_strace = Command::new("strace").arg("-V").output().is_ok();
     if !has_strace {
         println!("operations: not counted, for there is no strace here");
         return Ok(());
     }
-    operations(
-        scratch.path(),
-        option("--waiting", 8)?,
-        option("--seconds", 60)?,
-    )
+    let counted = Counted {
+        waiting: option("--waiting", 8)?,
+        many,
+        seconds: option("--seconds", 60)?,
+    };
+    operations(scratch.path(), &counted)
+}
+
+/// Whose operations are counted, and for how long.
+struct Counted {
+    /// Workers that wait and are counted.
+    waiting: u64,
+    /// Workers of the store in all, where there are more than are counted.
+    many: u64,
+    seconds: u64,
 }
 
 /// A call on the images of one guided cell at 16 pixels, with one thread a process.
@@ -90,15 +105,47 @@ struct Traced {
     file: std::path::PathBuf,
 }
 
+/// A worker of the samples alone.
+fn drawing(store: &Path, set: &[&str]) -> Command {
+    let mut work = call("work", store, set);
+    work.args(["--stages", "sample", "--device", "cpu"]);
+    work.process_group(0);
+    work
+}
+
+/// Ends a process and all that it started.
+fn end(mut child: Child) -> Result<()> {
+    let group = format!("-{}", child.id());
+    let kill = Command::new("kill").args(["-KILL", "--", &group]).status();
+    kill?;
+    child.wait()?;
+    Ok(())
+}
+
+/// Waits until so many workers have said in the store that they are there.
+fn until_there(store: &Path, workers: usize) -> Result<()> {
+    let begun = Instant::now();
+    let there = || std::fs::read_dir(store.join("workers")).map_or(0, |files| files.count());
+    while there() < workers {
+        let (waited, there) = (begun.elapsed().as_secs(), there());
+        ensure!(
+            waited < 600,
+            "{there} of {workers} workers came in {waited} s"
+        );
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    println!("{workers} workers came in {} s", begun.elapsed().as_secs());
+    Ok(())
+}
+
 fn traced(scratch: &Path, name: &str, store: &Path, set: &[&str]) -> Result<Traced> {
-    let work = call("work", store, set);
+    let work = drawing(store, set);
     let file = scratch.join(name);
     let mut strace = Command::new("strace");
     strace
         .args(["-f", "-y", "-ttt", "-e", CALLS, "-o"])
         .arg(&file);
     strace.arg(work.get_program()).args(work.get_args());
-    strace.args(["--stages", "sample", "--device", "cpu"]);
     strace.current_dir(env!("CARGO_MANIFEST_DIR"));
     strace.env("RAYON_NUM_THREADS", "1");
     strace.stdout(Stdio::null()).stderr(Stdio::null());
@@ -107,28 +154,30 @@ fn traced(scratch: &Path, name: &str, store: &Path, set: &[&str]) -> Result<Trac
     Ok(Traced { child, file })
 }
 
-fn operations(scratch: &Path, waiting: u64, seconds: u64) -> Result<()> {
+fn operations(scratch: &Path, counted: &Counted) -> Result<()> {
+    let (waiting, seconds) = (counted.waiting, counted.seconds);
     let store = scratch.join("operations");
     // One part, which takes longer than the count: whoever comes later waits for it.
     let set = ["sample.count=100000", "sample.part=100000"];
-    let drawing = traced(scratch, "drawing", &store, &set)?;
+    let first = traced(scratch, "drawing", &store, &set)?;
     std::thread::sleep(Duration::from_secs(5));
+    let uncounted = counted.many.saturating_sub(waiting + 1);
+    let crowd = (0..uncounted).map(|_| drawing(&store, &set).spawn());
+    let crowd = crowd.collect::<std::io::Result<Vec<Child>>>()?;
     let names = (0..waiting).map(|n| format!("waiting-{n}"));
     let others = names.map(|name| traced(scratch, &name, &store, &set));
     let others = others.collect::<Result<Vec<Traced>>>()?;
+    until_there(&store, (1 + waiting + uncounted) as usize)?;
     // The first seconds are the plan's, once a worker.
     std::thread::sleep(Duration::from_secs(10));
     let from = now()?;
     std::thread::sleep(Duration::from_secs(seconds));
     let until = now()?;
+    crowd.into_iter().try_for_each(end)?;
     let mut counts = Vec::new();
-    for mut traced in others.into_iter().chain([drawing]) {
+    for traced in others.into_iter().chain([first]) {
         // strace and the worker that it follows, which a signal to strace alone would leave at work.
-        let group = format!("-{}", traced.child.id());
-        Command::new("kill")
-            .args(["-KILL", "--", &group])
-            .status()?;
-        traced.child.wait()?;
+        end(traced.child)?;
         counts.push(count(&traced.file, &store, from..until)? / seconds as f64);
     }
     let own = counts.pop().unwrap_or_default();
@@ -139,7 +188,10 @@ fn operations(scratch: &Path, waiting: u64, seconds: u64) -> Result<()> {
     );
     println!("operations on the store's file system, a second, over {seconds} s:");
     println!("  a worker within a part      {own:.2}");
-    println!("  one of {waiting} that wait for it  {median:.2} (median), {most:.2} (most)");
+    println!(
+        "  one of {} that wait for it  {median:.2} (median), {most:.2} (most)",
+        waiting + uncounted
+    );
     Ok(())
 }
 

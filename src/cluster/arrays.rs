@@ -29,6 +29,8 @@ pub struct Array {
     sought: Option<Instant>,
     /// Looks in a row that did not show the worker.
     absent: Vec<u32>,
+    /// Whether those that had not started were taken back: they are no losses.
+    pub withdrawn: bool,
 }
 
 impl Array {
@@ -37,6 +39,7 @@ impl Array {
             workers: vec![Worker::Pending; record.workers],
             absent: vec![0; record.workers],
             sought: None,
+            withdrawn: false,
             record,
         }
     }
@@ -92,14 +95,16 @@ impl Array {
                 self.absent[index] + 1
             };
             let state = task.map(|task| &task.state);
+            let before = self.workers[index];
             self.workers[index] = match state {
                 Some(TaskState::Pending) => Worker::Pending,
                 Some(TaskState::Running) => Worker::Running,
                 Some(TaskState::Ended(_)) => Worker::Over,
                 None if self.absent[index] >= ABSENT => Worker::Over,
-                None => self.workers[index],
+                None => before,
             };
-            if self.workers[index] == Worker::Over {
+            let taken_back = self.withdrawn && before == Worker::Pending;
+            if self.workers[index] == Worker::Over && !taken_back {
                 // Of pending tasks that were cancelled together one row is left for all.
                 let row = task.or_else(|| own.iter().find(|task| task.index.is_none()).copied());
                 losses.extend(loss(ledger, id, index, row));
@@ -182,6 +187,22 @@ mod tests {
             "2 was never seen"
         );
         assert_eq!(look(&[task(0, ended("TIMEOUT", 0))]), (1, 0, true));
+    }
+
+    #[test]
+    fn of_withdrawn_workers_those_that_never_started_are_no_losses() {
+        let (_root, ledger, mut array) = array(2, Some(7));
+        let now = Instant::now();
+        let running = [task(0, TaskState::Running), task(1, TaskState::Pending)];
+        array.look(&ledger, &running, now, &|_| ()).unwrap();
+        array.withdrawn = true;
+        let over = [
+            task(0, ended("NODE_FAIL", 0)),
+            task(1, ended("CANCELLED", 0)),
+        ];
+        let losses = array.look(&ledger, &over, now, &|_| ()).unwrap();
+        let lost: Vec<usize> = losses.iter().map(|loss| loss.index).collect();
+        assert_eq!((lost, array.record.closed), (vec![0], true));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::run::lease::presence::{Lease, Presence, Taken};
 use crate::run::plan::Plan;
 use crate::run::store::State;
 use anyhow::Result;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -169,6 +169,9 @@ impl<'a> Driver<'a> {
     fn see_to_staff(&mut self, plan: &Plan) -> Result<Staffed> {
         let hopeless = (0..plan.items.len()).map(|n| self.is_hopeless(plan, n));
         let hopeless: Vec<bool> = hopeless.collect();
+        let open = plan.to_run().into_iter().filter(|&n| !hopeless[n]);
+        let left: HashSet<&str> = open.map(|n| plan.items[n].job.stage().name()).collect();
+        self.staff.withdraw(&Vec::from_iter(left))?;
         let most = self.limits.map_or(1, |limits| limits.array);
         let mut all = Staffed::Enough;
         for n in 0..self.order.groups.len() {

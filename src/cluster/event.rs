@@ -27,6 +27,11 @@ pub enum Event {
     Answers,
     /// sbatch takes no more for now, in its own words.
     Full(String),
+    /// Workers that had not started were taken back, for no job of their stages is left.
+    Withdrawn {
+        id: u64,
+        workers: usize,
+    },
     /// A worker ended that was still needed, or may have been.
     Lost(Loss),
     /// Workers have waited for long for a reason that may never go away.

@@ -136,6 +136,29 @@ impl<'a> Staff<'a> {
         Ok(())
     }
 
+    /// Takes back workers that have not started, of stages of which none is among `left`. They would hold a place only to
+    /// find nothing to do.
+    ///
+    /// # Errors
+    /// Where Slurm is not here.
+    pub fn withdraw(&mut self, left: &[&str]) -> Result<()> {
+        for array in &mut self.arrays {
+            let pending = array.count(Worker::Pending);
+            let stages = &array.record.stages;
+            let needed = stages.iter().any(|stage| left.contains(&stage.as_str()));
+            let Some(id) = array.record.id else { continue };
+            if pending == 0 || needed || array.withdrawn {
+                continue;
+            }
+            array.withdrawn = cancel(std::slice::from_ref(&array.record.tag), Which::Pending)?;
+            if array.withdrawn {
+                let workers = pending;
+                (self.tell)(Event::Withdrawn { id, workers });
+            }
+        }
+        Ok(())
+    }
+
     /// Sees to it that a group has as many workers as there is something to do for, in arrays of at most
     /// `most`.
     ///

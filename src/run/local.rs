@@ -6,13 +6,14 @@ use crate::run::damage::Damage;
 use crate::run::device::slots::Slot;
 use crate::run::lease::holder::Holder;
 use crate::run::lease::presence::{Ended, Presence};
+use crate::run::lock::locked;
 use crate::run::plan::Plan;
 use crate::run::store::Store;
 use crate::run::work::turns::{Duty, Next, Turn, Turns};
 use crate::run::worker::{Company, News, Outcome, Run, Worker, fatal};
 use anyhow::{Error, Result, anyhow};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 /// What happens, as it happens; `item` is a position in `Plan::items`.
@@ -222,8 +223,8 @@ impl Scheduler<'_> {
 
     /// Puts what `item` reads back among what is to do; a result that does not stay whole ends that.
     fn make_again(&self, item: usize, device: &str, damaged: &[Damage]) -> Result<Outcome> {
-        let mut again = self.again.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut again = locked(&self.again);
+        let mut turns = locked(&self.turns);
         for Damage { need, lines } in damaged {
             again[*need] += 1;
             if again[*need] > MOST_AGAIN {

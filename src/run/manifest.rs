@@ -159,10 +159,11 @@ impl Manifest {
     pub fn holds(&self, folder: &Path) -> bool {
         self.counted().all(|(name, stored)| {
             let path = folder.join(name);
-            let meta = std::fs::metadata(&path);
-            let sized = meta.is_ok_and(|meta| meta.len() == stored.bytes);
-            let whole = || matches!(differs(&path, stored.bytes, &stored.sha256), Ok(None));
-            sized && (stored.bytes > SMALL || whole())
+            if stored.bytes > SMALL {
+                let meta = std::fs::metadata(&path);
+                return meta.is_ok_and(|meta| meta.len() == stored.bytes);
+            }
+            matches!(differs(&path, stored.bytes, &stored.sha256), Ok(None))
         })
     }
 

@@ -4,9 +4,11 @@
 pub mod damage;
 pub mod device;
 pub mod differences;
+mod evaluations;
 pub mod fault;
 pub mod lease;
 pub mod local;
+pub(crate) mod lock;
 pub mod manifest;
 pub mod plan;
 pub mod results;

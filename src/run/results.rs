@@ -13,6 +13,7 @@ use crate::jobs::inputs::training_steps::TrainingSteps;
 use crate::jobs::job::Job;
 use crate::jobs::stage::Stage;
 use crate::jobs::train::TrainJob;
+use crate::run::evaluations;
 use crate::run::manifest::Manifest;
 use crate::run::plan::{Item, Plan};
 use crate::run::store::{State, Store};
@@ -20,6 +21,7 @@ use anyhow::Result;
 use jiff::Timestamp;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub use crate::metrics::score::Score;
 
@@ -50,8 +52,8 @@ pub struct Row {
     pub influences: Option<PathBuf>,
     /// Stage and full key of every job.
     pub keys: Vec<(String, String)>,
-    /// What was read and where it was made: a name and a text.
-    pub provenance: Vec<(String, String)>,
+    /// What was read and where it was made: a name and a text. Rows that say the same share it.
+    pub provenance: Vec<(Arc<str>, Arc<str>)>,
 }
 
 /// From the first stored result of a cell to the last, in seconds since 1970 (UTC).
@@ -80,12 +82,12 @@ impl Made {
 }
 
 pub fn rows(plan: &Plan, store: &Store) -> Vec<Row> {
-    let mut steps = TrainingSteps::default();
-    let counted = counts_evaluations(plan);
+    let (mut steps, mut texts) = (TrainingSteps::default(), Texts::default());
+    let counted = evaluations::are_told(plan);
     let rows = (0..plan.cells.len()).map(|cell| {
-        let mut row = row(plan, store, cell);
+        let mut row = row_of(plan, store, cell, &mut texts);
         row.step = steps.of(&plan.cells[cell].spec);
-        if let Some(evaluations) = evaluations(plan, cell).filter(|_| counted) {
+        if let Some(evaluations) = evaluations::of(plan, cell).filter(|_| counted) {
             row.at.push((EVALUATIONS.to_string(), evaluations.into()));
         }
         row
@@ -93,32 +95,23 @@ pub fn rows(plan: &Plan, store: &Store) -> Vec<Row> {
     rows.collect()
 }
 
-/// Whether the rows tell how often the nets were asked: where a chart shows it, or the cells differ in how they are drawn.
-fn counts_evaluations(plan: &Plan) -> bool {
-    let axes = plan
-        .cells
-        .first()
-        .map(|cell| &cell.axes[..])
-        .unwrap_or_default();
-    let differ = |axis: &String| axis == "sample.sampler" || axis == "guidance.method";
-    let charts = plan.cells.first().map(|cell| &cell.spec.chart[..]);
-    let shown = charts
-        .unwrap_or_default()
-        .iter()
-        .any(|chart| chart.x == EVALUATIONS);
-    shown || axes.iter().any(differ)
-}
+/// Texts that many rows say, each kept once.
+#[derive(Default)]
+struct Texts(HashSet<Arc<str>>);
 
-/// Times that the denoising nets are asked for one image of a cell, a second net's answers included and a classifier's
-/// not; none where a program draws.
-fn evaluations(plan: &Plan, cell: usize) -> Option<i64> {
-    let mut jobs = plan.of_cell[cell].iter().map(|&at| &plan.items[at].job);
-    jobs.find_map(|job| match job {
-        Job::Sample(sample) => {
-            Some((job.cost().amount / sample.sample.count as f64).round() as i64)
+impl Texts {
+    fn shared(&mut self, text: String) -> Arc<str> {
+        if let Some(known) = self.0.get(text.as_str()) {
+            return known.clone();
         }
-        _ => None,
-    })
+        let fresh: Arc<str> = text.into();
+        self.0.insert(fresh.clone());
+        fresh
+    }
+
+    fn pair(&mut self, (name, text): (String, String)) -> (Arc<str>, Arc<str>) {
+        (self.shared(name), self.shared(text))
+    }
 }
 
 /// The warnings of every stored result of the plan, each once.
@@ -135,6 +128,10 @@ pub fn warnings(plan: &Plan) -> Vec<String> {
 
 /// The cell at position `n` of the plan, without its training step.
 pub fn row(plan: &Plan, store: &Store, n: usize) -> Row {
+    row_of(plan, store, n, &mut Texts::default())
+}
+
+fn row_of(plan: &Plan, store: &Store, n: usize, texts: &mut Texts) -> Row {
     let cell = &plan.cells[n];
     let mut row = Row {
         cell: cell.index,
@@ -170,14 +167,14 @@ pub fn row(plan: &Plan, store: &Store, n: usize) -> Row {
         // A file that the manifest does not name is not looked for.
         let has = |name: &str| manifest.files.contains_key(name);
         if has(COMMAND) {
-            row.provenance.extend(commanded(stage, &folder));
+            (row.provenance).extend(commanded(stage, &folder).map(|told| texts.pair(told)));
         }
         for (mut name, text) in provenance(manifest) {
             if matches!(&item.job, Job::Train(job) if name == stage.name() && is_guide(cell, job)) {
                 name = "train (classifier)".to_string();
             }
-            if !row.provenance.iter().any(|(known, _)| *known == name) {
-                row.provenance.push((name, text));
+            if !(row.provenance.iter()).any(|(known, _)| **known == *name) {
+                row.provenance.push(texts.pair((name, text)));
             }
         }
         match stage {
@@ -187,7 +184,8 @@ pub fn row(plan: &Plan, store: &Store, n: usize) -> Row {
                     row.scores.extend(scores);
                     row.scores.extend(seconds.take());
                     if has(RECORD) {
-                        row.provenance.extend(evaluator(&folder));
+                        let told = evaluator(&folder);
+                        (row.provenance).extend(told.map(|told| texts.pair(told)));
                     }
                     let influences = has(INFLUENCES).then(|| folder.join(INFLUENCES));
                     row.influences = row.influences.or(influences);

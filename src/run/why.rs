@@ -4,24 +4,71 @@ use crate::experiment::grid::overlay::{leaves, show};
 use crate::run::plan::{Item, Plan};
 use crate::run::store::{Entry, State, Store};
 use anyhow::Result;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+/// Inputs that differ from those of the nearest stored result, at most, for it to be told.
+const MOST_TOLD: usize = 3;
 
 type Leaves = BTreeMap<String, toml::Value>;
 
 /// One reason per item of the plan; empty where the result is stored.
 pub fn reasons(plan: &Plan, store: &Store) -> Result<Vec<String>> {
     let entries = store.entries()?;
-    let known: Vec<(&Entry, Leaves)> = entries
-        .iter()
-        .filter(|entry| entry.manifest().is_some())
-        .filter_map(|entry| Some((entry, inputs(&entry.job()?))))
-        .collect();
+    let stored = entries.iter().filter(|entry| entry.manifest().is_some());
+    let mut known: HashMap<&str, Known> = HashMap::new();
+    for entry in stored {
+        if let Some(text) = entry.job() {
+            let leaves = inputs(&text);
+            let known = known.entry(entry.stage).or_default();
+            known.hashes.insert(hash(&leaves));
+            known.jobs.push((entry, leaves));
+        }
+    }
     (0..plan.items.len())
-        .map(|n| reason(plan, n, &known))
+        .map(|n| {
+            let stage = plan.items[n].job.stage().name();
+            reason(plan, n, known.get(stage))
+        })
         .collect()
 }
 
-fn reason(plan: &Plan, n: usize, known: &[(&Entry, Leaves)]) -> Result<String> {
+/// The stored results of a stage.
+#[derive(Default)]
+struct Known<'a> {
+    jobs: Vec<(&'a Entry, Leaves)>,
+    /// Of the inputs of each.
+    hashes: HashSet<u64>,
+}
+
+impl Known<'_> {
+    /// The first of those nearest to a job, and in how many keys it differs; none where all differ in more than are told.
+    fn nearest(&self, mine: &Leaves) -> Option<(&Entry, &Leaves, usize)> {
+        let least = usize::from(!self.hashes.contains(&hash(mine)));
+        // What is further away than the nearest so far, or than is told, is not compared to its end.
+        let (mut nearest, mut bound) = (None, MOST_TOLD + 1);
+        for (entry, theirs) in &self.jobs {
+            let apart = apart(theirs, mine, bound);
+            if apart < bound {
+                (nearest, bound) = (Some((*entry, theirs, apart)), apart);
+            }
+            if bound <= least {
+                break;
+            }
+        }
+        nearest
+    }
+}
+
+fn hash(leaves: &Leaves) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for (key, value) in leaves {
+        (key, value.to_string()).hash(&mut hasher);
+    }
+    hasher.finish()
+}
+
+fn reason(plan: &Plan, n: usize, known: Option<&Known>) -> Result<String> {
     let item = &plan.items[n];
     match &item.state {
         State::Stored(_) => return Ok(String::new()),
@@ -45,19 +92,24 @@ fn reason(plan: &Plan, n: usize, known: &[(&Entry, Leaves)]) -> Result<String> {
     if let Some(&need) = item.needs.iter().find(open) {
         return Ok(format!("follows {}", plan.items[need].job.stage()));
     }
+    let Some(known) = known else {
+        return Ok("nothing stored yet".to_string());
+    };
     let mine = inputs(&plan.text(n)?);
-    let same_stage = known
-        .iter()
-        .filter(|(entry, _)| entry.stage == item.job.stage().name());
-    let nearest = same_stage
-        .map(|(entry, theirs)| (moved(theirs, &mine), entry))
-        .min_by_key(|(moved, _)| moved.len());
-    Ok(match nearest {
-        None => "nothing stored yet".to_string(),
-        Some((moved, _)) if moved.len() > 3 => "nothing like it stored".to_string(),
-        Some((moved, _)) if !moved.is_empty() => moved.join(", "),
-        Some((_, entry)) => same_text(item, entry),
+    Ok(match known.nearest(&mine) {
+        None => "nothing like it stored".to_string(),
+        Some((entry, _, 0)) => same_text(item, entry),
+        Some((_, theirs, _)) => moved(theirs, &mine).join(", "),
     })
+}
+
+/// In how many keys two jobs differ, counted up to `most`.
+fn apart(old: &Leaves, new: &Leaves, most: usize) -> usize {
+    let changed = new
+        .iter()
+        .filter(|(key, value)| old.get(*key) != Some(*value));
+    let gone = old.keys().filter(|key| !new.contains_key(*key)).map(|_| ());
+    changed.map(|_| ()).chain(gone).take(most).count()
 }
 
 /// The text is the same: then the stage's VERSION, or the bytes of a file it names, moved.

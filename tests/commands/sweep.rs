@@ -1,7 +1,7 @@
 //! `runner sweep`: on the shipped nets, run again, killed in the middle, of a raised count; and on files that break.
 
 use crate::desk::Desk;
-use crate::support::program::{Runner, shipped};
+use crate::support::program::{Runner, guided};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -14,35 +14,11 @@ struct Study {
 impl Study {
     fn new() -> Study {
         let folder = tempfile::tempdir().expect("a folder");
-        let text = format!(
-            r#"
-name = "small"
-[model]
-checkpoint = "{}"
-[guidance]
-checkpoint = "{}"
-scale = 0
-[sample]
-steps = 4
-count = 24
-part = 6
-batch = 5
-[eval]
-features = "shapes"
-weights = "{}"
-reference = "{}"
-metrics = ["fd", "sfd", "is", "precision", "recall", "agreement"]
-[grid]
-guidance.scale = [0, 5]
-[[chart]]
-x = "guidance.scale"
-y = ["fd"]
-"#,
-            shipped("experiments/shapes/unet16.safetensors"),
-            shipped("experiments/shapes/classifier16.safetensors"),
-            shipped("experiments/shapes/features.safetensors"),
-            shipped("reference_stats/shapes16.npz"),
-        );
+        let sample = "steps = 4\ncount = 24\npart = 6\nbatch = 5";
+        let metrics = ["fd", "sfd", "is", "precision", "recall", "agreement"];
+        let rest =
+            "[grid]\nguidance.scale = [0, 5]\n[[chart]]\nx = \"guidance.scale\"\ny = [\"fd\"]";
+        let text = guided("small", sample, &metrics, rest);
         std::fs::write(folder.path().join("small.toml"), text).expect("the experiment");
         Study { folder }
     }

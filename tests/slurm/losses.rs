@@ -86,7 +86,7 @@ fn a_node_that_fails_is_kept_away_from() {
     let node = node.trim();
     cluster.kill_node(if node == "n1" { 1 } else { 2 });
     // slurmd's jobs outlive it, and here their machine too: what a node takes with it is taken by hand.
-    kill_workers(&Study { cluster: &cluster });
+    kill_worker(&Study { cluster: &cluster });
     driver.succeeds();
     let said = driver.said();
     assert!(said.contains(&format!("its node {node} failed")), "{said}");
@@ -103,24 +103,19 @@ fn a_node_that_fails_is_kept_away_from() {
     );
 }
 
-/// Kills the workers of Slurm's jobs, by what they say of themselves in the store.
-fn kill_workers(study: &Study) {
-    let files = std::fs::read_dir(study.path(".runner/workers")).unwrap();
-    let records = files.flatten().filter_map(|file| {
-        let text = std::fs::read_to_string(file.path()).ok()?;
-        serde_json::from_str::<serde_json::Value>(&text).ok()
-    });
-    let of_slurm = records.filter(|record| record["scheduler"].is_string());
-    let pids: Vec<String> = of_slurm.map(|record| record["pid"].to_string()).collect();
+/// Kills the one worker of Slurm's jobs.
+fn kill_worker(study: &Study) {
+    let pids = study.workers();
     assert_eq!(pids.len(), 1, "{pids:?}");
+    let pid = pids[0].to_string();
     // What watches the worker for Slurm goes first, so that nobody tells how it ended.
     let parent = std::process::Command::new("ps")
-        .args(["-o", "ppid=", "-p", &pids[0]])
+        .args(["-o", "ppid=", "-p", &pid])
         .output()
         .unwrap();
     let parent = String::from_utf8(parent.stdout).unwrap().trim().to_string();
     let killed = std::process::Command::new("kill")
-        .args(["-KILL", &parent, &pids[0]])
+        .args(["-KILL", &parent, &pid])
         .status();
     assert!(killed.unwrap().success());
 }

@@ -9,4 +9,6 @@ mod controller;
 mod ends;
 mod losses;
 mod study;
+mod time_limit;
 mod waits;
+mod withdrawals;

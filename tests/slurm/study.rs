@@ -1,7 +1,7 @@
 //! A small study on a cluster, and the sweep that drives it.
 
 use crate::cluster::Cluster;
-use crate::support::program::{Answer, Runner, shipped};
+use crate::support::program::{Answer, Runner, guided};
 use std::fs;
 use std::io::Read;
 use std::path::PathBuf;
@@ -15,34 +15,9 @@ pub struct Study<'a> {
 impl Study<'_> {
     /// `steps` decides how long the images take; `slurm` is the table of that name.
     pub fn new<'a>(cluster: &'a Cluster, steps: usize, slurm: &str) -> Study<'a> {
-        let text = format!(
-            r#"
-name = "small"
-[model]
-checkpoint = "{}"
-[guidance]
-checkpoint = "{}"
-scale = 0
-[sample]
-steps = {steps}
-count = 24
-part = 6
-batch = 3
-[eval]
-features = "shapes"
-weights = "{}"
-reference = "{}"
-metrics = ["fd", "precision"]
-[grid]
-guidance.scale = [0, 5]
-[slurm]
-{slurm}
-"#,
-            shipped("experiments/shapes/unet16.safetensors"),
-            shipped("experiments/shapes/classifier16.safetensors"),
-            shipped("experiments/shapes/features.safetensors"),
-            shipped("reference_stats/shapes16.npz"),
-        );
+        let sample = format!("steps = {steps}\ncount = 24\npart = 6\nbatch = 3");
+        let rest = format!("[grid]\nguidance.scale = [0, 5]\n[slurm]\n{slurm}");
+        let text = guided("small", &sample, &["fd", "precision"], &rest);
         Study::of(cluster, &text)
     }
 
@@ -83,6 +58,24 @@ guidance.scale = [0, 5]
             child,
             said: self.path("driver.txt"),
         }
+    }
+
+    /// A sweep on this machine alone, in the same store.
+    pub fn alone(&self, extra: &[&str]) -> Answer {
+        self.call(extra).run()
+    }
+
+    /// The process ids of Slurm's workers, by what they say of themselves in the store.
+    pub fn workers(&self) -> Vec<i32> {
+        let files = fs::read_dir(self.path(".runner/workers")).unwrap();
+        let records = files.flatten().filter_map(|file| {
+            let text = fs::read_to_string(file.path()).ok()?;
+            serde_json::from_str::<serde_json::Value>(&text).ok()
+        });
+        let of_slurm = records.filter(|record| record["scheduler"].is_string());
+        of_slurm
+            .filter_map(|record| i32::try_from(record["pid"].as_i64()?).ok())
+            .collect()
     }
 
     /// The table that a sweep on this machine alone writes, in a store of its own.

@@ -131,6 +131,31 @@ pub fn shipped(name: &str) -> String {
     repository(name).display().to_string()
 }
 
+/// An experiment file: images of the nets of 16 pixels that ship, guided by `scale` 0 unless a grid says otherwise, and
+/// scored. `sample` is the text of `[sample]`, `metrics` the list of them, and `rest` what follows.
+pub fn guided(name: &str, sample: &str, metrics: &[&str], rest: &str) -> String {
+    let [net, guide, weights] = ["unet16", "classifier16", "features"]
+        .map(|net| shipped(&format!("experiments/shapes/{net}.safetensors")));
+    let reference = shipped("reference_stats/shapes16.npz");
+    format!(
+        r#"name = "{name}"
+[model]
+checkpoint = "{net}"
+[guidance]
+checkpoint = "{guide}"
+scale = 0
+[sample]
+{sample}
+[eval]
+features = "shapes"
+weights = "{weights}"
+reference = "{reference}"
+metrics = {metrics:?}
+{rest}
+"#
+    )
+}
+
 pub fn repository(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }

@@ -5,6 +5,7 @@ use fidrunner::io::numpy::npz::{self, Array};
 use fidrunner::report::rows::input::Report;
 use fidrunner::run::results::{Row, Score};
 use std::path::Path;
+use std::sync::Arc;
 
 pub const EXPERIMENT: &str = r#"
 name = "guidance"
@@ -76,8 +77,11 @@ fn keys(cell: &fidrunner::experiment::grid::sweep::Cell) -> Vec<(String, String)
 }
 
 /// Invented digests and a place of work, other ones for every resolution and cell.
-fn provenance(cell: &fidrunner::experiment::grid::sweep::Cell, side: f64) -> Vec<(String, String)> {
-    vec![
+fn provenance(
+    cell: &fidrunner::experiment::grid::sweep::Cell,
+    side: f64,
+) -> Vec<(Arc<str>, Arc<str>)> {
+    let told = [
         (
             format!("reference_stats/shapes{side}.npz"),
             format!(
@@ -94,7 +98,9 @@ fn provenance(cell: &fidrunner::experiment::grid::sweep::Cell, side: f64) -> Vec
             "sample".into(),
             format!("cpu on node{}, runner 0.1.0", cell.index),
         ),
-    ]
+    ];
+    told.map(|(name, text): (String, String)| (name.into(), text.into()))
+        .to_vec()
 }
 
 fn row(cell: &fidrunner::experiment::grid::sweep::Cell) -> Row {
@@ -175,7 +181,7 @@ pub fn small() -> (Sweep, Vec<Row>) {
     let mut rows = rows(&sweep);
     let digest = "3f1c9a02".repeat(8);
     for row in &mut rows {
-        row.provenance = vec![("shapes16.npz".into(), format!("sha256 {digest}"))];
+        row.provenance = vec![("shapes16.npz".into(), format!("sha256 {digest}").into())];
     }
     rows[0].scores = vec![score("fd", 3.5, 0.25), score("recall", 0.5, 0.125)];
     rows[1].scores = vec![score("fd", 2.5, 0.25), score("recall", 0.25, 0.125)];

@@ -1,6 +1,6 @@
-//! A study of one or two cells on shipped nets, and what its store holds.
+//! A study of one or two cells on guided nets, and what its store holds.
 
-use crate::support::program::{Runner, shipped};
+use crate::support::program::{Runner, guided};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
@@ -15,29 +15,8 @@ impl Study {
     /// `sample` is the text of the table `[sample]`, `grid` that of `[grid]`.
     pub fn new(sample: &str, grid: &str) -> Study {
         let folder = tempfile::tempdir().expect("a folder");
-        let text = format!(
-            r#"
-name = "shared"
-[model]
-checkpoint = "{}"
-[guidance]
-checkpoint = "{}"
-scale = 0
-[sample]
-{sample}
-[eval]
-features = "shapes"
-weights = "{}"
-reference = "{}"
-metrics = ["fd", "is", "agreement"]
-[grid]
-{grid}
-"#,
-            shipped("experiments/shapes/unet16.safetensors"),
-            shipped("experiments/shapes/classifier16.safetensors"),
-            shipped("experiments/shapes/features.safetensors"),
-            shipped("reference_stats/shapes16.npz"),
-        );
+        let rest = format!("[grid]\n{grid}");
+        let text = guided("shared", sample, &["fd", "is", "agreement"], &rest);
         std::fs::write(folder.path().join("shared.toml"), text).expect("the experiment");
         Study { folder }
     }

@@ -14,7 +14,7 @@ use crate::report::table::html::table;
 use crate::report::table::sheet::Sheet;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-pub const STYLE: &str = include_str!("style.css");
+const STYLE: &str = include_str!("style.css");
 
 /// What a report says in tables and sentences.
 pub struct Texts<'a> {
@@ -35,37 +35,43 @@ pub struct Parts<'a> {
 /// The whole document.
 pub fn page(report: &Report, parts: &Parts) -> String {
     let name = &report.sweep.name;
+    let shown = html! {
+        header {
+            h1 { (name) }
+            p { (statement(report)) }
+            (warnings(report))
+        }
+        (claims(parts.texts.claims))
+        (found(report))
+        (scores(report, parts))
+        (charts(parts.figures))
+        (samples(parts))
+        (provenance(report, parts.excerpt))
+        section {
+            h2 { "Experiment" }
+            details {
+                summary { "The resolved experiment file" }
+                pre { (report.resolved) }
+            }
+        }
+    };
+    document(name, &html! {}, &shown)
+}
+
+/// A document of the title `title` in the style of all pages. `more` stands at the end of its head, where it may add to the
+/// style.
+pub fn document(title: &str, more: &Markup, shown: &Markup) -> String {
     let document = html! {
         (DOCTYPE)
         html lang="en" {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                title { (name) }
+                title { (title) }
                 style { (PreEscaped(STYLE)) }
+                (more)
             }
-            body {
-                main {
-                    header {
-                        h1 { (name) }
-                        p { (statement(report)) }
-                        (warnings(report))
-                    }
-                    (claims(parts.texts.claims))
-                    (found(report))
-                    (scores(report, parts))
-                    (charts(parts.figures))
-                    (samples(parts))
-                    (provenance(report, parts.excerpt))
-                    section {
-                        h2 { "Experiment" }
-                        details {
-                            summary { "The resolved experiment file" }
-                            pre { (report.resolved) }
-                        }
-                    }
-                }
-            }
+            body { main { (shown) } }
         }
     };
     document.into_string()

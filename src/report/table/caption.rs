@@ -11,11 +11,12 @@ use crate::report::table::sheet::Sheet;
 use crate::run::results::Row;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// One name of the rows' provenance: its distinct values, each with the cells that have it.
 pub struct Fact {
-    pub name: String,
-    pub values: Vec<(String, Vec<usize>)>,
+    pub name: Arc<str>,
+    pub values: Vec<(Arc<str>, Vec<usize>)>,
 }
 
 /// The rows' provenance, gathered by name in the order of first appearance.

@@ -4,10 +4,11 @@
 use crate::jobs::files::parts::LEASE;
 use crate::process::table;
 use crate::run::lease::holder::{Holder, Read, WORKERS, read};
+use crate::run::lock::locked;
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 /// Between two heartbeats of a worker.
@@ -132,7 +133,7 @@ pub fn forget(path: &Path) {
 fn watched<T>(ask: impl FnOnce(&mut Watched) -> T) -> T {
     static WATCHED: OnceLock<Mutex<Watched>> = OnceLock::new();
     let watched = WATCHED.get_or_init(Default::default);
-    ask(&mut watched.lock().unwrap_or_else(PoisonError::into_inner))
+    ask(&mut locked(watched))
 }
 
 #[cfg(test)]

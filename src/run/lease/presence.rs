@@ -5,13 +5,14 @@ use crate::jobs::context::Progress;
 use crate::run::lease::holder::{self, Holder, Read, WORKERS};
 use crate::run::lease::living::{self, BEAT};
 use crate::run::lease::record::{Doing, WorkerRecord, workers};
+use crate::run::lock::locked;
 use anyhow::{Context, Result, bail};
 use std::collections::HashMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Instant, SystemTime};
 
@@ -333,8 +334,4 @@ pub fn remove_unfinished(root: &Path, path: &Path) {
     if gone {
         let _ = fs::remove_file(path);
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -19,6 +19,18 @@ pub struct Task {
 }
 
 impl Task {
+    /// Parts of equal length, of nets that are open.
+    #[cfg(test)]
+    pub fn even(parts: usize, seconds: f64, needs: &[usize]) -> Task {
+        Task {
+            needs: needs.to_vec(),
+            parts,
+            seconds,
+            last: seconds,
+            load: 0.0,
+        }
+    }
+
     /// Seconds of all parts, without opening the nets.
     pub fn work(&self) -> f64 {
         self.seconds * (self.parts - 1) as f64 + self.last
@@ -219,13 +231,7 @@ mod tests {
     }
 
     fn divided(parts: usize, seconds: f64, needs: &[usize]) -> Task {
-        Task {
-            needs: needs.to_vec(),
-            parts,
-            seconds,
-            last: seconds,
-            load: 0.0,
-        }
+        Task::even(parts, seconds, needs)
     }
 
     #[test]

@@ -134,13 +134,7 @@ mod tests {
     use super::*;
 
     fn task(parts: usize, seconds: f64, needs: &[usize]) -> Task {
-        Task {
-            needs: needs.to_vec(),
-            parts,
-            seconds,
-            last: seconds,
-            load: 0.0,
-        }
+        Task::even(parts, seconds, needs)
     }
 
     #[test]

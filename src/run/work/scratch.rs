@@ -7,6 +7,7 @@ use crate::jobs::stage::Stage;
 use crate::run::lease::holder::{Holder, WHOLE};
 use crate::run::lease::presence::{AtWork, Lease, Presence, Taken};
 use crate::run::lease::record::Doing;
+use crate::run::lock::locked;
 use crate::run::manifest::Manifest;
 use crate::run::store::{FAILURE, Failure, JOB, MARK, Mark, Store};
 use crate::run::work::makers;
@@ -14,7 +15,7 @@ use anyhow::Result;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 const MARK_EVERY: Duration = Duration::from_secs(5);
@@ -111,7 +112,7 @@ impl Scratch {
     /// Tells others how far the work is; in the entry itself every few seconds, for those who find it half-made.
     pub fn mark(&self, progress: &Progress) {
         self.at.tell(progress);
-        let mut marked = self.marked.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut marked = locked(&self.marked);
         if self.lease.is_none() || marked.is_some_and(|at| at.elapsed() < MARK_EVERY) {
             return;
         }

@@ -3,10 +3,11 @@
 use crate::jobs::files::parts::LEASE;
 use crate::jobs::sharing::claims::{Claim, Claims, Listed};
 use crate::run::lease::presence::{AtWork, Lease, Presence, Taken};
+use crate::run::lock::locked;
 use crate::run::work::makers::Maker;
 use anyhow::Result;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Instant;
 
 /// Parts as a worker on one device claims them.
@@ -102,7 +103,7 @@ impl Claims for LateClaims {
         part: &str,
         listed: Listed,
     ) -> Result<Option<Box<dyn Claim + '_>>> {
-        let mut presence = self.presence.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut presence = locked(&self.presence);
         let presence = match &mut *presence {
             Some(presence) => presence,
             None => presence.insert(Presence::begin(&self.root, &self.device, None)?),
@@ -123,7 +124,7 @@ impl Drop for OurPart<'_> {
     fn drop(&mut self) {
         let Some(told) = self.told else { return };
         told.at.part(None);
-        let mut maker = told.maker.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut maker = locked(told.maker);
         maker.seconds += self.began.elapsed().as_secs_f64();
         maker.parts += 1;
         maker.write(&self.folder);

@@ -79,10 +79,10 @@ pub fn run(args: &ReportArgs, store: &Path) -> Result<u8> {
         sort: args.sort.as_deref(),
         table: OnStdout::Table,
     };
-    tell(&make(&opened, &wanted)?);
-    let open = missing(&opened);
+    let (open, all) = (missing(&opened), opened.plan.cells.len());
+    tell(&make(opened, &wanted)?);
     if open > 0 {
-        let (all, file) = (opened.plan.cells.len(), args.choice.file.display());
+        let file = args.choice.file.display();
         warning(&format!(
             "{open} of {all} cells are missing; run `runner status {file}`"
         ));
@@ -109,23 +109,23 @@ pub fn tell_damage(opened: &mut Opened) {
 ///
 /// # Errors
 /// Where the report cannot be made or written.
-pub fn after_sweep(opened: &Opened, choice: &Choice, table: OnStdout) -> Result<()> {
+pub fn after_sweep(opened: Opened, choice: &Choice, table: OnStdout) -> Result<()> {
     let mut cells = opened.sweep.cells.iter();
     let scored = cells.any(|cell| cell.spec.eval.is_some());
     if !scored {
-        tell_results(opened);
+        tell_results(&opened);
         return Ok(());
     }
-    let folder = folder(opened, choice);
+    let folder = folder(&opened, choice);
     let wanted = Wanted {
         formats: &Format::ALL,
         folder: &folder,
         sort: None,
         table,
     };
-    let current = Current::of(opened, &folder);
+    let current = Current::of(&opened, &folder);
     if current.as_ref().is_some_and(Current::is_written) {
-        show(opened, &wanted)?;
+        show(&opened, &wanted)?;
         say(&format!("{} is up to date", folder.display()));
     } else {
         tell(&make(opened, &wanted)?);
@@ -202,10 +202,12 @@ fn tell_slice(choice: &Choice, folder: &Path) {
     }
 }
 
-fn make(opened: &Opened, wanted: &Wanted) -> Result<Vec<PathBuf>> {
-    let rows = rows(&opened.plan, &opened.store);
-    let warnings = warnings(&opened.plan);
-    let mut report = Report::new(&opened.sweep, &rows);
+fn make(opened: Opened, wanted: &Wanted) -> Result<Vec<PathBuf>> {
+    let Opened { sweep, store, plan } = opened;
+    let (rows, warnings) = (rows(&plan, &store), warnings(&plan));
+    // The jobs and manifests of a large study take more memory than its rows, which say all that a report shows.
+    drop(plan);
+    let mut report = Report::new(&sweep, &rows);
     report.warnings = &warnings;
     report.sort = wanted.sort;
     if wanted.table == OnStdout::Table {

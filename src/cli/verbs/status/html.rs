@@ -6,8 +6,8 @@ use crate::cli::verbs::status::cells::{Progress, columns, progress, tally};
 use crate::cli::verbs::status::overview::Overview;
 use crate::cli::verbs::status::queue::{self, Line, first_failures};
 use crate::cli::verbs::status::workers;
-use crate::report::page::html::STYLE;
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use crate::report::page::html::document;
+use maud::{Markup, PreEscaped, html};
 
 /// Cells that the page lists all of; of more it lists those that are under way or have failed, and at most as many.
 const MOST_CELLS: usize = 200;
@@ -32,32 +32,24 @@ pub struct Asked {
 
 /// The whole document.
 pub fn page(opened: &Opened, overview: &Overview, asked: &Asked) -> String {
-    let name = &opened.sweep.name;
-    let document = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                @if let Some(every) = asked.every { meta http-equiv="refresh" content=(every); }
-                title { (name) " · " (tally(&opened.plan)) }
-                style { (PreEscaped(STYLE)) (PreEscaped(BARS)) }
-            }
-            body { main {
-                header {
-                    h1 { (name) }
-                    p { (tally(&opened.plan)) "." }
-                    @if overview.queue.open() > 0 { p { "Time left: " (overview.left.text()) "." } }
-                    p.caption { (written(asked)) }
-                }
-                (stages(overview))
-                (at_work(overview))
-                (failures(opened, overview, asked))
-                (cells(opened, asked))
-            } }
-        }
+    let (name, tally) = (&opened.sweep.name, tally(&opened.plan));
+    let more = html! {
+        @if let Some(every) = asked.every { meta http-equiv="refresh" content=(every); }
+        style { (PreEscaped(BARS)) }
     };
-    document.into_string()
+    let shown = html! {
+        header {
+            h1 { (name) }
+            p { (tally) "." }
+            @if overview.queue.open() > 0 { p { "Time left: " (overview.left.text()) "." } }
+            p.caption { (written(asked)) }
+        }
+        (stages(overview))
+        (at_work(overview))
+        (failures(opened, overview, asked))
+        (cells(opened, asked))
+    };
+    document(&format!("{name} · {tally}"), &more, &shown)
 }
 
 /// When the page was written, and whether it will be again.

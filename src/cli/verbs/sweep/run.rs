@@ -112,6 +112,7 @@ pub fn run(args: &SweepArgs, store: &Path) -> Result<u8> {
     if args.json {
         print_json(&opened)?;
     }
+    let failures = failures(&opened, &summary, &args.choice.file);
     if args.until.is_some() {
         report::tell_results(&opened);
     } else {
@@ -120,12 +121,9 @@ pub fn run(args: &SweepArgs, store: &Path) -> Result<u8> {
         } else {
             OnStdout::Table
         };
-        report::after_sweep(&opened, &args.choice, table)?;
+        report::after_sweep(opened, &args.choice, table)?;
     }
-    if summary.failed.is_empty() && summary.left.is_empty() {
-        return Ok(0);
-    }
-    Ok(tell_failures(&opened, &summary, &args.choice.file))
+    Ok(status(failures))
 }
 
 /// Removes the stored results of `stage`, and of what follows, of the plan's cells.
@@ -140,8 +138,12 @@ fn forget(opened: &mut Opened, stage: Stage) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn tell_failures(opened: &Opened, summary: &Summary, file: &Path) -> u8 {
+/// How many jobs failed or were not tried, in a line; none where all are done.
+pub(super) fn failures(opened: &Opened, summary: &Summary, file: &Path) -> Option<String> {
     let (failed, left) = (summary.failed.len(), summary.left.len());
+    if failed + left == 0 {
+        return None;
+    }
     let jobs = |n: usize| {
         if n == 1 {
             "1 job".to_string()
@@ -158,11 +160,18 @@ pub(super) fn tell_failures(opened: &Opened, summary: &Summary, file: &Path) -> 
         .first()
         .map(|&n| opened.plan.first_cell(n).index);
     let cell = cell.map_or(String::new(), |cell| format!(" {cell}"));
-    terminal::warning(&format!(
+    Some(format!(
         "{text}; see `runner status {}{cell}`",
         file.display()
-    ));
-    1
+    ))
+}
+
+/// Tells what [`failures`] found; the exit status.
+pub(super) fn status(failures: Option<String>) -> u8 {
+    failures.map_or(0, |text| {
+        terminal::warning(&text);
+        1
+    })
 }
 
 pub(super) fn print_json(opened: &Opened) -> Result<()> {

@@ -5,7 +5,7 @@ use crate::cli::cache;
 use crate::cli::open::{Choice, Opened, look_at_nets, open};
 use crate::cli::screen::terminal::{self, Paint, paint, say};
 use crate::cli::verbs::report::run::{self as report, OnStdout};
-use crate::cli::verbs::sweep::run::{SweepArgs, print_json, tell_failures};
+use crate::cli::verbs::sweep::run::{SweepArgs, failures, print_json, status};
 use crate::cli::verbs::work::places::list;
 use crate::cli::watched::{INTERRUPTED, until_stopped};
 use crate::cluster::call::call;
@@ -44,7 +44,7 @@ pub fn run(args: &SweepArgs, store: &Path) -> Result<u8> {
     let (open_jobs, all) = (opened.plan.to_run().len(), opened.plan.items.len());
     if open_jobs == 0 {
         say(&format!("{name}: all {all} jobs are stored"));
-        return end(&opened, args, &choice, Outcome::Over);
+        return end(opened, args, &choice, Outcome::Over);
     }
     // Without Slurm nothing is written.
     call("sbatch", &["--version".to_string()])?;
@@ -73,7 +73,7 @@ pub fn run(args: &SweepArgs, store: &Path) -> Result<u8> {
     let outcome = driver::drive(&mut opened.plan, &order, &told)?;
     opened.plan.refresh(&opened.store);
     say("");
-    end(&opened, args, &choice, outcome)
+    end(opened, args, &choice, outcome)
 }
 
 /// What a cluster is asked for makes no other sweep, and no slice of one.
@@ -182,6 +182,10 @@ fn tell(event: &Event, ledger: &Ledger) {
             "joined array {id} ({}, {stages})",
             counted(*workers, "worker")
         ),
+        Event::Withdrawn { id, workers } => format!(
+            "withdrew {} of array {id}: nothing is left for them to do",
+            counted(*workers, "pending worker")
+        ),
         Event::Held(holder) => {
             let who = holder.as_ref();
             let who = who.map(|who| format!(" (process {} on {})", who.pid, who.host));
@@ -263,7 +267,7 @@ fn counted(n: usize, what: &str) -> String {
 }
 
 /// The report and the exit status, as of a sweep on this machine.
-fn end(opened: &Opened, args: &SweepArgs, choice: &Choice, outcome: Outcome) -> Result<u8> {
+fn end(opened: Opened, args: &SweepArgs, choice: &Choice, outcome: Outcome) -> Result<u8> {
     let (plan, file) = (&opened.plan, &args.choice.file);
     let mut summary = Summary::default();
     for n in plan.to_run() {
@@ -288,10 +292,11 @@ fn end(opened: &Opened, args: &SweepArgs, choice: &Choice, outcome: Outcome) -> 
         Outcome::Over => {}
     }
     if args.json {
-        print_json(opened)?;
+        print_json(&opened)?;
     }
+    let failures = failures(&opened, &summary, file);
     if args.until.is_some() {
-        report::tell_results(opened);
+        report::tell_results(&opened);
     } else {
         let table = if args.json {
             OnStdout::Nothing
@@ -300,8 +305,5 @@ fn end(opened: &Opened, args: &SweepArgs, choice: &Choice, outcome: Outcome) -> 
         };
         report::after_sweep(opened, choice, table)?;
     }
-    if summary.failed.is_empty() && summary.left.is_empty() {
-        return Ok(0);
-    }
-    Ok(tell_failures(opened, &summary, file))
+    Ok(status(failures))
 }

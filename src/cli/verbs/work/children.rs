@@ -7,14 +7,15 @@ use crate::cli::verbs::work::places::Place;
 use crate::io::disk::write_json;
 use crate::jobs::stage::Stage;
 use crate::run::local::{Event, Summary};
+use crate::run::lock::locked;
 use crate::run::plan::Plan;
 use crate::run::store::{FAILURE, Failure, State, Store};
 use anyhow::{Context, Result};
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// How often a job may end a worker before it is a failure of the job.
@@ -302,8 +303,4 @@ fn last_lines(from: impl Read) -> Vec<String> {
         lines.push(line);
     }
     lines
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
