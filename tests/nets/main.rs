@@ -5,6 +5,7 @@ mod support;
 
 mod denoiser;
 mod diffusion;
+mod gradients;
 mod inception;
 mod inception_files;
 mod multiplications;

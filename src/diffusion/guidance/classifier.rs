@@ -5,6 +5,7 @@ use crate::diffusion::guidance::rule::{Guidance, Point};
 use crate::diffusion::process::at::At;
 use crate::diffusion::process::posterior::{Field, Posterior};
 use crate::diffusion::process::schedule::Schedule;
+use crate::kernels::gradients::record::recording;
 use candle_core::{D, DType, Result, Tensor, Var, bail};
 
 /// Guidance by the gradient of a classifier. For scale 0 pass no rule at all: then no classifier runs.
@@ -66,10 +67,12 @@ pub fn class_gradient(
 ) -> Result<Tensor> {
     let x = Var::from_tensor(&x.detach())?;
     let labels = labels.to_dtype(DType::U32)?.unsqueeze(D::Minus1)?;
-    let total = log_probs(x.as_tensor(), t)?
-        .gather(&labels, D::Minus1)?
-        .sum_all()?;
-    match total.backward()?.remove(x.as_tensor()) {
+    let (total, record) = recording(|| {
+        log_probs(x.as_tensor(), t)?
+            .gather(&labels, D::Minus1)?
+            .sum_all()
+    });
+    match record.backward(&total?)?.remove(x.as_tensor()) {
         Some(gradient) => Ok(gradient.detach()),
         None => bail!(
             "the classifier's log-probabilities carry no gradient to the image\n\
