@@ -9,6 +9,7 @@ mod gradients;
 mod inception;
 mod inception_files;
 mod multiplications;
+mod optimizer;
 mod options;
 mod precision;
 mod references;
