@@ -20,8 +20,11 @@ fn weights() -> Result<Vec<(String, Tensor)>> {
     SIZES.into_iter().enumerate().map(named).collect()
 }
 
-/// Weights and EMA by name after three updates; the loss is the sum of w^4 / 4, so that gradients are w^3.
-fn three_updates() -> Result<Vec<(String, Vec<f32>, Vec<f32>)>> {
+/// A tensor's name, its weights and their EMA.
+type Moved = (String, Vec<f32>, Vec<f32>);
+
+/// What three updates make of the weights; the loss is the sum of w^4 / 4, so that gradients are w^3.
+fn three_updates() -> Result<Vec<Moved>> {
     let mut adamw = AdamW::new(weights()?, &train()).expect("an optimizer");
     let tensors: HashMap<String, Tensor> = adamw.tensors();
     for _ in 0..3 {
@@ -60,7 +63,6 @@ fn every_weight_moves_by_the_rule() -> Result<()> {
     for (name, weight, ema) in three_updates()? {
         let start = before[&name].to_vec1::<f32>()?;
         for (i, start) in start.into_iter().enumerate() {
-            // A gradient near eps moves a weight by less than a full step, which f32 resolves less well.
             let (p, mean) = by_formula(start);
             let (p, mean) = (f64::from(weight[i]) - p, f64::from(ema[i]) - mean);
             let near = p.abs() < 2e-6 && mean.abs() < 2e-6;
