@@ -1,4 +1,8 @@
-"""ADM's UNet and noisy classifier in plain PyTorch, for timing only: built from the `trunk` table of the request."""
+"""ADM's UNet and noisy classifier in plain PyTorch, for timing only: built from the `trunk` table of the request.
+
+Each runs in one of several ways, by name: `contiguous` tensors (plain NCHW), `channels_last`, and both with `compiled` before
+them, by `torch.compile`.
+"""
 
 import math
 
@@ -148,8 +152,18 @@ def images(n, arch):
     return torch.randn(n, arch["trunk"]["in_channels"], side, side), t, y
 
 
-def forward(n, arch):
-    net, (x, t, y) = Unet(arch), images(n, arch)
+def prepared(net, way):
+    """The net in the memory format of a way, compiled where it says so, and what puts images into that format."""
+    names = way.split()
+    layout = torch.channels_last if "channels_last" in names else torch.contiguous_format
+    net = net.to(memory_format=layout)
+    net = torch.compile(net) if "compiled" in names else net
+    return net, lambda x: x.contiguous(memory_format=layout)
+
+
+def forward(n, arch, way="contiguous"):
+    (net, laid), (x, t, y) = prepared(Unet(arch), way), images(n, arch)
+    x = laid(x)
 
     def run():
         with torch.no_grad():
@@ -158,11 +172,13 @@ def forward(n, arch):
     return run
 
 
-def guided(n, arch, classifier):
+def guided(n, arch, classifier, way="contiguous"):
     """One guided DDPM step: the net, the classifier's gradient, mean and noise."""
-    net, judge, (x, t, y) = Unet(arch), Classifier(classifier), images(n, arch)
+    judge = Classifier(classifier)
     for p in judge.parameters():
         p.requires_grad_(False)
+    (net, laid), (judge, _), (x, t, y) = prepared(Unet(arch), way), prepared(judge, way), images(n, arch)
+    x = laid(x)
 
     def run():
         with torch.no_grad():
@@ -177,8 +193,9 @@ def guided(n, arch, classifier):
     return run
 
 
-def train(n, arch):
-    net, (x, t, y) = Unet(arch), images(n, arch)
+def train(n, arch, way="contiguous"):
+    (net, laid), (x, t, y) = prepared(Unet(arch), way), images(n, arch)
+    x = laid(x)
     optimizer = torch.optim.AdamW(net.parameters(), lr=1e-4, weight_decay=0.0)
     noise = torch.randn_like(x)
 

@@ -63,7 +63,8 @@ def prepared(text):
     request = json.loads(text)
     for others in (NETS, INCEPTION, SCORES):
         if request["op"] in others:
-            return others[request["op"]](*request["arguments"])
+            way = {"way": request["way"]} if "way" in request else {}
+            return others[request["op"]](*request["arguments"], **way)
     backward = request["backward"]
     leaves, run = OPS[request["op"]](request["shape"], backward)
 

@@ -50,32 +50,54 @@ impl Turns {
     pub fn row(
         &mut self,
         name: &str,
-        mut request: Value,
+        request: Value,
         run: &mut (dyn FnMut() -> Result<()> + Send),
     ) -> Result<()> {
-        request["repeat"] = self.repeat.into();
-        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        self.row_beside(name, &mut [("", request)], run)
+    }
+
+    /// The same where the peer has several ways, by name, to do the same thing: all of them are timed, the fastest counts,
+    /// and the line ends with its name.
+    pub fn row_beside(
+        &mut self,
+        name: &str,
+        ways: &mut [(&str, Value)],
+        run: &mut (dyn FnMut() -> Result<()> + Send),
+    ) -> Result<()> {
+        for (_, request) in ways.iter_mut() {
+            request["repeat"] = self.repeat.into();
+        }
+        let (mut ours, mut theirs) = (Vec::new(), vec![Vec::new(); ways.len()]);
         for _ in 0..ROUNDS {
             if self.peer.is_ok() {
                 sleep(SETTLE);
             }
             ours.push(beside(&self.device, || turn(run, self.repeat))?);
             if let Ok(peer) = &mut self.peer {
-                sleep(SETTLE);
-                theirs.extend(peer.measure(&request));
+                for ((_, request), times) in ways.iter().zip(&mut theirs) {
+                    sleep(SETTLE);
+                    times.extend(peer.measure(request));
+                }
             }
         }
         print!("{name:<58}");
+        let mut fastest = "";
         for pick in [median, best] {
             let ours = pick(&mut ours);
-            if theirs.is_empty() {
-                print!(" {ours:>9.2}")
+            let mut least = f64::INFINITY;
+            for ((way, _), times) in ways.iter().zip(&mut theirs) {
+                let time = if times.is_empty() { least } else { pick(times) };
+                if time < least {
+                    (least, fastest) = (time, way);
+                }
+            }
+            if least.is_finite() {
+                print!(" {ours:>9.2} {least:>9.2} {:>6.2}", least / ours);
             } else {
-                let theirs = pick(&mut theirs);
-                print!(" {ours:>9.2} {theirs:>9.2} {:>6.2}", theirs / ours);
+                print!(" {ours:>9.2}");
             }
         }
-        println!();
+        println!(" {fastest}");
         Ok(())
     }
 }

@@ -5,9 +5,11 @@ pub mod attention;
 pub mod conv;
 #[cfg(feature = "cuda")]
 pub mod cuda;
+pub mod gradients;
 pub mod linear;
 pub mod maps;
 pub mod norm;
+pub mod pairs;
 pub mod resample;
 pub mod simd;
 pub mod tf32;

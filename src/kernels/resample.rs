@@ -1,5 +1,6 @@
 //! Twice as large by repetition, and half as large by means, with gradients that add up where a tensor is used twice.
 
+use crate::kernels::gradients::record::apply1;
 use crate::kernels::view::{View, half, ours, slice, tensor, widened};
 use crate::machine::flush::Flush;
 use crate::machine::scratch::unfilled;
@@ -9,7 +10,7 @@ use rayon::prelude::*;
 /// `x [n, c, h, w]` → `[n, c, 2h, 2w]`, each pixel four times (candle's `upsample_nearest2d` overwrites gradients).
 pub fn upsample2(x: &Tensor) -> Result<Tensor> {
     if ours(&[x]) {
-        return x.contiguous()?.apply_op1(Upsample2);
+        return apply1(&x.contiguous()?, Upsample2);
     }
     #[cfg(feature = "cuda")]
     if crate::kernels::cuda::takes(&[x]) {
@@ -28,7 +29,7 @@ pub fn avg_pool2(x: &Tensor) -> Result<Tensor> {
         return crate::kernels::cuda::resample::avg_pool2(x);
     }
     if ours(&[x]) {
-        x.contiguous()?.apply_op1(AvgPool2)
+        apply1(&x.contiguous()?, AvgPool2)
     } else if half(x) {
         widened([x], |[x]| avg_pool2(x))
     } else {

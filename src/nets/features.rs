@@ -1,6 +1,8 @@
 //! The feature net of worlds that Inception does not know: a small residual net over images of one size.
 
 use crate::experiment::nets::arch::FeatureArch;
+use crate::kernels::gradients::record::seam;
+use crate::kernels::pairs::sum;
 use crate::kernels::resample::avg_pool2;
 use crate::nets::adm::layers::{Conv2d, GroupNorm, Linear, Start, Window};
 use crate::nets::adm::resize::{Filter, resize};
@@ -61,8 +63,8 @@ impl Block {
         let h = self.conv1.forward(&self.norm1.silu(x)?)?;
         let h = self.conv2.forward(&self.norm2.silu(&h)?)?;
         match &self.skip {
-            Some(skip) => skip.forward(x)? + h,
-            None => x + h,
+            Some(skip) => sum(&skip.forward(x)?, &h),
+            None => sum(x, &h),
         }
     }
 }
@@ -146,7 +148,7 @@ impl FeatureNet {
             }
             h = block.forward(&h)?;
         }
-        let h = self.norm.silu(&h)?;
+        let h = seam(&self.norm.silu(&h)?)?;
         let spatial = self.to_spatial.forward(&h)?.flatten_from(1)?;
         let pool = self.to_pool.forward(&h.flatten_from(2)?.mean(2)?)?.silu()?;
         // The class and the attributes are read from both kinds of features, so that training reaches both.

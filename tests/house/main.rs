@@ -18,7 +18,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("kernels", &["machine"]),
     ("data", &["experiment", "io", "machine", "random"]),
     ("nets", &["experiment", "kernels", "random"]),
-    ("diffusion", &["experiment", "random"]),
+    // kernels: gradients of what a net did
+    ("diffusion", &["experiment", "random", "kernels"]),
     // data: the names of ImageNet's classes; diffusion: which steps a schedule keeps
     (
         "jobs",

@@ -5,4 +5,5 @@ mod support;
 
 mod attention;
 mod convolutions;
+mod gradients;
 mod maps;

@@ -5,9 +5,11 @@ mod support;
 
 mod denoiser;
 mod diffusion;
+mod gradients;
 mod inception;
 mod inception_files;
 mod multiplications;
+mod optimizer;
 mod options;
 mod precision;
 mod references;

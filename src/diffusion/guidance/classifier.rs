@@ -5,6 +5,7 @@ use crate::diffusion::guidance::rule::{Guidance, Point};
 use crate::diffusion::guidance::strength::Strength;
 use crate::diffusion::process::level::Level;
 use crate::diffusion::process::posterior::{Field, Posterior};
+use crate::kernels::gradients::record::recording;
 use candle_core::{D, DType, Result, Tensor, Var, bail};
 use std::cell::RefCell;
 
@@ -82,10 +83,12 @@ pub fn class_gradient(
 ) -> Result<Tensor> {
     let x = Var::from_tensor(&x.detach())?;
     let labels = labels.to_dtype(DType::U32)?.unsqueeze(D::Minus1)?;
-    let total = log_probs(x.as_tensor(), t)?
-        .gather(&labels, D::Minus1)?
-        .sum_all()?;
-    match total.backward()?.remove(x.as_tensor()) {
+    let (total, record) = recording(|| {
+        log_probs(x.as_tensor(), t)?
+            .gather(&labels, D::Minus1)?
+            .sum_all()
+    });
+    match record.backward(&total?)?.remove(x.as_tensor()) {
         Some(gradient) => Ok(gradient.detach()),
         None => bail!(
             "the classifier's log-probabilities carry no gradient to the image\n\

@@ -1,4 +1,5 @@
 //! Attention on the CPU, with gradients.
 
 pub(crate) mod loops;
+pub mod qkv;
 pub mod scaled_dot;

@@ -1,6 +1,7 @@
 //! Attention as one operation with gradients: scores are never stored for more than 32 queries of a head.
 
 use crate::kernels::attention::loops::{Head, Qkv};
+use crate::kernels::gradients::record::apply3;
 use crate::kernels::simd::tile::COLS;
 use crate::kernels::view::{View, half, ours, slice, tensor, widened};
 use crate::machine::flush::Flush;
@@ -20,9 +21,7 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor> {
     }
     if ours(&[q, k, v]) {
         let op = Attention::new(Isa::best());
-        return q
-            .contiguous()?
-            .apply_op3(&k.contiguous()?, &v.contiguous()?, op);
+        return apply3([&q.contiguous()?, &k.contiguous()?, &v.contiguous()?], op);
     }
     #[cfg(feature = "cuda")]
     if crate::kernels::cuda::takes(&[q, k, v]) {
@@ -61,6 +60,14 @@ impl Attention {
     }
 }
 
+/// Into how many groups the queries of a head are cut, where there are few heads: no bit depends on it.
+pub(super) fn groups(heads: usize, panels: usize) -> usize {
+    match rayon::current_num_threads() {
+        threads if heads < threads => (2 * threads).div_ceil(heads.max(1)).min(panels),
+        _ => 1,
+    }
+}
+
 /// Head `i` of q, k and v.
 fn head_of<'a>(q: &'a [f32], k: &'a [f32], v: &'a [f32], i: usize, size: usize) -> Qkv<'a> {
     let part = |x: &'a [f32]| &x[i * size..][..size];
@@ -90,11 +97,7 @@ impl CustomOp3 for Attention {
         let (size, panels) = (head.d * head.l, head.l.div_ceil(COLS));
         let mut y = unfilled(q.len());
         let out = Ptr::new(y.as_mut_ptr());
-        // Few heads are cut into groups of queries: no bit depends on it.
-        let split = match rayon::current_num_threads() {
-            threads if heads < threads => (2 * threads).div_ceil(heads).min(panels),
-            _ => 1,
-        };
+        let split = groups(heads, panels);
         (0..heads * split)
             .into_par_iter()
             .with_max_len(1)

@@ -143,7 +143,8 @@ impl Geometry {
         // SAFETY: every column written is below `self.row`, every one read below `self.w`.
         unsafe {
             for j in padding {
-                std::ptr::write_bytes(row.add(self.column(j)), 0, 16);
+                // One store; `write_bytes` would call the C library for each.
+                *(row.add(self.column(j)) as *mut Line) = ZERO;
             }
             for c in (0..end).step_by(16) {
                 let m = (end - c).min(16);

@@ -6,6 +6,7 @@ use super::pointwise;
 use super::weight_grad::weight_grad;
 use super::weights::Weights;
 use super::winograd;
+use crate::kernels::gradients::record::{apply2, apply3};
 use crate::kernels::view::{View, half, ours, slice, tensor, widened};
 use crate::machine::flush::Flush;
 use crate::machine::isa::Isa;
@@ -14,6 +15,7 @@ use candle_core::{CpuStorage, CustomOp2, CustomOp3, DType, Layout, Result, Shape
 use rayon::prelude::*;
 
 /// `x [n, ci, h, w]` convolved with `w [co, ci, kh, kw]`, plus `bias [co]` → `[n, co, oh, ow]`; differentiable in all three.
+/// `w [co, ci, k]` is one of width 1.
 ///
 /// On the CPU in f32 each image's result has the same bits whatever the batch size and the number of threads, and the
 /// gradient of the weights whatever the number of threads. Halves on the CPU are widened first, and the sum is rounded
@@ -56,6 +58,9 @@ impl Conv2d {
             let bias = bias.map(|b| b.to_dtype(DType::F32)).transpose()?;
             return widened([x, w], |[x, w]| self.apply(x, w, bias.as_ref()));
         }
+        if w.rank() == 3 && !ours(&[x, w]) {
+            return self.apply(x, &w.unsqueeze(3)?, bias);
+        }
         #[cfg(feature = "cuda")]
         if crate::kernels::cuda::takes(&[x, w]) {
             let op = crate::kernels::cuda::conv::Conv2d {
@@ -75,14 +80,17 @@ impl Conv2d {
         }
         let (x, w) = (x.contiguous()?, w.contiguous()?);
         match bias {
-            Some(b) => x.apply_op3(&w, &b.contiguous()?, self),
-            None => x.apply_op2(&w, self),
+            Some(b) => apply3([&x, &w, &b.contiguous()?], self),
+            None => apply2([&x, &w], self),
         }
     }
 
     fn spec(&self, x: &Shape, w: &Shape) -> Result<Spec> {
         let (_, ci, h, wd) = x.dims4()?;
-        let (cout, cin, kh, kw) = w.dims4()?;
+        let (cout, cin, kh, kw) = match w.dims() {
+            [cout, cin, kh] => (*cout, *cin, *kh, 1),
+            _ => w.dims4()?,
+        };
         let pad = self.padding;
         if ci != cin || self.stride == 0 || h + 2 * pad < kh || wd + 2 * pad < kw {
             bail!(

@@ -2,7 +2,7 @@
 
 use super::layout::{Geometry, Images, Spec};
 use crate::kernels::simd::tile::{COLS, Finish, Kernel, Run, Tile, Write, kernel};
-use crate::kernels::simd::transpose::{Block, Rest, transpose};
+use crate::kernels::simd::transpose::{Block, Rest, transpose, transpose_all};
 use crate::machine::flush::Flush;
 use crate::machine::isa::Isa;
 use crate::machine::scratch::{Ptr, with_scratch};
@@ -178,21 +178,61 @@ impl Pass<'_> {
         }
     }
 
-    /// The parts' sums, added in the order of the parts.
+    /// The parts' sums, added in the order of the parts: whole lines of 32 outputs first, then turned into the weights' order.
     fn add_up(&self, sums: &[f32], dw: &mut [f32]) {
-        let (cin, taps) = (self.g.spec.cin, self.g.spec.taps());
-        let size = panel_size(&self.g);
-        dw.par_chunks_mut(cin * taps)
-            .enumerate()
-            .for_each(|(o, dw)| {
-                let panel = o / COLS * size + o % COLS;
-                for (j, value) in dw.iter_mut().enumerate() {
-                    let (i, tap) = (j / taps, j % taps);
-                    let at = panel + ((i / 16 * taps + tap) * 16 + i % 16) * COLS;
-                    *value = (0..self.parts)
-                        .map(|part| sums[part * self.panels * size + at])
-                        .sum();
-                }
+        let (g, dw) = (&self.g, Ptr::new(dw.as_mut_ptr()));
+        let block = g.spec.taps() * 16 * COLS;
+        (0..self.panels * g.blocks)
+            .into_par_iter()
+            .for_each(|task| {
+                let (p, b) = (task / g.blocks, task % g.blocks);
+                let part = |part: usize| {
+                    let panel = (part * self.panels + p) * panel_size(g);
+                    &sums[panel + b * block..][..block]
+                };
+                with_scratch(2 * block, |total| {
+                    // SAFETY: scratch is that large, and tasks write the gradients of different channels.
+                    unsafe {
+                        let turned = std::slice::from_raw_parts_mut(total.add(block), block);
+                        let total = std::slice::from_raw_parts_mut(total, block);
+                        total.copy_from_slice(part(0));
+                        for other in 1..self.parts {
+                            for (sum, more) in total.iter_mut().zip(part(other)) {
+                                *sum += more;
+                            }
+                        }
+                        self.turn(p, b, total, turned, dw);
+                    }
+                });
             });
+    }
+
+    /// `total [tap][channel][32]` of channel block `b` to `dw [cout, cin, taps]`, by way of `turned`.
+    ///
+    /// # Safety
+    /// `dw` holds all weights, and nobody else writes those of these channels.
+    unsafe fn turn(&self, p: usize, b: usize, total: &[f32], turned: &mut [f32], dw: Ptr) {
+        let (spec, taps) = (self.g.spec, self.g.spec.taps());
+        let channels = self.g.channels(b);
+        for tap in 0..taps {
+            for c in 0..channels {
+                let line = &total[(tap * 16 + c) * COLS..][..COLS];
+                turned[(c * taps + tap) * COLS..][..COLS].copy_from_slice(line);
+            }
+        }
+        let outputs = (spec.cout - p * COLS).min(COLS);
+        let (rows, width) = (channels * taps, spec.cin * taps);
+        for o in (0..outputs).step_by(16) {
+            // SAFETY: rows of 32 outputs become columns of as many weights, of which `outputs` are there.
+            unsafe {
+                transpose_all(
+                    self.isa,
+                    (turned.as_ptr().add(o), COLS),
+                    (rows, (outputs - o).min(16)),
+                    (dw.at((p * COLS + o) * width + b * 16 * taps), width),
+                    Rest::Nothing,
+                );
+            }
+        }
     }
 }

@@ -1,14 +1,74 @@
-//! AdamW's update and the EMA's in two launches a tensor, as `stages::train::optim` has them on the CPU.
+//! AdamW's update and the EMA's in two launches a tensor, with the rule of `stages::train::update`.
 
 use super::float::{device, int, kernel, loops, view};
 use candle_core::cuda_backend::cudarc::driver::{CudaView, PushKernelArg};
-use candle_core::{CudaStorage, Layout, Result, bail};
+use candle_core::{CpuStorage, CudaStorage, InplaceOp2, InplaceOp3, Layout, Result, Tensor, bail};
 
 /// 1 - beta1, beta2, 1 - beta2, the weights' decay, the rate, the second moment's correction, eps, and the EMA's step.
 pub type Rates = [f32; 8];
 
+/// Moves the weights `[n]`, and `state [3, n]`: first moment, second moment, EMA; all f32 and on the GPU.
+pub fn step(weight: &Tensor, state: &Tensor, grad: &Tensor, rates: Rates) -> Result<()> {
+    state.inplace_op3(grad, weight, &Track(rates))?;
+    weight.inplace_op2(state, &Apply(rates))
+}
+
+struct Track(Rates);
+
+impl InplaceOp3 for Track {
+    fn name(&self) -> &'static str {
+        "adamw-track"
+    }
+
+    fn cpu_fwd(
+        &self,
+        _: &mut CpuStorage,
+        _: &Layout,
+        _: &CpuStorage,
+        _: &Layout,
+        _: &CpuStorage,
+        _: &Layout,
+    ) -> Result<()> {
+        bail!("adamw: this update is the GPU's")
+    }
+
+    fn cuda_fwd(
+        &self,
+        state: &mut CudaStorage,
+        _: &Layout,
+        grad: &CudaStorage,
+        grad_layout: &Layout,
+        weight: &CudaStorage,
+        weight_layout: &Layout,
+    ) -> Result<()> {
+        track(state, (grad, grad_layout), (weight, weight_layout), self.0)
+    }
+}
+
+struct Apply(Rates);
+
+impl InplaceOp2 for Apply {
+    fn name(&self) -> &'static str {
+        "adamw-apply"
+    }
+
+    fn cpu_fwd(&self, _: &mut CpuStorage, _: &Layout, _: &CpuStorage, _: &Layout) -> Result<()> {
+        bail!("adamw: this update is the GPU's")
+    }
+
+    fn cuda_fwd(
+        &self,
+        weight: &mut CudaStorage,
+        layout: &Layout,
+        state: &CudaStorage,
+        _: &Layout,
+    ) -> Result<()> {
+        apply((weight, layout), state, self.0)
+    }
+}
+
 /// Moves the moments and the EMA: `state [3, n]`, gradient `[n]`, weights before the step `[n]`, all f32.
-pub fn track(
+fn track(
     state: &mut CudaStorage,
     grad: (&CudaStorage, &Layout),
     weight: (&CudaStorage, &Layout),
@@ -38,7 +98,7 @@ pub fn track(
 }
 
 /// Moves the weights `[n]` by the moments that `track` left in `state [3, n]`.
-pub fn apply(
+fn apply(
     (weight, layout): (&mut CudaStorage, &Layout),
     state: &CudaStorage,
     rates: Rates,

@@ -1,5 +1,6 @@
 //! Group normalisation (arXiv:1803.08494) with its affine map, ADM's scale and shift, and SiLU, as one operation with gradients.
 
+use crate::kernels::gradients::record::apply3;
 pub use crate::kernels::norm::loops::Activation;
 use crate::kernels::norm::loops::{Grads, Group, Stats, backward, forward};
 use crate::kernels::view::{View, half, ours, slice, tensor, widened};
@@ -38,7 +39,7 @@ pub fn group_norm(
         return composed(x, groups, &gain, &offset, activation);
     }
     let op = GroupNorm::new(groups, activation, Isa::best());
-    x.contiguous()?.apply_op3(&gain, &offset, op)
+    apply3([&x.contiguous()?, &gain, &offset], op)
 }
 
 /// Both affine maps as one: a gain and an offset `[n, c]` of the normalised values.

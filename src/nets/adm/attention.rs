@@ -1,7 +1,8 @@
 //! Self-attention (arXiv:1706.03762, section 3.2) over the pixels of a feature map, and the classifier's attention pool.
 
 use crate::experiment::nets::arch::{QkvOrder, Trunk};
-use crate::kernels::attention::scaled_dot::attention;
+use crate::kernels::attention::qkv::{Order, qkv_attention};
+use crate::kernels::pairs::sum;
 use crate::nets::adm::layers::{GroupNorm, Pointwise, Start};
 use candle_core::{Result, Tensor, bail};
 use candle_nn::{Init, VarBuilder};
@@ -50,30 +51,25 @@ impl AttentionBlock {
 
     /// x [n, c, h, w] → the same shape.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let tokens = x.flatten_from(2)?;
+        // GPUs take the positions as tokens.
+        let tokens = if x.device().is_cpu() {
+            x.clone()
+        } else {
+            x.flatten_from(2)?
+        };
         let qkv = self.qkv.forward(&self.norm.forward(&tokens)?)?;
-        let mixed = self
-            .proj_out
-            .forward(&attend(&qkv, self.heads, self.order)?)?;
-        (tokens + mixed)?.reshape(x.shape())
+        let order = match self.order {
+            QkvOrder::Legacy => Order::ByHead,
+            QkvOrder::New => Order::ByPart,
+        };
+        let mixed = qkv_attention(&qkv, self.heads, order)?;
+        let out = sum(&tokens, &self.proj_out.forward(&mixed)?)?;
+        if x.device().is_cpu() {
+            Ok(out)
+        } else {
+            out.reshape(x.shape())
+        }
     }
-}
-
-/// qkv [n, 3c, l] → [n, c, l].
-fn attend(qkv: &Tensor, heads: usize, order: QkvOrder) -> Result<Tensor> {
-    let (n, width, l) = qkv.dims3()?;
-    let (c, d) = (width / 3, width / 3 / heads);
-    let part = |i: usize| match order {
-        QkvOrder::Legacy => qkv
-            .reshape((n * heads, 3 * d, l))?
-            .narrow(1, i * d, d)?
-            .contiguous(),
-        QkvOrder::New => qkv
-            .narrow(1, i * c, c)?
-            .contiguous()?
-            .reshape((n * heads, d, l)),
-    };
-    attention(&part(0)?, &part(1)?, &part(2)?)?.reshape((n, c, l))
 }
 
 /// Sizes of an [`AttentionPool`].
@@ -128,7 +124,7 @@ impl AttentionPool {
         }
         let tokens = Tensor::cat(&[&tokens.mean_keepdim(2)?, &tokens], 2)?;
         let tokens = tokens.broadcast_add(&self.positional_embedding.unsqueeze(0)?)?;
-        let mixed = attend(&self.qkv_proj.forward(&tokens)?, self.heads, QkvOrder::New)?;
+        let mixed = qkv_attention(&self.qkv_proj.forward(&tokens)?, self.heads, Order::ByPart)?;
         // The pooled vector is the mean token's output alone.
         self.c_proj
             .forward(&mixed.narrow(2, 0, 1)?.contiguous()?)?

@@ -1,6 +1,7 @@
 //! The noisy classifier (arXiv:2105.05233, section 4): the UNet's way down and middle under one of four pools.
 
 use crate::experiment::nets::arch::{ClassifierArch, Pool};
+use crate::kernels::gradients::record::seam;
 use crate::nets::adm::attention::{AttentionPool, PoolShape, heads};
 use crate::nets::adm::layers::{Conv2d, GroupNorm, Linear, Start, Window};
 use crate::nets::adm::trunk::{Builder, Encoder, TimeEmbedding};
@@ -85,6 +86,11 @@ impl Classifier {
         self.encoder.check(x, t)?;
         let emb = self.time_embed.forward(t)?.silu()?;
         let (outputs, middle) = self.encoder.forward(x, &emb, None)?;
+        // The spatial pools read every block's output: there is no one place where the trunk ends.
+        let middle = match &self.head {
+            Head::Adaptive(..) | Head::Attention(..) => seam(&middle)?,
+            Head::Spatial(..) | Head::SpatialV2(..) => middle,
+        };
         match &self.head {
             Head::Adaptive(norm, conv) => {
                 let pooled = norm

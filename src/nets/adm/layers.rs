@@ -3,6 +3,7 @@
 use crate::kernels::conv;
 use crate::kernels::linear::product;
 use crate::kernels::norm::group_norm::{Activation, group_norm};
+use crate::kernels::pairs::masked;
 use crate::random::stream::{Rng, stream};
 use candle_core::{DType, Device, Result, Tensor, bail};
 use candle_nn::{Init, VarBuilder};
@@ -93,12 +94,13 @@ impl Pointwise {
         Ok(Self { weight, bias })
     }
 
-    /// x [n, in, l] → [n, out, l].
+    /// x [n, in, l] or [n, in, h, w] → [n, out, l] or [n, out, h, w].
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let (n, cin, l) = x.dims3()?;
-        let weight = self.weight.reshape((self.weight.dim(0)?, cin, 1, 1))?;
-        let y = conv::conv2d(&x.reshape((n, cin, l, 1))?, &weight, Some(&self.bias), 1, 0)?;
-        y.flatten_from(2)
+        if x.rank() == 4 {
+            return conv::conv2d(x, &self.weight, Some(&self.bias), 1, 0);
+        }
+        let y = conv::conv2d(&x.unsqueeze(3)?, &self.weight, Some(&self.bias), 1, 0)?;
+        y.squeeze(3)
     }
 }
 
@@ -249,9 +251,10 @@ impl Dropout {
                     }
                 }
             });
-        x * Tensor::from_vec(mask, x.shape(), &Device::Cpu)?
+        let mask = Tensor::from_vec(mask, x.shape(), &Device::Cpu)?
             .to_device(x.device())?
-            .to_dtype(x.dtype())?
+            .to_dtype(x.dtype())?;
+        masked(x, &mask)
     }
 }
 

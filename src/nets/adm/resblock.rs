@@ -2,6 +2,7 @@
 //! optional 1/sqrt(2) rescaling (arXiv:2011.13456).
 
 use crate::experiment::nets::arch::Trunk;
+use crate::kernels::pairs::sum;
 use crate::kernels::resample::{avg_pool2, upsample2};
 use crate::nets::adm::layers::{Conv2d, Dropout, GroupNorm, Linear, Start, Window};
 use candle_core::{D, Result, Tensor};
@@ -92,14 +93,14 @@ impl ResBlock {
             None => h,
         };
         let h = self.conv_out.forward(&h)?;
-        let sum = match &self.skip {
-            Some(skip) => (skip.forward(&x)? + h)?,
-            None => (x + h)?,
+        let both = match &self.skip {
+            Some(skip) => sum(&skip.forward(&x)?, &h)?,
+            None => sum(&x, &h)?,
         };
         if self.rescale {
-            sum * std::f64::consts::FRAC_1_SQRT_2
+            both * std::f64::consts::FRAC_1_SQRT_2
         } else {
-            Ok(sum)
+            Ok(both)
         }
     }
 }

@@ -2,6 +2,8 @@
 //! the noise (arXiv:2102.09672 and arXiv:2104.07636).
 
 use crate::experiment::nets::arch::{Answer, UnetArch};
+use crate::kernels::gradients::record::seam;
+use crate::kernels::pairs::join;
 use crate::nets::adm::layers::{Conv2d, Dropout, GroupNorm, Start, Window};
 use crate::nets::adm::resblock::Resample;
 use crate::nets::adm::resize::{Filter, resize};
@@ -127,9 +129,12 @@ impl Unet {
             let Some(skip) = skips.pop() else {
                 bail!("more output blocks than skips")
             };
-            h = run(block, &Tensor::cat(&[&h, &skip], 1)?, &emb, dropout)?;
+            h = run(block, &join(&h, &skip)?, &emb, dropout)?;
         }
-        self.head.forward(&self.norm.silu(&h.to_dtype(x.dtype())?)?)
+        let answer = self
+            .head
+            .forward(&self.norm.silu(&h.to_dtype(x.dtype())?)?)?;
+        seam(&answer)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Nets with made-up weights, ready to be timed.
 
 use crate::diffusion::guidance::classifier::class_gradient;
+use crate::kernels::gradients::record::recording;
 use crate::kernels::tf32::with_products;
 use crate::nets::adm::classifier::Classifier;
 use crate::nets::denoiser::{Conditions, Denoiser};
@@ -155,16 +156,29 @@ impl<'a> Ready<'a> {
     }
 
     fn calculate(&self) -> Result<()> {
-        let (x, t) = (&self.images, &self.times);
-        let answer = match (&self.net, self.workload.operation) {
+        match (&self.net, self.workload.operation) {
             (Opened::Classifier(net), Operation::InputGradient) => {
                 let log_probs = |x: &Tensor, t: &Tensor| net.log_probs(x, t);
-                class_gradient(&log_probs, &self.labels, x, t)?;
-                return Ok(());
+                class_gradient(&log_probs, &self.labels, &self.images, &self.times)?;
             }
             (_, Operation::InputGradient) => bail!("guidance takes a classifier's gradient"),
-            (Opened::Classifier(net), _) => net.log_probs(x, t)?,
-            (Opened::Denoiser(net), _) => {
+            (_, Operation::TrainingStep) => {
+                let (answer, record) = recording(|| self.answer());
+                if let Some(answer) = answer? {
+                    record.backward(&answer.to_dtype(DType::F32)?.sqr()?.sum_all()?)?;
+                }
+            }
+            _ => drop(self.answer()?),
+        }
+        Ok(())
+    }
+
+    /// What the net answers; nothing of Inception, which is not trained.
+    fn answer(&self) -> Result<Option<Tensor>> {
+        let (x, t) = (&self.images, &self.times);
+        Ok(Some(match &self.net {
+            Opened::Classifier(net) => net.log_probs(x, t)?,
+            Opened::Denoiser(net) => {
                 let given = Conditions {
                     without_class: false,
                     labels: net.classes().map(|_| &self.labels),
@@ -173,19 +187,15 @@ impl<'a> Ready<'a> {
                 };
                 net.denoise(x, t, &given)?
             }
-            (Opened::Features(net), _) => {
+            Opened::Features(net) => {
                 let seen = net.forward(x)?;
                 Tensor::cat(&[&seen.logits, &seen.attributes, &seen.spatial], 1)?
             }
-            (Opened::Inception(net), _) => {
+            Opened::Inception(net) => {
                 net.forward(x, Taps::EVALUATOR)?;
-                return Ok(());
+                return Ok(None);
             }
-        };
-        if self.workload.operation == Operation::TrainingStep {
-            answer.to_dtype(DType::F32)?.sqr()?.sum_all()?.backward()?;
-        }
-        Ok(())
+        }))
     }
 }
 

@@ -9,6 +9,7 @@ use crate::jobs::context::{JobContext, Progress, Stopped};
 use crate::jobs::files::results;
 use crate::jobs::files::results::Kept;
 use crate::jobs::train::TrainJob;
+use crate::kernels::gradients::record::recording;
 use crate::nets::inventory;
 use crate::stages::feed::{Batch, Feed};
 use crate::stages::train::journal::Journal;
@@ -159,7 +160,8 @@ impl<'a> Run<'a> {
     fn step(&mut self, batch: &Batch) -> Result<()> {
         let train = &self.job.train;
         let rate = learning_rate(train, self.adamw.step);
-        let outcome = self.learner.outcome(batch, self.adamw.step)?;
+        let (outcome, record) = recording(|| self.learner.outcome(batch, self.adamw.step));
+        let outcome = outcome?;
         let loss = outcome.loss.to_scalar::<f32>()?;
         if !loss.is_finite() {
             bail!(
@@ -168,7 +170,7 @@ impl<'a> Run<'a> {
                 train.learning_rate
             );
         }
-        let grads = outcome.loss.backward()?;
+        let grads = record.backward(&outcome.loss)?;
         outcome.terms.iter().for_each(|term| self.journal.add(term));
         self.journal.scalar("learning_rate", rate);
         let line =

@@ -2,10 +2,9 @@
 
 #[cfg(feature = "cuda")]
 use crate::kernels::cuda::adamw;
-#[cfg(feature = "cuda")]
-use candle_core::CudaStorage;
-use candle_core::{CpuStorage, InplaceOp2, InplaceOp3, Layout, Result, Tensor, bail};
+use candle_core::{CpuStorage, InplaceOp1, InplaceOp2, Layout, Result, Tensor, bail};
 use rayon::prelude::*;
+use std::cell::RefCell;
 
 const BETA1: f64 = 0.9;
 const BETA2: f64 = 0.999;
@@ -37,8 +36,13 @@ impl Update {
 
     /// Moves the weights, all f32, by the gradient of their shape; `state` [3, n] holds first moment, second moment and EMA.
     pub fn take(self, weight: &Tensor, state: &Tensor, grad: &Tensor) -> Result<()> {
-        state.inplace_op3(&grad.contiguous()?, weight, &Track(self))?;
-        weight.inplace_op2(state, &Apply(self))
+        let grad = grad.contiguous()?;
+        #[cfg(feature = "cuda")]
+        if weight.device().is_cuda() {
+            return adamw::step(weight, state, &grad, self.all());
+        }
+        let update = self;
+        state.inplace_op2(&grad, &Whole { update, weight })
     }
 
     fn moments(self, m: f32, v: f32, g: f32) -> (f32, f32) {
@@ -63,12 +67,15 @@ impl Update {
     }
 }
 
-/// Moves the moments and the EMA: state [3, n], gradient [n], weight before the step [n].
-struct Track(Update);
+/// Moves everything of one tensor: `state [3, n]` itself, and within it the weights, so that memory is gone through once.
+struct Whole<'a> {
+    update: Update,
+    weight: &'a Tensor,
+}
 
-impl InplaceOp3 for Track {
+impl InplaceOp2 for Whole<'_> {
     fn name(&self) -> &'static str {
-        "adamw-track"
+        "adamw"
     }
 
     fn cpu_fwd(
@@ -77,93 +84,65 @@ impl InplaceOp3 for Track {
         _: &Layout,
         grad: &CpuStorage,
         grad_layout: &Layout,
-        weight: &CpuStorage,
-        weight_layout: &Layout,
     ) -> Result<()> {
         let CpuStorage::F32(state) = state else {
             bail!("optimizer state is f32")
         };
-        let (grad, weight) = (flat(grad, grad_layout)?, flat(weight, weight_layout)?);
-        let n = grad.len();
+        let grad = flat(grad, grad_layout)?;
+        if state.len() != 3 * grad.len() {
+            bail!("{} states of {} gradients", state.len(), grad.len());
+        }
+        self.weight.inplace_op1(&Moved {
+            update: self.update,
+            state: RefCell::new(state),
+            grad,
+        })
+    }
+}
+
+/// The weights' part of [`Whole`].
+struct Moved<'a> {
+    update: Update,
+    state: RefCell<&'a mut [f32]>,
+    grad: &'a [f32],
+}
+
+impl InplaceOp1 for Moved<'_> {
+    fn name(&self) -> &'static str {
+        "adamw"
+    }
+
+    fn cpu_fwd(&self, weight: &mut CpuStorage, layout: &Layout) -> Result<()> {
+        let (CpuStorage::F32(weight), Some((start, end))) = (weight, layout.contiguous_offsets())
+        else {
+            bail!("trained weights are contiguous f32")
+        };
+        let (weight, mut state) = (&mut weight[start..end], self.state.borrow_mut());
+        let (n, update) = (self.grad.len(), self.update);
+        if weight.len() != n {
+            bail!("{} weights of {n} gradients", weight.len());
+        }
         let (m, rest) = state.split_at_mut(n);
         let (v, ema) = rest.split_at_mut(n);
         m.par_chunks_mut(CHUNK)
             .zip(v.par_chunks_mut(CHUNK))
             .zip(ema.par_chunks_mut(CHUNK))
-            .zip(grad.par_chunks(CHUNK).zip(weight.par_chunks(CHUNK)))
-            .for_each(|(((m, v), ema), (grad, weight))| {
-                for i in 0..m.len() {
-                    (m[i], v[i]) = self.0.moments(m[i], v[i], grad[i]);
-                    let moved = self.0.weight(weight[i], m[i], v[i]);
-                    ema[i] += (moved - ema[i]) * self.0.ema;
+            .zip(
+                weight
+                    .par_chunks_mut(CHUNK)
+                    .zip(self.grad.par_chunks(CHUNK)),
+            )
+            .for_each(|(((m, v), ema), (weight, grad))| {
+                let n = m.len();
+                let (v, ema) = (&mut v[..n], &mut ema[..n]);
+                let (weight, grad) = (&mut weight[..n], &grad[..n]);
+                for i in 0..n {
+                    (m[i], v[i]) = update.moments(m[i], v[i], grad[i]);
+                    weight[i] = update.weight(weight[i], m[i], v[i]);
+                    ema[i] += (weight[i] - ema[i]) * update.ema;
                 }
             });
         Ok(())
-    }
-
-    #[cfg(feature = "cuda")]
-    fn cuda_fwd(
-        &self,
-        state: &mut CudaStorage,
-        _: &Layout,
-        grad: &CudaStorage,
-        grad_layout: &Layout,
-        weight: &CudaStorage,
-        weight_layout: &Layout,
-    ) -> Result<()> {
-        adamw::track(
-            state,
-            (grad, grad_layout),
-            (weight, weight_layout),
-            self.0.all(),
-        )
-    }
-}
-
-/// Moves the weights: weight [n], state [3, n] after `Track`.
-struct Apply(Update);
-
-impl InplaceOp2 for Apply {
-    fn name(&self) -> &'static str {
-        "adamw-apply"
-    }
-
-    fn cpu_fwd(
-        &self,
-        weight: &mut CpuStorage,
-        layout: &Layout,
-        state: &CpuStorage,
-        _: &Layout,
-    ) -> Result<()> {
-        let CpuStorage::F32(weight) = weight else {
-            bail!("trained weights are f32")
-        };
-        let Some((start, end)) = layout.contiguous_offsets() else {
-            bail!("weights are contiguous")
-        };
-        let (weight, state) = (&mut weight[start..end], state.as_slice::<f32>()?);
-        let n = weight.len();
-        let (m, v) = (&state[..n], &state[n..2 * n]);
-        weight
-            .par_chunks_mut(CHUNK)
-            .zip(m.par_chunks(CHUNK).zip(v.par_chunks(CHUNK)))
-            .for_each(|(weight, (m, v))| {
-                for i in 0..weight.len() {
-                    weight[i] = self.0.weight(weight[i], m[i], v[i]);
-                }
-            });
-        Ok(())
-    }
-
-    #[cfg(feature = "cuda")]
-    fn cuda_fwd(
-        &self,
-        weight: &mut CudaStorage,
-        layout: &Layout,
-        state: &CudaStorage,
-        _: &Layout,
-    ) -> Result<()> {
-        adamw::apply((weight, layout), state, self.0.all())
     }
 }
 

@@ -1,0 +1,152 @@
+//! Attention of queries, keys and values that lie in one tensor: read where they are, and their gradients written there.
+
+use crate::kernels::attention::loops::{Head, Qkv};
+use crate::kernels::attention::scaled_dot::{attention, groups};
+use crate::kernels::gradients::record::apply1;
+use crate::kernels::simd::tile::COLS;
+use crate::kernels::view::{View, ours, slice, tensor};
+use crate::machine::flush::Flush;
+use crate::machine::isa::Isa;
+use crate::machine::scratch::{Ptr, unfilled, with_scratch};
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
+use rayon::prelude::*;
+
+/// How the channels of the tensor are ordered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Query, key and value of the first head, then of the second.
+    ByHead,
+    /// The queries of all heads, then the keys, then the values.
+    ByPart,
+}
+
+/// [`attention`] in `heads` heads of `qkv [n, 3c, ...]` over all positions → `[n, c, ...]`; differentiable.
+///
+/// # Errors
+/// Where `3 * heads` does not divide the channels.
+pub fn qkv_attention(qkv: &Tensor, heads: usize, order: Order) -> Result<Tensor> {
+    if ours(&[qkv]) {
+        let isa = Isa::best();
+        return apply1(&qkv.contiguous()?, QkvAttention { isa, heads, order });
+    }
+    let sizes = Sizes::new(qkv.shape(), heads, Isa::best())?;
+    let (n, d, l) = (sizes.n, sizes.head.d, sizes.head.l);
+    let c = heads * d;
+    let part = |i: usize| match order {
+        Order::ByHead => qkv
+            .reshape((n * heads, 3 * d, l))?
+            .narrow(1, i * d, d)?
+            .contiguous(),
+        Order::ByPart => qkv
+            .reshape((n, 3 * c, l))?
+            .narrow(1, i * c, c)?
+            .contiguous()?
+            .reshape((n * heads, d, l)),
+    };
+    attention(&part(0)?, &part(1)?, &part(2)?)?.reshape(sizes.out)
+}
+
+struct QkvAttention {
+    isa: Isa,
+    heads: usize,
+    order: Order,
+}
+
+struct Sizes {
+    /// Images, and the result's shape.
+    n: usize,
+    out: Shape,
+    head: Head,
+}
+
+impl Sizes {
+    fn new(qkv: &Shape, heads: usize, isa: Isa) -> Result<Sizes> {
+        let [n, width, rest @ ..] = qkv.dims() else {
+            bail!("attention: {qkv:?} is not [n, 3c, ...]");
+        };
+        let l = rest.iter().product::<usize>();
+        if heads == 0 || *width == 0 || l == 0 || !width.is_multiple_of(3 * heads) {
+            bail!("attention: {qkv:?} is not of 3 parts in {heads} heads");
+        }
+        let head = Head {
+            isa,
+            d: width / 3 / heads,
+            l,
+        };
+        let out = [&[*n, width / 3], rest].concat().into();
+        Ok(Sizes { n: *n, out, head })
+    }
+}
+
+impl QkvAttention {
+    /// Where the query, the key and the value of head `i`, counted over all images, begin.
+    fn places(&self, head: Head, i: usize) -> [usize; 3] {
+        let (image, h) = (i / self.heads, i % self.heads);
+        let first = image * 3 * self.heads;
+        let blocks = match self.order {
+            Order::ByHead => [0, 1, 2].map(|part| first + 3 * h + part),
+            Order::ByPart => [0, 1, 2].map(|part| first + part * self.heads + h),
+        };
+        blocks.map(|block| block * head.d * head.l)
+    }
+
+    fn of<'a>(&self, head: Head, qkv: &'a [f32], i: usize) -> Qkv<'a> {
+        let [q, k, v] = self.places(head, i).map(|at| &qkv[at..][..head.d * head.l]);
+        Qkv { q, k, v }
+    }
+}
+
+impl CustomOp1 for QkvAttention {
+    fn name(&self) -> &'static str {
+        "qkv-attention"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let Sizes { n, out, head } = Sizes::new(layout.shape(), self.heads, self.isa)?;
+        let (qkv, size) = (slice(storage, layout)?, head.d * head.l);
+        let (all, panels) = (n * self.heads, head.l.div_ceil(COLS));
+        let mut y = unfilled(all * size);
+        let written = Ptr::new(y.as_mut_ptr());
+        let split = groups(all, panels);
+        (0..all * split)
+            .into_par_iter()
+            .with_max_len(1)
+            .for_each(|task| {
+                let _flush = Flush::start();
+                let (i, part) = (task / split, task % split);
+                let panels = panels * part / split..panels * (part + 1) / split;
+                with_scratch(head.forward_scratch(), |scratch| {
+                    // SAFETY: tasks write different heads or different queries.
+                    unsafe {
+                        let y = written.at(i * size);
+                        head.forward(self.of(head, qkv, i), panels, scratch, y);
+                    }
+                });
+            });
+        Ok((CpuStorage::F32(y), out))
+    }
+
+    fn bwd(&self, qkv: &Tensor, _: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
+        let Sizes { n, head, .. } = Sizes::new(qkv.shape(), self.heads, self.isa)?;
+        let (size, dy) = (head.d * head.l, dy.contiguous()?);
+        let (view, dy) = (View::of(qkv)?, View::of(&dy)?);
+        let (data, dy): (&[f32], &[f32]) = (&view, &dy);
+        let mut grads = unfilled(data.len());
+        let written = Ptr::new(grads.as_mut_ptr());
+        (0..n * self.heads)
+            .into_par_iter()
+            .with_max_len(1)
+            .for_each(|i| {
+                let _flush = Flush::start();
+                with_scratch(head.backward_scratch(), |scratch| {
+                    let (x, dy) = (self.of(head, data, i), &dy[i * size..][..size]);
+                    // SAFETY: tasks write the three parts of different heads.
+                    unsafe {
+                        let places = self.places(head, i).map(|at| written.at(at));
+                        head.backward(x, dy, scratch, places);
+                    }
+                });
+            });
+        tensor(grads, qkv.shape()).map(Some)
+    }
+}

@@ -1,0 +1,172 @@
+//! The gradients of a recorded net: the order of candle's `backward`, without its zeros and its copies.
+
+use crate::kernels::gradients::record::{Record, Seam, Step};
+use crate::kernels::pairs::{Sum, add_into};
+use candle_core::backprop::GradStore;
+use candle_core::{Result, Tensor, TensorId};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+/// A gradient so far.
+struct Held {
+    gradient: Tensor,
+    /// Nobody else holds its memory, so that more may be added in place.
+    own: bool,
+}
+
+#[derive(Default)]
+struct Gradients(HashMap<TensorId, Held>);
+
+impl Gradients {
+    fn add(&mut self, to: &Tensor, gradient: Tensor, own: bool) -> Result<()> {
+        let new = Held { gradient, own };
+        match self.0.entry(to.id()) {
+            Entry::Vacant(entry) => {
+                entry.insert(new);
+            }
+            Entry::Occupied(mut entry) => {
+                let sum = sum(entry.get(), new)?;
+                entry.insert(sum);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Both, in the memory of one of them where that is its own.
+fn sum(old: &Held, new: Held) -> Result<Held> {
+    let gradient = if old.own {
+        add_into(&old.gradient, &new.gradient)?;
+        old.gradient.clone()
+    } else if new.own {
+        add_into(&new.gradient, &old.gradient)?;
+        new.gradient
+    } else {
+        old.gradient.apply_op2_no_bwd(&new.gradient, &Sum)?
+    };
+    Ok(Held {
+        gradient,
+        own: true,
+    })
+}
+
+impl Record {
+    /// Gradients of `loss`, a scalar made in this recording, in every variable that it depends on, as candle's `backward`
+    /// gives them: with one seam a tensor's gradients are added up in the same order, so that only the signs of zeros may
+    /// differ; with several, the last bits may too.
+    ///
+    /// What lies between two [`seam`](super::record::seam)s and was not noted is left to candle; a net in which such an
+    /// operation follows noted ones is left to it whole.
+    ///
+    /// # Errors
+    /// Those of the operations' gradients.
+    pub fn backward(self, loss: &Tensor) -> Result<GradStore> {
+        let mut grads = loss.backward()?;
+        let mut held = Gradients::default();
+        let mut reached = Vec::new();
+        for seam in &self.seams {
+            if let Some(gradient) = grads.remove(&seam.leaf) {
+                held.add(&seam.made, gradient.detach().contiguous()?, false)?;
+                reached.push(seam);
+            }
+        }
+        let Some(root) = root(&reached)? else {
+            return Ok(grads);
+        };
+        let mut rest = Vec::new();
+        if self.mixed() {
+            for seam in reached.iter().rev() {
+                if let Some(last) = held.0.remove(&seam.made.id()) {
+                    rest.push((&seam.made, last.gradient));
+                }
+            }
+        } else {
+            for node in root.sorted_nodes() {
+                if node.is_variable() {
+                    continue;
+                }
+                let Some(Held { gradient, .. }) = held.0.remove(&node.id()) else {
+                    continue;
+                };
+                match self.steps.get(&node.id()) {
+                    Some(step) => step.back(node, gradient, &mut held)?,
+                    None => rest.push((node, gradient)),
+                }
+            }
+        }
+        for (id, last) in held.0 {
+            let sum = match grads.get_id(id) {
+                Some(other) => other.add(&last.gradient)?.detach(),
+                None => last.gradient,
+            };
+            grads.insert_id(id, sum);
+        }
+        if let Some(rest) = by_candle(&rest)? {
+            grads.extend(rest)?;
+        }
+        Ok(grads)
+    }
+
+    /// Whether an operation that was not noted takes the result of one that was, and gives to one that was.
+    fn mixed(&self) -> bool {
+        let noted = |t: &Tensor| self.steps.contains_key(&t.id());
+        let inputs = self.steps.values().flat_map(Step::inputs);
+        let mut foreign = inputs.filter(|t| t.track_op() && !t.is_variable() && !noted(t));
+        foreign.any(|t| t.sorted_nodes().into_iter().any(noted))
+    }
+}
+
+impl Step {
+    /// Adds the gradients of the inputs that are part of a graph, given the one of `y`.
+    fn back(&self, y: &Tensor, dy: Tensor, held: &mut Gradients) -> Result<()> {
+        let found = match self {
+            Step::Sum(inputs) => {
+                for input in inputs.iter().filter(|input| input.track_op()) {
+                    held.add(input, dy.clone(), false)?;
+                }
+                return Ok(());
+            }
+            Step::One(x, op) => [op.bwd(x, y, &dy)?, None, None],
+            Step::Two([x, w], op) => {
+                let (dx, dw) = op.bwd(x, w, y, &dy)?;
+                [dx, dw, None]
+            }
+            Step::Three([x, w, b], op) => {
+                let (dx, dw, db) = op.bwd(x, w, b, y, &dy)?;
+                [dx, dw, db]
+            }
+        };
+        for (input, gradient) in self.inputs().iter().zip(found) {
+            if let Some(gradient) = gradient.filter(|_| input.track_op()) {
+                held.add(input, gradient, true)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A tensor on which all of these depend, made without reading more than a number of each.
+fn root(seams: &[&Seam]) -> Result<Option<Tensor>> {
+    let mut root: Option<Tensor> = None;
+    for Seam { made, .. } in seams {
+        let one = made.flatten_all()?.get(0)?;
+        root = Some(match root {
+            Some(root) => (root + one)?,
+            None => one,
+        });
+    }
+    Ok(root)
+}
+
+/// The gradients that candle takes from these tensors on, given theirs, the last in the net first.
+fn by_candle(rest: &[(&Tensor, Tensor)]) -> Result<Option<GradStore>> {
+    let mut total: Option<Tensor> = None;
+    for (tensor, gradient) in rest.iter().rev() {
+        let product = (*tensor * gradient)?.sum_all()?;
+        total = Some(match total {
+            Some(total) => (total + product)?,
+            None => product,
+        });
+    }
+    total.map(|total| total.backward()).transpose()
+}

@@ -1,0 +1,134 @@
+//! Whole nets recorded: every weight's gradient is the one that candle's own `backward` gives.
+
+use crate::support::archs::variables;
+use crate::support::tensors::normal;
+use candle_core::{Device, Result, Tensor};
+use fidrunner::experiment::nets::arch::{
+    Arch, ClassifierArch, FeatureArch, Pool, QkvOrder, Trunk, UnetArch,
+};
+use fidrunner::kernels::gradients::record::recording;
+use fidrunner::nets::adm::classifier::Classifier;
+use fidrunner::nets::adm::layers::Dropout;
+use fidrunner::nets::adm::unet::Unet;
+use fidrunner::nets::features::FeatureNet;
+
+fn trunk() -> Trunk {
+    Trunk {
+        resolution: 8,
+        in_channels: 3,
+        channels: 32,
+        res_blocks: 1,
+        channel_mult: vec![1.0, 2.0],
+        attention: vec![4],
+        heads: 1,
+        channels_per_head: Some(32),
+        qkv_order: QkvOrder::New,
+        adagn: true,
+        updown: true,
+        conv_resample: true,
+        norm_groups: 32,
+        rescale_residual: false,
+    }
+}
+
+fn images() -> Result<(Tensor, Tensor, Tensor)> {
+    let y = Tensor::new(&[1u32, 4], &Device::Cpu)?;
+    let t = Tensor::new(&[3f32, 700.0], &Device::Cpu)?;
+    Ok((normal(7, &[2, 3, 8, 8], 1.0)?, t, y))
+}
+
+/// `answer` is the net's; every weight has the gradient of its squares' mean.
+fn assert_as_candle(
+    arch: &Arch,
+    answer: impl Fn(&candle_nn::VarBuilder<'static>) -> Result<Tensor>,
+) -> Result<()> {
+    let (variables, vb) = variables(arch, "net.");
+    let loss = || answer(&vb)?.sqr()?.mean_all();
+    let want = loss()?.backward()?;
+    let (recorded, record) = recording(loss);
+    let got = record.backward(&recorded?)?;
+    let mut reached = 0;
+    for (name, var) in &variables {
+        let (got, want) = (got.get(var), want.get(var));
+        assert_eq!(got.is_some(), want.is_some(), "{name}");
+        if let (Some(got), Some(want)) = (got, want) {
+            let [got, want] = [got, want].map(|t| t.flatten_all()?.to_vec1::<f32>());
+            assert_eq!(got?, want?, "{name}");
+            reached += 1;
+        }
+    }
+    assert_eq!(reached, variables.len());
+    Ok(())
+}
+
+#[test]
+fn a_unet_with_any_of_its_options() -> Result<()> {
+    let with = |change: &dyn Fn(&mut Trunk)| {
+        let mut trunk = trunk();
+        change(&mut trunk);
+        trunk
+    };
+    let trunks = [
+        trunk(),
+        with(&|t| t.qkv_order = QkvOrder::Legacy),
+        with(&|t| t.updown = false),
+        with(&|t| (t.updown, t.conv_resample) = (false, false)),
+        with(&|t| t.adagn = false),
+        with(&|t| t.rescale_residual = true),
+    ];
+    let (x, t, y) = images()?;
+    for trunk in trunks {
+        let arch = UnetArch {
+            trunk,
+            heads_up: None,
+            classes: Some(5),
+            learn_sigma: true,
+            low_resolution: None,
+        };
+        for p in [0.0, 0.3] {
+            assert_as_candle(&Arch::Unet(arch.clone()), |vb| {
+                let dropout = Dropout::new(p, 1, 2);
+                Unet::new(&arch, vb.clone())?.forward(&x, &t, Some(&y), Some(&dropout))
+            })?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_classifier_with_any_pool() -> Result<()> {
+    let (x, t, _) = images()?;
+    for pool in [
+        Pool::Adaptive,
+        Pool::Attention,
+        Pool::Spatial,
+        Pool::SpatialV2,
+    ] {
+        let arch = ClassifierArch {
+            trunk: trunk(),
+            classes: 5,
+            pool,
+        };
+        assert_as_candle(&Arch::Classifier(arch.clone()), |vb| {
+            Classifier::new(&arch, vb.clone())?.log_probs(&x, &t)
+        })?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_feature_net() -> Result<()> {
+    let arch = FeatureArch {
+        resolution: 16,
+        channels: 32,
+        pool: 16,
+        spatial: 4,
+        classes: 5,
+        attributes: 3,
+    };
+    let (x, ..) = images()?;
+    assert_as_candle(&Arch::Features(arch.clone()), |vb| {
+        let seen = FeatureNet::new(&arch, vb.clone())?.forward(&x)?;
+        Tensor::cat(&[&seen.logits, &seen.attributes], 1)
+    })
+}
