@@ -2,6 +2,7 @@
 
 use crate::experiment::nets::arch::FeatureArch;
 use crate::kernels::resample::avg_pool2;
+use crate::machine::profile::{Operation, span};
 use crate::nets::adm::layers::{Conv2d, GroupNorm, Linear, Start, Window};
 use crate::nets::adm::resize::{Filter, resize};
 use candle_core::{Result, Tensor, bail};
@@ -139,6 +140,7 @@ impl FeatureNet {
 
     /// x [n, 3, side, side] in [-1, 1], of any side.
     pub fn forward(&self, x: &Tensor) -> Result<Features> {
+        let _span = span(Operation::FeatureNet);
         let mut h = self.stem.forward(&self.resize(x)?)?;
         for (i, block) in self.blocks.iter().enumerate() {
             if i > 0 {

@@ -17,12 +17,20 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("process", &["io"]),
     ("kernels", &["machine"]),
     ("data", &["experiment", "io", "machine", "random"]),
-    ("nets", &["experiment", "kernels", "random"]),
-    ("diffusion", &["experiment", "random"]),
+    // machine, in many rooms: the spans of a profile
+    ("nets", &["experiment", "machine", "kernels", "random"]),
+    ("diffusion", &["experiment", "machine", "random"]),
     // data: the names of ImageNet's classes; diffusion: which steps a schedule keeps
     (
         "jobs",
-        &["experiment", "io", "process", "data", "diffusion"],
+        &[
+            "experiment",
+            "machine",
+            "io",
+            "process",
+            "data",
+            "diffusion",
+        ],
     ),
     (
         "stages",
@@ -41,7 +49,10 @@ const ROOMS: &[(&str, &[&str])] = &[
             "jobs",
         ],
     ),
-    ("run", &["experiment", "metrics", "io", "process", "jobs"]),
+    (
+        "run",
+        &["experiment", "machine", "metrics", "io", "process", "jobs"],
+    ),
     ("cluster", &["experiment", "io", "process", "jobs", "run"]),
     ("report", &["experiment", "io", "run"]),
     (
@@ -61,6 +72,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "experiment",
+            "machine",
             "io",
             "data",
             "jobs",

@@ -5,6 +5,7 @@ use crate::diffusion::guidance::rule::{Guidance, Point};
 use crate::diffusion::process::at::At;
 use crate::diffusion::process::posterior::{Field, Posterior};
 use crate::diffusion::process::schedule::Schedule;
+use crate::machine::profile::{Operation, span};
 use candle_core::{D, DType, Result, Tensor, Var, bail};
 
 /// Guidance by the gradient of a classifier. For scale 0 pass no rule at all: then no classifier runs.
@@ -69,6 +70,7 @@ pub fn class_gradient(
     let total = log_probs(x.as_tensor(), t)?
         .gather(&labels, D::Minus1)?
         .sum_all()?;
+    let _span = span(Operation::Gradients);
     match total.backward()?.remove(x.as_tensor()) {
         Some(gradient) => Ok(gradient.detach()),
         None => bail!(

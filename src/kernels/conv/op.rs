@@ -9,6 +9,7 @@ use super::winograd;
 use crate::kernels::view::{View, half, ours, slice, tensor, widened};
 use crate::machine::flush::Flush;
 use crate::machine::isa::Isa;
+use crate::machine::profile::{Operation, span};
 use crate::machine::scratch::unfilled;
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
@@ -56,6 +57,7 @@ impl Conv2d {
             let bias = bias.map(|b| b.to_dtype(DType::F32)).transpose()?;
             return widened([x, w], |[x, w]| self.apply(x, w, bias.as_ref()));
         }
+        let _span = span(Operation::ConvolutionForward);
         #[cfg(feature = "cuda")]
         if crate::kernels::cuda::takes(&[x, w]) {
             let op = crate::kernels::cuda::conv::Conv2d {
@@ -148,6 +150,7 @@ impl Conv2d {
         dy: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let spec = self.spec(x.shape(), w.shape())?;
+        let _span = span(Operation::ConvolutionBackward);
         let (n, _, h, wd) = x.dims4()?;
         let dy = View::of(dy)?;
         let dx = if x.track_op() {
@@ -241,6 +244,7 @@ fn spread(
 
 /// The bias's gradient: dy summed over images and pixels, in an order that does not depend on threads.
 fn bias_grad(dy: &Tensor) -> Result<Tensor> {
+    let _span = span(Operation::ConvolutionBackward);
     let (n, c, h, w) = dy.dims4()?;
     let (view, plane) = (View::of(dy)?, h * w);
     let mut db = unfilled(c);

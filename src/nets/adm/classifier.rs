@@ -1,6 +1,7 @@
 //! The noisy classifier (arXiv:2105.05233, section 4): the UNet's way down and middle under one of four pools.
 
 use crate::experiment::nets::arch::{ClassifierArch, Pool};
+use crate::machine::profile::{Operation, span};
 use crate::nets::adm::attention::{AttentionPool, PoolShape, heads};
 use crate::nets::adm::layers::{Conv2d, GroupNorm, Linear, Start, Window};
 use crate::nets::adm::trunk::{Builder, Encoder, TimeEmbedding};
@@ -82,6 +83,7 @@ impl Classifier {
 
     /// x [n, c, h, w] noised to t `[n]` f32 on the original clock → [n, classes].
     pub fn logits(&self, x: &Tensor, t: &Tensor) -> Result<Tensor> {
+        let _span = span(Operation::Classifier);
         self.encoder.check(x, t)?;
         let emb = self.time_embed.forward(t)?.silu()?;
         let (outputs, middle) = self.encoder.forward(x, &emb, None)?;

@@ -2,6 +2,7 @@
 //! the noise (arXiv:2102.09672 and arXiv:2104.07636).
 
 use crate::experiment::nets::arch::{Answer, UnetArch};
+use crate::machine::profile::{Operation, span};
 use crate::nets::adm::layers::{Conv2d, Dropout, GroupNorm, Start, Window};
 use crate::nets::adm::resblock::Resample;
 use crate::nets::adm::resize::{Filter, resize};
@@ -92,6 +93,7 @@ impl Unet {
         dropout: Option<&Dropout>,
     ) -> Result<Tensor> {
         let n = self.encoder.check(x, t)?;
+        let _span = span(Operation::Unet);
         let emb = self.time_embed.forward(t)?;
         let emb = match (&self.label_emb, y) {
             (Some(table), Some(y)) => (emb + table.embedding(&labels(y, n, table.dim(0)?)?)?)?,

@@ -2,6 +2,7 @@
 
 use crate::kernels::linear::product::linear;
 use crate::kernels::maps::{Activation, Conv, Maps};
+use crate::machine::profile::{Operation, span};
 use crate::nets::inception::blocks::{Block, CLASSES, EPS, POOL, Step, Unit, blocks, stem, units};
 use candle_core::{DType, Device, Result, Tensor, bail};
 
@@ -183,6 +184,7 @@ impl Inception {
     ///
     /// On the CPU an image's features have the same bits whatever the batch and the number of threads.
     pub fn forward(&self, x: &Tensor, taps: Taps) -> Result<Features> {
+        let _span = span(Operation::Inception);
         let (_, c, h, w) = x.dims4()?;
         if (c, h, w) != (3, SIDE, SIDE) {
             bail!("Inception-v3 takes 3 x {SIDE} x {SIDE} images, not {c} x {h} x {w}");

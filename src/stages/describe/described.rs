@@ -4,6 +4,7 @@
 use crate::data::survey::{Facts, Survey};
 use crate::io::numpy::npz::{self, Array, Npz};
 use crate::jobs::files::parts::Part;
+use crate::machine::profile::{Operation, span};
 use crate::metrics::frechet::moments::{self, Moments};
 use crate::metrics::rows::{Fetched, Rows as _};
 use crate::stages::describe::extract::Rows;
@@ -100,6 +101,7 @@ impl Described {
 
     /// Mean and covariance, merged in order out of moments of parts: the same bits whoever made the parts.
     pub fn moments(&self, kind: Kind) -> Result<Moments> {
+        let _span = span(Operation::Moments);
         let mut whole: Option<moments::Part> = None;
         let mut merge = |one: moments::Part| match &mut whole {
             None => {
@@ -220,6 +222,7 @@ pub fn write(path: &Path, rows: Rows, facts: &[Facts]) -> Result<()> {
     let mut arrays = Vec::new();
     for (kind, values) in [(Kind::Pool, &rows.pool), (Kind::Spatial, &rows.spatial)] {
         if !values.is_empty() {
+            let _span = span(Operation::Moments);
             let part = moments::Part::of(values, width(values))?;
             let (mean, scatter) = kind.moments();
             arrays.push((mean, flat(part.mean().to_vec())));

@@ -10,6 +10,7 @@ use crate::io::image::file::Rgb8;
 use crate::io::numpy::npz::Array;
 use crate::jobs::inputs::card::card;
 use crate::machine::cores::beside;
+use crate::machine::profile::{Operation, span};
 use crate::nets::features::{self, FeatureNet};
 use crate::nets::inception::net::{BATCH as INCEPTION_BATCH, Inception, Taps};
 use crate::stages::describe::inception;
@@ -74,6 +75,7 @@ impl Extractor {
     /// Opens a feature net that was trained here or, told apart by content, Inception's weights; `key` names the
     /// dictionary of a torch file that holds several.
     pub fn open(path: &Path, key: Option<&str>, device: &Device) -> Result<Self> {
+        let _span = span(Operation::OpenNet);
         let file = Checkpoint::open_key(path, key)?;
         if card(&file)?.is_none() {
             let look = inception::look(path, key)?;
@@ -189,6 +191,7 @@ impl Extractor {
 }
 
 fn append(rows: &mut Vec<f32>, tensor: &Tensor) -> Result<()> {
+    let _span = span(Operation::Fetch);
     let values = tensor.flatten_all()?.to_dtype(DType::F32)?;
     rows.extend(values.to_vec1::<f32>()?);
     Ok(())

@@ -10,6 +10,7 @@ use crate::jobs::context::{Progress, Watch};
 use crate::jobs::files::damage::whole;
 use crate::jobs::files::parts::Part;
 use crate::jobs::sharing::claims::{Claims, Listed};
+use crate::machine::profile::{Operation, span};
 use crate::stages::describe::described::{self, Described};
 use crate::stages::describe::extract::{Extractor, Rows};
 use anyhow::{Context, Result, ensure};
@@ -138,6 +139,7 @@ pub fn run(order: &Order, watch: Watch) -> Result<Option<Vec<Described>>> {
         }
         others = left;
         if others.len() == before {
+            let _span = span(Operation::WaitOthers);
             std::thread::sleep(pause);
             pause = (pause * 3 / 2).min(LONGEST_PAUSE);
         } else {
@@ -212,6 +214,7 @@ pub fn folder(store: &Path, weights: &str, how: Option<Preprocessing>) -> Result
 
 /// The file name of a part: 32 hex digits of the content of these images, in order, as they are stored.
 pub fn part_name(gallery: &Gallery, range: Range<usize>) -> Result<String> {
+    let _span = span(Operation::Hash);
     let digests: Vec<[u8; 32]> = range
         .into_par_iter()
         .map(|i| gallery.digest(i))

@@ -9,6 +9,7 @@ use crate::jobs::context::{JobContext, Progress, Stopped};
 use crate::jobs::files::results;
 use crate::jobs::files::results::Kept;
 use crate::jobs::train::TrainJob;
+use crate::machine::profile::{Operation, span};
 use crate::nets::inventory;
 use crate::stages::feed::{Batch, Feed};
 use crate::stages::train::journal::Journal;
@@ -70,7 +71,10 @@ pub fn run(job: &TrainJob, context: &JobContext) -> Result<()> {
             run.save()?;
             return Err(Stopped.into());
         }
-        let batch = batches.recv().context("the data thread ended early")??;
+        let batch = {
+            let _span = span(Operation::WaitBatch);
+            batches.recv().context("the data thread ended early")??
+        };
         run.step(&batch)?;
     }
     run.finish()
@@ -168,7 +172,10 @@ impl<'a> Run<'a> {
                 train.learning_rate
             );
         }
-        let grads = outcome.loss.backward()?;
+        let grads = {
+            let _span = span(Operation::Gradients);
+            outcome.loss.backward()?
+        };
         outcome.terms.iter().for_each(|term| self.journal.add(term));
         self.journal.scalar("learning_rate", rate);
         let line =
@@ -177,7 +184,10 @@ impl<'a> Run<'a> {
             self.journal
                 .scalar("gradient_norm", self.adamw.gradient_norm(&grads)?);
         }
-        self.adamw.update(&grads, rate)?;
+        {
+            let _span = span(Operation::Optimizer);
+            self.adamw.update(&grads, rate)?;
+        }
         let step = self.adamw.step;
         let saving = step.is_multiple_of(train.checkpoint_every);
         if saving {
