@@ -96,7 +96,8 @@ operations! {
     WaitBatchAhead: Wait "batches waiting for training",
     /// The net has to wait for parts that are being written.
     WaitWriter: Wait "waiting for the writer",
-    WaitPart: Wait "writer waiting for the net",
+    /// The thread that asked sleeps while one of rayon's works.
+    WaitKernels: Wait "waiting for the net's threads",
     WaitOthers: Wait "waiting for other workers",
     WaitJob: Wait "waiting for a job",
     WaitDevice: Wait "waiting for a device",

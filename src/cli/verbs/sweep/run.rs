@@ -31,6 +31,9 @@ Examples:
   # Score again what is stored
   runner sweep experiments/guidance.toml --again metrics
 
+  # Where the time goes: a table at the end, and trace.json for ui.perfetto.dev
+  runner sweep experiments/guidance.toml --profile=trace.json
+
   # By workers of a Slurm cluster; Ctrl-C leaves them at work, the same command joins again
   runner sweep experiments/guidance.toml --slurm --store /shared/store --set slurm.time=4:00:00
 
