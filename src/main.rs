@@ -2,6 +2,7 @@
 
 use clap::{CommandFactory, Parser};
 use fidrunner::cli::args::{Cli, Command};
+use fidrunner::cli::profile::session::{self, Teller};
 use fidrunner::cli::screen::terminal;
 use fidrunner::cli::verbs;
 use fidrunner::cli::verbs::work::places;
@@ -17,6 +18,10 @@ fn main() -> ExitCode {
     };
     if let Err(error) = cores::settle(share) {
         terminal::error(&error.into());
+        return ExitCode::from(2);
+    }
+    if let Err(error) = profile(&command) {
+        terminal::error(&error);
         return ExitCode::from(2);
     }
     let ended = match &command {
@@ -43,12 +48,36 @@ fn main() -> ExitCode {
         Command::Completions(args) => verbs::start::completions::run(args, Cli::command()),
         Command::Man(args) => verbs::start::man::run(args, Cli::command()),
     };
+    let profiled = session::end();
+    if let Err(error) = &profiled {
+        terminal::error(error);
+    }
     match ended {
+        Ok(0) if profiled.is_err() => ExitCode::from(2),
         Ok(code) => ExitCode::from(code),
         Err(error) if terminal::is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             terminal::error(&error);
             ExitCode::from(2)
         }
+    }
+}
+
+/// Begins a profile where the command takes one and is asked for it.
+fn profile(command: &Command) -> anyhow::Result<()> {
+    let teller = |is_worker: bool| {
+        if is_worker {
+            Teller::Parent
+        } else {
+            Teller::Itself
+        }
+    };
+    match command {
+        Command::Sweep(args) => session::begin(&args.profile, "sweep", Teller::Itself),
+        Command::Work(args) => session::begin(&args.profile, "work", teller(args.with_parent)),
+        Command::Score(args) => {
+            session::begin(&args.profile, "score", teller(args.beside.is_some()))
+        }
+        _ => Ok(()),
     }
 }

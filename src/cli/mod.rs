@@ -3,6 +3,7 @@
 pub mod args;
 pub(crate) mod cache;
 pub mod open;
+pub mod profile;
 pub mod screen;
 pub(crate) mod shipped;
 pub mod verbs;

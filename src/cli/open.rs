@@ -10,6 +10,7 @@ use crate::experiment::file::experiment::{Experiment, Sampling, Training};
 use crate::experiment::grid::paths::files_read;
 use crate::experiment::grid::source::Source;
 use crate::experiment::grid::sweep::{Cell, Sweep, sweep_of};
+use crate::machine::profile::{Operation, span};
 use crate::run::plan::Plan;
 use crate::run::store::Store;
 use crate::stages::inputs::Looked;
@@ -41,6 +42,7 @@ pub struct Opened {
 }
 
 pub fn open(choice: &Choice, store: &Path, until: Option<&str>) -> Result<Opened> {
+    let _span = span(Operation::Plan);
     let name = || choice.file.display().to_string();
     let file = experiment_file(&choice.file).with_context(name)?;
     let mut source = Source::read(&file).with_context(name)?;

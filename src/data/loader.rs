@@ -5,6 +5,7 @@ use crate::data::resize::input;
 use crate::data::survey::Facts;
 use crate::experiment::scoring::rules::Preprocessing;
 use crate::machine::cores;
+use crate::machine::profile::{Operation, span};
 use anyhow::{Context, Error, Result, anyhow, ensure};
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -212,6 +213,7 @@ impl Shared {
                 self.room.notify_all();
                 return slot;
             }
+            let _span = span(Operation::WaitImages);
             state = self
                 .ready
                 .wait(state)
@@ -253,6 +255,7 @@ impl Shared {
                 }
                 return Some((state.open[place].clone(), i));
             }
+            let _span = span(Operation::WaitAhead);
             state = self
                 .room
                 .wait(state)
@@ -276,7 +279,11 @@ impl Shared {
 
     /// Image `i` into `scratch`, one input after the other.
     fn make(&self, i: usize, scratch: &mut [Vec<f32>]) -> Result<Facts> {
-        let decoded = self.gallery.read_noted(i)?;
+        let decoded = {
+            let _span = span(Operation::Decode);
+            self.gallery.read_noted(i)?
+        };
+        let _span = span(Operation::Resize);
         for (how, out) in self.order.preprocessings.iter().zip(scratch) {
             input::fill(&decoded.image, *how, out)
                 .with_context(|| format!("resizing {}", self.gallery.name(i)))?;

@@ -1,5 +1,6 @@
 //! Files that are whole or absent: written aside, synced, renamed; and JSON of bounded size.
 
+use crate::machine::profile::{Operation, span};
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -18,6 +19,7 @@ pub const JSON_LIMIT: u64 = 256 << 20;
 /// Writes `path` through `fill` so that it is never seen half-written: a temporary file in the same folder takes its
 /// place when all is on disk, and is removed when anything fails.
 pub fn write_atomic(path: &Path, fill: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+    let _span = span(Operation::Write);
     let (aside, file) =
         create_aside(path).with_context(|| format!("writing {}", path.display()))?;
     let written = fill_and_sync(file, fill)

@@ -3,12 +3,14 @@
 use crate::kernels::gradients::record::apply1;
 use crate::kernels::view::{View, half, ours, slice, tensor, widened};
 use crate::machine::flush::Flush;
+use crate::machine::profile::{Operation, span};
 use crate::machine::scratch::unfilled;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 /// `x [n, c, h, w]` → `[n, c, 2h, 2w]`, each pixel four times (candle's `upsample_nearest2d` overwrites gradients).
 pub fn upsample2(x: &Tensor) -> Result<Tensor> {
+    let _span = span(Operation::ResampleForward);
     if ours(&[x]) {
         return apply1(&x.contiguous()?, Upsample2);
     }
@@ -24,6 +26,7 @@ pub fn upsample2(x: &Tensor) -> Result<Tensor> {
 
 /// `x [n, c, h, w]` → `[n, c, h / 2, w / 2]`, means of 2 x 2 pixels; a last odd row or column is left out.
 pub fn avg_pool2(x: &Tensor) -> Result<Tensor> {
+    let _span = span(Operation::ResampleForward);
     #[cfg(feature = "cuda")]
     if crate::kernels::cuda::takes(&[x]) {
         return crate::kernels::cuda::resample::avg_pool2(x);
@@ -108,6 +111,7 @@ impl CustomOp1 for Upsample2 {
     }
 
     fn bwd(&self, x: &Tensor, _: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
+        let _span = span(Operation::ResampleBackward);
         let (_, _, h, w) = dy.dims4()?;
         let dx = shrink(&View::of(&dy.contiguous()?)?, (h, w), 1.0);
         Ok(Some(tensor(dx, x.shape())?))
@@ -129,6 +133,7 @@ impl CustomOp1 for AvgPool2 {
     }
 
     fn bwd(&self, x: &Tensor, _: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
+        let _span = span(Operation::ResampleBackward);
         let (_, _, h, w) = x.dims4()?;
         let dx = grow(&View::of(&dy.contiguous()?)?, (h, w), 0.25);
         Ok(Some(tensor(dx, x.shape())?))

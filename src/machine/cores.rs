@@ -1,5 +1,6 @@
 //! The cores that this process may use: one for each of rayon's threads, all of them for every other thread.
 
+use crate::machine::profile::{Operation, span};
 use candle_core::Device;
 use rayon::{ThreadPoolBuildError, ThreadPoolBuilder};
 use std::ops::Range;
@@ -56,6 +57,8 @@ fn share_of(cores: usize, n: usize, of: usize) -> Range<usize> {
 /// `work` must not wait for anything that needs the same pool, or one thread (`RAYON_NUM_THREADS=1`) waits for itself.
 pub fn beside<R: Send>(device: &Device, work: impl FnOnce() -> R + Send) -> R {
     if device.is_cpu() {
+        let asks = rayon::current_thread_index().is_none();
+        let _span = asks.then(|| span(Operation::WaitKernels));
         rayon::scope(|_| work())
     } else {
         work()

@@ -4,4 +4,5 @@ pub mod alloc;
 pub mod cores;
 pub(crate) mod flush;
 pub mod isa;
+pub mod profile;
 pub(crate) mod scratch;

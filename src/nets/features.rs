@@ -4,6 +4,7 @@ use crate::experiment::nets::arch::FeatureArch;
 use crate::kernels::gradients::record::seam;
 use crate::kernels::pairs::sum;
 use crate::kernels::resample::avg_pool2;
+use crate::machine::profile::{Operation, span};
 use crate::nets::adm::layers::{Conv2d, GroupNorm, Linear, Start, Window};
 use crate::nets::adm::resize::{Filter, resize};
 use candle_core::{Result, Tensor, bail};
@@ -141,6 +142,7 @@ impl FeatureNet {
 
     /// x [n, 3, side, side] in [-1, 1], of any side.
     pub fn forward(&self, x: &Tensor) -> Result<Features> {
+        let _span = span(Operation::FeatureNet);
         let mut h = self.stem.forward(&self.resize(x)?)?;
         for (i, block) in self.blocks.iter().enumerate() {
             if i > 0 {

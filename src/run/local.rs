@@ -2,6 +2,7 @@
 
 use crate::io::disk::is_unwritable;
 use crate::jobs::context::Progress;
+use crate::machine::profile::{Operation, span};
 use crate::run::damage::Damage;
 use crate::run::device::slots::Slot;
 use crate::run::lease::holder::Holder;
@@ -310,6 +311,7 @@ impl Scheduler<'_> {
                 Next::Nothing => return None,
                 Next::Wait => {}
             }
+            let _span = span(Operation::WaitJob);
             let wait = Duration::from_millis(200);
             turns = self.moved.wait_timeout(turns, wait).ok()?.0;
         }

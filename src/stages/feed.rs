@@ -4,6 +4,7 @@ use crate::data::shapes::{self, Scene, Stream};
 use crate::data::source::{Augment, Source};
 use crate::experiment::file::experiment::Train;
 use crate::machine::cores;
+use crate::machine::profile::{Operation, span};
 use crate::random::stream::{Rng, stream};
 use anyhow::{Context, Result, ensure};
 use candle_core::{Device, Tensor};
@@ -110,6 +111,7 @@ impl Feed {
 
     /// The batch of update `step`: a pure function of the file and the step.
     pub fn batch(&mut self, step: u64) -> Result<Batch> {
+        let _span = span(Operation::TrainingBatch);
         let turn = step as usize % self.sources.len();
         let (source, side) = (&self.sources[turn], self.resolutions[turn]);
         let n = self.train.batch;
@@ -163,6 +165,7 @@ impl Feed {
             for step in steps {
                 let batch = makers.install(|| self.batch(step));
                 let failed = batch.is_err();
+                let _span = span(Operation::WaitBatchAhead);
                 if send.send(batch).is_err() || failed {
                     return;
                 }

@@ -15,7 +15,9 @@ pub mod weights;
 
 use crate::jobs::context::JobContext;
 use crate::jobs::job::Job;
+use crate::jobs::stage::Stage;
 use crate::machine::cores::beside;
+use crate::machine::profile::{Operation, span};
 
 /// Makes what `job` names, in `context.out`; continues what an earlier run left there.
 pub fn run(job: &Job, context: &JobContext) -> anyhow::Result<()> {
@@ -23,6 +25,13 @@ pub fn run(job: &Job, context: &JobContext) -> anyhow::Result<()> {
 }
 
 fn run_here(job: &Job, context: &JobContext) -> anyhow::Result<()> {
+    let _span = span(match job.stage() {
+        Stage::Train => Operation::Train,
+        Stage::Sample => Operation::Sample,
+        Stage::Upsample => Operation::Upsample,
+        Stage::Features => Operation::Features,
+        Stage::Metrics => Operation::Metrics,
+    });
     match job {
         Job::Train(job) => train::run::run(job, context),
         Job::Sample(job) => draw::sample::run(job, context),

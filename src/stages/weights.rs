@@ -5,6 +5,7 @@ use crate::experiment::nets::arch::{Arch, Process};
 use crate::experiment::nets::resolve::resolve;
 use crate::io::checkpoint::Checkpoint;
 use crate::jobs::inputs::card::card;
+use crate::machine::profile::{Operation, span};
 use crate::stages::fit::{Fitting, fit};
 use anyhow::{Context, Result};
 use candle_core::{DType, Device};
@@ -24,6 +25,7 @@ pub struct Loaded {
 
 /// Opens `path` for `model`, whose preset or whose own card says what the net is.
 pub fn load(path: &Path, model: &Model, device: &Device) -> Result<Loaded> {
+    let _span = span(Operation::OpenNet);
     let known = look(path, model)?;
     Ok(Loaded {
         arch: known.arch,

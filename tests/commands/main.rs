@@ -15,6 +15,7 @@ mod help;
 mod inception;
 mod inputs;
 mod plan;
+mod profile;
 mod questions;
 mod schema;
 mod score;

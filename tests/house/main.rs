@@ -17,13 +17,21 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("process", &["io"]),
     ("kernels", &["machine"]),
     ("data", &["experiment", "io", "machine", "random"]),
-    ("nets", &["experiment", "kernels", "random"]),
+    // machine, in many rooms: the spans of a profile
+    ("nets", &["experiment", "kernels", "machine", "random"]),
     // kernels: gradients of what a net did
-    ("diffusion", &["experiment", "random", "kernels"]),
+    ("diffusion", &["experiment", "kernels", "machine", "random"]),
     // data: the names of ImageNet's classes; diffusion: which steps a schedule keeps
     (
         "jobs",
-        &["experiment", "io", "process", "data", "diffusion"],
+        &[
+            "experiment",
+            "machine",
+            "io",
+            "process",
+            "data",
+            "diffusion",
+        ],
     ),
     (
         "stages",
@@ -42,7 +50,10 @@ const ROOMS: &[(&str, &[&str])] = &[
             "jobs",
         ],
     ),
-    ("run", &["experiment", "metrics", "io", "process", "jobs"]),
+    (
+        "run",
+        &["experiment", "machine", "metrics", "io", "process", "jobs"],
+    ),
     ("cluster", &["experiment", "io", "process", "jobs", "run"]),
     ("report", &["experiment", "io", "run"]),
     (
@@ -62,6 +73,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "experiment",
+            "machine",
             "io",
             "data",
             "jobs",

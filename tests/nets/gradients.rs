@@ -82,6 +82,7 @@ fn a_unet_with_any_of_its_options() -> Result<()> {
             trunk,
             heads_up: None,
             classes: Some(5),
+            null_class: false,
             learn_sigma: true,
             low_resolution: None,
         };

@@ -6,6 +6,7 @@ use crate::diffusion::guidance::strength::Strength;
 use crate::diffusion::process::level::Level;
 use crate::diffusion::process::posterior::{Field, Posterior};
 use crate::kernels::gradients::record::recording;
+use crate::machine::profile::{Operation, span};
 use candle_core::{D, DType, Result, Tensor, Var, bail};
 use std::cell::RefCell;
 
@@ -88,6 +89,7 @@ pub fn class_gradient(
             .gather(&labels, D::Minus1)?
             .sum_all()
     });
+    let _span = span(Operation::Gradients);
     match record.backward(&total?)?.remove(x.as_tensor()) {
         Some(gradient) => Ok(gradient.detach()),
         None => bail!(

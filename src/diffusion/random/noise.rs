@@ -1,5 +1,6 @@
 //! Gaussian noise keyed by (seed, image, step): the same for any batch size, thread count, order of work or resume point.
 
+use crate::machine::profile::{Operation, span};
 use crate::random::stream::{polar, stream};
 use candle_core::{Device, Result, Tensor};
 use rayon::prelude::*;
@@ -43,6 +44,7 @@ impl Noise {
         (c, h, w): (usize, usize, usize),
         device: &Device,
     ) -> Result<Tensor> {
+        let _span = span(Operation::Noise);
         let each = c * h * w;
         let mut values = vec![0f32; images.len() * each];
         if each > 0 {

@@ -6,6 +6,7 @@ use crate::experiment::catalogue::{self, SCHEME};
 use crate::experiment::file::experiment::Eval;
 use crate::experiment::key::{digest_file, hex};
 use crate::experiment::scoring::feature_space::FeatureSpace;
+use crate::machine::profile::{Operation, span};
 use anyhow::{Context, Result, ensure};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
@@ -74,6 +75,7 @@ pub fn pinned_reference(path: &Path, eval: &Eval) -> Result<Pinned> {
 /// What [`Pinned::digest`] is: sha256 of a file, or of the sha256 of every file below a folder, in the order of their
 /// paths. A file's is taken once a process while its size and time of change stay.
 pub fn digest_path(path: &Path) -> Result<String> {
+    let _span = span(Operation::Hash);
     if !path.is_dir() {
         return digest_file(path);
     }
@@ -108,6 +110,7 @@ fn forbidden(error: &anyhow::Error) -> bool {
 /// `train.data`: a file by its bytes; a folder by the names and sizes in it, and by its labels; `shapes`, made by rule, by its name alone.
 /// What is not there can still be planned, under a key that it will not have.
 pub fn digest_data(data: &str) -> Result<Option<String>> {
+    let _span = span(Operation::Hash);
     if data == "shapes" {
         return Ok(None);
     }

@@ -6,6 +6,7 @@ use crate::kernels::simd::tile::COLS;
 use crate::kernels::view::{View, half, ours, slice, tensor, widened};
 use crate::machine::flush::Flush;
 use crate::machine::isa::Isa;
+use crate::machine::profile::{Operation, span};
 use crate::machine::scratch::{Ptr, unfilled, with_scratch};
 use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
@@ -19,6 +20,7 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor> {
     if half(q) {
         return widened([q, k, v], |[q, k, v]| attention(q, k, v));
     }
+    let _span = span(Operation::AttentionForward);
     if ours(&[q, k, v]) {
         let op = Attention::new(Isa::best());
         return apply3([&q.contiguous()?, &k.contiguous()?, &v.contiguous()?], op);
@@ -123,6 +125,7 @@ impl CustomOp3 for Attention {
         dy: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let (heads, head) = self.sizes(q.shape(), k.shape(), v.shape())?;
+        let _span = span(Operation::AttentionBackward);
         let (shape, size, dy) = (q.shape(), head.d * head.l, dy.contiguous()?);
         let (q, k, v, dy) = (View::of(q)?, View::of(k)?, View::of(v)?, View::of(&dy)?);
         let (q, k, v, dy): (&[f32], &[f32], &[f32], &[f32]) = (&q, &k, &v, &dy);

@@ -10,6 +10,7 @@ use crate::kernels::gradients::record::{apply2, apply3};
 use crate::kernels::view::{View, half, ours, slice, tensor, widened};
 use crate::machine::flush::Flush;
 use crate::machine::isa::Isa;
+use crate::machine::profile::{Operation, span};
 use crate::machine::scratch::unfilled;
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
@@ -61,6 +62,7 @@ impl Conv2d {
         if w.rank() == 3 && !ours(&[x, w]) {
             return self.apply(x, &w.unsqueeze(3)?, bias);
         }
+        let _span = span(Operation::ConvolutionForward);
         #[cfg(feature = "cuda")]
         if crate::kernels::cuda::takes(&[x, w]) {
             let op = crate::kernels::cuda::conv::Conv2d {
@@ -156,6 +158,7 @@ impl Conv2d {
         dy: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let spec = self.spec(x.shape(), w.shape())?;
+        let _span = span(Operation::ConvolutionBackward);
         let (n, _, h, wd) = x.dims4()?;
         let dy = View::of(dy)?;
         let dx = if x.track_op() {
@@ -249,6 +252,7 @@ fn spread(
 
 /// The bias's gradient: dy summed over images and pixels, in an order that does not depend on threads.
 fn bias_grad(dy: &Tensor) -> Result<Tensor> {
+    let _span = span(Operation::ConvolutionBackward);
     let (n, c, h, w) = dy.dims4()?;
     let (view, plane) = (View::of(dy)?, h * w);
     let mut db = unfilled(c);

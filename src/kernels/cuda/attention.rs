@@ -2,6 +2,7 @@
 
 use super::float::with;
 use super::softmax::{softmax, softmax_grad};
+use crate::machine::profile::{Operation, span};
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CudaStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
@@ -79,6 +80,7 @@ impl CustomOp3 for Attention {
         _: &Tensor,
         dy: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let _span = span(Operation::AttentionBackward);
         let (v, dy) = (v.detach(), dy.contiguous()?);
         let dv = dy.matmul(&self.p)?;
         let ds = softmax_grad(&self.p, &dy.transpose(1, 2)?.matmul(&v)?)?;

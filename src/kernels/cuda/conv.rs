@@ -2,6 +2,7 @@
 
 use super::cudnn::{Described, Problem, chosen, library};
 use super::float::{Float, aligned, by_type, device, grid, int, kernel, loops, tensor, view, with};
+use crate::machine::profile::{Operation, span};
 use candle_core::cuda_backend::cudarc::cudnn::sys::{
     cudnnConvolutionBwdDataAlgo_t as DataAlgo, cudnnConvolutionBwdFilterAlgo_t as FilterAlgo,
 };
@@ -275,6 +276,7 @@ impl CustomOp2 for Conv2d {
         _: &Tensor,
         dy: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let _span = span(Operation::ConvolutionBackward);
         self.backward(x, w, &dy.contiguous()?)
     }
 }
@@ -316,6 +318,7 @@ impl CustomOp3 for Conv2d {
         _: &Tensor,
         dy: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let _span = span(Operation::ConvolutionBackward);
         let dy = aligned(dy)?;
         let (dx, dw) = self.backward(x, w, &dy)?;
         let db = if bias.track_op() {

@@ -2,6 +2,7 @@
 
 use super::float::{Float, aligned, by_type, device, grid, int, kernel, tensor, view, with};
 use crate::kernels::norm::loops::Activation;
+use crate::machine::profile::{Operation, span};
 use candle_core::cuda_backend::cudarc::driver::{CudaView, PushKernelArg};
 use candle_core::{
     CpuStorage, CudaDevice, CudaStorage, CustomOp3, DType, Layout, Result, Shape, Tensor, bail,
@@ -174,6 +175,7 @@ impl CustomOp3 for GroupNorm {
         let Some(stats) = self.stats.get() else {
             bail!("group_norm: the gradient was asked for before the result")
         };
+        let _span = span(Operation::NormBackward);
         let dy = aligned(dy)?;
         let [dx, dgain, doffset] = with([x, gain, offset, stats, &dy], |parts| {
             by_type!(parts[0].0, backward(self, parts))

@@ -1,6 +1,7 @@
 //! Twice as large by repetition and half as large by means: each is the other's gradient, but for a factor.
 
 use super::float::{Float, by_type, device, int, kernel, loops, view};
+use crate::machine::profile::{Operation, span};
 use candle_core::cuda_backend::cudarc::driver::{CudaView, PushKernelArg};
 use candle_core::{CpuStorage, CudaStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 
@@ -75,6 +76,7 @@ impl CustomOp1 for Shrink {
     }
 
     fn bwd(&self, x: &Tensor, _: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
+        let _span = span(Operation::ResampleBackward);
         let (_, _, h, w) = x.dims4()?;
         let (size, factor) = ((h, w), self.factor);
         let dx = dy.contiguous()?.apply_op1_no_bwd(&Grow { size, factor })?;
@@ -103,6 +105,7 @@ impl CustomOp1 for Grow {
     }
 
     fn bwd(&self, _: &Tensor, _: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
+        let _span = span(Operation::ResampleBackward);
         let factor = self.factor;
         let dx = dy.contiguous()?.apply_op1_no_bwd(&Shrink { factor })?;
         Ok(Some(dx))

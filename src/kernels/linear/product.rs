@@ -3,6 +3,7 @@
 use crate::kernels::linear::matrix::{Matrix, product};
 use crate::kernels::view::{View, ours, slice, tensor};
 use crate::machine::isa::Isa;
+use crate::machine::profile::{Operation, span};
 use crate::machine::scratch::unfilled;
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
@@ -10,6 +11,7 @@ use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tenso
 ///
 /// On the CPU in f32 a row has the same bits whatever the number of rows and threads; elsewhere it is candle's product.
 pub fn linear(x: &Tensor, w: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    let _span = span(Operation::LinearForward);
     if !ours(&[x, w]) || bias.is_some_and(|b| !ours(&[b])) {
         let y = x.matmul(&w.t()?)?;
         return match bias {
@@ -56,6 +58,7 @@ impl Linear {
 
     /// Gradients of x and w from dy [n, o].
     fn grads(x: &Tensor, w: &Tensor, dy: &[f32]) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let _span = span(Operation::LinearBackward);
         let (n, i, o) = sizes(x.shape(), w.shape())?;
         let mut grads = (None, None);
         if x.track_op() {

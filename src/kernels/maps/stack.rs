@@ -7,6 +7,7 @@ use super::pools::{Pool, pool3};
 use crate::kernels::cuda;
 use crate::kernels::view::{View, ours, tensor};
 use crate::machine::isa::Isa;
+use crate::machine::profile::{Operation, span};
 use candle_core::{D, Result, Tensor, bail};
 use std::sync::Arc;
 
@@ -146,6 +147,7 @@ enum Parts {
 impl Stack {
     /// Appends `x` convolved.
     pub fn conv(&mut self, x: &Maps, conv: &Conv) -> Result<()> {
+        let _span = span(Operation::MapConvolution);
         let (n, c, h, w) = x.dims()?;
         let at = self.place(n, conv.channels(), conv.out(c, (h, w))?)?;
         match (&mut self.parts, &x.0) {
@@ -167,6 +169,7 @@ impl Stack {
     }
 
     fn pool(&mut self, x: &Maps, kind: Pool, stride: usize, pad: usize) -> Result<()> {
+        let _span = span(Operation::MapPool);
         let (n, c, h, w) = x.dims()?;
         let at = self.place(n, c, (pooled(h, stride, pad)?, pooled(w, stride, pad)?))?;
         match (&mut self.parts, &x.0) {

@@ -6,6 +6,7 @@ use crate::kernels::norm::loops::{Grads, Group, Stats, backward, forward};
 use crate::kernels::view::{View, half, ours, slice, tensor, widened};
 use crate::machine::flush::Flush;
 use crate::machine::isa::Isa;
+use crate::machine::profile::{Operation, span};
 use crate::machine::scratch::{Ptr, unfilled};
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
@@ -30,6 +31,7 @@ pub fn group_norm(
             group_norm(x, groups, weight, bias, scale_shift, activation)
         });
     }
+    let _span = span(Operation::NormForward);
     let (gain, offset) = affine(x, weight, bias, scale_shift)?;
     #[cfg(feature = "cuda")]
     if crate::kernels::cuda::norm::fits(x) {
@@ -201,6 +203,7 @@ impl CustomOp3 for GroupNorm {
         let Some(stats) = self.stats.get() else {
             bail!("group_norm: the gradient was asked for before the result")
         };
+        let _span = span(Operation::NormBackward);
         let s = self.sizes(x.shape())?;
         let dy = dy.contiguous()?;
         let (shape, affine) = (x.shape(), gain.shape());

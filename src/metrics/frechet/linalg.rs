@@ -1,8 +1,9 @@
 //! Factors, symmetric eigenvalues and the trace of a matrix product's square root, in f64.
 //!
-//! Work is always cut into `SHARES` shares, however many threads there are: a blocked
-//! decomposition rounds differently with the number of its shares, and then two machines would
-//! print two scores.
+//! Decompositions are always cut into `SHARES` shares, however many threads there are: a blocked
+//! one rounds differently with the number of its shares, and then two machines would print two
+//! scores. A product's shares are rows and columns of its result, each summed by itself: it takes
+//! every thread.
 
 use anyhow::{Result, anyhow, ensure};
 use faer::diag::Diag;
@@ -15,7 +16,7 @@ use faer::linalg::matmul::triangular::{BlockStructure, matmul as half_matmul};
 use faer::linalg::svd::{ComputeSvdVectors, svd, svd_scratch};
 use faer::{Accum, Mat, MatMut, MatRef, Par};
 
-/// Shares that large matrices are cut into.
+/// Shares that decompositions of large matrices are cut into.
 const SHARES: usize = 2;
 /// Matrices of fewer rows stay on the calling thread.
 const SMALL: usize = 256;
@@ -24,7 +25,12 @@ const EIGENVALUE_ROUNDING: f64 = 8.0;
 /// The part of a scale that rounding may move a sum of roots before a costlier way is taken.
 const ROUNDING_ALLOWED: f64 = 1e-10;
 
-/// How a matrix of `n` rows is worked on; it depends on nothing else.
+/// How a product of at most `n` rows and columns is worked on: by all threads of the pool.
+fn every_thread(n: usize) -> Par {
+    if n < SMALL { Par::Seq } else { Par::rayon(0) }
+}
+
+/// How a matrix of `n` rows is decomposed; it depends on nothing else.
 fn par(n: usize) -> Par {
     if n < SMALL {
         Par::Seq
@@ -167,7 +173,7 @@ fn half(
     (a, a_shape): (MatRef<'_, f64>, BlockStructure),
     (b, b_shape): (MatRef<'_, f64>, BlockStructure),
 ) {
-    let par = par(a.nrows().max(b.ncols()));
+    let par = every_thread(a.nrows().max(b.ncols()));
     half_matmul(to, to_shape, accum, a, a_shape, b, b_shape, 1.0, par);
 }
 
@@ -268,7 +274,7 @@ pub fn add_gram(to: MatMut<'_, f64>, x: MatRef<'_, f64>) {
 /// `a·b`.
 pub fn product(a: MatRef<'_, f64>, b: MatRef<'_, f64>) -> Mat<f64> {
     let mut out = Mat::zeros(a.nrows(), b.ncols());
-    let par = par(a.nrows().max(b.ncols()));
+    let par = every_thread(a.nrows().max(b.ncols()));
     matmul(out.as_mut(), Accum::Replace, a, b, 1.0, par);
     out
 }

@@ -2,6 +2,7 @@
 
 use crate::experiment::nets::arch::{ClassifierArch, Pool};
 use crate::kernels::gradients::record::seam;
+use crate::machine::profile::{Operation, span};
 use crate::nets::adm::attention::{AttentionPool, PoolShape, heads};
 use crate::nets::adm::layers::{Conv2d, GroupNorm, Linear, Start, Window};
 use crate::nets::adm::trunk::{Builder, Encoder, TimeEmbedding};
@@ -83,6 +84,7 @@ impl Classifier {
 
     /// x [n, c, h, w] noised to t `[n]` f32 on the original clock → [n, classes].
     pub fn logits(&self, x: &Tensor, t: &Tensor) -> Result<Tensor> {
+        let _span = span(Operation::Classifier);
         self.encoder.check(x, t)?;
         let emb = self.time_embed.forward(t)?.silu()?;
         let (outputs, middle) = self.encoder.forward(x, &emb, None)?;

@@ -4,6 +4,7 @@
 use crate::experiment::nets::arch::{Answer, UnetArch};
 use crate::kernels::gradients::record::seam;
 use crate::kernels::pairs::join;
+use crate::machine::profile::{Operation, span};
 use crate::nets::adm::layers::{Conv2d, Dropout, GroupNorm, Start, Window};
 use crate::nets::adm::resblock::Resample;
 use crate::nets::adm::resize::{Filter, resize};
@@ -97,6 +98,7 @@ impl Unet {
         dropout: Option<&Dropout>,
     ) -> Result<Tensor> {
         let n = self.encoder.check(x, t)?;
+        let _span = span(Operation::Unet);
         let emb = self.time_embed.forward(t)?;
         let emb = match (&self.label_emb, y) {
             (Some(table), Some(y)) => (emb + table.embedding(&labels(y, n, table.dim(0)?)?)?)?,

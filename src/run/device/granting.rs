@@ -2,6 +2,7 @@
 
 use crate::jobs::granted::{Device, Granted};
 use crate::jobs::job::Job;
+use crate::machine::profile::{Operation, span};
 use crate::process::device_lock::{folder, holder, try_lock};
 use crate::process::gpus;
 use crate::run::device::named::CPU;
@@ -51,6 +52,7 @@ pub fn devices_for(
             told = true;
             waiting(in_use(&among, &folder));
         }
+        let _span = span(Operation::WaitDevice);
         std::thread::sleep(LOOK_AGAIN);
     }
 }

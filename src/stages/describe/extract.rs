@@ -10,15 +10,20 @@ use crate::io::image::file::Rgb8;
 use crate::io::numpy::npz::Array;
 use crate::jobs::inputs::card::card;
 use crate::machine::cores::beside;
+use crate::machine::profile::{Operation, span};
 use crate::nets::features::{self, FeatureNet};
-use crate::nets::inception::net::{BATCH as INCEPTION_BATCH, Inception, Taps};
+use crate::nets::inception::net::{BATCH as INCEPTION_BATCH, GPU_BATCH, Inception, Taps};
 use crate::stages::describe::inception;
 use crate::stages::feed::planes;
 use crate::stages::weights;
 use anyhow::{Context, Result, bail, ensure};
 use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
+use std::iter;
 use std::path::Path;
+use std::slice::Chunks;
+use std::sync::mpsc::sync_channel;
+use std::thread;
 
 /// A feature net that was trained here: its card says the rest.
 pub(crate) fn model() -> Model {
@@ -74,6 +79,7 @@ impl Extractor {
     /// Opens a feature net that was trained here or, told apart by content, Inception's weights; `key` names the
     /// dictionary of a torch file that holds several.
     pub fn open(path: &Path, key: Option<&str>, device: &Device) -> Result<Self> {
+        let _span = span(Operation::OpenNet);
         let file = Checkpoint::open_key(path, key)?;
         if card(&file)?.is_none() {
             let look = inception::look(path, key)?;
@@ -110,7 +116,8 @@ impl Extractor {
     pub fn batch(&self) -> usize {
         match self.net {
             Net::Features(_) => features::BATCH,
-            Net::Inception(_) => INCEPTION_BATCH,
+            Net::Inception(_) if self.device.is_cpu() => INCEPTION_BATCH,
+            Net::Inception(_) => GPU_BATCH,
         }
     }
 
@@ -129,26 +136,47 @@ impl Extractor {
             each > 0 && pixels.len().is_multiple_of(each),
             "the images are not whole"
         );
-        for batch in pixels.chunks(each * self.batch()) {
-            let n = batch.len() / each;
-            match &self.net {
-                Net::Features(net) => self.through(net, batch, side, rows)?,
-                Net::Inception(_) => {
-                    let mut inputs = vec![0f32; n * how.input_len()];
-                    inputs
-                        .par_chunks_mut(how.input_len())
-                        .zip(batch.par_chunks(each))
-                        .try_for_each(|(out, image)| {
-                            let data = image.to_vec();
-                            let (w, h) = (side, side);
-                            input::fill(&Rgb8 { w, h, data }, how, out)
-                        })?;
-                    self.describe(inputs, how, rows)?;
-                }
-            }
-            tick(n);
+        let batches = pixels.chunks(each * self.batch());
+        let Net::Features(net) = &self.net else {
+            return self.resized(batches, side, how, rows, tick);
+        };
+        for batch in batches {
+            self.through(net, batch, side, rows)?;
+            tick(batch.len() / each);
         }
         Ok(())
+    }
+
+    /// Each of `batches`, u8 [n, side, side, 3], resized and through Inception. For a GPU a thread is a batch ahead of it; on
+    /// the CPU the net and what resizes share the cores.
+    fn resized(
+        &self,
+        batches: Chunks<'_, u8>,
+        side: usize,
+        how: Preprocessing,
+        rows: &mut Rows,
+        tick: &mut dyn FnMut(usize),
+    ) -> Result<()> {
+        let mut describe = |inputs: Vec<f32>| -> Result<()> {
+            let n = inputs.len() / how.input_len();
+            self.describe(inputs, how, rows)?;
+            tick(n);
+            Ok(())
+        };
+        let mut batches = batches.map(|batch| inputs(batch, side, how));
+        if self.device.is_cpu() {
+            return batches.try_for_each(|inputs| describe(inputs?));
+        }
+        thread::scope(|scope| {
+            let (send, receive) = sync_channel(1);
+            // Nobody takes what comes after an error.
+            scope.spawn(move || batches.try_for_each(|inputs| send.send(inputs)));
+            let ready = || {
+                let _span = span(Operation::WaitImages);
+                receive.recv().ok()
+            };
+            iter::from_fn(ready).try_for_each(|inputs| describe(inputs?))
+        })
     }
 
     /// f32 [n, 3, side, side], made by `how` → features, appended to `rows`.
@@ -188,7 +216,24 @@ impl Extractor {
     }
 }
 
+/// u8 [n, side, side, 3] → f32 [n, 3, s, s], as `how` resizes for its net.
+fn inputs(batch: &[u8], side: usize, how: Preprocessing) -> Result<Vec<f32>> {
+    let _span = span(Operation::Resize);
+    let each = side * side * 3;
+    let mut inputs = vec![0f32; batch.len() / each * how.input_len()];
+    inputs
+        .par_chunks_mut(how.input_len())
+        .zip(batch.par_chunks(each))
+        .try_for_each(|(out, image)| {
+            let data = image.to_vec();
+            let (w, h) = (side, side);
+            input::fill(&Rgb8 { w, h, data }, how, out)
+        })?;
+    Ok(inputs)
+}
+
 fn append(rows: &mut Vec<f32>, tensor: &Tensor) -> Result<()> {
+    let _span = span(Operation::Fetch);
     let values = tensor.flatten_all()?.to_dtype(DType::F32)?;
     rows.extend(values.to_vec1::<f32>()?);
     Ok(())

@@ -10,15 +10,18 @@ use crate::jobs::context::{Progress, Watch};
 use crate::jobs::files::damage::whole;
 use crate::jobs::files::parts::Part;
 use crate::jobs::sharing::claims::{Claims, Listed};
-use crate::stages::describe::described::{self, Described};
+use crate::machine::profile::{Operation, span};
+use crate::stages::describe::described::Described;
 use crate::stages::describe::extract::{Extractor, Rows};
-use anyhow::{Context, Result, ensure};
+use crate::stages::describe::writing::{self, Unwritten, Writer};
+use anyhow::{Context, Result, anyhow, ensure};
 use rayon::prelude::*;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
 /// A change of what a part holds gets a higher number: parts are then made again.
@@ -100,37 +103,72 @@ pub fn run(order: &Order, watch: Watch) -> Result<Option<Vec<Described>>> {
             folder(order.store, order.weights, resized)
         })
         .collect::<Result<_>>()?;
-    let (mut parts, mut others) = (vec![Vec::new(); folders.len()], Vec::new());
-    let (mut all_there, mut done) = (true, 0);
-    for (number, start) in (0..total).step_by(order.part).enumerate() {
-        watch.go_on()?;
-        let range = start..total.min(start + order.part);
-        let name = part_name(&order.gallery, range.clone())?;
-        let paths: Vec<PathBuf> = folders.iter().map(|folder| folder.join(&name)).collect();
-        let of = range.start as u64..range.end as u64;
-        for (parts, path) in parts.iter_mut().zip(&paths) {
-            let (range, path) = (of.clone(), path.clone());
-            parts.push(Part { range, path });
+    let threads = writing::threads()?;
+    let mut parts = vec![Vec::new(); folders.len()];
+    let all_there = std::thread::scope(|scope| {
+        let mut writer = Writer::new(scope, &threads);
+        let (mut others, mut all_there, mut done) = (Vec::new(), true, 0);
+        let starts = (0..total).step_by(order.part);
+        let ranges = starts.map(|start| start..total.min(start + order.part));
+        let mut ranges = ranges.enumerate().peekable();
+        let name = |range: Range<usize>| {
+            let (gallery, threads) = (&order.gallery, &threads);
+            scope.spawn(move || threads.install(|| part_name(gallery, range)))
+        };
+        let mut ahead = ranges.peek().map(|(_, range)| name(range.clone()));
+        while let (Some((number, range)), Some(named)) = (ranges.next(), ahead.take()) {
+            watch.go_on()?;
+            let named = joined(named)?;
+            ahead = ranges.peek().map(|(_, range)| name(range.clone()));
+            let paths = folders.iter().map(|folder| folder.join(&named));
+            let piece = Piece {
+                paths: paths.collect(),
+                range,
+            };
+            for (parts, path) in parts.iter_mut().zip(&piece.paths) {
+                parts.push(piece.part(path));
+            }
+            if !order.share.takes(number) {
+                all_there &= piece.missing(watch)?.is_empty();
+            } else if !piece.make(order, Listed::Free, done, watch, &mut writer)? {
+                others.push(piece);
+                continue;
+            }
+            done += piece.range.len();
         }
-        let piece = Piece { range, paths };
-        if !order.share.takes(number) {
-            all_there &= piece.missing(watch)?.is_empty();
-        } else if !piece.make(order, Listed::Free, done, watch)? {
-            others.push(piece);
-            continue;
+        // A set that holds a part twice finds it now.
+        writer.finish()?;
+        if order.share != Share::Free {
+            await_others(order, others, done, watch, &mut writer)?;
+            writer.finish()?;
         }
-        done += of.count();
-    }
-    if order.share == Share::Free {
-        return Ok(None);
-    }
+        Ok::<_, anyhow::Error>(all_there && order.share != Share::Free)
+    })?;
+    Ok(all_there.then(|| parts.into_iter().map(Described::of).collect()))
+}
+
+/// What a thread that names a part has found.
+fn joined(named: ScopedJoinHandle<'_, Result<String>>) -> Result<String> {
+    let _span = span(Operation::WaitImages);
+    let named = named.join();
+    named.unwrap_or_else(|_| Err(anyhow!("internal error: a part was not named")))
+}
+
+/// Waits for the parts that other processes make, and makes those that they leave. `done` images are there before.
+fn await_others<'a>(
+    order: &'a Order,
+    mut others: Vec<Piece>,
+    mut done: usize,
+    watch: Watch,
+    writer: &mut Writer<'_, '_, 'a>,
+) -> Result<()> {
     let mut pause = PAUSE;
     while !others.is_empty() {
         let before = others.len();
         let mut left = Vec::new();
         for piece in others {
             watch.go_on()?;
-            if piece.make(order, Listed::Leased, done, watch)? {
+            if piece.make(order, Listed::Leased, done, watch, writer)? {
                 done += piece.range.len();
             } else {
                 left.push(piece);
@@ -138,16 +176,25 @@ pub fn run(order: &Order, watch: Watch) -> Result<Option<Vec<Described>>> {
         }
         others = left;
         if others.len() == before {
+            let _span = span(Operation::WaitOthers);
             std::thread::sleep(pause);
             pause = (pause * 3 / 2).min(LONGEST_PAUSE);
         } else {
             pause = PAUSE;
         }
     }
-    Ok(all_there.then(|| parts.into_iter().map(Described::of).collect()))
+    Ok(())
 }
 
 impl Piece {
+    /// It as a part of the set in the file `path`.
+    fn part(&self, path: &Path) -> Part {
+        Part {
+            range: self.range.start as u64..self.range.end as u64,
+            path: path.to_path_buf(),
+        }
+    }
+
     /// For which preprocessings it is not there.
     fn missing(&self, watch: Watch) -> Result<Vec<usize>> {
         let mut missing = Vec::new();
@@ -159,8 +206,16 @@ impl Piece {
         Ok(missing)
     }
 
-    /// Makes what of it is missing; false where another process is at it. `done` images are there before it.
-    fn make(&self, order: &Order, listed: Listed, done: usize, watch: Watch) -> Result<bool> {
+    /// Makes what of it is missing, which `writer` then writes; false where another process is at it. `done` images are
+    /// there before it.
+    fn make<'a>(
+        &self,
+        order: &'a Order,
+        listed: Listed,
+        done: usize,
+        watch: Watch,
+        writer: &mut Writer<'_, '_, 'a>,
+    ) -> Result<bool> {
         if self.missing(watch)?.is_empty() {
             return Ok(true);
         }
@@ -184,9 +239,9 @@ impl Piece {
                     note: String::new(),
                 })
             };
-            make(order, self.range.clone(), &missing, &self.paths, &mut tick)?;
+            let made = make(order, self.range.clone(), &missing, &self.paths, &mut tick)?;
+            writer.write(made, claim)?;
         }
-        drop(claim);
         Ok(true)
     }
 }
@@ -212,6 +267,7 @@ pub fn folder(store: &Path, weights: &str, how: Option<Preprocessing>) -> Result
 
 /// The file name of a part: 32 hex digits of the content of these images, in order, as they are stored.
 pub fn part_name(gallery: &Gallery, range: Range<usize>) -> Result<String> {
+    let _span = span(Operation::Hash);
     let digests: Vec<[u8; 32]> = range
         .into_par_iter()
         .map(|i| gallery.digest(i))
@@ -227,16 +283,17 @@ fn make(
     missing: &[usize],
     paths: &[PathBuf],
     tick: &mut dyn FnMut(usize),
-) -> Result<()> {
+) -> Result<Unwritten> {
     let mut rows: Vec<Rows> = missing.iter().map(|_| Rows::default()).collect();
     let facts = match order.extractor.space().input {
         Input::Resized => resized(order, range, missing, &mut rows, tick)?,
         Input::AsTrained => as_trained(order, range, &mut rows, tick)?,
     };
-    for (&p, rows) in missing.iter().zip(rows) {
-        described::write(&paths[p], rows, &facts)?;
-    }
-    Ok(())
+    let paths = missing.iter().map(|&p| paths[p].clone());
+    Ok(Unwritten {
+        rows: paths.zip(rows).collect(),
+        facts,
+    })
 }
 
 fn resized(

@@ -8,3 +8,4 @@ pub mod inception;
 pub mod reference;
 pub mod reference_images;
 pub(crate) mod rows;
+mod writing;

@@ -2,6 +2,7 @@
 
 use crate::io::numpy::npz::Npz;
 use crate::jobs::files::parts::Part;
+use crate::machine::profile::{Operation, span};
 use crate::metrics::rows::Rows;
 use anyhow::{Context, Result, ensure};
 use std::borrow::Cow;
@@ -77,6 +78,7 @@ impl StoredRows {
     }
 
     fn load(&mut self, at: usize) -> Result<&[f32]> {
+        let _span = span(Operation::ReadFeatures);
         let values = match self.last.take() {
             Some((last, values)) if last == at => values,
             other => {

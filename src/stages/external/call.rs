@@ -4,6 +4,7 @@ use crate::experiment::grid::template::{fill, names};
 use crate::io::disk::is_unwritable;
 use crate::jobs::context::{JobContext, Stopped};
 use crate::jobs::external::program::PlannedProgram;
+use crate::machine::profile::{Operation, span};
 use crate::process::command::{Command, Ended, Finished, GRACE, Stream, run};
 use crate::process::environment;
 use crate::process::gpus;
@@ -156,8 +157,11 @@ impl<'a> Call<'a> {
             };
             context.log(&format!("{mark} {text}"));
         };
-        let finished = run(&command, &line, tick, context.stop())
-            .with_context(|| format!("{} cannot be run", self.key))?;
+        let finished = {
+            let _span = span(Operation::WaitProgram);
+            run(&command, &line, tick, context.stop())
+                .with_context(|| format!("{} cannot be run", self.key))?
+        };
         if finished.left_behind > 0 {
             context.warn(&format!(
                 "{} left {} of its processes running when it ended; they were ended too",

@@ -2,6 +2,7 @@
 
 use crate::experiment::scoring::metric::{Metric, Need};
 use crate::experiment::scoring::rules::{FEWEST, Infinity, Trace};
+use crate::machine::profile::{Operation, span};
 use crate::metrics::frechet::distance::{Reference, compat, frechet};
 use crate::metrics::frechet::extrapolate::{Points, extrapolate};
 use crate::metrics::frechet::left_out;
@@ -56,6 +57,7 @@ impl<'a> Distances<'a> {
         } else {
             (Kind::Pool, &mut self.pool, &self.real.pool)
         };
+        let _span = span(Operation::Frechet);
         let n = self.samples.len();
         let reference = once(&mut known.reference, || Reference::new(real))?;
         if n < FEWEST {
@@ -64,6 +66,7 @@ impl<'a> Distances<'a> {
         }
         let left_out = once(&mut known.left_out, || {
             let moments = self.samples.moments(kind)?;
+            let _span = span(Operation::FrechetIntervals);
             reference.left_out(&moments, &mut self.samples.rows(kind)?)
         })?;
         let printed = if scipy == Some(Trace::SqrtmRetried) {
@@ -86,6 +89,7 @@ impl<'a> Distances<'a> {
     /// The distance of endlessly many samples. Its interval is the line's own error: how straight the line is, not how
     /// much other images would move it.
     pub fn infinity(&mut self, metric: Metric, rule: Infinity) -> Result<Number> {
+        let _span = span(Operation::Frechet);
         let n = self.samples.len();
         let reference = once(&mut self.pool.reference, || Reference::new(&self.real.pool))?;
         let points = Points {
@@ -108,6 +112,7 @@ impl<'a> Distances<'a> {
     /// The distance of images that were drawn from the Gaussian fitted to the reference's pixels: what samples have to be
     /// better than.
     pub fn baseline(&mut self, metric: Metric) -> Result<Number> {
+        let _span = span(Operation::Frechet);
         let gaussian = self.real.gaussian.as_ref().ok_or(Unmeasured::NoBaseline)?;
         let value = frechet(gaussian, &self.real.pool)?;
         Ok(Number::alone(Score::new(

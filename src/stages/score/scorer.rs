@@ -2,6 +2,7 @@
 
 use crate::experiment::scoring::metric::{Method, Metric};
 use crate::experiment::scoring::rules::{FEWEST, InceptionScore, Kid, Rules, Splits as SplitRule};
+use crate::machine::profile::{Operation, span};
 use crate::metrics::agreement::{Share, agreeing};
 use crate::metrics::inception_score::{
     InceptionScore as SplitScore, Probabilities, Splits, inception_score,
@@ -124,6 +125,7 @@ impl<'a> Scorer<'a> {
                 let rule = rules.neighbours.with_context(no_rule)?;
                 let neighbours = once(&mut shared.neighbours, || {
                     let (pool, real, d) = self.both_pools()?;
+                    let _span = span(Operation::Neighbours);
                     NeighbourScores::of(pool, real, d, &rule)
                 })?;
                 neighbours.number(metric)
@@ -139,6 +141,7 @@ impl<'a> Scorer<'a> {
         let found = match &mut self.inception {
             Some(found) if found.rule == rule => found,
             slot => {
+                let _span = span(Operation::InceptionScore);
                 let probabilities = Probabilities::of_rows(&mut self.samples.logits()?)?;
                 let score = inception_score(&probabilities, splits(&rule)?)?;
                 let left_out = match slot.take().and_then(|known| known.left_out) {
@@ -192,6 +195,7 @@ impl<'a> Scorer<'a> {
                 seed,
             }
         };
+        let _span = span(Operation::KernelDistance);
         let distance = kid(pool, real, d, draw)?;
         let whole = mmd2_interval(pool, real, d)?;
         let shift = distance.mean - whole.left_out.value();

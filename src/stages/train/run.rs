@@ -10,6 +10,7 @@ use crate::jobs::files::results;
 use crate::jobs::files::results::Kept;
 use crate::jobs::train::TrainJob;
 use crate::kernels::gradients::record::recording;
+use crate::machine::profile::{Operation, span};
 use crate::nets::inventory;
 use crate::stages::feed::{Batch, Feed};
 use crate::stages::train::journal::Journal;
@@ -71,7 +72,10 @@ pub fn run(job: &TrainJob, context: &JobContext) -> Result<()> {
             run.save()?;
             return Err(Stopped.into());
         }
-        let batch = batches.recv().context("the data thread ended early")??;
+        let batch = {
+            let _span = span(Operation::WaitBatch);
+            batches.recv().context("the data thread ended early")??
+        };
         run.step(&batch)?;
     }
     run.finish()
@@ -170,7 +174,10 @@ impl<'a> Run<'a> {
                 train.learning_rate
             );
         }
-        let grads = record.backward(&outcome.loss)?;
+        let grads = {
+            let _span = span(Operation::Gradients);
+            record.backward(&outcome.loss)?
+        };
         outcome.terms.iter().for_each(|term| self.journal.add(term));
         self.journal.scalar("learning_rate", rate);
         let line =
@@ -179,7 +186,10 @@ impl<'a> Run<'a> {
             self.journal
                 .scalar("gradient_norm", self.adamw.gradient_norm(&grads)?);
         }
-        self.adamw.update(&grads, rate)?;
+        {
+            let _span = span(Operation::Optimizer);
+            self.adamw.update(&grads, rate)?;
+        }
         let step = self.adamw.step;
         let saving = step.is_multiple_of(train.checkpoint_every);
         if saving {

@@ -11,7 +11,7 @@ use std::fs;
 use std::path::Path;
 
 /// What is parsed and not run: a part of the command, and why.
-const PARSED: [(&str, &str); 8] = [
+const PARSED: [(&str, &str); 9] = [
     ("runner fetch ", "needs the network"),
     ("cuda:", "needs a GPU"),
     (" --slurm", "needs a cluster"),
@@ -21,6 +21,7 @@ const PARSED: [(&str, &str); 8] = [
         "needs the reader's images; its file is read by another test",
     ),
     ("img512.pkl", "needs EDM2's published file"),
+    (" --profile", "a plan has none, and other tests run it"),
     ("/shared/", "needs a shared file system"),
     (
         "runner sweep ",

@@ -4,6 +4,7 @@
 use crate::cli::open::{Choice, Opened, open};
 use crate::cli::screen::terminal::{out, say, warning, width};
 use crate::cli::verbs::report::current::Current;
+use crate::machine::profile::{Operation, span};
 use crate::report::grids::mosaic::MOST;
 use crate::report::page::write::{Format, write};
 use crate::report::rows::input::Report;
@@ -110,6 +111,7 @@ pub fn tell_damage(opened: &mut Opened) {
 /// # Errors
 /// Where the report cannot be made or written.
 pub fn after_sweep(opened: Opened, choice: &Choice, table: OnStdout) -> Result<()> {
+    let _span = span(Operation::Report);
     let mut cells = opened.sweep.cells.iter();
     let scored = cells.any(|cell| cell.spec.eval.is_some());
     if !scored {

@@ -1,6 +1,7 @@
 //! Flags and help texts of `runner score` and `runner evaluator`.
 
 use crate::cli::cache::Cache;
+use crate::cli::profile::session::Profile;
 use crate::stages::describe::described::PART;
 use clap::Args;
 use std::path::PathBuf;
@@ -97,6 +98,8 @@ pub struct ScoreArgs {
     /// One JSON object a score on stdout; by torch-fidelity's rules one object with its keys
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub profile: Profile,
     #[command(flatten)]
     pub cache: Cache,
 }

@@ -1,6 +1,7 @@
 //! `--device cuda:0,cuda:1` of commands that describe images: the same command runs once more for each further device, and
 //! the processes divide the parts among them.
 
+use crate::cli::profile::session;
 use crate::cli::screen::terminal::warning;
 use crate::cli::watched::{Ends, also_stopped_by};
 use crate::run::device::named::devices;
@@ -70,7 +71,12 @@ impl Beside {
     pub fn start(&self) -> Result<Others> {
         let start = |device: &String| {
             let mut child = Command::new(std::env::current_exe()?)
-                .args(std::env::args_os().skip(1))
+                .args(
+                    std::env::args_os()
+                        .skip(1)
+                        .filter(|arg| !session::is_flag(arg)),
+                )
+                .args(session::for_worker(device))
                 .args([FLAG, device])
                 .stdin(Stdio::piped())
                 .stdout(Stdio::null())

@@ -12,6 +12,7 @@ use crate::experiment::scoring::metric::Metric;
 use crate::experiment::scoring::preset::Preset;
 use crate::experiment::scoring::rules::Rules;
 use crate::io::statistics::Which;
+use crate::machine::profile::{Operation, span};
 use crate::run::work::sharing::LateClaims;
 use crate::stages::describe::images::Share;
 use crate::stages::score::sides::Setup;
@@ -22,6 +23,7 @@ use std::path::Path;
 const SOME_FAILED: u8 = 1;
 
 pub fn run(args: &ScoreArgs, store: &Path) -> Result<u8> {
+    let _span = span(Operation::Score);
     let shard = shard(args.shard.as_deref())?;
     let placed = |texts: &[String]| -> Result<Vec<String>> {
         texts.iter().map(|text| place(text, &args.cache)).collect()

@@ -13,6 +13,7 @@ use crate::experiment::scoring::rules::{Preprocessing, Rules};
 use crate::io::statistics::Which;
 use crate::jobs::context::{Progress, Stopped, Watch};
 use crate::jobs::files::results::FEW;
+use crate::machine::profile::{Operation, span};
 use crate::run::device::named::devices;
 use crate::stages::describe::extract::Extractor;
 use crate::stages::score::measured::Measured;
@@ -46,7 +47,10 @@ impl Net {
     ) -> Result<Net> {
         let file = cache::weights(named, cache)?;
         let device = devices(device)?.swap_remove(0);
-        let weights = digest_file(&file).context("--weights")?;
+        let weights = {
+            let _span = span(Operation::Hash);
+            digest_file(&file).context("--weights")?
+        };
         let extractor = Extractor::open(&file, key, &device.device)?;
         tell_weights(extractor.space(), &weights);
         tell_prefix(&extractor);

@@ -2,6 +2,7 @@
 
 use crate::cli::cache;
 use crate::cli::open::{Choice, Opened, look_at_nets, open};
+use crate::cli::profile::session::Profile;
 use crate::cli::screen::terminal;
 use crate::cli::screen::terminal::{out, say};
 use crate::cli::verbs::report::run::{self as report, OnStdout};
@@ -30,6 +31,9 @@ Examples:
   # Score again what is stored
   runner sweep experiments/guidance.toml --again metrics
 
+  # Where the time goes: a table at the end, and trace.json for ui.perfetto.dev
+  runner sweep experiments/guidance.toml --profile=trace.json
+
   # By workers of a Slurm cluster; Ctrl-C leaves them at work, the same command joins again
   runner sweep experiments/guidance.toml --slurm --store /shared/store --set slurm.time=4:00:00
 
@@ -52,8 +56,10 @@ pub struct SweepArgs {
     /// One JSON object per cell on stdout when all is done
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub profile: Profile,
     /// Let workers of a Slurm cluster do it, as the table `[slurm]` asks
-    #[arg(long, conflicts_with = "again")]
+    #[arg(long, conflicts_with_all = ["again", "profile"])]
     pub slurm: bool,
     /// With --slurm: end the workers of this sweep; what is stored stays
     #[arg(long, requires = "slurm")]

@@ -2,6 +2,7 @@
 
 use crate::cli::cache::Cache;
 use crate::cli::open::Choice;
+use crate::cli::profile::session::Profile;
 use crate::jobs::stage::Stage;
 use anyhow::Result;
 use clap::Args;
@@ -51,6 +52,8 @@ pub struct WorkArgs {
     /// One JSON object per event on stdout
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub profile: Profile,
     #[command(flatten)]
     pub cache: Cache,
     /// Stop when standard input ends: whoever started this worker is gone

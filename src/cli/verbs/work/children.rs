@@ -1,11 +1,13 @@
 //! Workers of this machine, a process each: started, listened to, started again where one dies.
 
 use crate::cli::open::Choice;
+use crate::cli::profile::session;
 use crate::cli::screen::terminal::{Paint, paint};
 use crate::cli::verbs::work::events::{Line, What};
 use crate::cli::verbs::work::places::Place;
 use crate::io::disk::write_json;
 use crate::jobs::stage::Stage;
+use crate::machine::profile::{Operation, span};
 use crate::run::local::{Event, Summary};
 use crate::run::lock::locked;
 use crate::run::plan::Plan;
@@ -85,6 +87,7 @@ pub fn run(
                 })
             })
             .collect();
+        let _span = span(Operation::WaitProcesses);
         team.watch();
         workers.into_iter().filter_map(|w| w.join().ok()).collect()
     });
@@ -177,6 +180,7 @@ impl Team<'_> {
         if order.waits {
             command.arg("--wait");
         }
+        command.args(session::for_worker(&place.name));
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
