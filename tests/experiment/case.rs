@@ -259,7 +259,7 @@ fn names_and_values_of_cases_are_checked() {
         (
             "x = \"case\"",
             "x = \"casee\"",
-            "[[chart]] 1: x = \"casee\" is neither an axis (case, guidance.scale, sample.seed, sample.steps) nor a metric (fid, is)",
+            "[[chart]] 1: x = \"casee\" is neither an axis (case, guidance.scale, sample.seed, sample.steps) nor a metric (fid, is) nor \"evaluations\"",
         ),
     ] {
         let text = file();

@@ -164,12 +164,12 @@ fn a_typo_is_shown_where_it_stands() {
     assert_eq!(
         message(&with("steps = 25", "stpes = 25"), &[], &[]),
         "TOML parse error at line 13, column 1\n   |\n13 | stpes = 25\n   | ^^^^^\n\
-         unknown field `stpes`, expected one of `sampler`, `steps`, `eta`, `variance`, `temperature`, `dtype`, `trained_steps`, `count`, `seed`, `classes`, `clip`, `batch`, `part`\nhint: did you mean `steps`?"
+         unknown field `stpes`, expected one of `sampler`, `steps`, `eta`, `variance`, `temperature`, `dtype`, `trained_steps`, `count`, `seed`, `classes`, `clip`, `threshold`, `spacing`, `order`, `churn`, `churn_sigmas`, `batch`, `part`\nhint: did you mean `steps`?"
     );
     assert_eq!(
         message(&with("\"ddim\"", "\"dim\""), &[], &[]),
         "TOML parse error at line 12, column 11\n   |\n12 | sampler = \"dim\"\n   |           ^^^^^\n\
-         unknown variant `dim`, expected `ddpm` or `ddim`\nhint: did you mean `ddim`?"
+         unknown variant `dim`, expected one of `ddpm`, `ddim`, `dpmpp_2m`, `dpmpp_3m`, `dpmpp_2m_sde`, `uni_pc`, `uni_pc_bh2`, `heun`, `euler`\nhint: did you mean `ddim`?"
     );
 }
 
@@ -181,7 +181,7 @@ fn a_typo_in_an_axis_names_the_cell() {
             &[],
             &[]
         ),
-        "cell 0 (steps=25 scael=0 preset=imagenet64): unknown field `scael`, expected one of `preset`, `checkpoint`, `scale`, `dtype`, `arch`, `train`\nin `guidance`\nhint: did you mean `scale`?"
+        "cell 0 (steps=25 scael=0 preset=imagenet64): unknown field `scael`, expected one of `method`, `preset`, `checkpoint`, `trained_steps`, `scale`, `convention`, `course`, `power`, `interval`, `form`, `apg`, `rescale`, `null`, `entropy`, `dtype`, `arch`, `train`\nin `guidance`\nhint: did you mean `scale`?"
     );
 }
 
@@ -319,7 +319,7 @@ fn set_on_an_axis_is_refused_with_a_hint() {
 fn a_bad_set_or_only_is_named() {
     assert_eq!(
         message(FILE, &["sample.stpes=3"], &[]),
-        "--set sample.stpes=3: unknown field `stpes`, expected one of `sampler`, `steps`, `eta`, `variance`, `temperature`, `dtype`, `trained_steps`, `count`, `seed`, `classes`, `clip`, `batch`, `part`\nin `sample`\nhint: did you mean `steps`?"
+        "--set sample.stpes=3: unknown field `stpes`, expected one of `sampler`, `steps`, `eta`, `variance`, `temperature`, `dtype`, `trained_steps`, `count`, `seed`, `classes`, `clip`, `threshold`, `spacing`, `order`, `churn`, `churn_sigmas`, `batch`, `part`\nin `sample`\nhint: did you mean `steps`?"
     );
     assert_eq!(
         message(FILE, &["sample.count"], &[]),
@@ -339,7 +339,7 @@ fn a_bad_set_or_only_is_named() {
 fn a_chart_names_axes_and_metrics_of_the_file() {
     assert_eq!(
         message(&with("x = \"guidance.scale\"", "x = \"scael\""), &[], &[]),
-        "[[chart]] 1: x = \"scael\" is neither an axis (sample.steps, guidance.scale, model.preset, model.checkpoint) nor a metric (fd, is)"
+        "[[chart]] 1: x = \"scael\" is neither an axis (sample.steps, guidance.scale, model.preset, model.checkpoint) nor a metric (fd, is) nor \"evaluations\""
     );
     assert_eq!(
         message(&with("y = [\"fd\"", "y = [\"fid\""), &[], &[]),

@@ -86,7 +86,7 @@ fn a_word_of_a_set_and_the_name_of_the_file_are_texts_too() {
     let slip = text.replace("\"ddim\"", "\"dim\"");
     assert_eq!(
         message(&slip, &[]),
-        "cell 0 (cfg=1): unknown variant `dim`, expected `ddpm` or `ddim`\nin `sample.sampler`\nhint: did you mean `ddim`?"
+        "cell 0 (cfg=1): unknown variant `dim`, expected one of `ddpm`, `ddim`, `dpmpp_2m`, `dpmpp_3m`, `dpmpp_2m_sde`, `uni_pc`, `uni_pc_bh2`, `heun`, `euler`\nin `sample.sampler`\nhint: did you mean `ddim`?"
     );
 }
 

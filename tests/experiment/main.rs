@@ -5,14 +5,13 @@ mod support;
 
 mod case;
 mod defaults;
+mod drawing;
 mod feature_spaces;
 mod file;
 mod fill;
-mod guidance;
 mod import;
 mod launchers;
 mod presets;
-mod sampling;
 mod schema;
 mod set;
 mod slurm;

@@ -7,24 +7,32 @@ use serde_json::Value;
 
 /// Files in which a number of a table can be set without meaning anything to the rest.
 const NET: &str = "name = \"a\"\n[model]\ncheckpoint = \"a.pt\"\n[sample]\nsampler = \"ddim\"\nsteps = 1\ncount = 1\neta = 0.5\n[guidance]\ncheckpoint = \"b.pt\"\nscale = 1\n[upsample]\ncheckpoint = \"c.pt\"\nsteps = 1\nsampler = \"ddim\"\neta = 0.5\n";
+const HEUN: &str = "name = \"a\"\n[model]\ncheckpoint = \"a.pt\"\n[sample]\nsampler = \"heun\"\nsteps = 2\ncount = 1\n[upsample]\ncheckpoint = \"c.pt\"\nsteps = 2\nsampler = \"heun\"\n";
+const UNI_PC: &str = "name = \"a\"\n[model]\ncheckpoint = \"a.pt\"\n[sample]\nsampler = \"uni_pc\"\nsteps = 2\ncount = 1\n[upsample]\ncheckpoint = \"c.pt\"\nsteps = 2\nsampler = \"uni_pc\"\n";
+const FREE: &str = "name = \"a\"\n[model]\ncheckpoint = \"a.pt\"\n[sample]\nsampler = \"ddim\"\nsteps = 2\ncount = 1\n[guidance]\nmethod = \"classifier-free\"\nscale = 1\n";
 const TRAIN: &str = "name = \"a\"\n[model]\npreset = \"shapes16\"\n[train]\ndata = \"shapes\"\nsteps = 1\nbatch = 1\nlearning_rate = 1\n";
 const COMMAND: &str = "name = \"a\"\n[sample]\ncommand = [\"sh\", \"{out}\"]\ncount = 1\n";
 
-/// Table, definition, and the file.
-const TABLES: [(&str, &str, &str); 9] = [
-    ("model", "Model", NET),
-    ("model.arch", "ArchChanges", NET),
-    ("guidance.arch", "ArchChanges", NET),
-    ("model.process", "ProcessChanges", NET),
-    ("guidance", "Guidance", NET),
-    ("upsample", "Upsample", NET),
-    ("sample", "Sample", NET),
-    ("sample", "Sample", COMMAND),
-    ("train", "Training", TRAIN),
+/// Table, definition, and the files: a key is tried in the first that it means something to.
+const TABLES: [(&str, &str, &[&str]); 9] = [
+    ("model", "Model", &[NET]),
+    ("model.arch", "ArchChanges", &[NET]),
+    ("guidance.arch", "ArchChanges", &[NET]),
+    ("model.process", "ProcessChanges", &[NET]),
+    ("guidance", "Guidance", &[NET, FREE]),
+    ("upsample", "Upsample", &[NET, HEUN, UNI_PC]),
+    ("sample", "Sample", &[NET, HEUN, UNI_PC]),
+    ("sample", "Sample", &[COMMAND]),
+    ("train", "Training", &[TRAIN]),
 ];
 
-/// Keys whose values must be those of another key.
-const ELSEWHERE: [&str; 1] = ["sample.trained_steps"];
+/// Keys whose values must be those of another key, or rise within a list.
+const ELSEWHERE: [&str; 4] = [
+    "sample.trained_steps",
+    "guidance.trained_steps",
+    "sample.churn_sigmas",
+    "upsample.churn_sigmas",
+];
 
 fn with(file: &str, key: &str, value: &toml::Value) -> String {
     let mut table: toml::Table = toml::from_str(file).unwrap();
@@ -74,9 +82,11 @@ fn the_bounds_of_the_schema_are_those_of_the_program() {
     let schema = whole::schema();
     let validator = validator();
     let mut seen = 0;
-    for (table, definition, file) in TABLES {
-        let taken = sweep(file, &[], &[]);
-        assert!(taken.is_ok(), "{file}\n{:?}", taken.err());
+    for (table, definition, files) in TABLES {
+        for file in files {
+            let taken = sweep(file, &[], &[]);
+            assert!(taken.is_ok(), "{file}\n{:?}", taken.err());
+        }
         for (key, schema) in schema["definitions"][definition]["properties"]
             .as_object()
             .unwrap()
@@ -100,10 +110,15 @@ fn the_bounds_of_the_schema_are_those_of_the_program() {
             } else {
                 toml::Value::Float(0.5)
             };
+            let usual = as_written(usual);
             // A key of another form of the table is refused with any value.
-            if !faults(&validator, &with(file, &key, &as_written(usual))).is_empty() {
+            if !faults(&validator, &with(files[0], &key, &usual)).is_empty() {
                 continue;
             }
+            let means = |file: &&&str| sweep(&with(file, &key, &usual), &[], &[]).is_ok();
+            let Some(file) = files.iter().find(means) else {
+                panic!("{key} means nothing in any of its files")
+            };
             for (value, inside) in probes(number) {
                 let value = as_written(value);
                 let text = with(file, &key, &value);

@@ -147,7 +147,8 @@ fn levels_are_those_of_the_authors_programs() {
             // Some cases list a level once for each of its evaluations.
             theirs.dedup();
             let ours: Vec<f64> = levels.iter().map(|level| level.noise_ratio()).collect();
-            close(&ours, &theirs, 1e-9).unwrap_or_else(|e| panic!("{}: {e}", case.name));
+            // The program keeps them in f32.
+            close(&ours, &theirs, 1e-7).unwrap_or_else(|e| panic!("{}: {e}", case.name));
             continue;
         }
         let continuous = Continuous::new(&process).unwrap();
@@ -228,7 +229,8 @@ fn errors_fall_with_the_steps_as_the_order_says() -> Result<()> {
         (Sampler::Heun, 2),
         (Sampler::UniPc, 3),
         (Sampler::UniPcBh2, 3),
-        (Sampler::Dpmpp3m, 3),
+        // Its first two steps are of the orders 1 and 2, which the whole draw shows.
+        (Sampler::Dpmpp3m, 2),
     ] {
         let (coarse, fine) = (error(sampler, 40)?, error(sampler, 80)?);
         let fall = coarse / fine;

@@ -1,0 +1,4 @@
+//! How images are drawn: samplers and guidance.
+
+mod guidance;
+mod sampling;
