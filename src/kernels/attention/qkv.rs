@@ -7,6 +7,7 @@ use crate::kernels::simd::tile::COLS;
 use crate::kernels::view::{View, ours, slice, tensor};
 use crate::machine::flush::Flush;
 use crate::machine::isa::Isa;
+use crate::machine::profile::{Operation, span};
 use crate::machine::scratch::{Ptr, unfilled, with_scratch};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
@@ -26,6 +27,7 @@ pub enum Order {
 /// Where `3 * heads` does not divide the channels.
 pub fn qkv_attention(qkv: &Tensor, heads: usize, order: Order) -> Result<Tensor> {
     if ours(&[qkv]) {
+        let _span = span(Operation::AttentionForward);
         let isa = Isa::best();
         return apply1(&qkv.contiguous()?, QkvAttention { isa, heads, order });
     }
@@ -127,6 +129,7 @@ impl CustomOp1 for QkvAttention {
     }
 
     fn bwd(&self, qkv: &Tensor, _: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
+        let _span = span(Operation::AttentionBackward);
         let Sizes { n, head, .. } = Sizes::new(qkv.shape(), self.heads, self.isa)?;
         let (size, dy) = (head.d * head.l, dy.contiguous()?);
         let (view, dy) = (View::of(qkv)?, View::of(&dy)?);
