@@ -139,7 +139,7 @@ pub(crate) fn without_idle(sample: &Sample, net: &ModelInputs) -> Sample {
     if sample.sampler != Sampler::Ddim {
         sample.eta = 0.0;
     }
-    let own = Spacing::of(sample.sampler.stands_on()).first();
+    let own = Spacing::of(sample.sampler.levels()).first();
     sample.spacing = sample.spacing.filter(|spacing| Some(spacing) != own);
     sample.order = sample.order.filter(|&order| order != UNI_PC_ORDER);
     if sample.churn == 0.0 {

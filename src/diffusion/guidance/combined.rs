@@ -3,6 +3,7 @@
 use crate::diffusion::guidance::rule::{Guidance, Point, Steered};
 use crate::diffusion::guidance::strength::Strength;
 use crate::diffusion::process::posterior::Field;
+use crate::experiment::file::drawing::guidance::Apg;
 use candle_core::{D, DType, Result, Tensor};
 use std::cell::RefCell;
 
@@ -19,17 +20,6 @@ pub enum Form {
     /// c + (w - 1) d in x0, d the part of c - u that is orthogonal to c, and a share of the parallel one ("Eliminating
     /// Oversaturation and Artifacts of High Guidance Scales", arXiv:2410.02416, algorithm 1).
     Apg(Apg),
-}
-
-/// APG's three numbers.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Apg {
-    /// beta: what is kept of the differences of the steps before.
-    pub momentum: f64,
-    /// r: the largest norm of an image's difference; none for no limit.
-    pub norm: Option<f64>,
-    /// eta: the share of the parallel part.
-    pub parallel: f64,
 }
 
 /// The second answer at a point, u [n, c or 2c, h, w].

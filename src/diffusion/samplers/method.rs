@@ -10,7 +10,7 @@ use crate::diffusion::samplers::dpm_solver::{DpmSolver, Form};
 use crate::diffusion::samplers::edm::{Churn, Edm, Order};
 use crate::diffusion::samplers::sampler::Sampler;
 use crate::diffusion::samplers::uni_pc::{B, UniPc};
-use crate::experiment::file::drawing::samplers::{Steps as Stands, UNI_PC_ORDER};
+use crate::experiment::file::drawing::samplers::{Levels, UNI_PC_ORDER};
 use crate::experiment::file::experiment::{Sample, Sampler as Name, Spacing, Steps};
 use crate::experiment::nets::arch::Process;
 use candle_core::{Result, bail};
@@ -52,15 +52,15 @@ impl Method {
     /// without a schedule.
     pub fn new(sample: &Sample, process: &Process) -> Result<Self> {
         let name = sample.sampler;
-        let stands = name.stands_on();
+        let on = name.levels();
         let levels = || -> Result<Arc<[Level]>> {
-            let (Some(steps), Some(&first)) = (count(&sample.steps), Spacing::of(stands).first())
+            let (Some(steps), Some(&first)) = (count(&sample.steps), Spacing::of(on).first())
             else {
                 bail!("{} takes its steps as a count", name.name())
             };
             let spacing = sample.spacing.unwrap_or(first);
-            let levels = match stands {
-                Stands::Sigmas => Sigmas::new(process)?.levels(spacing, steps)?,
+            let levels = match on {
+                Levels::Sigmas => Sigmas::new(process)?.levels(spacing, steps)?,
                 _ => Continuous::new(process)?.levels(spacing, steps)?,
             };
             Ok(levels.into())

@@ -1,7 +1,7 @@
 //! Whether a sampler can do what `[sample]` and `[upsample]` ask of it.
 
 use crate::experiment::check::ranges::Range;
-use crate::experiment::file::drawing::samplers::Steps as Stands;
+use crate::experiment::file::drawing::samplers::Levels;
 use crate::experiment::file::experiment::{Classes, Sample, Sampler, Spacing, Steps, VarianceRule};
 use crate::experiment::nets::arch::Answer;
 use anyhow::{Result, bail, ensure};
@@ -86,8 +86,8 @@ fn check_noise(table: &str, sample: &Sample) -> Result<()> {
 /// How the steps are spread, and that they are a count where the sampler has levels of its own.
 fn check_spacing(table: &str, sample: &Sample) -> Result<()> {
     let name = sample.sampler.name();
-    let stands = sample.sampler.stands_on();
-    let known = Spacing::of(stands);
+    let levels = sample.sampler.levels();
+    let known = Spacing::of(levels);
     if let Some(spacing) = sample.spacing
         && !known.contains(&spacing)
     {
@@ -101,7 +101,7 @@ fn check_spacing(table: &str, sample: &Sample) -> Result<()> {
             spacing.name()
         );
     }
-    if stands == Stands::Kept {
+    if levels == Levels::Kept {
         return Ok(());
     }
     if let Steps::Sections(text) = &sample.steps
@@ -111,9 +111,9 @@ fn check_spacing(table: &str, sample: &Sample) -> Result<()> {
             "{table}.steps = \"{text}\" says which timesteps are kept, and sampler = \"{name}\" has noise levels of its own\nhint: give the number of steps, such as steps = 20"
         );
     }
-    let least = match stands {
-        Stands::Sigmas => 2,
-        Stands::Kept | Stands::Continuous => 1,
+    let least = match levels {
+        Levels::Sigmas => 2,
+        Levels::Kept | Levels::Continuous => 1,
     };
     ensure!(
         sample.steps.count().is_none_or(|count| count >= least),

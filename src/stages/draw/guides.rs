@@ -3,7 +3,7 @@
 use crate::diffusion::guidance::classifier::{
     ClassifierGuidance, class_gradient, entropy_scaled_gradient,
 };
-use crate::diffusion::guidance::combined::{Apg, Combined, Form};
+use crate::diffusion::guidance::combined::{Combined, Form};
 use crate::diffusion::guidance::rule::{Guidance, Point};
 use crate::diffusion::guidance::strength::Strength;
 use crate::diffusion::random::labels::{Rule, label};
@@ -40,7 +40,7 @@ pub struct Guide<'a> {
 }
 
 /// A batch that is guided.
-pub struct Guided<'a> {
+pub struct GuidedBatch<'a> {
     pub denoiser: &'a dyn Denoiser,
     /// `[n]`, the numbers of the images.
     pub images: &'a [u64],
@@ -101,7 +101,7 @@ impl<'a> Guide<'a> {
     /// Those of `with`.
     pub fn rule<T>(
         &self,
-        batch: &Guided,
+        batch: &GuidedBatch,
         with: impl FnOnce(&dyn Guidance) -> Result<T>,
     ) -> Result<T> {
         let products = products(self.planned.dtype);
@@ -134,17 +134,13 @@ impl<'a> Guide<'a> {
             (FormName::Plain, _) => Form::Plain,
             (FormName::PlusPlus, _) => Form::PlusPlus,
             (FormName::ZeroStar, _) => Form::ZeroStar,
-            (FormName::Apg, apg) => Form::Apg(Apg {
-                momentum: apg.momentum,
-                norm: apg.norm,
-                parallel: apg.parallel,
-            }),
+            (FormName::Apg, apg) => Form::Apg(apg),
         };
         with(&Combined::new(self.strength, form, rule.rescale, &other))
     }
 }
 
-impl Guided<'_> {
+impl GuidedBatch<'_> {
     /// The sampled net's answer when it is asked for no class.
     fn without_class(&self, null: Null, point: &Point) -> candle_core::Result<Tensor> {
         let count = self.images.len();

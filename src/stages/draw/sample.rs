@@ -11,7 +11,7 @@ use crate::nets::denoiser::{Conditions, Denoiser};
 use crate::nets::open::denoiser;
 use crate::nets::precision::dtype;
 use crate::stages::draw::drawer::{Drawer, Drawn, images, open_net};
-use crate::stages::draw::guides::{Guide, Guided};
+use crate::stages::draw::guides::{Guide, GuidedBatch};
 use anyhow::{Result, ensure};
 use candle_core::Tensor;
 
@@ -93,7 +93,7 @@ impl<'a> Sampling<'a> {
         let drawn = match &self.guide {
             None => self.drawer.draw(images, &answer, None, made)?,
             Some(guide) => {
-                let batch = Guided {
+                let batch = GuidedBatch {
                     denoiser: self.denoiser.as_ref(),
                     images,
                     labels: &y,

@@ -3,7 +3,7 @@
 use crate::support::archs::process_of;
 use candle_core::{Device, Result, Tensor};
 use fidrunner::diffusion::guidance::classifier::{ClassifierGuidance, entropy_scaled_gradient};
-use fidrunner::diffusion::guidance::combined::{Apg, Combined, Form};
+use fidrunner::diffusion::guidance::combined::{Combined, Form};
 use fidrunner::diffusion::guidance::rule::{Guidance, Point};
 use fidrunner::diffusion::guidance::strength::Strength;
 use fidrunner::diffusion::process::clamp::Clamp;
@@ -11,7 +11,7 @@ use fidrunner::diffusion::process::posterior::{Output, Reading};
 use fidrunner::diffusion::random::noise::Noise;
 use fidrunner::diffusion::samplers::draw::{Recipe, draw};
 use fidrunner::diffusion::samplers::method::Method;
-use fidrunner::experiment::file::drawing::guidance::Course;
+use fidrunner::experiment::file::drawing::guidance::{Apg, Course};
 use fidrunner::experiment::file::experiment::{Sample, Sampler, Steps};
 use fidrunner::experiment::nets::arch::{Answer, NoiseSchedule};
 use std::ops::ControlFlow;

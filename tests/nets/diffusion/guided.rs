@@ -7,7 +7,7 @@ use candle_core::{Device, Result, Tensor};
 use fidrunner::diffusion::guidance::classifier::{
     ClassifierGuidance, class_gradient, entropy_scaled_gradient,
 };
-use fidrunner::diffusion::guidance::combined::{Apg, Combined, Form};
+use fidrunner::diffusion::guidance::combined::{Combined, Form};
 use fidrunner::diffusion::guidance::rule::{Guidance, Point};
 use fidrunner::diffusion::guidance::strength::Strength;
 use fidrunner::diffusion::process::clamp::Clamp;
@@ -17,6 +17,7 @@ use fidrunner::diffusion::random::noise::START;
 use fidrunner::diffusion::samplers::draw::{Recipe, draw};
 use fidrunner::diffusion::samplers::guided::Guided;
 use fidrunner::diffusion::samplers::method::Method;
+use fidrunner::experiment::file::drawing::guidance::Apg;
 use fidrunner::experiment::nets::arch::NoiseSchedule;
 use fidrunner::nets::adm::unet::Unet;
 use fidrunner::nets::denoiser::{Conditions, Denoiser};

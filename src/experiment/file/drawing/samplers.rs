@@ -53,9 +53,9 @@ pub enum Spacing {
     Iddpm,
 }
 
-/// Where the steps of a sampler stand.
+/// The noise levels on which the steps of a sampler stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Steps {
+pub enum Levels {
     /// On timesteps of the process that are kept.
     Kept,
     /// On levels between the timesteps.
@@ -108,11 +108,11 @@ impl Sampler {
     }
 
     /// Where its steps stand.
-    pub fn stands_on(self) -> Steps {
+    pub fn levels(self) -> Levels {
         match self {
-            Sampler::Ddpm | Sampler::Ddim => Steps::Kept,
-            Sampler::Heun | Sampler::Euler => Steps::Sigmas,
-            _ => Steps::Continuous,
+            Sampler::Ddpm | Sampler::Ddim => Levels::Kept,
+            Sampler::Heun | Sampler::Euler => Levels::Sigmas,
+            _ => Levels::Continuous,
         }
     }
 
@@ -137,12 +137,12 @@ impl Spacing {
         }
     }
 
-    /// The spacings that samplers on such steps know, their own choice first.
-    pub fn of(steps: Steps) -> &'static [Spacing] {
-        match steps {
-            Steps::Kept => &[],
-            Steps::Continuous => &[Spacing::Time, Spacing::LogSnr, Spacing::Quadratic],
-            Steps::Sigmas => &[Spacing::Edm, Spacing::Iddpm],
+    /// The spacings that samplers on such levels know, their own choice first.
+    pub fn of(levels: Levels) -> &'static [Spacing] {
+        match levels {
+            Levels::Kept => &[],
+            Levels::Continuous => &[Spacing::Time, Spacing::LogSnr, Spacing::Quadratic],
+            Levels::Sigmas => &[Spacing::Edm, Spacing::Iddpm],
         }
     }
 }
