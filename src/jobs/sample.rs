@@ -41,6 +41,16 @@ impl SampleJob {
         cost(&self.sample).amount
     }
 
+    /// Times that a classifier's gradient is taken, for all images.
+    pub fn gradients(&self) -> f64 {
+        match &self.guidance {
+            Some(guidance) if guidance.rule.method == Method::Classifier => {
+                self.evaluations() * guidance.share
+            }
+            _ => 0.0,
+        }
+    }
+
     fn nets(&self) -> impl Iterator<Item = &Net> {
         let guide = self
             .guidance

@@ -117,6 +117,13 @@ fn a_second_net_counts_where_it_is_asked() {
     assert_eq!(evaluations(&part), 30.0);
     let heun = [&free[..], &["sample.sampler=heun"]].concat();
     assert_eq!(evaluations(&heun), 78.0);
+    let gradients = |set: &[&str]| drawing(folder.path(), set).unwrap().gradients() / 10.0;
+    assert_eq!(gradients(&["NET"]), 20.0);
+    assert_eq!(
+        gradients(&["NET", "guidance.interval.steps=[0.2, 0.7]"]),
+        10.0
+    );
+    assert_eq!(gradients(&free), 0.0);
     let multistep = [&free[..], &["sample.sampler=dpmpp_2m"]].concat();
     assert_eq!(evaluations(&multistep), 40.0);
 }

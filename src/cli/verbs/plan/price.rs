@@ -87,7 +87,6 @@ impl Price {
             let job = &plan.items[at].job;
             let evals = job.cost().amount;
             let scores = matches!(job, Job::Metrics(_));
-            let guided = matches!(job, Job::Sample(sample) if sample.guidance.is_some());
             price.add(&Price {
                 net: if matches!(job, Job::Sample(_)) {
                     evals
@@ -99,7 +98,10 @@ impl Price {
                 } else {
                     0.0
                 },
-                classifier: if guided { evals } else { 0.0 },
+                classifier: match job {
+                    Job::Sample(sample) => sample.gradients(),
+                    _ => 0.0,
+                },
                 // Scoring is a small part, and nothing tells its time before the first cell is scored.
                 time: expected.of(at).time.or(scores.then_some(Time::NONE)),
                 untimed: usize::from(scores && expected.of(at).time.is_none()),
