@@ -3,7 +3,7 @@
 
 use crate::diffusion::process::level::{Level, Place};
 use crate::diffusion::samplers::guided::Guided;
-use crate::diffusion::samplers::sampler::{Sampler, on};
+use crate::diffusion::samplers::sampler::{Path, Sampler};
 use candle_core::{Result, Tensor};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub enum Form {
 
 /// One batch's draw.
 pub struct DpmSolver {
-    levels: Arc<[Level]>,
+    path: Path,
     order: usize,
     form: Form,
     /// The last predictions of x0 and the lambda where each was made, the newest first.
@@ -33,7 +33,7 @@ impl DpmSolver {
     /// `levels` [S + 1] from the noise to the image's last level; `order` 1 to 3, and at most 2 with noise.
     pub fn new(levels: Arc<[Level]>, order: usize, form: Form) -> Self {
         Self {
-            levels,
+            path: Path(levels),
             order,
             form,
             known: VecDeque::new(),
@@ -90,11 +90,11 @@ impl DpmSolver {
 
 impl Sampler for DpmSolver {
     fn place(&self, _: &Guided, i: usize) -> Place {
-        on(&self.levels[..self.levels.len() - 1], i)
+        self.path.place(i)
     }
 
     fn steps(&self, _: &Guided) -> usize {
-        self.levels.len() - 1
+        self.path.steps()
     }
 
     fn step(
@@ -104,17 +104,15 @@ impl Sampler for DpmSolver {
         i: usize,
         noise: &dyn Fn() -> Result<Tensor>,
     ) -> Result<Tensor> {
-        let steps = self.levels.len() - 1;
-        let k = steps - 1 - i;
-        let (from, to) = (self.levels[k], self.levels[k + 1]);
+        let (from, to) = self.path.ends(i);
         let x0 = net.denoised(x, &self.place(net, i))?;
         self.known.push_front((from.lambda(), x0));
         self.known.truncate(3);
         if self.form == Form::Sde {
             return self.noisy(x, from, to, &noise()?);
         }
-        let order = if steps < FEW {
-            self.order.min(steps - k)
+        let order = if self.path.steps() < FEW {
+            self.order.min(i + 1)
         } else {
             self.order
         };

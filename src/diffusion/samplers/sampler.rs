@@ -5,6 +5,7 @@ use crate::diffusion::random::noise::START;
 use crate::diffusion::samplers::guided::Guided;
 use candle_core::{Result, Tensor};
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 /// A way from x_T to images. One is made for every batch: what it remembers of earlier steps is that batch's. A step may
 /// ask the net as often as it needs to, and takes guidance in its own form. The steps stand on those of the schedule, unless
@@ -42,6 +43,25 @@ pub(super) fn on(levels: &[Level], i: usize) -> Place {
         begun: levels[k],
         step: k + 1,
         steps: levels.len(),
+    }
+}
+
+/// The levels of a multistep sampler, [S + 1]: step `i` of S goes from one to the next.
+pub(super) struct Path(pub Arc<[Level]>);
+
+impl Path {
+    pub fn steps(&self) -> usize {
+        self.0.len() - 1
+    }
+
+    pub fn place(&self, i: usize) -> Place {
+        on(&self.0[..self.steps()], i)
+    }
+
+    /// Where step `i`, counted down to 0, begins and ends.
+    pub fn ends(&self, i: usize) -> (Level, Level) {
+        let k = self.steps() - 1 - i;
+        (self.0[k], self.0[k + 1])
     }
 }
 

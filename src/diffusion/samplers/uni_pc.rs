@@ -3,7 +3,7 @@
 
 use crate::diffusion::process::level::{Level, Place};
 use crate::diffusion::samplers::guided::Guided;
-use crate::diffusion::samplers::sampler::{Sampler, on};
+use crate::diffusion::samplers::sampler::{Path, Sampler};
 use candle_core::{Result, Tensor, bail};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ pub enum B {
 
 /// One batch's draw.
 pub struct UniPc {
-    levels: Arc<[Level]>,
+    path: Path,
     order: usize,
     b: B,
     /// The last predictions of x0 and the lambda where each was made, the newest first.
@@ -44,7 +44,7 @@ impl UniPc {
     /// `levels` [S + 1] from the noise to the image's last level; `order` 1 to 3.
     pub fn new(levels: Arc<[Level]>, order: usize, b: B) -> Self {
         Self {
-            levels,
+            path: Path(levels),
             order,
             b,
             known: VecDeque::new(),
@@ -116,11 +116,11 @@ impl Step {
 
 impl Sampler for UniPc {
     fn place(&self, _: &Guided, i: usize) -> Place {
-        on(&self.levels[..self.levels.len() - 1], i)
+        self.path.place(i)
     }
 
     fn steps(&self, _: &Guided) -> usize {
-        self.levels.len() - 1
+        self.path.steps()
     }
 
     fn step(
@@ -130,18 +130,16 @@ impl Sampler for UniPc {
         i: usize,
         _: &dyn Fn() -> Result<Tensor>,
     ) -> Result<Tensor> {
-        let steps = self.levels.len() - 1;
-        let k = steps - 1 - i;
         let x0 = net.denoised(x, &self.place(net, i))?;
         let x = match self.step.take() {
             Some(step) => step.corrected(&x0)?,
             None => x.clone(),
         };
-        let (from, to) = (self.levels[k], self.levels[k + 1]);
+        let (from, to) = self.path.ends(i);
         self.known.push_front((from.lambda(), x0));
         self.known.truncate(self.order);
         // The program's `lower_order_final`, whatever the number of steps.
-        let order = self.order.min(steps - k).min(self.known.len());
+        let order = self.order.min(i + 1).min(self.known.len());
         let (step, next) = self.predict(&x, from, to, order)?;
         self.step = Some(step);
         Ok(next)

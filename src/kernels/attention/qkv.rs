@@ -1,9 +1,8 @@
 //! Attention of queries, keys and values that lie in one tensor: read where they are, and their gradients written there.
 
 use crate::kernels::attention::loops::{Head, Qkv};
-use crate::kernels::attention::scaled_dot::{attention, groups};
+use crate::kernels::attention::scaled_dot::{attention, forward_heads};
 use crate::kernels::gradients::record::apply1;
-use crate::kernels::simd::tile::COLS;
 use crate::kernels::view::{View, ours, slice, tensor};
 use crate::machine::flush::Flush;
 use crate::machine::isa::Isa;
@@ -105,26 +104,8 @@ impl CustomOp1 for QkvAttention {
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let Sizes { n, out, head } = Sizes::new(layout.shape(), self.heads, self.isa)?;
-        let (qkv, size) = (slice(storage, layout)?, head.d * head.l);
-        let (all, panels) = (n * self.heads, head.l.div_ceil(COLS));
-        let mut y = unfilled(all * size);
-        let written = Ptr::new(y.as_mut_ptr());
-        let split = groups(all, panels);
-        (0..all * split)
-            .into_par_iter()
-            .with_max_len(1)
-            .for_each(|task| {
-                let _flush = Flush::start();
-                let (i, part) = (task / split, task % split);
-                let panels = panels * part / split..panels * (part + 1) / split;
-                with_scratch(head.forward_scratch(), |scratch| {
-                    // SAFETY: tasks write different heads or different queries.
-                    unsafe {
-                        let y = written.at(i * size);
-                        head.forward(self.of(head, qkv, i), panels, scratch, y);
-                    }
-                });
-            });
+        let qkv = slice(storage, layout)?;
+        let y = forward_heads(head, n * self.heads, |i| self.of(head, qkv, i));
         Ok((CpuStorage::F32(y), out))
     }
 

@@ -63,7 +63,7 @@ impl Attention {
 }
 
 /// Into how many groups the queries of a head are cut, where there are few heads: no bit depends on it.
-pub(super) fn groups(heads: usize, panels: usize) -> usize {
+fn groups(heads: usize, panels: usize) -> usize {
     match rayon::current_num_threads() {
         threads if heads < threads => (2 * threads).div_ceil(heads.max(1)).min(panels),
         _ => 1,
@@ -78,6 +78,31 @@ fn head_of<'a>(q: &'a [f32], k: &'a [f32], v: &'a [f32], i: usize, size: usize) 
         k: part(k),
         v: part(v),
     }
+}
+
+/// The results of `heads` heads behind each other, `[heads * d * l]`; `of` gives the parts of a head.
+pub(super) fn forward_heads<'a>(
+    head: Head,
+    heads: usize,
+    of: impl Fn(usize) -> Qkv<'a> + Sync,
+) -> Vec<f32> {
+    let (size, panels) = (head.d * head.l, head.l.div_ceil(COLS));
+    let mut y = unfilled(heads * size);
+    let out = Ptr::new(y.as_mut_ptr());
+    let split = groups(heads, panels);
+    (0..heads * split)
+        .into_par_iter()
+        .with_max_len(1)
+        .for_each(|task| {
+            let _flush = Flush::start();
+            let (i, part) = (task / split, task % split);
+            let panels = panels * part / split..panels * (part + 1) / split;
+            with_scratch(head.forward_scratch(), |scratch| {
+                // SAFETY: tasks write different heads or different queries.
+                unsafe { head.forward(of(i), panels, scratch, out.at(i * size)) };
+            });
+        });
+    y
 }
 
 impl CustomOp3 for Attention {
@@ -96,23 +121,8 @@ impl CustomOp3 for Attention {
     ) -> Result<(CpuStorage, Shape)> {
         let (heads, head) = self.sizes(l1.shape(), l2.shape(), l3.shape())?;
         let (q, k, v) = (slice(s1, l1)?, slice(s2, l2)?, slice(s3, l3)?);
-        let (size, panels) = (head.d * head.l, head.l.div_ceil(COLS));
-        let mut y = unfilled(q.len());
-        let out = Ptr::new(y.as_mut_ptr());
-        let split = groups(heads, panels);
-        (0..heads * split)
-            .into_par_iter()
-            .with_max_len(1)
-            .for_each(|task| {
-                let _flush = Flush::start();
-                let (i, part) = (task / split, task % split);
-                let panels = panels * part / split..panels * (part + 1) / split;
-                with_scratch(head.forward_scratch(), |scratch| {
-                    let x = head_of(q, k, v, i, size);
-                    // SAFETY: tasks write different heads or different queries.
-                    unsafe { head.forward(x, panels, scratch, out.at(i * size)) };
-                });
-            });
+        let size = head.d * head.l;
+        let y = forward_heads(head, heads, |i| head_of(q, k, v, i, size));
         Ok((CpuStorage::F32(y), l1.shape().clone()))
     }
 
