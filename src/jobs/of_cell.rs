@@ -234,16 +234,8 @@ fn sampled_net(spec: &Experiment, trained: Option<Key>) -> Result<Net> {
             "[sample] needs weights\nhint: name them with `model.checkpoint = \"...\"`, or make them with a [train] table"
         ),
     };
-    let model = drawn_model(spec);
+    let model = spec.drawn_model();
     Ok(Net { model, weights })
-}
-
-/// The net that draws, as `[train]` makes it where there is one.
-fn drawn_model(spec: &Experiment) -> Model {
-    match spec.net_train() {
-        Some(train) => spec.model.trained_by(train),
-        None => spec.model.clone(),
-    }
 }
 
 /// The second stage of a cell, once it is known to fit the first.
@@ -283,7 +275,7 @@ fn guide(
         }
         (None, Some(path), _) => (Weights::File(pinned("guidance.checkpoint", path)?), None),
         (None, None, Some(key)) if guidance.trained_steps.is_some() => {
-            model = drawn_model(spec);
+            model = spec.drawn_model();
             let last = spec.net_train().map(|train| train.steps);
             let steps = guidance.trained_steps.filter(|steps| Some(*steps) != last);
             (Weights::Trained(key.clone(), steps), None)

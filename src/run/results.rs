@@ -222,9 +222,9 @@ fn training_seconds(cell: &Cell, item: &Item, folder: &Path) -> Option<Score> {
     Some(Score::bare(metric.id(), seconds, count))
 }
 
-/// Whether a training is of the classifier that guides, not of the net that is sampled.
+/// Whether a training is of what guides, not of the net that is sampled.
 fn is_guide(cell: &Cell, job: &TrainJob) -> bool {
-    job.model != cell.spec.model
+    job.model != cell.spec.drawn_model()
 }
 
 /// What a program was run with, where one was.

@@ -134,6 +134,14 @@ impl Experiment {
         }
     }
 
+    /// The net that draws, as `[train]` makes it where there is one.
+    pub fn drawn_model(&self) -> Model {
+        match self.net_train() {
+            Some(train) => self.model.trained_by(train),
+            None => self.model.clone(),
+        }
+    }
+
     /// `[train]` of a net of ours.
     pub fn net_train(&self) -> Option<&Train> {
         match self.train.as_ref()? {

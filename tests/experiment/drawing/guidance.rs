@@ -181,3 +181,22 @@ fn what_guidance_cannot_mean_is_refused_by_the_plan() {
         assert_eq!(refused, message, "{set:?}");
     }
 }
+
+#[test]
+fn a_training_that_drops_labels_is_of_the_net_that_draws() {
+    let text = "name = \"a\"\n[model]\npreset = \"shapes16\"\n[train]\ndata = \"shapes\"\nsteps = 9\nbatch = 1\n\
+        learning_rate = 1e-3\nlabel_dropout = 0.1\nkeep = [3]\n[guidance]\nmethod = \"autoguidance\"\n\
+        trained_steps = 3\nscale = 2\n[sample]\nsteps = 5\ncount = 10\n";
+    let cells = cells(text, &[], &[]).unwrap();
+    let jobs = jobs_of(&cells[0]).unwrap();
+    let [Job::Train(train), Job::Sample(sample)] = &jobs[..] else {
+        panic!("a training and a drawing, not {} jobs", jobs.len())
+    };
+    let drawn = cells[0].spec.drawn_model();
+    assert_eq!(drawn.arch.null_class, Some(true));
+    assert_eq!(train.model, drawn);
+    assert_eq!(sample.net.model, drawn);
+    let guide = sample.guidance.as_ref().unwrap().net.as_ref().unwrap();
+    assert_eq!(guide.model, drawn);
+    assert_ne!(guide.weights, sample.net.weights);
+}
