@@ -264,7 +264,8 @@ fn guide(
     guidance: &Guidance,
     trained: Option<&Key>,
 ) -> Result<(Option<Net>, Option<TrainJob>)> {
-    if guidance.null().is_some_and(|null| null != Null::Net) {
+    let own = guidance.null().is_some_and(|null| null != Null::Net);
+    if own || guidance.method.by_attention() {
         return Ok((None, None));
     }
     let mut model = guidance.model();

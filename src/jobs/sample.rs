@@ -87,7 +87,7 @@ impl Plannable for SampleJob {
                 net: guidance.net.as_ref().map(Net::inputs).transpose()?,
                 scale: guidance.scale,
                 dtype: guidance.dtype,
-                rule: guidance.rule,
+                rule: guidance.rule.clone(),
             })
         };
         let net = self.net.inputs()?;

@@ -40,6 +40,7 @@ fn ask(net: &dyn Denoiser, labels: Option<&Tensor>, low: Option<&Tensor>) -> Res
         labels,
         low,
         dropout: None,
+        attention: None,
     };
     net.denoise(&x, &t, &given)
 }

@@ -3,6 +3,7 @@
 use crate::experiment::external::schema::{EVAL, Form, Forms, SAMPLE, TRAIN, joined};
 use crate::experiment::file::claim::Claim;
 use crate::experiment::file::defaults::Defaults;
+use crate::experiment::file::drawing::guidance::{Apg, Blur};
 use crate::experiment::file::experiment::{
     ArchChanges, Chart, Experiment, Guidance, Model, ProcessChanges, Published, ReportOptions,
     Slurm, Upsample,
@@ -42,6 +43,8 @@ pub fn page() -> String {
     );
     page += &forms("`[train]`, `[guidance.train]`", &TRAIN);
     page += &section("`[guidance]`", &[Guidance::json_schema], Rows::All);
+    page += &section("`[guidance.apg]`", &[Apg::json_schema], Rows::All);
+    page += &section("`[guidance.blur]`", &[Blur::json_schema], Rows::All);
     page += &forms("`[sample]`", &SAMPLE);
     page += &section("`[upsample]`", &[Upsample::json_schema], Rows::All);
     page += &forms("`[eval]`", &EVAL);

@@ -101,7 +101,10 @@ impl Jobs {
                 let (sample, evals) = (&job.sample, job.evaluations());
                 let mut passes = vec![self.drawn(&job.net, sample, evals)?];
                 if let Some(guidance) = &job.guidance {
-                    let net = guidance.net.as_ref().unwrap_or(&job.net);
+                    let (net, dtype) = match &guidance.net {
+                        Some(net) => (net, guidance.dtype),
+                        None => (&job.net, sample.dtype),
+                    };
                     let operation = match guidance.rule.method {
                         Method::Classifier => Operation::InputGradient,
                         _ => Operation::Forward,
@@ -109,7 +112,7 @@ impl Jobs {
                     let workload = Workload {
                         subject: Subject::Net(self.arch(net)?),
                         operation,
-                        dtype: guidance.dtype,
+                        dtype,
                         batch: batch(sample),
                     };
                     passes.push(self.passes(workload, evals * guidance.share)?);

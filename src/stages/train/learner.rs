@@ -187,6 +187,7 @@ impl TrainStep<'_> {
             labels: labels.as_ref().filter(|_| net.classes().is_some()),
             low: low.as_ref(),
             dropout: Some(&Dropout::new(self.train.dropout, seed, step)),
+            attention: None,
         };
         let answer = net.denoise(&noised.x, &t, &given)?;
         let losses = training_losses(Loss::RescaledMse, schedule, output, &noised, &answer)?;

@@ -26,7 +26,7 @@ fn toy(x: &Tensor, t: &Tensor) -> Result<Tensor> {
 }
 
 /// Another one.
-fn weaker(point: &Point) -> Result<Tensor> {
+fn weaker(point: &Point, _: &Tensor) -> Result<Tensor> {
     toy(&(point.x * 0.7)?, point.t)
 }
 

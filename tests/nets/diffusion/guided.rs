@@ -109,7 +109,7 @@ fn guided<T>(nets: &Nets, case: &Case, with: impl FnOnce(&dyn Guidance) -> T) ->
         interval,
         ..Strength::constant(number(case, "w"), 1.0)
     };
-    let other = |point: &Point| nets.second(null, point);
+    let other = |point: &Point, _: &Tensor| nets.second(null, point);
     let rescale = number(case, "rescale");
     with(&Combined::new(strength, form, rescale, &other))
 }

@@ -21,6 +21,17 @@ pub enum Method {
     ClassifierFree,
     /// A weaker net's answer to the same image and class (arXiv:2406.02507).
     Autoguidance,
+    /// The net's own answer to the image blurred where its attention lies (arXiv:2210.00939).
+    SelfAttention,
+    /// The net's own answer with the identity in place of some attention maps (arXiv:2403.17377).
+    PerturbedAttention,
+}
+
+impl Method {
+    /// Whether the second answer is the sampled net's, by way of its attention blocks.
+    pub fn by_attention(self) -> bool {
+        matches!(self, Method::SelfAttention | Method::PerturbedAttention)
+    }
 }
 
 /// How a scale is counted.
@@ -98,6 +109,24 @@ pub struct Apg {
     pub parallel: f64,
 }
 
+/// The Gaussian blur of `method = "self-attention"`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Blur {
+    /// Standard deviation in pixels. Left out, 3 at 128 pixels a side, as the paper's, and in proportion at others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = Range::AboveZero, example = 3.0)]
+    pub sigma: Option<f64>,
+    /// Pixels a side of the kernel: odd, and less than twice those of the images. Left out, `sigma` five times on each
+    /// side, 31 for 3.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = Range::FromOne, example = 31)]
+    pub kernel: Option<usize>,
+}
+
+/// The block of the bottom level, which every UNet has.
+pub const MIDDLE_BLOCK: &str = "middle_block.1";
+
 /// What the net without a class is, for classifier-free guidance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -171,6 +200,14 @@ pub struct Guidance {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"zero")]
     pub null: Option<Null>,
+    /// The attention blocks of `method = "self-attention"`, which takes one, and `"perturbed-attention"`, by their names in
+    /// the checkpoint: `middle_block.1`, `input_blocks.N.1`, `output_blocks.N.1`. Left out, the middle block.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = ["input_blocks.14.1", MIDDLE_BLOCK])]
+    pub blocks: Option<Vec<String>>,
+    /// The blur of `method = "self-attention"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blur: Option<Blur>,
     /// Multiplies the classifier's gradient by ln K over the entropy of its answer (arXiv:2206.11474).
     #[serde(default, skip_serializing_if = "is_default")]
     #[schemars(extend("default" = false), example = true)]
@@ -186,7 +223,7 @@ pub struct Guidance {
 }
 
 /// How a cell is guided, beside the scale and the nets: all that is not as it is where a file is silent reaches the key.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Rule {
     #[serde(skip_serializing_if = "is_default")]
     pub method: Method,
@@ -205,6 +242,11 @@ pub struct Rule {
     pub rescale: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub null: Option<Null>,
+    /// Sorted; none where it is the middle block.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    blocks: Vec<String>,
+    #[serde(skip_serializing_if = "is_default")]
+    pub blur: Blur,
     #[serde(skip_serializing_if = "is_default")]
     pub entropy: bool,
 }
@@ -214,8 +256,16 @@ impl Rule {
     pub fn idle(&self) -> f64 {
         match self.method {
             Method::Classifier => 0.0,
-            Method::ClassifierFree | Method::Autoguidance => 1.0,
+            _ => 1.0,
         }
+    }
+
+    /// The attention blocks by which it guides; none for methods that guide by something else.
+    pub fn blocks(&self) -> Vec<String> {
+        if self.method.by_attention() && self.blocks.is_empty() {
+            return vec![MIDDLE_BLOCK.to_string()];
+        }
+        self.blocks.clone()
     }
 }
 
@@ -236,6 +286,8 @@ impl Guidance {
             apg: None,
             rescale: 0.0,
             null: None,
+            blocks: None,
+            blur: None,
             entropy: false,
             dtype: Precision::F32,
             arch: ArchChanges::default(),
@@ -247,7 +299,7 @@ impl Guidance {
     pub fn model(&self) -> Model {
         let kind = match self.method {
             Method::Classifier => Kind::Classifier,
-            Method::ClassifierFree | Method::Autoguidance => Kind::Unet,
+            _ => Kind::Unet,
         };
         Model {
             kind,
@@ -314,8 +366,21 @@ impl Guidance {
             apg: (self.form == Form::Apg).then(|| self.apg.unwrap_or_default()),
             rescale: self.rescale,
             null: self.null(),
+            blocks: self.other_blocks(),
+            blur: self.blur.unwrap_or_default(),
             entropy: self.entropy,
         }
+    }
+
+    /// `blocks` as a set, where it is another than the middle block alone.
+    fn other_blocks(&self) -> Vec<String> {
+        let mut blocks = self.blocks.clone().unwrap_or_default();
+        blocks.sort();
+        blocks.dedup();
+        if blocks == [MIDDLE_BLOCK] {
+            blocks.clear();
+        }
+        blocks
     }
 }
 
