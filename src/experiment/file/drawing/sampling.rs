@@ -5,6 +5,7 @@ use crate::experiment::file::drawing::samplers::{Sampler, Spacing};
 use crate::experiment::schema::texts;
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
+use std::fmt::{self, Display, Formatter};
 use std::path::{Path, PathBuf};
 
 /// Where the noise of an ancestral step gets its size.
@@ -99,6 +100,16 @@ impl Steps {
         }
         let mut sections = text.split(',').map(|count| count.trim().parse::<usize>());
         sections.try_fold(0usize, |sum, count| sum.checked_add(count.ok()?))
+    }
+}
+
+/// As the text that a schedule is respaced by: `250`, `ddim25`, `10,10,20`.
+impl Display for Steps {
+    fn fmt(&self, f: &mut Formatter) -> fmt::Result {
+        match self {
+            Steps::Count(count) => count.fmt(f),
+            Steps::Sections(text) => text.fmt(f),
+        }
     }
 }
 
