@@ -1,6 +1,6 @@
 //! From a cell to its jobs: what of its tables is asked for, in the order in which it runs.
 
-use crate::diffusion::guidance::interval::within;
+use crate::diffusion::guidance::interval::{settled, within};
 use crate::diffusion::process::level::Level;
 use crate::diffusion::process::respace::space_timesteps;
 use crate::diffusion::samplers::method::Method;
@@ -116,11 +116,11 @@ fn drawing(spec: &Experiment, sample: &Sample, trained: Option<Key>) -> Result<V
         Some(guidance) => {
             let (net, training) = guide(spec, guidance, trained.as_ref())?;
             jobs.extend(training.map(Job::Train));
-            let rule = guidance.rule();
+            let (rule, share) = on_steps(spec, &sample, guidance.rule())?;
             Some(PlannedGuidance {
                 net,
                 scale: guidance.weight(),
-                share: guided_share(spec, &sample, &rule)?,
+                share,
                 rule,
                 dtype: guidance.dtype,
             })
@@ -139,26 +139,28 @@ fn drawing(spec: &Experiment, sample: &Sample, trained: Option<Key>) -> Result<V
     Ok(jobs)
 }
 
-/// Share of the evaluations of a draw that `rule` guides, on the process that the file names.
-fn guided_share(spec: &Experiment, sample: &Sample, rule: &Rule) -> Result<f64> {
+/// `rule` on the steps of its draw, and the share of the draw's evaluations that it guides, on the process that the file
+/// names. Intervals that hold the same steps become one there, so that they share their images.
+fn on_steps(spec: &Experiment, sample: &Sample, mut rule: Rule) -> Result<(Rule, f64)> {
     let Some(interval) = rule.interval else {
-        return Ok(1.0);
+        return Ok((rule, 1.0));
     };
     let known = resolve(&spec.model, None);
     // A checkpoint is not read for a price: where no preset says its process, every step is counted.
     let Some(process) = known.ok().and_then(|(_, process)| process) else {
-        return Ok(1.0);
+        return Ok((rule, 1.0));
     };
     let method = Method::new(sample, &process)?;
-    let kept = match &sample.steps {
-        Steps::Count(count) => count.to_string(),
-        Steps::Sections(text) => text.clone(),
-    };
-    let schedule = method.schedule(&process, &kept)?;
-    let levels = method.levels(&schedule);
-    let [low, high] = within(interval, &levels, schedule.clock_of(1));
+    let schedule = method.schedule(&process, &sample.steps.to_string())?;
+    let (levels, timestep) = (method.levels(&schedule), schedule.clock_of(1));
+    let [low, high] = within(interval, &levels, timestep);
     let guided = |level: &&Level| (low..=high).contains(&level.timestep);
-    Ok(levels.iter().filter(guided).count() as f64 / levels.len() as f64)
+    let share = levels.iter().filter(guided).count() as f64 / levels.len() as f64;
+    // Nor is it for a key: the card of a file may name another process than the preset, and the file's own form stays.
+    if spec.net_train().is_some() || !classes::may_have_card(spec) {
+        rule.interval = settled(interval, &levels, timestep);
+    }
+    Ok((rule, share))
 }
 
 /// Images by a program.
