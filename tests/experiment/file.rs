@@ -181,7 +181,7 @@ fn a_typo_in_an_axis_names_the_cell() {
             &[],
             &[]
         ),
-        "cell 0 (steps=25 scael=0 preset=imagenet64): unknown field `scael`, expected one of `method`, `preset`, `checkpoint`, `trained_steps`, `scale`, `convention`, `course`, `power`, `interval`, `form`, `apg`, `rescale`, `null`, `entropy`, `dtype`, `arch`, `train`\nin `guidance`\nhint: did you mean `scale`?"
+        "cell 0 (steps=25 scael=0 preset=imagenet64): unknown field `scael`, expected one of `method`, `preset`, `checkpoint`, `trained_steps`, `scale`, `convention`, `course`, `power`, `interval`, `form`, `apg`, `rescale`, `null`, `blocks`, `blur`, `entropy`, `dtype`, `arch`, `train`\nin `guidance`\nhint: did you mean `scale`?"
     );
 }
 

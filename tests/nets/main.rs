@@ -3,7 +3,6 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-mod attention;
 mod denoiser;
 mod diffusion;
 mod gradients;

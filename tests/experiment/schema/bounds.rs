@@ -10,16 +10,20 @@ const NET: &str = "name = \"a\"\n[model]\ncheckpoint = \"a.pt\"\n[sample]\nsampl
 const HEUN: &str = "name = \"a\"\n[model]\ncheckpoint = \"a.pt\"\n[sample]\nsampler = \"heun\"\nsteps = 2\ncount = 1\n[upsample]\ncheckpoint = \"c.pt\"\nsteps = 2\nsampler = \"heun\"\n";
 const UNI_PC: &str = "name = \"a\"\n[model]\ncheckpoint = \"a.pt\"\n[sample]\nsampler = \"uni_pc\"\nsteps = 2\ncount = 1\n[upsample]\ncheckpoint = \"c.pt\"\nsteps = 2\nsampler = \"uni_pc\"\n";
 const FREE: &str = "name = \"a\"\n[model]\ncheckpoint = \"a.pt\"\n[sample]\nsampler = \"ddim\"\nsteps = 2\ncount = 1\n[guidance]\nmethod = \"classifier-free\"\nscale = 1\n";
+const BLURRED: &str = "name = \"a\"\n[model]\ncheckpoint = \"a.pt\"\n[sample]\nsampler = \"ddim\"\nsteps = 2\ncount = 1\n[guidance]\nmethod = \"self-attention\"\nscale = 1\n";
+const PROJECTED: &str = "name = \"a\"\n[model]\ncheckpoint = \"a.pt\"\n[sample]\nsampler = \"ddim\"\nsteps = 2\ncount = 1\n[guidance]\nmethod = \"classifier-free\"\nscale = 1\nform = \"apg\"\n";
 const TRAIN: &str = "name = \"a\"\n[model]\npreset = \"shapes16\"\n[train]\ndata = \"shapes\"\nsteps = 1\nbatch = 1\nlearning_rate = 1\n";
 const COMMAND: &str = "name = \"a\"\n[sample]\ncommand = [\"sh\", \"{out}\"]\ncount = 1\n";
 
 /// Table, definition, and the files: a key is tried in the first that it means something to.
-const TABLES: [(&str, &str, &[&str]); 9] = [
+const TABLES: [(&str, &str, &[&str]); 11] = [
     ("model", "Model", &[NET]),
     ("model.arch", "ArchChanges", &[NET]),
     ("guidance.arch", "ArchChanges", &[NET]),
     ("model.process", "ProcessChanges", &[NET]),
     ("guidance", "Guidance", &[NET, FREE]),
+    ("guidance.apg", "Apg", &[PROJECTED]),
+    ("guidance.blur", "Blur", &[BLURRED]),
     ("upsample", "Upsample", &[NET, HEUN, UNI_PC]),
     ("sample", "Sample", &[NET, HEUN, UNI_PC]),
     ("sample", "Sample", &[COMMAND]),

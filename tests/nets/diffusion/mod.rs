@@ -1,5 +1,6 @@
 //! Schedules, steps, losses and whole draws, without and with nets.
 
+mod attention;
 mod batches;
 mod fast;
 mod guided;
