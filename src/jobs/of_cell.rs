@@ -5,6 +5,7 @@ use crate::diffusion::process::level::Level;
 use crate::diffusion::process::respace::space_timesteps;
 use crate::diffusion::samplers::method::Method;
 use crate::experiment::catalogue::SCHEME;
+use crate::experiment::file::drawing::asked::Asked;
 use crate::experiment::file::drawing::guidance::{Null, Rule};
 use crate::experiment::file::experiment::{
     CommandSample, Eval, Experiment, Guidance, Kind, Model, Sample, Sampling, Steps, Training,
@@ -23,6 +24,7 @@ use crate::jobs::external::program::PlannedProgram;
 use crate::jobs::external::sample::CommandSampleJob;
 use crate::jobs::external::train::CommandTrainJob;
 use crate::jobs::features::FeaturesJob;
+use crate::jobs::inputs::averages::Chosen;
 use crate::jobs::inputs::pinned::{pinned, pinned_reference};
 use crate::jobs::inputs::{classes, reference_file, upsampler};
 use crate::jobs::job::Job;
@@ -222,12 +224,17 @@ fn check_steps(steps: &Steps, timesteps: usize) -> Result<()> {
     Ok(())
 }
 
+/// Which weights of `[train]` a table asks for.
+fn chosen(spec: &Experiment, asked: Option<Asked>) -> Chosen {
+    let chosen = asked.zip(spec.net_train());
+    chosen.map_or_else(Chosen::default, |(asked, train)| Chosen::of(&asked, train))
+}
+
 fn sampled_net(spec: &Experiment, trained: Option<Key>) -> Result<Net> {
     let weights = match (trained, &spec.model.checkpoint) {
         (Some(key), _) => {
-            let last = spec.net_train().map(|t| t.steps);
-            let steps = spec.net_sample().and_then(|s| s.trained_steps);
-            Weights::Trained(key, steps.filter(|s| Some(*s) != last))
+            let asked = spec.net_sample().map(Asked::from);
+            Weights::Trained(key, chosen(spec, asked))
         }
         (None, Some(path)) => Weights::File(pinned("model.checkpoint", path)?),
         (None, None) => bail!(
@@ -271,14 +278,14 @@ fn guide(
     let (weights, training) = match (&guidance.train, &guidance.checkpoint, trained) {
         (Some(train), ..) => {
             let job = TrainJob::of_table("guidance.train", model.clone(), train)?;
-            (Weights::Trained(job.key()?, None), Some(job))
+            let chosen = Chosen::of(&guidance.into(), train);
+            (Weights::Trained(job.key()?, chosen), Some(job))
         }
         (None, Some(path), _) => (Weights::File(pinned("guidance.checkpoint", path)?), None),
-        (None, None, Some(key)) if guidance.trained_steps.is_some() => {
+        (None, None, Some(key)) if guidance.is_of_train() => {
             model = spec.drawn_model();
-            let last = spec.net_train().map(|train| train.steps);
-            let steps = guidance.trained_steps.filter(|steps| Some(*steps) != last);
-            (Weights::Trained(key.clone(), steps), None)
+            let chosen = chosen(spec, Some(guidance.into()));
+            (Weights::Trained(key.clone(), chosen), None)
         }
         (None, None, _) => bail!(
             "[guidance] needs weights\nhint: name them with `guidance.checkpoint = \"...\"`, or make them with a table [guidance.train]"

@@ -50,6 +50,7 @@ impl Plannable for TrainJob {
         let mut train = self.train.clone();
         train.checkpoint_every = 0;
         (train.export, train.start_from) = (None, None);
+        train.ema = train.ema.plain();
         if let Some(digest) = &self.data_digest {
             train.data = digest.clone();
         }

@@ -25,6 +25,9 @@ use std::sync::Arc;
 
 pub use crate::metrics::score::Score;
 
+/// The name under which provenance tells the averages of a training.
+const AVERAGES: &str = "averages";
+
 /// The scores in the folder of a metrics result.
 pub fn scores(folder: &Path) -> Result<Vec<Score>> {
     read_json(&folder.join(SCORES))
@@ -169,10 +172,7 @@ fn row_of(plan: &Plan, store: &Store, n: usize, texts: &mut Texts) -> Row {
         if has(COMMAND) {
             (row.provenance).extend(commanded(stage, &folder).map(|told| texts.pair(told)));
         }
-        for (mut name, text) in provenance(manifest) {
-            if matches!(&item.job, Job::Train(job) if name == stage.name() && is_guide(cell, job)) {
-                name = "train (classifier)".to_string();
-            }
+        for (name, text) in origin(cell, &item.job, manifest) {
             if !(row.provenance.iter()).any(|(known, _)| **known == *name) {
                 row.provenance.push(texts.pair((name, text)));
             }
@@ -225,6 +225,27 @@ fn training_seconds(cell: &Cell, item: &Item, folder: &Path) -> Option<Score> {
 /// Whether a training is of what guides, not of the net that is sampled.
 fn is_guide(cell: &Cell, job: &TrainJob) -> bool {
     job.model != cell.spec.drawn_model()
+}
+
+/// What a stored result was made from, and where; of a training also what averages it tracked. That of a guide is told as
+/// such.
+fn origin(cell: &Cell, job: &Job, manifest: &Manifest) -> Vec<(String, String)> {
+    let mut found = provenance(manifest);
+    let Job::Train(job) = job else {
+        return found;
+    };
+    let averages = job.train.averages();
+    found.extend(averages.map(|told| (AVERAGES.to_string(), told)));
+    if is_guide(cell, job) {
+        let own = [manifest.stage.as_str(), AVERAGES];
+        for (name, _) in found
+            .iter_mut()
+            .filter(|(name, _)| own.contains(&name.as_str()))
+        {
+            name.push_str(" (classifier)");
+        }
+    }
+    found
 }
 
 /// What a program was run with, where one was.

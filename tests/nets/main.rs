@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod averages;
 mod denoiser;
 mod diffusion;
 mod gradients;

@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod averages;
 mod cells;
 mod described;
 mod growth;

@@ -84,7 +84,7 @@ checkpoint_every = 2
 "#;
 
 /// Trains in `out`; with `stop_after`, as if it were interrupted once that many steps are done.
-fn train(text: &str, out: &Path, stop_after: Option<u64>) -> anyhow::Result<()> {
+pub fn train(text: &str, out: &Path, stop_after: Option<u64>) -> anyhow::Result<()> {
     let spec: Experiment = toml::from_str(text)?;
     let mut model = spec.model.clone();
     let Some(Training::Net(mut train)) = spec.train else {
@@ -123,7 +123,7 @@ fn train(text: &str, out: &Path, stop_after: Option<u64>) -> anyhow::Result<()> 
     }
 }
 
-fn weights(path: &Path) -> Vec<(String, Vec<u32>)> {
+pub fn weights(path: &Path) -> Vec<(String, Vec<u32>)> {
     let file = Checkpoint::open(path).expect("weights");
     let tensors = file.tensors(&candle_core::Device::Cpu).expect("tensors");
     let bits = |t: &candle_core::Tensor| {

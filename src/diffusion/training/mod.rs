@@ -1,3 +1,4 @@
-//! What training minimises.
+//! What training minimises, and how its weights are averaged.
 
 pub mod loss;
+pub mod power_ema;

@@ -1,7 +1,9 @@
 //! Whether a rule of guidance can do what `[guidance]` asks of it, with the sampler and the nets that there are.
 
+use crate::experiment::check::averages::check_asked;
 use crate::experiment::check::nets::{check_arch, check_train};
 use crate::experiment::check::ranges::Range;
+use crate::experiment::file::drawing::asked::Asked;
 use crate::experiment::file::drawing::guidance::{
     Convention, Course, Form, Interval, Method, Null,
 };
@@ -46,26 +48,36 @@ fn check_weights(spec: &Experiment, guidance: &Guidance) -> Result<()> {
             guidance.method == Method::Autoguidance && !guidance.has_net(),
             "guidance.trained_steps = {steps} is the net of [train] at an earlier step, as the second net of method = \"autoguidance\"\nhint: take it out, or `checkpoint` and [guidance.train]"
         );
-        let train = spec.net_train();
-        let kept = train.is_some_and(|t| t.steps == steps || t.keep.contains(&steps));
-        ensure!(
-            kept,
-            "guidance.trained_steps = {steps} is not among the weights that [train] keeps\nhint: add it to `train.keep`"
-        );
     }
+    check_average(spec, guidance)?;
     let other = guidance.null().is_some_and(|null| null != Null::Net);
-    if other || guidance.has_net() || guidance.trained_steps.is_some() {
+    if other || guidance.has_net() || guidance.is_of_train() {
         return Ok(());
     }
     let hint = match guidance.method {
         Method::Autoguidance => {
-            "name a weaker net with `guidance.checkpoint`, make one with [guidance.train], or take an earlier one of [train] with `guidance.trained_steps`"
+            "name a weaker net with `guidance.checkpoint`, make one with [guidance.train], or take an earlier one of [train] with `guidance.trained_steps`, or another average of it with `guidance.ema`"
         }
         _ => {
             "name them with `guidance.checkpoint = \"...\"`, or make them with a table [guidance.train]"
         }
     };
     bail!("[guidance] needs weights\nhint: {hint}")
+}
+
+/// The step and the average of the training that guides.
+fn check_average(spec: &Experiment, guidance: &Guidance) -> Result<()> {
+    let asked = Asked::from(guidance);
+    if let Some(train) = &guidance.train {
+        return check_asked(&asked, "guidance.train", Some(train));
+    }
+    if let Some((key, value)) = asked.average() {
+        ensure!(
+            guidance.method == Method::Autoguidance && guidance.checkpoint.is_none(),
+            "guidance.{key} = {value} is an average of the weights of [guidance.train], or of [train] as the second net of method = \"autoguidance\"\nhint: take it out, or let one of the two train what guides"
+        );
+    }
+    check_asked(&asked, "train", spec.net_train())
 }
 
 fn check_interval(interval: Interval) -> Result<()> {

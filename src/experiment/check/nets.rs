@@ -1,8 +1,9 @@
 //! The ranges of what nets are and how they are trained: `[model]`, `[train]`, and those inside `[guidance]`.
 
+use crate::experiment::check::averages::check_averages;
 use crate::experiment::check::ranges::Range;
-use crate::experiment::file::experiment::{ArchChanges, Model, Sample, TRAINED_IN, Train};
-use anyhow::{Result, bail, ensure};
+use crate::experiment::file::experiment::{ArchChanges, Model, TRAINED_IN, Train};
+use anyhow::{Result, ensure};
 
 /// The net that is trained, or that draws.
 pub fn check_model(model: &Model) -> Result<()> {
@@ -66,7 +67,7 @@ pub fn check_train(table: &str, train: &Train) -> Result<()> {
     Range::FromOne.check(&key("checkpoint_every"), train.checkpoint_every)?;
     Range::AboveZero.check(&key("learning_rate"), train.learning_rate)?;
     Range::FromZero.check(&key("weight_decay"), train.weight_decay)?;
-    Range::ZeroToBelowOne.check(&key("ema"), train.ema)?;
+    check_averages(table, train)?;
     Range::ZeroToBelowOne.check(&key("dropout"), train.dropout)?;
     Range::ZeroToBelowOne.check(&key("label_dropout"), train.label_dropout)?;
     ensure!(
@@ -81,24 +82,5 @@ pub fn check_train(table: &str, train: &Train) -> Result<()> {
             train.steps
         );
     }
-    Ok(())
-}
-
-/// `sample.trained_steps` must be among the weights that the training keeps.
-pub fn check_trained_steps(sample: &Sample, train: Option<&Train>) -> Result<()> {
-    let Some(asked) = sample.trained_steps else {
-        return Ok(());
-    };
-    let Some(train) = train else {
-        bail!(
-            "sample.trained_steps = {asked} chooses among the weights that [train] keeps, and there is no [train]"
-        );
-    };
-    ensure!(
-        asked == train.steps || train.keep.contains(&asked),
-        "sample.trained_steps = {asked} is neither in train.keep = {:?} nor train.steps = {}\nhint: add it to `train.keep`",
-        train.keep,
-        train.steps
-    );
     Ok(())
 }

@@ -1,8 +1,9 @@
 //! The ranges of an experiment: every value that parses and still cannot be meant is refused here.
 
 use crate::experiment::catalogue::{self, SCHEME};
+use crate::experiment::check::averages::check_asked;
 use crate::experiment::check::guidance::check_guidance;
-use crate::experiment::check::nets::{check_model, check_train, check_trained_steps};
+use crate::experiment::check::nets::{check_model, check_train};
 use crate::experiment::check::sampling::{check_sample, check_steps};
 use crate::experiment::external::check::{
     check_adopted, check_command_sample, check_command_train, check_measuring,
@@ -81,7 +82,7 @@ impl Experiment {
             self.train.is_some() || self.model.checkpoint.is_some(),
             "[sample] needs weights\nhint: name them with `model.checkpoint = \"...\"`, or make them with a [train] table"
         );
-        check_trained_steps(sample, self.net_train())?;
+        check_asked(&sample.into(), "train", self.net_train())?;
         check_sample("sample", sample, self.answer())?;
         check_steps("sample", &sample.steps, self.timesteps())
     }

@@ -21,7 +21,9 @@ pub use crate::experiment::file::model::{ArchChanges, Kind, Model, ProcessChange
 pub use crate::experiment::file::published::Published;
 pub use crate::experiment::file::shown::{Chart, Deltas, Grids, ReportOptions};
 pub use crate::experiment::file::slurm::Slurm;
-pub use crate::experiment::file::train::{Anneal, ScheduleSampler, Train, Weighting};
+pub use crate::experiment::file::train::{
+    Anneal, Decays, PowerEma, ScheduleSampler, Train, Weighting,
+};
 
 /// The whole file. Its parameters say what `[sample]`, `[train]` and `[eval]` are read as: any of their forms, or, to
 /// tell a mistake with its line and the keys that are allowed, the very one that a file has.

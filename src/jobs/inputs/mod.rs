@@ -1,5 +1,7 @@
-//! What a job reads, looked at before it runs: files by their digests, cards of checkpoints, references, class names.
+//! What a job reads, looked at before it runs: files by their digests, cards of checkpoints, references, class names, which
+//! of a training's weights.
 
+pub mod averages;
 pub mod card;
 pub mod classes;
 pub mod pinned;

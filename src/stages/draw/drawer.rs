@@ -15,13 +15,15 @@ use crate::experiment::file::experiment::{Sample, Sampler, Steps};
 use crate::io::numpy::npz::{self, Array};
 use crate::jobs::context::{JobContext, Progress, Stopped};
 use crate::jobs::files::parts;
-use crate::jobs::files::results::{LAST, kept};
+use crate::jobs::files::results;
+use crate::jobs::inputs::averages::Average;
 use crate::jobs::net::{Net, Weights};
 use crate::jobs::sample::PlannedGuidance;
 use crate::jobs::sharing::filling::Parts;
 use crate::kernels::tf32::with_products;
 use crate::nets::denoiser::Denoiser;
 use crate::nets::precision::products;
+use crate::stages::post_hoc;
 use crate::stages::weights::{self, Loaded};
 use anyhow::{Context, Result};
 use candle_core::{Device, Tensor};
@@ -229,14 +231,17 @@ fn clamp(sample: &Sample) -> Clamp {
 
 /// The weights of a job's net.
 pub fn open_net(net: &Net, context: &JobContext) -> Result<Loaded> {
-    let path = match &net.weights {
-        Weights::File(file) => file.path.clone(),
-        Weights::Trained(key, steps) => context.input(key).join(match steps {
-            Some(steps) => kept(*steps),
-            None => LAST.to_string(),
-        }),
+    let (key, chosen) = match &net.weights {
+        Weights::File(file) => return weights::load(&file.path, &net.model, &context.device),
+        Weights::Trained(key, chosen) => (key, chosen),
     };
-    weights::load(&path, &net.model, &context.device)
+    let folder = context.input(key);
+    let path = match &chosen.average {
+        Average::First => results::weights(None, chosen.steps),
+        Average::Decay(decay) => results::weights(Some(*decay), chosen.steps),
+        Average::PostHoc(wanted) => return post_hoc::load(&folder, wanted, &net.model, context),
+    };
+    weights::load(&folder.join(path), &net.model, &context.device)
 }
 
 /// The parts of a batch of images.

@@ -1,5 +1,6 @@
 //! Data to weights.
 
+pub mod averages;
 pub mod journal;
 pub mod learner;
 pub mod optim;

@@ -1,6 +1,7 @@
-//! AdamW (Loshchilov & Hutter 2019, torch's update rule) with saved moments, an EMA of the weights, learning-rate schedules.
+//! AdamW (Loshchilov & Hutter 2019, torch's update rule) with saved moments, averages of the weights, learning-rate schedules.
 
 use crate::experiment::file::experiment::{Anneal, Train};
+use crate::stages::train::averages::{Averages, Kind};
 use crate::stages::train::update::Update;
 use anyhow::{Context, Result, ensure};
 use candle_core::backprop::GradStore;
@@ -36,6 +37,7 @@ pub struct AdamW {
     pub step: u64,
     weight_decay: f64,
     ema: f64,
+    further: Averages,
 }
 
 impl AdamW {
@@ -53,10 +55,11 @@ impl AdamW {
             });
         }
         Ok(Self {
+            further: Averages::new(train, variables(&params))?,
             params,
             step: 0,
             weight_decay: train.weight_decay,
-            ema: train.ema,
+            ema: train.ema.first(),
         })
     }
 
@@ -81,6 +84,16 @@ impl AdamW {
             .collect()
     }
 
+    /// Another average of the weights, in the order of the net.
+    ///
+    /// # Errors
+    /// One that the training does not track.
+    pub fn average(&self, kind: Kind) -> Result<Vec<(String, Tensor)>> {
+        let names = self.params.iter().map(|p| p.name.clone());
+        let tensors = self.further.of(kind)?.iter().cloned();
+        Ok(names.zip(tensors).collect())
+    }
+
     /// Square root of the summed squares of all gradients.
     pub fn gradient_norm(&self, grads: &GradStore) -> Result<f64> {
         let mut sum = 0.0;
@@ -92,7 +105,7 @@ impl AdamW {
         Ok(sum.sqrt())
     }
 
-    /// One step of AdamW and of the EMA. A parameter that no gradient reached is an error: it would stay untrained unseen.
+    /// One step of AdamW and of every average. A parameter that no gradient reached is an error: it would stay untrained unseen.
     pub fn update(&mut self, grads: &GradStore, learning_rate: f64) -> Result<()> {
         self.step += 1;
         let update = Update::at(self.step, learning_rate, self.weight_decay, self.ema);
@@ -102,10 +115,10 @@ impl AdamW {
                 .with_context(|| format!("no gradient reaches `{}`", p.name))?;
             update.take(p.var.as_tensor(), &p.state, grad)?;
         }
-        Ok(())
+        self.further.update(self.step, variables(&self.params))
     }
 
-    /// Everything a resumed run needs, by name: the weights and `state/NAME`.
+    /// Everything a resumed run needs, by name: the weights, `state/NAME`, and the further averages.
     pub fn save(&self) -> Vec<(String, Tensor)> {
         let weights = self
             .params
@@ -115,7 +128,12 @@ impl AdamW {
             .params
             .iter()
             .map(|p| (format!("state/{}", p.name), p.state.clone()));
-        weights.chain(states).collect()
+        let further = self.further.save(&self.names());
+        weights.chain(states).chain(further).collect()
+    }
+
+    fn names(&self) -> Vec<&str> {
+        self.params.iter().map(|p| p.name.as_str()).collect()
     }
 
     /// Puts back what `save` gave.
@@ -137,9 +155,15 @@ impl AdamW {
             p.var.set(weight)?;
             p.state = state.copy()?;
         }
+        let names: Vec<&str> = self.params.iter().map(|p| p.name.as_str()).collect();
+        self.further.restore(&names, saved)?;
         self.step = step;
         Ok(())
     }
+}
+
+fn variables(params: &[Param]) -> impl Iterator<Item = &Tensor> + Clone {
+    params.iter().map(|p| p.var.as_tensor())
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use crate::kernels::gradients::record::recording;
 use crate::machine::profile::{Operation, span};
 use crate::nets::inventory;
 use crate::stages::feed::{Batch, Feed};
+use crate::stages::train::averages::Kind;
 use crate::stages::train::journal::Journal;
 use crate::stages::train::learner::Learner;
 use crate::stages::train::optim::{AdamW, learning_rate};
@@ -44,7 +45,8 @@ struct Run<'a> {
     started: Instant,
 }
 
-/// Trains `[model]`; leaves `model.safetensors` (EMA weights, f32), `log.csv`, `checkpoints.json` and the kept checkpoints.
+/// Trains `[model]`; leaves `model.safetensors` (EMA weights, f32), the same of every further EMA, `log.csv`,
+/// `checkpoints.json`, the kept checkpoints and the snapshots of power-function averages.
 pub fn run(job: &TrainJob, context: &JobContext) -> Result<()> {
     let (arch, process) = resolve(&job.model, None)?;
     let train = &job.train;
@@ -131,6 +133,9 @@ impl<'a> Run<'a> {
                 "training for {} steps of {}",
                 train.steps, train.batch
             ));
+            if let Some(averages) = train.averages() {
+                context.log(&format!("averages: {averages}"));
+            }
         } else {
             context.log(&format!(
                 "going on from step {} of {}",
@@ -200,7 +205,10 @@ impl<'a> Run<'a> {
             self.journal.line(step, self.seconds())?;
         }
         if train.keep.contains(&step) {
-            self.keep(&results::kept(step))?;
+            self.keep(Some(step))?;
+        }
+        if train.has_snapshot(step) {
+            self.snapshot()?;
         }
         if saving {
             self.save()?;
@@ -240,15 +248,37 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Writes the EMA weights to `name` and notes the training seconds they took.
-    fn keep(&mut self, name: &str) -> Result<()> {
+    /// Writes every EMA as that of these steps, or as the last.
+    fn keep(&mut self, steps: Option<u64>) -> Result<()> {
+        let further = self.job.train.ema.all().get(1..).unwrap_or_default();
+        self.write(results::weights(None, steps), self.adamw.ema()?)?;
+        for &decay in further {
+            let weights = self.adamw.average(Kind::Decay(decay))?;
+            self.write(results::weights(Some(decay), steps), weights)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the power-function averages.
+    fn snapshot(&mut self) -> Result<()> {
+        let step = self.adamw.step;
+        let power = self.job.train.power_ema.as_ref();
+        for &sigma_rel in power.map_or(&[][..], |power| &power.sigma_rel) {
+            let weights = self.adamw.average(Kind::Power { sigma_rel })?;
+            self.write(results::snapshot(sigma_rel, step), weights)?;
+        }
+        Ok(())
+    }
+
+    /// Writes weights to the file `name` and notes the training seconds they took.
+    fn write(&mut self, name: String, weights: Vec<(String, Tensor)>) -> Result<()> {
         let card = Card {
             steps: self.adamw.step,
             ..self.card.clone()
         };
-        write_weights(&self.context.out.join(name), &self.adamw.ema()?, &card)?;
+        write_weights(&self.context.out.join(&name), &weights, &card)?;
         let note = Kept {
-            file: name.to_string(),
+            file: name,
             steps: self.adamw.step,
             seconds: self.seconds(),
         };
@@ -268,7 +298,7 @@ impl<'a> Run<'a> {
     }
 
     fn finish(mut self) -> Result<()> {
-        self.keep(results::LAST)?;
+        self.keep(None)?;
         resume::remove(&self.context.out)?;
         if let Some(path) = &self.job.train.export {
             let halves = self

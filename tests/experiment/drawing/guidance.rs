@@ -138,7 +138,7 @@ fn what_guidance_cannot_mean_is_refused_by_the_plan() {
         ),
         (
             &["guidance.method=autoguidance"],
-            "[guidance] needs weights\nhint: name a weaker net with `guidance.checkpoint`, make one with [guidance.train], or take an earlier one of [train] with `guidance.trained_steps`",
+            "[guidance] needs weights\nhint: name a weaker net with `guidance.checkpoint`, make one with [guidance.train], or take an earlier one of [train] with `guidance.trained_steps`, or another average of it with `guidance.ema`",
         ),
         (
             &["NET", "guidance.rescale=0.7"],

@@ -1,4 +1,5 @@
 //! How images are drawn: samplers and guidance.
 
+mod averages;
 mod guidance;
 mod sampling;

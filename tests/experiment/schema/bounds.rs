@@ -11,10 +11,11 @@ const HEUN: &str = "name = \"a\"\n[model]\ncheckpoint = \"a.pt\"\n[sample]\nsamp
 const UNI_PC: &str = "name = \"a\"\n[model]\ncheckpoint = \"a.pt\"\n[sample]\nsampler = \"uni_pc\"\nsteps = 2\ncount = 1\n[upsample]\ncheckpoint = \"c.pt\"\nsteps = 2\nsampler = \"uni_pc\"\n";
 const FREE: &str = "name = \"a\"\n[model]\ncheckpoint = \"a.pt\"\n[sample]\nsampler = \"ddim\"\nsteps = 2\ncount = 1\n[guidance]\nmethod = \"classifier-free\"\nscale = 1\n";
 const TRAIN: &str = "name = \"a\"\n[model]\npreset = \"shapes16\"\n[train]\ndata = \"shapes\"\nsteps = 1\nbatch = 1\nlearning_rate = 1\n";
+const POWER: &str = "name = \"a\"\n[model]\npreset = \"shapes16\"\n[train]\ndata = \"shapes\"\nsteps = 1\nbatch = 1\nlearning_rate = 1\n[train.power_ema]\nevery = 1\n";
 const COMMAND: &str = "name = \"a\"\n[sample]\ncommand = [\"sh\", \"{out}\"]\ncount = 1\n";
 
 /// Table, definition, and the files: a key is tried in the first that it means something to.
-const TABLES: [(&str, &str, &[&str]); 9] = [
+const TABLES: [(&str, &str, &[&str]); 10] = [
     ("model", "Model", &[NET]),
     ("model.arch", "ArchChanges", &[NET]),
     ("guidance.arch", "ArchChanges", &[NET]),
@@ -24,12 +25,18 @@ const TABLES: [(&str, &str, &[&str]); 9] = [
     ("sample", "Sample", &[NET, HEUN, UNI_PC]),
     ("sample", "Sample", &[COMMAND]),
     ("train", "Training", &[TRAIN]),
+    ("train.power_ema", "PowerEma", &[POWER]),
 ];
 
-/// Keys whose values must be those of another key, or rise within a list.
-const ELSEWHERE: [&str; 4] = [
+/// Keys whose values must be those of another key, rise within a list, or end at a number that is not round.
+const ELSEWHERE: [&str; 9] = [
     "sample.trained_steps",
+    "sample.ema",
+    "sample.ema_length",
     "guidance.trained_steps",
+    "guidance.ema",
+    "guidance.ema_length",
+    "train.power_ema.sigma_rel",
     "sample.churn_sigmas",
     "upsample.churn_sigmas",
 ];

@@ -170,6 +170,9 @@ fn print_summary(opened: &Opened, expected: &Expected, kind: Kind) -> Result<()>
             &file.digest[..8]
         ))?;
     }
+    for told in averages(&opened.plan) {
+        out(&format!("  averages of the weights: {told}"))?;
+    }
     let budget = budget(&opened.plan, expected, kind);
     let prices = price::table(&opened.plan, expected);
     for table in [budget, prices].into_iter().flatten() {
@@ -234,6 +237,19 @@ fn disk(opened: &Opened) -> String {
         bytes(stored.sum()),
         root.display()
     )
+}
+
+/// What trainings that track several averages track, each once.
+fn averages(plan: &Plan) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for item in &plan.items {
+        let Job::Train(job) = &item.job else {
+            continue;
+        };
+        let fresh = job.train.averages().filter(|told| !found.contains(told));
+        found.extend(fresh);
+    }
+    found
 }
 
 /// The files outside the store that the plan reads, each once, with what each is to it.

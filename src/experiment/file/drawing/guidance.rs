@@ -135,6 +135,16 @@ pub struct Guidance {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(transform = Range::FromOne, example = 600)]
     pub trained_steps: Option<u64>,
+    /// Guides by this moving average of the weights: one of `ema` of `[guidance.train]`, or, for autoguidance by the net of
+    /// `[train]`, of `train.ema`. Left out, it is the first of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = Range::ZeroToBelowOne, example = 0.999)]
+    pub ema: Option<f64>,
+    /// Guides by the power-function average of this sigma_rel, as `sample.ema_length` draws with one; of the training that
+    /// `ema` would choose from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = Range::AboveZero, example = 0.02)]
+    pub ema_length: Option<f64>,
     /// How hard. Of a classifier, the factor on its gradient: 0 runs no classifier at all, nor trains one. Of a second
     /// answer, how far beyond it: 1 does not guide, 0 is the second answer alone.
     #[schemars(transform = Range::FromZero, example = 1.0)]
@@ -227,6 +237,8 @@ impl Guidance {
             preset,
             checkpoint: Some(checkpoint),
             trained_steps: None,
+            ema: None,
+            ema_length: None,
             scale,
             convention: Convention::Standard,
             course: Course::Constant,
@@ -261,6 +273,12 @@ impl Guidance {
     /// Whether a file or a training is named for it.
     pub fn has_net(&self) -> bool {
         self.checkpoint.is_some() || self.train.is_some()
+    }
+
+    /// Whether the second net is that of `[train]`, at another step or as another average.
+    pub fn is_of_train(&self) -> bool {
+        let average = self.ema.or(self.ema_length);
+        !self.has_net() && (self.trained_steps.is_some() || average.is_some())
     }
 
     /// Whether a classifier guides.

@@ -1,5 +1,6 @@
 //! The tables of how images are drawn: `[sample]`, `[upsample]`, `[guidance]`, and the samplers by name.
 
+pub mod asked;
 pub mod guidance;
 pub mod samplers;
 pub mod sampling;

@@ -168,6 +168,15 @@ pub struct Sample {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(example = 600)]
     pub trained_steps: Option<u64>,
+    /// Draws with this moving average of the weights, one of `train.ema`. Left out, it is the first of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = Range::ZeroToBelowOne, example = 0.9999)]
+    pub ema: Option<f64>,
+    /// Draws with the power-function average of this sigma_rel, made of the snapshots of `[train.power_ema]` (post-hoc EMA,
+    /// arXiv:2312.02696). `trained_steps` may then be any step that has a snapshot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = Range::AboveZero, example = 0.075)]
+    pub ema_length: Option<f64>,
     /// How many images each cell has.
     #[schemars(transform = Range::FromOne, example = 50_000)]
     pub count: usize,
@@ -228,6 +237,8 @@ impl Sample {
             temperature: one(),
             dtype: Precision::F32,
             trained_steps: None,
+            ema: None,
+            ema_length: None,
             count,
             seed: 0,
             classes: balanced(),
@@ -337,6 +348,8 @@ impl Upsample {
             temperature: self.temperature,
             dtype: self.dtype,
             trained_steps: None,
+            ema: None,
+            ema_length: None,
             count: base.count,
             seed: base.seed,
             classes: base.classes.clone(),
