@@ -9,7 +9,7 @@ use fidrunner::io::checkpoint;
 use fidrunner::jobs::files::results::snapshot;
 use fidrunner::jobs::inputs::averages::PostHoc;
 use fidrunner::stages::post_hoc::Synthesised;
-use fidrunner::stages::train::averages::Kind;
+use fidrunner::stages::train::averages::{Kind, approached};
 use fidrunner::stages::train::optim::AdamW;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -67,6 +67,20 @@ fn each_ema_is_that_of_a_training_of_its_own_to_the_bit() -> Result<()> {
     assert!(bits(average(&both, Kind::Decay(0.99))) == ema(&second));
     let untracked = both.average(Kind::Decay(0.5)).unwrap_err().to_string();
     assert_eq!(untracked, "ema-0.5 is not tracked");
+    Ok(())
+}
+
+/// What a GPU does, on the CPU.
+#[test]
+fn operations_move_an_average_as_the_pass_in_place_does() -> Result<()> {
+    let kind = Kind::Decay(0.99);
+    let mut want = start()?;
+    walk(&train("ema = [0.9, 0.99]"), &mut |adamw| {
+        let weight = adamw.tensors()["w"].detach();
+        want = approached(&want, &weight, (1.0 - 0.99f64) as f32).unwrap();
+        let want = want.to_vec1::<f32>().unwrap();
+        assert!(average(adamw, kind) == want, "step {}", adamw.step);
+    })?;
     Ok(())
 }
 

@@ -138,9 +138,13 @@ fn approach(mean: &mut Tensor, weight: &Tensor, share: f32) -> candle_core::Resu
     if mean.device().is_cpu() {
         return mean.inplace_op2(&weight.contiguous()?, &Approach(share));
     }
-    let step = ((weight - &*mean)? * f64::from(share))?;
-    *mean = (&*mean + step)?;
+    *mean = approached(mean, weight, share)?;
     Ok(())
+}
+
+/// The same by candle's operations, as other devices take it: f32 tensors of one shape to the moved mean.
+pub fn approached(mean: &Tensor, weight: &Tensor, share: f32) -> candle_core::Result<Tensor> {
+    mean + ((weight - mean)? * f64::from(share))?
 }
 
 struct Approach(f32);
