@@ -1,5 +1,6 @@
 //! Data to weights.
 
+pub mod clusters;
 pub mod journal;
 pub mod learner;
 pub mod optim;
