@@ -7,6 +7,7 @@ use crate::jobs::net::ModelInputs;
 use crate::jobs::stage::{Cost, Plannable, Stage, Wanted};
 use anyhow::Result;
 use serde::Serialize;
+use std::path::PathBuf;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrainJob {
@@ -16,6 +17,8 @@ pub struct TrainJob {
     pub data_digest: Option<String>,
     /// `train.start_from`.
     pub start: Option<Pinned>,
+    /// `train.label_features`.
+    pub label_features: Option<Pinned>,
 }
 
 impl TrainJob {
@@ -24,13 +27,17 @@ impl TrainJob {
     /// # Errors
     /// A file that it names and that cannot be read.
     pub fn of_table(table: &str, model: Model, train: &Train) -> Result<TrainJob> {
-        let start = train.start_from.as_deref();
-        let start = start.map(|path| pinned(&format!("{table}.start_from"), path));
+        let file = |key: &str, path: &Option<PathBuf>| {
+            let path = path.as_deref();
+            path.map(|path| pinned(&format!("{table}.{key}"), path))
+                .transpose()
+        };
         Ok(TrainJob {
             model: model.trained_by(train),
             train: train.clone(),
             data_digest: digest_data(&train.data)?,
-            start: start.transpose()?,
+            start: file("start_from", &train.start_from)?,
+            label_features: file("label_features", &train.label_features)?,
         })
     }
 }
@@ -46,17 +53,24 @@ impl Plannable for TrainJob {
             train: Train,
             #[serde(skip_serializing_if = "Option::is_none")]
             start: Option<String>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            label_features: Option<String>,
         }
         let mut train = self.train.clone();
         train.checkpoint_every = 0;
-        (train.export, train.start_from) = (None, None);
+        (train.export, train.start_from, train.label_features) = (None, None, None);
         train.ema = train.ema.plain();
         if let Some(digest) = &self.data_digest {
             train.data = digest.clone();
         }
         let net = ModelInputs::of(&self.model, None)?;
-        let start = self.start.as_ref().map(|file| file.digest.clone());
-        let inputs = Inputs { net, train, start };
+        let digest = |file: &Option<Pinned>| file.as_ref().map(|file| file.digest.clone());
+        let inputs = Inputs {
+            net,
+            train,
+            start: digest(&self.start),
+            label_features: digest(&self.label_features),
+        };
         Key::of(Self::STAGE.name(), Self::VERSION, &inputs)
     }
 
@@ -79,6 +93,7 @@ impl Plannable for TrainJob {
     }
 
     fn inputs(&self) -> Vec<Pinned> {
-        self.start.iter().cloned().collect()
+        let files = self.start.iter().chain(&self.label_features);
+        files.cloned().collect()
     }
 }

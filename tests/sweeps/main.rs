@@ -5,6 +5,7 @@ mod support;
 
 mod averages;
 mod cells;
+mod clusters;
 mod described;
 mod growth;
 mod likelihood;

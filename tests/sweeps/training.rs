@@ -5,6 +5,7 @@ use fidrunner::experiment::file::experiment::{Experiment, Training};
 use fidrunner::experiment::key::Key;
 use fidrunner::io::checkpoint::Checkpoint;
 use fidrunner::jobs::context::{JobContext, Progress, Stopped};
+use fidrunner::jobs::inputs::pinned::pinned;
 use fidrunner::jobs::train::TrainJob;
 use fidrunner::stages::train::run;
 use std::path::{Path, PathBuf};
@@ -95,11 +96,15 @@ pub fn train(text: &str, out: &Path, stop_after: Option<u64>) -> anyhow::Result<
         train.checkpoint_every = steps;
     }
     model.checkpoint = None;
+    let label_features = train.label_features.as_deref();
+    let label_features = label_features.map(|path| pinned("train.label_features", path));
+    let label_features = label_features.transpose()?;
     let job = TrainJob {
         model,
         train,
         data_digest: None,
         start: None,
+        label_features,
     };
     let stop = AtomicBool::new(false);
     let input = |_: &Key| PathBuf::new();
@@ -123,6 +128,7 @@ pub fn train(text: &str, out: &Path, stop_after: Option<u64>) -> anyhow::Result<
     }
 }
 
+/// Names and bits of a file's weights.
 pub fn weights(path: &Path) -> Vec<(String, Vec<u32>)> {
     let file = Checkpoint::open(path).expect("weights");
     let tensors = file.tensors(&candle_core::Device::Cpu).expect("tensors");

@@ -3,7 +3,7 @@
 use crate::experiment::check::averages::check_averages;
 use crate::experiment::check::ranges::Range;
 use crate::experiment::file::experiment::{ArchChanges, Model, TRAINED_IN, Train};
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 
 /// The net that is trained, or that draws.
 pub fn check_model(model: &Model) -> Result<()> {
@@ -70,6 +70,7 @@ pub fn check_train(table: &str, train: &Train) -> Result<()> {
     check_averages(table, train)?;
     Range::ZeroToBelowOne.check(&key("dropout"), train.dropout)?;
     Range::ZeroToBelowOne.check(&key("label_dropout"), train.label_dropout)?;
+    check_labels(table, train)?;
     ensure!(
         TRAINED_IN.contains(&train.dtype),
         "{table}.dtype = \"{}\": nets are trained in \"f32\" or \"tf32\"\nhint: halves are for drawing, as `sample.dtype`",
@@ -83,4 +84,18 @@ pub fn check_train(table: &str, train: &Train) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Clusters are those of a feature net.
+fn check_labels(table: &str, train: &Train) -> Result<()> {
+    match (&train.labels, &train.label_features) {
+        (Some(labels), None) => bail!(
+            "{table}.labels = \"{labels}\" clusters the features of a net, and none is named\nhint: set `{table}.label_features` to its weights, such as \"fetch:inception\""
+        ),
+        (None, Some(path)) => bail!(
+            "{table}.label_features = \"{}\" is for labels = \"clusters:K\"\nhint: take it out, or set `{table}.labels`",
+            path.display()
+        ),
+        _ => Ok(()),
+    }
 }

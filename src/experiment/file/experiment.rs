@@ -17,6 +17,7 @@ pub use crate::experiment::file::drawing::sampling::{
     Class, ClassRule, Classes, Precision, Sample, Steps, TRAINED_IN, Upsample, VarianceRule,
 };
 pub use crate::experiment::file::eval::Eval;
+pub use crate::experiment::file::labels::Labels;
 pub use crate::experiment::file::model::{ArchChanges, Kind, Model, ProcessChanges};
 pub use crate::experiment::file::published::Published;
 pub use crate::experiment::file::shown::{Chart, Deltas, Grids, ReportOptions};

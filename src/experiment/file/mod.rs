@@ -5,6 +5,7 @@ pub mod defaults;
 pub mod drawing;
 pub mod eval;
 pub mod experiment;
+pub mod labels;
 pub mod model;
 pub mod published;
 pub mod shown;

@@ -1,6 +1,7 @@
 //! Data to weights.
 
 pub mod averages;
+pub mod clusters;
 pub mod journal;
 pub mod learner;
 pub mod optim;
