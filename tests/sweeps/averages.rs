@@ -133,6 +133,6 @@ fn a_net_of_snapshots_is_near_the_one_that_is_tracked() {
             "at {at}: off by {off:.1e} of the movement, profile by {:.1e}",
             made.error
         );
-        assert!(off <= 5e-3, "off by {off:e}");
+        assert!(off <= 1e-3, "off by {off:e}");
     }
 }
