@@ -81,7 +81,7 @@ impl ModelInputs {
             (inputs.net, inputs.process) = (Some(net), process);
         } else {
             inputs.net_changes = model.arch.clone();
-            inputs.process_changes = model.process.clone();
+            inputs.process_changes = model.process.written();
         }
         Ok(inputs)
     }

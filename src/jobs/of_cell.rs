@@ -24,7 +24,7 @@ use crate::jobs::external::sample::CommandSampleJob;
 use crate::jobs::external::train::CommandTrainJob;
 use crate::jobs::features::FeaturesJob;
 use crate::jobs::inputs::pinned::{pinned, pinned_reference};
-use crate::jobs::inputs::{classes, reference_file, upsampler};
+use crate::jobs::inputs::{classes, distilled, reference_file, upsampler};
 use crate::jobs::job::Job;
 use crate::jobs::metrics::MetricsJob;
 use crate::jobs::net::{Net, Weights};
@@ -127,8 +127,10 @@ fn drawing(spec: &Experiment, sample: &Sample, trained: Option<Key>) -> Result<V
         }
         None => None,
     };
+    let net = sampled_net(spec, trained)?;
+    distilled::check("sample", &net, &sample)?;
     let base = SampleJob {
-        net: sampled_net(spec, trained)?,
+        net,
         guidance,
         sample,
     };
@@ -150,11 +152,7 @@ fn guided_share(spec: &Experiment, sample: &Sample, rule: &Rule) -> Result<f64> 
         return Ok(1.0);
     };
     let method = Method::new(sample, &process)?;
-    let kept = match &sample.steps {
-        Steps::Count(count) => count.to_string(),
-        Steps::Sections(text) => text.clone(),
-    };
-    let schedule = method.schedule(&process, &kept)?;
+    let schedule = method.schedule(&process, &sample.kept())?;
     let levels = method.levels(&schedule);
     let [low, high] = within(interval, &levels, schedule.clock_of(1));
     let guided = |level: &&Level| (low..=high).contains(&level.timestep);
@@ -224,11 +222,7 @@ fn check_steps(steps: &Steps, timesteps: usize) -> Result<()> {
 
 fn sampled_net(spec: &Experiment, trained: Option<Key>) -> Result<Net> {
     let weights = match (trained, &spec.model.checkpoint) {
-        (Some(key), _) => {
-            let last = spec.net_train().map(|t| t.steps);
-            let steps = spec.net_sample().and_then(|s| s.trained_steps);
-            Weights::Trained(key, steps.filter(|s| Some(*s) != last))
-        }
+        (Some(key), _) => Weights::Trained(key, spec.drawn_after()),
         (None, Some(path)) => Weights::File(pinned("model.checkpoint", path)?),
         (None, None) => bail!(
             "[sample] needs weights\nhint: name them with `model.checkpoint = \"...\"`, or make them with a [train] table"
@@ -250,10 +244,12 @@ fn upsample(upsample: &Upsample, base: &SampleJob) -> Result<UpsampleJob> {
     };
     let net = Net { model, weights };
     upsampler::check(base, &net)?;
+    let sample = upsample.drawn(&base.sample);
+    distilled::check("upsample", &net, &sample)?;
     Ok(UpsampleJob {
         net,
         samples: base.key()?,
-        sample: upsample.drawn(&base.sample),
+        sample,
     })
 }
 

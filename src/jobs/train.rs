@@ -2,11 +2,13 @@
 
 use crate::experiment::file::experiment::{Model, Train};
 use crate::experiment::key::Key;
+use crate::jobs::inputs::distilled;
 use crate::jobs::inputs::pinned::{Pinned, digest_data, pinned};
 use crate::jobs::net::ModelInputs;
 use crate::jobs::stage::{Cost, Plannable, Stage, Wanted};
 use anyhow::Result;
 use serde::Serialize;
+use std::path::PathBuf;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrainJob {
@@ -16,21 +18,32 @@ pub struct TrainJob {
     pub data_digest: Option<String>,
     /// `train.start_from`.
     pub start: Option<Pinned>,
+    /// `train.distill.teacher`.
+    pub teacher: Option<Pinned>,
 }
 
 impl TrainJob {
     /// What the table `table` (`train` or `guidance.train`) asks for.
     ///
     /// # Errors
-    /// A file that it names and that cannot be read.
+    /// A file that it names and that cannot be read; a teacher that cannot teach `model`.
     pub fn of_table(table: &str, model: Model, train: &Train) -> Result<TrainJob> {
         let start = train.start_from.as_deref();
         let start = start.map(|path| pinned(&format!("{table}.start_from"), path));
+        let model = model.trained_by(train);
+        let distill = train.distill.as_ref();
+        let teacher = distill.map(|distill| {
+            let file = pinned(&format!("{table}.distill.teacher"), &distill.teacher)?;
+            distilled::check_teacher(&model, distill, &file)?;
+            anyhow::Ok(file)
+        });
+        let teacher = teacher.transpose()?;
         Ok(TrainJob {
-            model: model.trained_by(train),
+            model,
             train: train.clone(),
             data_digest: digest_data(&train.data)?,
             start: start.transpose()?,
+            teacher,
         })
     }
 }
@@ -46,16 +59,26 @@ impl Plannable for TrainJob {
             train: Train,
             #[serde(skip_serializing_if = "Option::is_none")]
             start: Option<String>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            teacher: Option<String>,
         }
         let mut train = self.train.clone();
         train.checkpoint_every = 0;
         (train.export, train.start_from) = (None, None);
+        if let Some(distill) = &mut train.distill {
+            distill.teacher = PathBuf::new();
+        }
         if let Some(digest) = &self.data_digest {
             train.data = digest.clone();
         }
         let net = ModelInputs::of(&self.model, None)?;
-        let start = self.start.as_ref().map(|file| file.digest.clone());
-        let inputs = Inputs { net, train, start };
+        let digest = |file: &Option<Pinned>| file.as_ref().map(|file| file.digest.clone());
+        let inputs = Inputs {
+            net,
+            train,
+            start: digest(&self.start),
+            teacher: digest(&self.teacher),
+        };
         Key::of(Self::STAGE.name(), Self::VERSION, &inputs)
     }
 
@@ -72,12 +95,12 @@ impl Plannable for TrainJob {
 
     fn cost(&self) -> Cost {
         Cost {
-            amount: self.train.steps as f64,
+            amount: self.train.updates() as f64,
             unit: "steps",
         }
     }
 
     fn inputs(&self) -> Vec<Pinned> {
-        self.start.iter().cloned().collect()
+        self.start.iter().chain(&self.teacher).cloned().collect()
     }
 }

@@ -209,8 +209,7 @@ fn training_seconds(cell: &Cell, item: &Item, folder: &Path) -> Option<Score> {
     let seconds = match &item.job {
         Job::Train(job) if !is_guide(cell, job) => {
             let kept: Vec<Kept> = read_json(&folder.join(CHECKPOINTS)).ok()?;
-            let asked = spec.net_sample().and_then(|sample| sample.trained_steps);
-            let steps = asked.unwrap_or(job.train.steps);
+            let steps = spec.drawn_after().unwrap_or(job.train.updates());
             kept.iter().find(|k| k.steps == steps)?.seconds
         }
         Job::CommandTrain(_) => {

@@ -369,6 +369,7 @@ learning_rate = 1e-3
         process,
         classes: vec![],
         steps: 1,
+        distilled: None,
     };
     assert_eq!(resolve(&model, Some(&card)).unwrap().0, arch);
     // With other changes it is another net than the card's.

@@ -100,6 +100,7 @@ fn train(text: &str, out: &Path, stop_after: Option<u64>) -> anyhow::Result<()> 
         train,
         data_digest: None,
         start: None,
+        teacher: None,
     };
     let stop = AtomicBool::new(false);
     let input = |_: &Key| PathBuf::new();

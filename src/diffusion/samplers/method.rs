@@ -11,7 +11,7 @@ use crate::diffusion::samplers::edm::{Churn, Edm, Order};
 use crate::diffusion::samplers::sampler::Sampler;
 use crate::diffusion::samplers::uni_pc::{B, UniPc};
 use crate::experiment::file::drawing::samplers::{Levels, UNI_PC_ORDER};
-use crate::experiment::file::experiment::{Sample, Sampler as Name, Spacing, Steps};
+use crate::experiment::file::experiment::{Sample, Sampler as Name, Spacing};
 use crate::experiment::nets::arch::Process;
 use candle_core::{Result, bail};
 use std::sync::Arc;
@@ -54,7 +54,7 @@ impl Method {
         let name = sample.sampler;
         let on = name.levels();
         let levels = || -> Result<Arc<[Level]>> {
-            let (Some(steps), Some(&first)) = (count(&sample.steps), Spacing::of(on).first())
+            let (Some(steps), Some(&first)) = (sample.steps.number(), Spacing::of(on).first())
             else {
                 bail!("{} takes its steps as a count", name.name())
             };
@@ -162,13 +162,5 @@ impl Method {
             Method::DpmSolver { levels, .. } | Method::UniPc { levels, .. } => levels.len() - 1,
             Method::Edm { levels, .. } => levels.len(),
         }
-    }
-}
-
-/// Steps as a number, where they are one.
-fn count(steps: &Steps) -> Option<usize> {
-    match steps {
-        Steps::Count(count) => Some(*count),
-        Steps::Sections(text) => text.trim().parse().ok(),
     }
 }

@@ -33,6 +33,10 @@ fn check_weights(spec: &Experiment, guidance: &Guidance) -> Result<()> {
     if let Some(train) = &guidance.train {
         check_train("guidance.train", train)?;
         ensure!(
+            train.distill.is_none(),
+            "[guidance.train.distill] is there, and what guides is not distilled\nhint: take it out"
+        );
+        ensure!(
             guidance.checkpoint.is_none(),
             "[guidance.train] starts from fresh weights, so guidance.checkpoint cannot be set\nhint: take one of the two out"
         );

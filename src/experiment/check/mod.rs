@@ -1,5 +1,6 @@
 //! What a file may say: ranges, combinations, and the name that was probably meant.
 
+mod distill;
 mod guidance;
 pub(crate) mod nets;
 pub mod ranges;

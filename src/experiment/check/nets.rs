@@ -13,6 +13,10 @@ pub fn check_model(model: &Model) -> Result<()> {
     if let Some(timesteps) = model.process.timesteps {
         Range::FromOne.check("model.process.timesteps", timesteps)?;
     }
+    ensure!(
+        model.process.predict.is_none() || model.process.predict_x0.is_none(),
+        "model.process sets both predict and predict_x0, which say the same\nhint: take `predict_x0` out"
+    );
     Ok(())
 }
 

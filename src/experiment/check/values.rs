@@ -1,6 +1,7 @@
 //! The ranges of an experiment: every value that parses and still cannot be meant is refused here.
 
 use crate::experiment::catalogue::{self, SCHEME};
+use crate::experiment::check::distill::check_distill;
 use crate::experiment::check::guidance::check_guidance;
 use crate::experiment::check::nets::{check_model, check_train, check_trained_steps};
 use crate::experiment::check::sampling::{check_sample, check_steps};
@@ -31,6 +32,7 @@ impl Experiment {
         );
         if let Some(train) = self.net_train() {
             check_train("train", train)?;
+            check_distill(self, train)?;
             ensure!(
                 self.model.checkpoint.is_none(),
                 "[train] starts from fresh weights, so model.checkpoint cannot be set\nhint: take one of the two out"
@@ -112,9 +114,11 @@ impl Experiment {
             ]
         });
         let upsample = self.upsample.as_ref().map(|u| &u.checkpoint);
+        let distill = self.net_train().and_then(|train| train.distill.as_ref());
         let model = self.model.checkpoint.iter();
         let paths = model
             .map(|path| ("model.checkpoint", path))
+            .chain(distill.map(|d| ("train.distill.teacher", &d.teacher)))
             .chain(upsample.map(|path| ("upsample.checkpoint", path)))
             .chain(guide.map(|path| ("guidance.checkpoint", path)))
             .chain(eval);

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::experiment::external::tables::{
     Adopted, AskedImages, CommandSample, CommandTrain, Evaluation, Program, Sampling, Training,
 };
+pub use crate::experiment::file::distill::{Distill, Round, SnrWeighting};
 pub use crate::experiment::file::drawing::guidance::Guidance;
 pub use crate::experiment::file::drawing::samplers::{Sampler, Spacing};
 pub use crate::experiment::file::drawing::sampling::{
@@ -148,6 +149,13 @@ impl Experiment {
             Training::Net(train) => Some(train),
             Training::Command(_) => None,
         }
+    }
+
+    /// The updates of `[train]` after which the net that draws was kept; none for the net at its end.
+    pub fn drawn_after(&self) -> Option<u64> {
+        let train = self.net_train()?;
+        let asked = train.drawn_after(self.net_sample()?);
+        asked.filter(|steps| *steps != train.updates())
     }
 
     /// What `[eval]` scores on features.

@@ -2,6 +2,7 @@
 
 pub mod claim;
 pub mod defaults;
+pub mod distill;
 pub mod drawing;
 pub mod eval;
 pub mod experiment;

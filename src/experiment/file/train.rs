@@ -1,7 +1,8 @@
 //! `[train]`: how weights are made.
 
 use crate::experiment::check::ranges::{Each, Range};
-use crate::experiment::file::drawing::sampling::{Precision, trained_in};
+use crate::experiment::file::distill::Distill;
+use crate::experiment::file::drawing::sampling::{Precision, Sample, trained_in};
 use crate::experiment::schema::texts::not_blank;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -61,7 +62,7 @@ pub struct Train {
     /// What the net is trained on: `shapes`, the built-in world, or the path of an image folder, tar, zip, npz or npy.
     #[schemars(transform = not_blank, example = &"shapes", example = &"data/imagenet64.tar")]
     pub data: String,
-    /// Steps of the optimizer.
+    /// Steps of the optimizer; with `[train.distill]`, of each of its rounds.
     #[schemars(transform = Range::FromOne, example = 20_000)]
     pub steps: u64,
     /// Images of one step.
@@ -140,6 +141,29 @@ pub struct Train {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"unet.safetensors")]
     pub export: Option<PathBuf>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distill: Option<Distill>,
+}
+
+impl Train {
+    /// Updates of the whole training: `steps`, or those of all rounds of a distillation.
+    pub fn updates(&self) -> u64 {
+        match &self.distill {
+            Some(distill) => (distill.rounds(self.steps).last()).map_or(0, |round| round.until),
+            None => self.steps,
+        }
+    }
+
+    /// The updates after which the net that `sample` draws with was kept: the asked ones, or those of the student that
+    /// draws in its steps; none where the net at the end draws, or no student draws in so many.
+    pub fn drawn_after(&self, sample: &Sample) -> Option<u64> {
+        let Some(distill) = &self.distill else {
+            return sample.trained_steps;
+        };
+        let steps = sample.steps.number()?;
+        let mut rounds = distill.rounds(self.steps).into_iter();
+        Some(rounds.find(|round| round.student == steps)?.until)
+    }
 }
 
 fn is_zero(value: &f64) -> bool {

@@ -24,6 +24,8 @@ pub fn files_read(spec: &mut Experiment) -> Vec<(&'static str, &mut PathBuf)> {
     if let Some(Training::Net(train)) = &mut spec.train {
         let start = train.start_from.iter_mut();
         files.extend(start.map(|path| ("train.start_from", path)));
+        let teacher = train.distill.iter_mut().map(|d| &mut d.teacher);
+        files.extend(teacher.map(|path| ("train.distill.teacher", path)));
     }
     if let Some(guidance) = &mut spec.guidance {
         let guide = guidance.checkpoint.iter_mut();

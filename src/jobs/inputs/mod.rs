@@ -2,6 +2,7 @@
 
 pub mod card;
 pub mod classes;
+pub mod distilled;
 pub mod pinned;
 pub mod reference_file;
 pub mod training_steps;

@@ -126,7 +126,7 @@ pub fn file_system(plan: &Plan, n: usize) -> FileSystem {
         }
         // What a killed training goes on from, each time it is saved.
         Job::Train(job) => {
-            operations += WRITTEN.times(job.train.steps / job.train.checkpoint_every.max(1));
+            operations += WRITTEN.times(job.train.updates() / job.train.checkpoint_every.max(1));
         }
         _ => {}
     }

@@ -141,8 +141,20 @@ impl Jobs {
                     dtype: job.train.dtype,
                     batch: job.train.batch.max(1),
                 };
-                let images = job.train.steps as f64 * job.train.batch as f64;
-                Some(vec![self.passes(workload, images)?])
+                let batch = job.train.batch as f64;
+                let mut passes = Vec::new();
+                if let Some(distill) = &job.train.distill {
+                    // A teacher makes two steps for one of its student's, and is asked once while it is converted.
+                    let converted = distill.convert_steps as f64;
+                    let asked = 2.0 * job.train.updates() as f64 - converted;
+                    let teacher = Workload {
+                        operation: Operation::Forward,
+                        ..workload.clone()
+                    };
+                    passes.push(self.passes(teacher, asked * batch)?);
+                }
+                passes.push(self.passes(workload, job.train.updates() as f64 * batch)?);
+                Some(passes)
             }
             Job::Metrics(_)
             | Job::CommandTrain(_)

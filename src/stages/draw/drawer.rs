@@ -11,11 +11,12 @@ use crate::diffusion::random::noise::Noise;
 use crate::diffusion::samplers::draw::{Recipe, draw, tempered, to_u8};
 use crate::diffusion::samplers::method::Method;
 use crate::experiment::file::drawing::guidance;
-use crate::experiment::file::experiment::{Sample, Sampler, Steps};
+use crate::experiment::file::experiment::{Sample, Sampler};
 use crate::io::numpy::npz::{self, Array};
 use crate::jobs::context::{JobContext, Progress, Stopped};
 use crate::jobs::files::parts;
 use crate::jobs::files::results::{LAST, kept};
+use crate::jobs::inputs::distilled;
 use crate::jobs::net::{Net, Weights};
 use crate::jobs::sample::PlannedGuidance;
 use crate::jobs::sharing::filling::Parts;
@@ -62,10 +63,8 @@ impl<'a> Drawer<'a> {
             .process
             .as_ref()
             .context("the model names no diffusion process")?;
-        let steps = match &sample.steps {
-            Steps::Count(n) => n.to_string(),
-            Steps::Sections(text) => text.clone(),
-        };
+        distilled::draws(table, sample, net.distilled)?;
+        let steps = sample.kept();
         let at = || format!("{table}.steps = {steps}");
         let method = Method::new(sample, process).with_context(at)?;
         let schedule = method.schedule(process, &steps).with_context(at)?;

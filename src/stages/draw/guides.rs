@@ -232,6 +232,10 @@ fn fits(guide: &Loaded, net: &Loaded, what: &str) -> Result<()> {
         side == resolution,
         "the {what} was trained at {side} pixels, the model at {resolution}"
     );
+    ensure!(
+        guide.arch.task() != Task::Denoise || guide.distilled == net.distilled,
+        "of the {what} and the model one was distilled for other steps than the other; their answers cannot be combined"
+    );
     let (Some(guide_process), Some(process)) = (&guide.process, &net.process) else {
         return Ok(());
     };
@@ -245,8 +249,10 @@ fn fits(guide: &Loaded, net: &Loaded, what: &str) -> Result<()> {
         process.timesteps
     );
     ensure!(
-        guide.arch.task() != Task::Denoise || guide_process.predict_x0 == process.predict_x0,
-        "of the {what} and the model one predicts the noise and the other the image; their answers cannot be combined"
+        guide.arch.task() != Task::Denoise || guide_process.predict == process.predict,
+        "the {what} predicts {}, the model {}; their answers cannot be combined",
+        guide_process.predict.title(),
+        process.predict.title()
     );
     Ok(())
 }

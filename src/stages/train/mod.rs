@@ -1,9 +1,12 @@
 //! Data to weights.
 
+mod classify;
+pub mod distill;
 pub mod journal;
 pub mod learner;
 pub mod optim;
 pub mod resume;
 pub mod run;
 pub mod start_from;
+mod step;
 pub(crate) mod update;

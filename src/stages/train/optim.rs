@@ -9,10 +9,15 @@ use std::collections::HashMap;
 
 /// The learning rate of step `step` (0-based): linear warm-up, then the asked fall to zero at the last step.
 pub fn learning_rate(train: &Train, step: u64) -> f64 {
+    learning_rate_of(train, step, train.steps)
+}
+
+/// The same in a course of `steps`.
+pub fn learning_rate_of(train: &Train, step: u64, steps: u64) -> f64 {
     if step < train.warmup {
         return train.learning_rate * (step + 1) as f64 / train.warmup as f64;
     }
-    let span = (train.steps - train.warmup.min(train.steps)).max(1) as f64;
+    let span = (steps - train.warmup.min(steps)).max(1) as f64;
     let done = (step - train.warmup) as f64 / span;
     let factor = match train.anneal {
         Anneal::None => 1.0,
@@ -34,6 +39,8 @@ pub struct AdamW {
     params: Vec<Param>,
     /// Updates taken.
     pub step: u64,
+    /// Those of them before the moments were fresh.
+    pub began: u64,
     weight_decay: f64,
     ema: f64,
 }
@@ -55,6 +62,7 @@ impl AdamW {
         Ok(Self {
             params,
             step: 0,
+            began: 0,
             weight_decay: train.weight_decay,
             ema: train.ema,
         })
@@ -95,13 +103,40 @@ impl AdamW {
     /// One step of AdamW and of the EMA. A parameter that no gradient reached is an error: it would stay untrained unseen.
     pub fn update(&mut self, grads: &GradStore, learning_rate: f64) -> Result<()> {
         self.step += 1;
-        let update = Update::at(self.step, learning_rate, self.weight_decay, self.ema);
+        let update = Update::at(
+            self.step - self.began,
+            learning_rate,
+            self.weight_decay,
+            self.ema,
+        );
         for p in &self.params {
             let grad = grads
                 .get(&p.var)
                 .with_context(|| format!("no gradient reaches `{}`", p.name))?;
             update.take(p.var.as_tensor(), &p.state, grad)?;
         }
+        Ok(())
+    }
+
+    /// Goes on from other weights of the same names with fresh moments, whose average starts at them.
+    ///
+    /// # Errors
+    /// Weights of other names or shapes.
+    pub fn restart(&mut self, weights: &[(String, Tensor)]) -> Result<()> {
+        ensure!(
+            weights.len() == self.params.len(),
+            "{} weights for a net of {}",
+            weights.len(),
+            self.params.len()
+        );
+        for (p, (name, weight)) in self.params.iter_mut().zip(weights) {
+            ensure!(*name == p.name, "`{name}` stands where `{}` is", p.name);
+            let flat = weight.flatten_all()?.to_dtype(DType::F32)?;
+            let zero = flat.zeros_like()?;
+            p.var.set(weight)?;
+            p.state = Tensor::stack(&[&zero, &zero, &flat], 0)?;
+        }
+        self.began = self.step;
         Ok(())
     }
 

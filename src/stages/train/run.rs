@@ -13,9 +13,10 @@ use crate::kernels::gradients::record::recording;
 use crate::machine::profile::{Operation, span};
 use crate::nets::inventory;
 use crate::stages::feed::{Batch, Feed};
+use crate::stages::train::distill::{Distilling, Teacher};
 use crate::stages::train::journal::Journal;
 use crate::stages::train::learner::Learner;
-use crate::stages::train::optim::{AdamW, learning_rate};
+use crate::stages::train::optim::{AdamW, learning_rate_of};
 use crate::stages::train::resume;
 use crate::stages::train::start_from::grow;
 use anyhow::{Context, Result, bail};
@@ -66,8 +67,8 @@ pub fn run(job: &TrainJob, context: &JobContext) -> Result<()> {
         _ => None,
     };
     let mut run = Run::open(job, context, arch, process, classes, validation)?;
-    let batches = feed.start(run.adamw.step..train.steps)?;
-    while run.adamw.step < train.steps {
+    let batches = feed.start(run.adamw.step..train.updates())?;
+    while run.adamw.step < train.updates() {
         if context.stopped() {
             run.save()?;
             return Err(Stopped.into());
@@ -107,7 +108,16 @@ impl<'a> Run<'a> {
     ) -> Result<Self> {
         let train = &job.train;
         resume::set_aside_damaged(&context.out, &|line| context.warn(line))?;
-        let mut fresh = inventory::initial(&arch, train.seed)?;
+        let teacher = match (&train.distill, &process) {
+            (Some(_), Some(process)) => {
+                Some(Teacher::open(job, (&arch, process), &context.device)?)
+            }
+            _ => None,
+        };
+        let mut fresh = match &teacher {
+            Some(teacher) => teacher.weights.clone(),
+            None => inventory::initial(&arch, train.seed)?,
+        };
         // A run that goes on restores its own weights, whatever it once started from.
         let start = job.start.as_ref().filter(|_| !resume::begun(&context.out));
         let grown = start.map(|start| grow(&mut fresh, &arch, &start.path));
@@ -117,9 +127,12 @@ impl<'a> Run<'a> {
             .map(|(name, w)| Ok((name, w.to_device(&context.device)?)));
         let mut adamw = AdamW::new(fresh.collect::<Result<Vec<_>>>()?, train)?;
         let vb = VarBuilder::from_tensors(adamw.tensors(), DType::F32, &context.device);
-        let mut learner = Learner::new(&arch, process.as_ref(), train, vb)?;
+        let mut learner = Learner::new(&arch, process.as_ref(), train, vb, teacher)?;
         let timesteps = &mut learner.timesteps;
-        let before = resume::restore(&context.out, &mut adamw, timesteps, &context.device)?;
+        let restored = resume::restore(&context.out, &mut adamw, timesteps, &context.device)?;
+        if let Some(distilling) = learner.distilling_mut().filter(|_| adamw.step > 0) {
+            adamw.began = distilling.go_on(adamw.step, restored.teacher)?.after;
+        }
         let log = context.out.join(results::TRAINING_LOG);
         let journal = Journal::open(&log, &learner.columns(), adamw.step)?;
         let kept = kept_until(&context.out.join(results::CHECKPOINTS), adamw.step)?;
@@ -129,12 +142,17 @@ impl<'a> Run<'a> {
             }
             context.log(&format!(
                 "training for {} steps of {}",
-                train.steps, train.batch
+                train.updates(),
+                train.batch
             ));
+            if let Some(distilling) = learner.distilling() {
+                context.log(&distilling.round().to_string());
+            }
         } else {
             context.log(&format!(
                 "going on from step {} of {}",
-                adamw.step, train.steps
+                adamw.step,
+                train.updates()
             ));
         }
         let card = Card {
@@ -142,6 +160,7 @@ impl<'a> Run<'a> {
             process,
             classes,
             steps: 0,
+            distilled: None,
         };
         Ok(Self {
             job,
@@ -152,7 +171,7 @@ impl<'a> Run<'a> {
             journal,
             validation,
             kept,
-            before,
+            before: restored.seconds,
             started: Instant::now(),
         })
     }
@@ -161,9 +180,33 @@ impl<'a> Run<'a> {
         self.before + self.started.elapsed().as_secs_f64()
     }
 
+    /// Where a round of a distillation has ended, its student teaches the next.
+    fn next_round(&mut self) -> Result<()> {
+        let done = self.adamw.step;
+        if let Some(distilling) = self.learner.distilling_mut()
+            && distilling.next(done)
+        {
+            let weights = self.adamw.ema()?;
+            self.adamw.restart(&weights)?;
+            let round = distilling.advance(weights)?;
+            self.context.log(&round.to_string());
+        }
+        Ok(())
+    }
+
+    /// The updates before those of the round, and the last of them; of a training without rounds, none and all.
+    fn course(&self) -> (u64, u64) {
+        let round = self.learner.distilling().map(Distilling::round);
+        round.map_or((0, self.job.train.steps), |round| {
+            (round.after, round.until)
+        })
+    }
+
     fn step(&mut self, batch: &Batch) -> Result<()> {
+        self.next_round()?;
         let train = &self.job.train;
-        let rate = learning_rate(train, self.adamw.step);
+        let (after, until) = self.course();
+        let rate = learning_rate_of(train, self.adamw.step - after, until - after);
         let (outcome, record) = recording(|| self.learner.outcome(batch, self.adamw.step));
         let outcome = outcome?;
         let loss = outcome.loss.to_scalar::<f32>()?;
@@ -180,8 +223,7 @@ impl<'a> Run<'a> {
         };
         outcome.terms.iter().for_each(|term| self.journal.add(term));
         self.journal.scalar("learning_rate", rate);
-        let line =
-            (self.adamw.step + 1).is_multiple_of(LINE_EVERY) || self.adamw.step + 1 == train.steps;
+        let line = (self.adamw.step + 1).is_multiple_of(LINE_EVERY) || self.adamw.step + 1 == until;
         if line {
             self.journal
                 .scalar("gradient_norm", self.adamw.gradient_norm(&grads)?);
@@ -199,7 +241,7 @@ impl<'a> Run<'a> {
             self.tell();
             self.journal.line(step, self.seconds())?;
         }
-        if train.keep.contains(&step) {
+        if train.keep.contains(&step) || (step == until && step < train.updates()) {
             self.keep(&results::kept(step))?;
         }
         if saving {
@@ -212,6 +254,9 @@ impl<'a> Run<'a> {
         let train = &self.job.train;
         let speed = self.adamw.step as f64 * train.batch as f64 / self.seconds().max(1e-3);
         let mut note = format!("{speed:.0} images/s");
+        if let Some(distilling) = self.learner.distilling() {
+            note = format!("{}  {note}", distilling.round());
+        }
         for name in ["loss", "accuracy", "validation_accuracy"] {
             if let Some(value) = self.journal.mean(name) {
                 note.push_str(&format!("  {name} {value:.4}"));
@@ -221,7 +266,7 @@ impl<'a> Run<'a> {
             .log(&format!("step {}  {note}", self.adamw.step));
         self.context.tell(Progress {
             done: self.adamw.step,
-            total: train.steps,
+            total: train.updates(),
             unit: "steps",
             note,
         });
@@ -240,13 +285,20 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// What the weights of this step say of themselves.
+    fn card_now(&self) -> Card {
+        let distilling = self.learner.distilling();
+        Card {
+            steps: self.adamw.step,
+            distilled: distilling.map(|distilling| distilling.round().student),
+            ..self.card.clone()
+        }
+    }
+
     /// Writes the EMA weights to `name` and notes the training seconds they took.
     fn keep(&mut self, name: &str) -> Result<()> {
-        let card = Card {
-            steps: self.adamw.step,
-            ..self.card.clone()
-        };
-        write_weights(&self.context.out.join(name), &self.adamw.ema()?, &card)?;
+        let path = self.context.out.join(name);
+        write_weights(&path, &self.adamw.ema()?, &self.card_now())?;
         let note = Kept {
             file: name.to_string(),
             steps: self.adamw.step,
@@ -263,6 +315,7 @@ impl<'a> Run<'a> {
             &self.context.out,
             &self.adamw,
             &self.learner.timesteps,
+            self.learner.distilling().map_or(&[], Distilling::teaching),
             self.seconds(),
         )
     }
@@ -276,11 +329,7 @@ impl<'a> Run<'a> {
                 .ema()?
                 .into_iter()
                 .map(|(name, w)| Ok((name, w.to_dtype(DType::F16)?)));
-            let card = Card {
-                steps: self.adamw.step,
-                ..self.card.clone()
-            };
-            write_weights(path, &halves.collect::<Result<Vec<_>>>()?, &card)?;
+            write_weights(path, &halves.collect::<Result<Vec<_>>>()?, &self.card_now())?;
             self.context.log(&format!("wrote {}", path.display()));
         }
         Ok(())

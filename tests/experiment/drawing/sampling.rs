@@ -137,7 +137,7 @@ fn what_cannot_be_meant_is_refused_by_the_plan() {
         ),
         (
             &["sample.spacing=time"],
-            "sample.spacing = \"time\", which sampler = \"ddpm\" does not know\nhint: its `steps` say where they stand; take `spacing` out",
+            "sample.spacing = \"time\", which sampler = \"ddpm\" does not know\nhint: \"linspace\" or \"trailing\"",
         ),
         (
             &["sample.sampler=heun", "sample.spacing=time"],

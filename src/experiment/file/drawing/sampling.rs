@@ -100,6 +100,14 @@ impl Steps {
         let mut sections = text.split(',').map(|count| count.trim().parse::<usize>());
         sections.try_fold(0usize, |sum, count| sum.checked_add(count.ok()?))
     }
+
+    /// How many are kept, where they are said as a number alone.
+    pub fn number(&self) -> Option<usize> {
+        match self {
+            Steps::Count(count) => Some(*count),
+            Steps::Sections(text) => text.trim().parse().ok(),
+        }
+    }
 }
 
 /// The asked labels: a rule, or class names or indices that are cycled through.
@@ -133,6 +141,9 @@ pub enum Class {
     Index(u32),
     Name(String),
 }
+
+/// Before a count: the timesteps that [`Spacing::Trailing`] keeps.
+pub const TRAILING: &str = "trailing";
 
 /// How the net draws images.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -189,8 +200,8 @@ pub struct Sample {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(transform = Range::ZeroToOne, example = 0.995)]
     pub threshold: Option<f64>,
-    /// How the steps of samplers other than `ddpm` and `ddim` are spread. Left out, `"time"`, and `"edm"` for `heun` and
-    /// `euler`.
+    /// How the steps are spread, where they are a number. Left out, `"linspace"` for `ddpm` and `ddim`, `"edm"` for `heun`
+    /// and `euler`, and `"time"` for others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"log-snr")]
     pub spacing: Option<Spacing>,
@@ -239,6 +250,19 @@ impl Sample {
             churn_sigmas: None,
             batch: batch(),
             part: part(),
+        }
+    }
+
+    /// The timesteps that are kept for samplers that stand on them, as [`space_timesteps`] reads them.
+    ///
+    /// [`space_timesteps`]: crate::diffusion::process::respace::space_timesteps
+    pub fn kept(&self) -> String {
+        match (&self.steps, self.steps.number()) {
+            (_, Some(count)) if self.spacing == Some(Spacing::Trailing) => {
+                format!("{TRAILING}{count}")
+            }
+            (Steps::Count(count), _) => count.to_string(),
+            (Steps::Sections(text), _) => text.clone(),
         }
     }
 
