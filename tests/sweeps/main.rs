@@ -5,6 +5,7 @@ mod support;
 
 mod cells;
 mod described;
+mod distillation;
 mod growth;
 mod likelihood;
 mod question;

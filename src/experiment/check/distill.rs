@@ -62,9 +62,16 @@ pub(super) fn check_distill(spec: &Experiment, train: &Train) -> Result<()> {
 /// `[sample]` of a student.
 fn check_drawn(distill: &Distill, sample: &Sample) -> Result<()> {
     if let Some(steps) = sample.trained_steps {
-        bail!(
-            "sample.trained_steps = {steps}, and with [train.distill] `sample.steps` chooses the student\nhint: take `trained_steps` out"
+        ensure!(
+            steps == distill.convert_steps,
+            "sample.trained_steps = {steps}, and with [train.distill] `sample.steps` chooses the student\nhint: take `trained_steps` out{}",
+            match distill.convert_steps {
+                0 => String::new(),
+                converted => format!(", or set it to train.distill.convert_steps = {converted}"),
+            }
         );
+        // A net of every timestep.
+        return Ok(());
     }
     let name = sample.sampler.name();
     ensure!(
@@ -82,7 +89,8 @@ fn check_drawn(distill: &Distill, sample: &Sample) -> Result<()> {
         sample.spacing.map_or("left out", Spacing::name)
     );
     let asked = sample.steps.number();
-    let students: Vec<usize> = distill.rounds(1).iter().map(|r| r.student).collect();
+    let rounds = distill.rounds(1);
+    let students: Vec<usize> = rounds.iter().filter_map(|round| round.student).collect();
     ensure!(
         asked.is_some_and(|steps| students.contains(&steps)),
         "sample.steps = {}, and the students of [train.distill] draw in {} steps\nhint: choose one of them, or set `train.distill.teacher_steps` and `to`",

@@ -98,6 +98,10 @@ pub fn check_trained_steps(sample: &Sample, train: Option<&Train>) -> Result<()>
             "sample.trained_steps = {asked} chooses among the weights that [train] keeps, and there is no [train]"
         );
     };
+    if train.distill.is_some() {
+        // Told with the rounds.
+        return Ok(());
+    }
     ensure!(
         asked == train.steps || train.keep.contains(&asked),
         "sample.trained_steps = {asked} is neither in train.keep = {:?} nor train.steps = {}\nhint: add it to `train.keep`",

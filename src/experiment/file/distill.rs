@@ -54,8 +54,9 @@ pub struct Distill {
     #[serde(default = "one")]
     #[schemars(transform = Range::FromOne, example = 4)]
     pub to: usize,
-    /// Updates of a round before the first, in which the student learns the teacher's own steps: where the two differ in
-    /// what they predict (`model.process.predict`). That student draws in `teacher_steps` steps.
+    /// Updates of a first round in which the net learns to answer as the teacher does at every timestep, where the two
+    /// differ in what they predict (`model.process.predict`). `sample.trained_steps` of so many draws with that net, which
+    /// knows every sampler and any number of steps.
     #[serde(default, skip_serializing_if = "is_zero")]
     #[schemars(extend("default" = 0), example = 1000)]
     pub convert_steps: u64,
@@ -71,10 +72,9 @@ pub struct Round {
     /// Counted from 1.
     pub number: usize,
     pub of: usize,
-    /// DDIM steps of the student.
-    pub student: usize,
-    /// DDIM steps of its teacher: twice as many, or as many where the prediction is converted.
-    pub teacher: usize,
+    /// DDIM steps of the student, half as many as its teacher's; none where it learns its teacher's answers at every
+    /// timestep.
+    pub student: Option<usize>,
     /// The updates before it, and the last of its own, counted from the first of the training.
     pub after: u64,
     pub until: u64,
@@ -83,11 +83,10 @@ pub struct Round {
 impl fmt::Display for Round {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (number, of) = (self.number, self.of);
-        write!(
-            f,
-            "round {number} of {of}: {} steps in {}",
-            self.teacher, self.student
-        )
+        match self.student {
+            Some(steps) => write!(f, "round {number} of {of}: {} steps in {steps}", 2 * steps),
+            None => write!(f, "round {number} of {of}: what is predicted"),
+        }
     }
 }
 
@@ -96,22 +95,21 @@ impl Distill {
     pub fn rounds(&self, steps: u64) -> Vec<Round> {
         let mut lengths = Vec::new();
         if self.convert_steps > 0 {
-            lengths.push((self.teacher_steps, self.teacher_steps, self.convert_steps));
+            lengths.push((None, self.convert_steps));
         }
-        let mut teacher = self.teacher_steps;
-        while teacher / 2 >= self.to.max(1) {
-            lengths.push((teacher / 2, teacher, steps));
-            teacher /= 2;
+        let mut student = self.teacher_steps / 2;
+        while student >= self.to.max(1) {
+            lengths.push((Some(student), steps));
+            student /= 2;
         }
         let (of, mut after) = (lengths.len(), 0);
         let mut rounds = Vec::with_capacity(of);
-        for (place, (student, teacher, updates)) in lengths.into_iter().enumerate() {
+        for (place, (student, updates)) in lengths.into_iter().enumerate() {
             let until = after + updates;
             rounds.push(Round {
                 number: place + 1,
                 of,
                 student,
-                teacher,
                 after,
                 until,
             });
@@ -128,7 +126,7 @@ impl Distill {
         Range::FromOne.check(&format!("{table}.to"), to)?;
         let halved = from.is_multiple_of(to) && (from / to).is_power_of_two();
         ensure!(
-            halved && (from > to || self.convert_steps > 0),
+            halved && from > to,
             "{table}.to = {to}, and halving teacher_steps = {from} leads to {}\nhint: teacher_steps is `to` times a power of 2, such as {}",
             halvings(from),
             8 * to

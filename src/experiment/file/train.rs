@@ -157,12 +157,16 @@ impl Train {
     /// The updates after which the net that `sample` draws with was kept: the asked ones, or those of the student that
     /// draws in its steps; none where the net at the end draws, or no student draws in so many.
     pub fn drawn_after(&self, sample: &Sample) -> Option<u64> {
-        let Some(distill) = &self.distill else {
+        let Some(distill) = self
+            .distill
+            .as_ref()
+            .filter(|_| sample.trained_steps.is_none())
+        else {
             return sample.trained_steps;
         };
         let steps = sample.steps.number()?;
         let mut rounds = distill.rounds(self.steps).into_iter();
-        Some(rounds.find(|round| round.student == steps)?.until)
+        Some(rounds.find(|round| round.student == Some(steps))?.until)
     }
 }
 

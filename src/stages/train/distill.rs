@@ -101,8 +101,8 @@ impl Distilling {
         let rounds = distill.rounds(train.steps);
         let first = rounds.first().context("[train.distill] makes no round")?;
         Ok(Self {
-            schedule: steps_of(process, first.teacher)?,
-            timesteps: Timesteps::new(ScheduleSampler::Uniform, first.student),
+            schedule: steps_of(process, first)?,
+            timesteps: timesteps_of(process, first),
             output: Output::of(process, student.answer()),
             arch: arch.clone(),
             process: process.clone(),
@@ -153,8 +153,8 @@ impl Distilling {
             // The first one may predict something else than its student.
             self.teacher.output = output;
         }
-        self.schedule = steps_of(&self.process, round.teacher)?;
-        self.timesteps = Timesteps::new(ScheduleSampler::Uniform, round.student);
+        self.schedule = steps_of(&self.process, &round)?;
+        self.timesteps = timesteps_of(&self.process, &round);
         self.place = place;
         Ok(round)
     }
@@ -167,7 +167,7 @@ impl Distilling {
         let (batch, round) = (at.batch, self.round());
         let (x0, noise) = (batch.images(at.device)?, at.noise()?);
         let drawn = self.timesteps.draw(at.train.seed, at.step, batch.count());
-        let halves = round.teacher != round.student;
+        let halves = round.student.is_some();
         let places: Vec<usize> = match drawn.places {
             places if halves => places.into_iter().map(begun).collect(),
             places => places,
@@ -240,7 +240,16 @@ impl Distilling {
     }
 }
 
-/// The sampler's own levels for so many steps.
-fn steps_of(process: &Process, steps: usize) -> Result<Schedule> {
-    Ok(Schedule::new(process, &format!("{TRAILING}{steps}"))?)
+/// The teacher's steps: the sampler's own levels for twice as many as the student's, or every timestep.
+fn steps_of(process: &Process, round: &Round) -> Result<Schedule> {
+    let kept = round
+        .student
+        .map(|steps| format!("{TRAILING}{}", 2 * steps));
+    Ok(Schedule::new(process, &kept.unwrap_or_default())?)
+}
+
+/// The student's.
+fn timesteps_of(process: &Process, round: &Round) -> Timesteps {
+    let steps = round.student.unwrap_or(process.timesteps);
+    Timesteps::new(ScheduleSampler::Uniform, steps)
 }

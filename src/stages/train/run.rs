@@ -290,7 +290,7 @@ impl<'a> Run<'a> {
         let distilling = self.learner.distilling();
         Card {
             steps: self.adamw.step,
-            distilled: distilling.map(|distilling| distilling.round().student),
+            distilled: distilling.and_then(|distilling| distilling.round().student),
             ..self.card.clone()
         }
     }

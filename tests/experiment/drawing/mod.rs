@@ -1,4 +1,5 @@
 //! How images are drawn: samplers and guidance.
 
+mod distill;
 mod guidance;
 mod sampling;

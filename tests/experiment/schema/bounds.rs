@@ -11,10 +11,11 @@ const HEUN: &str = "name = \"a\"\n[model]\ncheckpoint = \"a.pt\"\n[sample]\nsamp
 const UNI_PC: &str = "name = \"a\"\n[model]\ncheckpoint = \"a.pt\"\n[sample]\nsampler = \"uni_pc\"\nsteps = 2\ncount = 1\n[upsample]\ncheckpoint = \"c.pt\"\nsteps = 2\nsampler = \"uni_pc\"\n";
 const FREE: &str = "name = \"a\"\n[model]\ncheckpoint = \"a.pt\"\n[sample]\nsampler = \"ddim\"\nsteps = 2\ncount = 1\n[guidance]\nmethod = \"classifier-free\"\nscale = 1\n";
 const TRAIN: &str = "name = \"a\"\n[model]\npreset = \"shapes16\"\n[train]\ndata = \"shapes\"\nsteps = 1\nbatch = 1\nlearning_rate = 1\n";
+const HALVED: &str = "name = \"a\"\n[model]\npreset = \"shapes16\"\n[train]\ndata = \"shapes\"\nsteps = 1\nbatch = 1\nlearning_rate = 1\n[train.distill]\nteacher = \"a.pt\"\nteacher_steps = 2\n";
 const COMMAND: &str = "name = \"a\"\n[sample]\ncommand = [\"sh\", \"{out}\"]\ncount = 1\n";
 
 /// Table, definition, and the files: a key is tried in the first that it means something to.
-const TABLES: [(&str, &str, &[&str]); 9] = [
+const TABLES: [(&str, &str, &[&str]); 10] = [
     ("model", "Model", &[NET]),
     ("model.arch", "ArchChanges", &[NET]),
     ("guidance.arch", "ArchChanges", &[NET]),
@@ -24,10 +25,12 @@ const TABLES: [(&str, &str, &[&str]); 9] = [
     ("sample", "Sample", &[NET, HEUN, UNI_PC]),
     ("sample", "Sample", &[COMMAND]),
     ("train", "Training", &[TRAIN]),
+    ("train.distill", "Distill", &[HALVED]),
 ];
 
 /// Keys whose values must be those of another key, or rise within a list.
-const ELSEWHERE: [&str; 4] = [
+const ELSEWHERE: [&str; 5] = [
+    "train.distill.teacher_steps",
     "sample.trained_steps",
     "guidance.trained_steps",
     "sample.churn_sigmas",

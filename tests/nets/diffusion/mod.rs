@@ -1,6 +1,7 @@
 //! Schedules, steps, losses and whole draws, without and with nets.
 
 mod batches;
+mod distillation;
 mod fast;
 mod guided;
 mod invariance;

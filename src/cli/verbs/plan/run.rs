@@ -244,9 +244,9 @@ fn inputs(plan: &Plan) -> Vec<(&'static str, Pinned)> {
             let name = match (&item.job, item.job.stage()) {
                 (job, _) if job.program().is_some() => "input",
                 (Job::Adopted(_), _) => "images",
-                (_, Stage::Sample | Stage::Upsample) => "weights",
+                (_, Stage::Train | Stage::Sample | Stage::Upsample) => "weights",
                 (_, Stage::Features) => "features",
-                (_, Stage::Train | Stage::Metrics) => "reference",
+                (_, Stage::Metrics) => "reference",
             };
             if !found.iter().any(|(_, known)| known.path == file.path) {
                 found.push((name, file));
