@@ -20,6 +20,8 @@ pub struct TrainJob {
     pub start: Option<Pinned>,
     /// `train.distill.teacher`.
     pub teacher: Option<Pinned>,
+    /// `train.label_features`.
+    pub label_features: Option<Pinned>,
 }
 
 impl TrainJob {
@@ -28,8 +30,6 @@ impl TrainJob {
     /// # Errors
     /// A file that it names and that cannot be read; a teacher that cannot teach `model`.
     pub fn of_table(table: &str, model: Model, train: &Train) -> Result<TrainJob> {
-        let start = train.start_from.as_deref();
-        let start = start.map(|path| pinned(&format!("{table}.start_from"), path));
         let model = model.trained_by(train);
         let distill = train.distill.as_ref();
         let teacher = distill.map(|distill| {
@@ -38,12 +38,18 @@ impl TrainJob {
             anyhow::Ok(file)
         });
         let teacher = teacher.transpose()?;
+        let file = |key: &str, path: &Option<PathBuf>| {
+            let path = path.as_deref();
+            path.map(|path| pinned(&format!("{table}.{key}"), path))
+                .transpose()
+        };
         Ok(TrainJob {
             model,
             train: train.clone(),
             data_digest: digest_data(&train.data)?,
-            start: start.transpose()?,
+            start: file("start_from", &train.start_from)?,
             teacher,
+            label_features: file("label_features", &train.label_features)?,
         })
     }
 }
@@ -61,10 +67,12 @@ impl Plannable for TrainJob {
             start: Option<String>,
             #[serde(skip_serializing_if = "Option::is_none")]
             teacher: Option<String>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            label_features: Option<String>,
         }
         let mut train = self.train.clone();
         train.checkpoint_every = 0;
-        (train.export, train.start_from) = (None, None);
+        (train.export, train.start_from, train.label_features) = (None, None, None);
         if let Some(distill) = &mut train.distill {
             distill.teacher = PathBuf::new();
         }
@@ -78,6 +86,7 @@ impl Plannable for TrainJob {
             train,
             start: digest(&self.start),
             teacher: digest(&self.teacher),
+            label_features: digest(&self.label_features),
         };
         Key::of(Self::STAGE.name(), Self::VERSION, &inputs)
     }
@@ -101,6 +110,7 @@ impl Plannable for TrainJob {
     }
 
     fn inputs(&self) -> Vec<Pinned> {
-        self.start.iter().chain(&self.teacher).cloned().collect()
+        let files = [&self.start, &self.teacher, &self.label_features];
+        files.into_iter().flatten().cloned().collect()
     }
 }

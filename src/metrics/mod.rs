@@ -4,6 +4,7 @@ pub mod agreement;
 pub mod frechet;
 pub mod inception_score;
 pub mod intervals;
+pub mod k_means;
 pub mod kernel;
 pub mod neighbours;
 pub mod rows;

@@ -1,7 +1,7 @@
 //! Training batches: which image comes when, mirrored or cropped how, prepared ahead of the net by a thread of its own.
 
 use crate::data::shapes::{self, Scene, Stream};
-use crate::data::source::{Augment, Source};
+use crate::data::source::{Augment, Example, Source};
 use crate::experiment::file::experiment::Train;
 use crate::machine::cores;
 use crate::machine::profile::{Operation, span};
@@ -50,12 +50,22 @@ impl Batch {
     }
 }
 
+/// Labels in the place of the data's own.
+pub trait Labels: Send + Sync {
+    /// Of the images `indices` of the data; `images`, u8 [n, side, side, 3], are they as they are trained on.
+    ///
+    /// # Errors
+    /// Those of whatever finds them.
+    fn of(&self, indices: &[u64], images: &[u8], side: usize) -> Result<Vec<u32>>;
+}
+
 /// What the batches are made of.
 pub struct Feed {
     sources: Vec<Source>,
     resolutions: Vec<usize>,
     train: Train,
     attributes: bool,
+    labels: Option<(Vec<String>, Box<dyn Labels>)>,
     order: Order,
 }
 
@@ -80,6 +90,7 @@ impl Feed {
             resolutions: resolutions.to_vec(),
             train: train.clone(),
             attributes: false,
+            labels: None,
             order,
         })
     }
@@ -100,13 +111,45 @@ impl Feed {
         })
     }
 
+    /// The same with `labels` of these classes in the place of the data's own.
+    pub fn labelled(self, classes: Vec<String>, labels: Box<dyn Labels>) -> Self {
+        Self {
+            labels: Some((classes, labels)),
+            ..self
+        }
+    }
+
+    /// Images of the data; none where there is no end to them.
+    pub fn len(&self) -> Option<u64> {
+        self.sources[0].len()
+    }
+
+    /// Never: an empty collection cannot be opened.
+    pub fn is_empty(&self) -> bool {
+        self.len() == Some(0)
+    }
+
+    /// Images `indices` of the data at the first resolution, neither mirrored nor cropped at random: u8 [n, side, side, 3].
+    ///
+    /// # Errors
+    /// Images that cannot be read.
+    pub fn plain(&self, indices: &[u64]) -> Result<Vec<u8>> {
+        let read = |&index: &u64| Ok(self.sources[0].get(index, Augment::default())?.pixels);
+        let images = indices.par_iter().map(read);
+        let images: Vec<Vec<u8>> = images.collect::<Result<_>>()?;
+        Ok(images.concat())
+    }
+
     /// What whoever trains on the data should hear of it.
     pub fn remarks(&self) -> Vec<String> {
         self.sources[0].remarks()
     }
 
     pub fn classes(&self) -> Vec<String> {
-        self.sources[0].classes().to_vec()
+        match &self.labels {
+            Some((classes, _)) => classes.clone(),
+            None => self.sources[0].classes().to_vec(),
+        }
     }
 
     /// The batch of update `step`: a pure function of the file and the step.
@@ -120,25 +163,31 @@ impl Feed {
             .map(|j| self.order.index(first_draw + j))
             .collect();
         let mut pixels = vec![0f32; n * 3 * side * side];
-        let labels = pixels
+        let examples = pixels
             .par_chunks_mut(3 * side * side)
             .zip(&indices)
             .enumerate()
             .map(|(j, (out, &index))| {
                 let example = source.get(index, self.augment(first_draw + j as u64))?;
                 planes(&example.pixels, out);
-                Ok(example.label)
+                Ok(example)
             })
-            .collect::<Result<Vec<Option<u32>>>>()?;
+            .collect::<Result<Vec<Example>>>()?;
+        let labels = match &self.labels {
+            None => {
+                let labels = examples.iter().map(|example| example.label);
+                labels.collect::<Option<Vec<u32>>>().unwrap_or_default()
+            }
+            Some((_, labels)) => {
+                let images = examples.iter().map(|example| example.pixels.as_slice());
+                labels.of(&indices, &images.collect::<Vec<_>>().concat(), side)?
+            }
+        };
         let attributes = if self.attributes {
             scene_attributes(&indices)
         } else {
             Vec::new()
         };
-        let labels = labels
-            .into_iter()
-            .collect::<Option<Vec<u32>>>()
-            .unwrap_or_default();
         Ok(Batch {
             first_draw,
             pixels,

@@ -182,11 +182,11 @@ fn only_keeps_cases_by_their_names() {
 }
 
 #[test]
-fn a_key_of_a_case_is_said_in_each_or_in_the_file() {
+fn a_key_of_a_case_may_be_left_out() {
     let text = file().replace("scale = 1\n", "");
     assert_eq!(
         message(&text, &[], &[]),
-        "[[case]] \"64\" sets guidance.scale, and [[case]] \"128\" does not, nor does the file itself\nhint: write guidance.scale in each case, or once in its table for the cases that do not say it"
+        "cell 8 (case=128 seed=7 steps=25): [guidance] does not say `scale`"
     );
     assert_eq!(
         message(&text, &["guidance.scale=2"], &[]),
@@ -284,4 +284,39 @@ fn names_and_values_of_cases_are_checked() {
         message(&many, &[], &[]),
         "the cases make more than 100000 cells"
     );
+}
+
+#[test]
+fn a_case_without_a_table_has_none_in_any_reading_of_the_file() {
+    let head = HEAD.replace("{case}", "64");
+    let (before, after) = (
+        head.find("[guidance]").unwrap(),
+        head.find("[sample]").unwrap(),
+    );
+    let head = format!("{}{}", &head[..before], &head[after..]);
+    let cases = "[[case]]\nname = \"guided\"\nguidance.checkpoint = \"fetch:imagenet64-classifier\"\n\
+        guidance.preset = \"imagenet64-classifier\"\nguidance.scale = [1, 5]\n\
+        [[case]]\nname = \"not\"\n[grid]\nsample.seed = [0, 1]\n";
+    let first = sweep(&format!("{head}{cases}"), &[], &[]).unwrap();
+    let labels: Vec<String> = first.cells.iter().map(Cell::label).collect();
+    assert_eq!(
+        labels,
+        [
+            "case=guided scale=1 seed=0",
+            "case=guided scale=1 seed=1",
+            "case=guided scale=5 seed=0",
+            "case=guided scale=5 seed=1",
+            "case=not seed=0",
+            "case=not seed=1",
+        ]
+    );
+    assert!(first.cells[0].spec.guidance.is_some() && first.cells[4].spec.guidance.is_none());
+    assert_eq!(first.cells[4].get("guidance.scale"), None);
+    let again = sweep(&first.resolved, &[], &[]).unwrap();
+    for (a, b) in first.cells.iter().zip(again.cells.iter()) {
+        assert_eq!((&a.spec, &a.at), (&b.spec, &b.at));
+    }
+    let only = ["guidance.scale=5".to_string()];
+    let only = sweep(&format!("{head}{cases}"), &[], &only).unwrap();
+    assert_eq!(only.cells.len(), 2);
 }

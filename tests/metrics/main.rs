@@ -5,6 +5,7 @@ mod support;
 
 mod closed_forms;
 mod intervals;
+mod k_means;
 mod manifolds;
 mod paired;
 mod references;

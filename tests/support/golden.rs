@@ -188,9 +188,13 @@ pub fn close(a: &[f64], b: &[f64], rel: f64) -> Result<(), String> {
 
 /// What the repository's copy of an array `like` holds of the whole: every value of it, or every so many-th from its first.
 pub fn thinned(all: &Tensor, like: &Tensor) -> Vec<f64> {
-    let (all, kept) = (values(all), like.elem_count());
-    let every = all.len() / kept;
-    all.into_iter().step_by(every).take(kept).collect()
+    kept(&values(all), like.elem_count())
+}
+
+/// `count` of `all`: every value, or every so many-th from the first.
+pub fn kept(all: &[f64], count: usize) -> Vec<f64> {
+    let every = all.len() / count;
+    all.iter().copied().step_by(every).take(count).collect()
 }
 
 /// Every element of a tensor of any float or integer type, row-major.

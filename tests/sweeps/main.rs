@@ -4,6 +4,7 @@
 mod support;
 
 mod cells;
+mod clusters;
 mod described;
 mod distillation;
 mod growth;

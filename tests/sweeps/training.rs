@@ -5,6 +5,7 @@ use fidrunner::experiment::file::experiment::{Experiment, Training};
 use fidrunner::experiment::key::Key;
 use fidrunner::io::checkpoint::Checkpoint;
 use fidrunner::jobs::context::{JobContext, Progress, Stopped};
+use fidrunner::jobs::inputs::pinned::pinned;
 use fidrunner::jobs::train::TrainJob;
 use fidrunner::stages::train::run;
 use std::path::{Path, PathBuf};
@@ -84,7 +85,7 @@ checkpoint_every = 2
 "#;
 
 /// Trains in `out`; with `stop_after`, as if it were interrupted once that many steps are done.
-fn train(text: &str, out: &Path, stop_after: Option<u64>) -> anyhow::Result<()> {
+pub fn train(text: &str, out: &Path, stop_after: Option<u64>) -> anyhow::Result<()> {
     let spec: Experiment = toml::from_str(text)?;
     let mut model = spec.model.clone();
     let Some(Training::Net(mut train)) = spec.train else {
@@ -95,12 +96,16 @@ fn train(text: &str, out: &Path, stop_after: Option<u64>) -> anyhow::Result<()> 
         train.checkpoint_every = steps;
     }
     model.checkpoint = None;
+    let label_features = train.label_features.as_deref();
+    let label_features = label_features.map(|path| pinned("train.label_features", path));
+    let label_features = label_features.transpose()?;
     let job = TrainJob {
         model,
         train,
         data_digest: None,
         start: None,
         teacher: None,
+        label_features,
     };
     let stop = AtomicBool::new(false);
     let input = |_: &Key| PathBuf::new();
@@ -124,7 +129,8 @@ fn train(text: &str, out: &Path, stop_after: Option<u64>) -> anyhow::Result<()> 
     }
 }
 
-fn weights(path: &Path) -> Vec<(String, Vec<u32>)> {
+/// Names and bits of a file's weights.
+pub fn weights(path: &Path) -> Vec<(String, Vec<u32>)> {
     let file = Checkpoint::open(path).expect("weights");
     let tensors = file.tensors(&candle_core::Device::Cpu).expect("tensors");
     let bits = |t: &candle_core::Tensor| {

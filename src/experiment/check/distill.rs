@@ -38,6 +38,11 @@ pub(super) fn check_distill(spec: &Experiment, train: &Train) -> Result<()> {
             "set `train.distill.weighting`",
         ),
         (
+            "labels",
+            train.labels.is_some(),
+            "the clusters that a teacher knows are those of its own training",
+        ),
+        (
             "schedule_sampler",
             train.schedule_sampler != ScheduleSampler::Uniform,
             "a student's steps are drawn alike",

@@ -73,6 +73,7 @@ pub fn check_train(table: &str, train: &Train) -> Result<()> {
     Range::ZeroToBelowOne.check(&key("ema"), train.ema)?;
     Range::ZeroToBelowOne.check(&key("dropout"), train.dropout)?;
     Range::ZeroToBelowOne.check(&key("label_dropout"), train.label_dropout)?;
+    check_labels(table, train)?;
     ensure!(
         TRAINED_IN.contains(&train.dtype),
         "{table}.dtype = \"{}\": nets are trained in \"f32\" or \"tf32\"\nhint: halves are for drawing, as `sample.dtype`",
@@ -86,6 +87,20 @@ pub fn check_train(table: &str, train: &Train) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Clusters are those of a feature net.
+fn check_labels(table: &str, train: &Train) -> Result<()> {
+    match (&train.labels, &train.label_features) {
+        (Some(labels), None) => bail!(
+            "{table}.labels = \"{labels}\" clusters the features of a net, and none is named\nhint: set `{table}.label_features` to its weights, such as \"fetch:inception\""
+        ),
+        (None, Some(path)) => bail!(
+            "{table}.label_features = \"{}\" is for labels = \"clusters:K\"\nhint: take it out, or set `{table}.labels`",
+            path.display()
+        ),
+        _ => Ok(()),
+    }
 }
 
 /// `sample.trained_steps` must be among the weights that the training keeps.

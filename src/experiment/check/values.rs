@@ -34,6 +34,10 @@ impl Experiment {
             check_train("train", train)?;
             check_distill(self, train)?;
             ensure!(
+                train.labels.is_none() || self.model.kind != Kind::Features,
+                "train.labels are clusters of features, and [model] is the net that makes features\nhint: take `labels` and `label_features` out"
+            );
+            ensure!(
                 self.model.checkpoint.is_none(),
                 "[train] starts from fresh weights, so model.checkpoint cannot be set\nhint: take one of the two out"
             );
@@ -101,6 +105,12 @@ impl Experiment {
             self.train.is_some() || !eval.metrics.contains(&Metric::TrainingSeconds),
             "eval.metrics names `training-seconds`, and there is no [train] to take the time of"
         );
+        if let Some(labels) = self.net_train().and_then(|train| train.labels) {
+            ensure!(
+                !self.needs_labels(),
+                "eval.metrics names `agreement`, which compares the classes that samples are asked for with those that the feature net knows, and train.labels = \"{labels}\" are others\nhint: leave `agreement` out"
+            );
+        }
         Ok(())
     }
 
@@ -115,12 +125,14 @@ impl Experiment {
         });
         let upsample = self.upsample.as_ref().map(|u| &u.checkpoint);
         let distill = self.net_train().and_then(|train| train.distill.as_ref());
+        let labels = self.net_train().and_then(|t| t.label_features.as_ref());
         let model = self.model.checkpoint.iter();
         let paths = model
             .map(|path| ("model.checkpoint", path))
             .chain(distill.map(|d| ("train.distill.teacher", &d.teacher)))
             .chain(upsample.map(|path| ("upsample.checkpoint", path)))
             .chain(guide.map(|path| ("guidance.checkpoint", path)))
+            .chain(labels.map(|path| ("train.label_features", path)))
             .chain(eval);
         for (key, path) in paths {
             if let Some(name) = path.to_str().and_then(|text| text.strip_prefix(SCHEME)) {

@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 pub use crate::experiment::external::tables::{
     Adopted, AskedImages, CommandSample, CommandTrain, Evaluation, Program, Sampling, Training,
 };
-pub use crate::experiment::file::distill::{Distill, Round, SnrWeighting};
 pub use crate::experiment::file::drawing::guidance::Guidance;
 pub use crate::experiment::file::drawing::samplers::{Sampler, Spacing};
 pub use crate::experiment::file::drawing::sampling::{
@@ -23,6 +22,8 @@ pub use crate::experiment::file::published::Published;
 pub use crate::experiment::file::shown::{Chart, Deltas, Grids, ReportOptions};
 pub use crate::experiment::file::slurm::Slurm;
 pub use crate::experiment::file::train::{Anneal, ScheduleSampler, Train, Weighting};
+pub use crate::experiment::file::training::distill::{Distill, Round, SnrWeighting};
+pub use crate::experiment::file::training::labels::Labels;
 
 /// The whole file. Its parameters say what `[sample]`, `[train]` and `[eval]` are read as: any of their forms, or, to
 /// tell a mistake with its line and the keys that are allowed, the very one that a file has.

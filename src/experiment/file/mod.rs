@@ -2,7 +2,6 @@
 
 pub mod claim;
 pub mod defaults;
-pub mod distill;
 pub mod drawing;
 pub mod eval;
 pub mod experiment;
@@ -11,4 +10,5 @@ pub mod published;
 pub mod shown;
 pub mod slurm;
 pub mod train;
+pub mod training;
 pub mod vars;

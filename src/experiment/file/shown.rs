@@ -1,9 +1,10 @@
 //! What the file wants shown, `[[chart]]` and `[report]`, against its axes and metrics.
 
 use crate::experiment::check::ranges::not_empty;
-use crate::experiment::grid::axis::Axis;
+use crate::experiment::grid::axis::{Axis, all_of};
+use crate::experiment::grid::overlay::{leaves, same, show};
 use crate::experiment::scoring::metric::Metric;
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -26,6 +27,21 @@ pub struct Chart {
     )]
     #[schemars(schema_with = "text_or_texts", example = &"model.resolution", example = ["sample.sampler", "sample.steps"])]
     pub by: Vec<String>,
+    /// Axes on which the cells stand that are drawn: `at.guidance.scale = 0`. Left out, all cells.
+    #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
+    #[schemars(schema_with = "open_table", example = json_schema!({ "guidance": { "scale": 0 } }))]
+    pub at: toml::Table,
+}
+
+fn open_table(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "object" })
+}
+
+impl Chart {
+    /// Where its cells stand, by dotted keys.
+    pub fn place(&self) -> Vec<(String, toml::Value)> {
+        leaves(&self.at, "")
+    }
 }
 
 /// What the report shows beyond the table of scores.
@@ -121,8 +137,10 @@ pub fn check_deltas(report: &ReportOptions, axes: &[Axis]) -> Result<()> {
 /// The column of how often the denoising nets are asked for an image.
 pub const EVALUATIONS: &str = "evaluations";
 
-/// The columns of a report's table that are no axes.
+/// The columns of a report's table.
 pub struct Columns<'a> {
+    /// The values of each axis.
+    pub values: &'a [(String, Vec<toml::Value>)],
     pub metrics: &'a [Metric],
     /// `eval.command` adds columns whose names only its output tells.
     pub measured_by_program: bool,
@@ -165,6 +183,18 @@ pub fn check_charts(charts: &[Chart], axes: &[Axis], columns: &Columns) -> Resul
                 names.contains(&by.as_str()),
                 "{place}: by = \"{by}\" is not an axis ({})",
                 list(&names),
+            );
+        }
+        for (key, value) in chart.place() {
+            let axis = columns.values.iter().find(|(name, _)| *name == key);
+            let Some((_, values)) = axis else {
+                bail!("{place}: at.{key} is not an axis ({})", list(&names));
+            };
+            ensure!(
+                values.iter().any(|v| same(v, &value)),
+                "{place}: at.{key} = {} is not on the axis, which has {}",
+                show(&value),
+                all_of(values)
             );
         }
     }

@@ -1,9 +1,10 @@
 //! `[train]`: how weights are made.
 
 use crate::experiment::check::ranges::{Each, Range};
-use crate::experiment::file::distill::Distill;
 use crate::experiment::file::drawing::sampling::{Precision, Sample, trained_in};
-use crate::experiment::schema::texts::not_blank;
+use crate::experiment::file::training::distill::Distill;
+use crate::experiment::file::training::labels::Labels;
+use crate::experiment::schema::texts::{not_blank, path_or_fetched};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -96,6 +97,16 @@ pub struct Train {
     #[serde(default, skip_serializing_if = "is_zero")]
     #[schemars(transform = Range::ZeroToBelowOne, extend("default" = 0.0), example = 0.1)]
     pub label_dropout: f64,
+    /// Labels in the place of the data's own: `clusters:K`, the K clusters (k-means) of the images' features, for data
+    /// without classes. The net needs K classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"clusters:10")]
+    pub labels: Option<Labels>,
+    /// The feature net whose features are clustered, for `labels = "clusters:K"`: Inception's weights, or a feature net of
+    /// `runner`; a path or `fetch:NAME`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = path_or_fetched, example = &"fetch:inception")]
+    pub label_features: Option<PathBuf>,
     /// What the net is calculated in while it is trained.
     #[serde(default, skip_serializing_if = "Precision::is_f32")]
     #[schemars(transform = trained_in, extend("default" = Precision::default()), example = &"tf32")]

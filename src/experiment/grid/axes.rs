@@ -1,8 +1,8 @@
 //! The axes of an experiment file: each list of `[grid]`, each `[[zip]]` as one, and all `[[case]]` as one.
 
-use crate::experiment::grid::axis::{Axis, Place, check_key, written};
+use crate::experiment::grid::axis::{Axis, Place, check_key, shown, written};
 use crate::experiment::grid::case::{CASE, case_axis};
-use crate::experiment::grid::overlay::{leaves, show};
+use crate::experiment::grid::overlay::leaves;
 use anyhow::{Result, bail, ensure};
 use std::collections::{HashMap, HashSet};
 
@@ -86,7 +86,7 @@ fn zip_axis(zip: &toml::Table) -> Result<Option<Axis>> {
     }))
 }
 
-fn list(place: &str, key: &str, value: toml::Value) -> Result<Vec<toml::Value>> {
+fn list(place: &str, key: &str, value: toml::Value) -> Result<Vec<Option<toml::Value>>> {
     let values = match value {
         toml::Value::Array(values) => values,
         other => bail!(
@@ -98,7 +98,7 @@ fn list(place: &str, key: &str, value: toml::Value) -> Result<Vec<toml::Value>> 
         "{place} {key} = [] has no values, so there would be no cells"
     );
     check_key(place, key)?;
-    Ok(values)
+    Ok(values.into_iter().map(Some).collect())
 }
 
 /// No key twice, and none inside another: the later one would silently win.
@@ -132,13 +132,14 @@ fn check_distinct(axes: &[Axis]) -> Result<()> {
     for axis in axes {
         let mut seen = HashSet::new();
         for n in 0..axis.len() {
-            let row: Vec<String> = axis.lists.iter().map(|(_, v)| written(&v[n])).collect();
+            let row = axis.lists.iter().map(|(_, v)| v[n].as_ref().map(written));
+            let row: Vec<Option<String>> = row.collect();
             let (key, values) = &axis.lists[0];
             ensure!(
                 seen.insert(row),
                 "{} {key} holds {} twice{}",
                 axis.place(),
-                show(&values[n]),
+                shown(values[n].as_ref()),
                 match axis.lists.len() {
                     1 => "",
                     _ => ", with the same values beside it",

@@ -31,8 +31,8 @@ pub enum Place {
 /// What moves together: one list of the grid, the lists of one zip, or the values of all cases.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Axis {
-    /// Dotted key and values; all of one length, at least 1.
-    pub lists: Vec<(String, Vec<toml::Value>)>,
+    /// Dotted key and values; all of one length, at least 1. None where a case leaves the key out.
+    pub lists: Vec<(String, Vec<Option<toml::Value>>)>,
     pub place: Place,
     /// Keys that take several values within one case; none elsewhere.
     pub crossed: Vec<String>,
@@ -54,9 +54,14 @@ impl Axis {
 
     /// The keys that tell its values apart: the first, and where several move together as many more as that takes.
     pub fn labels(&self) -> Vec<&str> {
-        let kinds = |chosen: &[&(String, Vec<toml::Value>)]| {
-            let row = |n: usize| chosen.iter().map(|(_, v)| written(&v[n])).collect();
-            let rows: HashSet<Vec<String>> = (0..self.len()).map(row).collect();
+        let kinds = |chosen: &[&(String, Vec<Option<toml::Value>>)]| {
+            let row = |n: usize| {
+                chosen
+                    .iter()
+                    .map(|(_, v)| v[n].as_ref().map(written))
+                    .collect()
+            };
+            let rows: HashSet<Vec<Option<String>>> = (0..self.len()).map(row).collect();
             rows.len()
         };
         let mut chosen = vec![&self.lists[0]];
@@ -88,7 +93,12 @@ pub fn written(value: &toml::Value) -> String {
     }
 }
 
-/// The values of an axis as a person writes them, each once.
+/// A value of an axis as a person writes it, `-` where a case leaves the key out.
+pub fn shown(value: Option<&toml::Value>) -> String {
+    value.map_or("-".to_string(), show)
+}
+
+/// Values of an axis as a person writes them, each once.
 pub fn all_of(values: &[toml::Value]) -> String {
     let mut seen = HashSet::new();
     let values = values.iter().filter(|value| seen.insert(written(value)));

@@ -1,4 +1,5 @@
-//! `[[case]]`: one table a row of values that belong together. Lists are crossed within a row; all rows are one axis.
+//! `[[case]]`: one table a row of values that belong together. Lists are crossed within a row; all rows are one axis. A key
+//! that a case leaves out is as the file has it, or absent.
 
 use crate::experiment::grid::axis::{Axis, MOST_CELLS, Place, check_key, written};
 use crate::experiment::grid::overlay::{leaf, leaves, show};
@@ -27,15 +28,15 @@ pub fn case_axis(cases: &[toml::Table], table: &toml::Table) -> Result<Option<Ax
             keys.push(key);
         }
     }
-    let mut lists: Vec<(String, Vec<toml::Value>)> = Vec::new();
+    let mut lists: Vec<(String, Vec<Option<toml::Value>>)> = Vec::new();
     if cases.iter().any(|case| case.name.is_some()) {
         lists.push((CASE.to_string(), Vec::new()));
     }
     lists.extend(keys.iter().map(|key| (key.to_string(), Vec::new())));
     let mut rows = 0;
     for case in &cases {
-        let per_key = keys.iter().map(|key| values(case, key, table, &cases));
-        let per_key: Vec<Vec<toml::Value>> = per_key.collect::<Result<_>>()?;
+        let per_key = keys.iter().map(|key| values(case, key, table));
+        let per_key: Vec<Vec<Option<toml::Value>>> = per_key.collect();
         // In the order in which the case names its lists, the last fastest.
         let order: Vec<usize> = case
             .lists
@@ -58,7 +59,7 @@ pub fn case_axis(cases: &[toml::Table], table: &toml::Table) -> Result<Option<Ax
             let name = case
                 .name
                 .iter()
-                .map(|name| toml::Value::from(name.as_str()));
+                .map(|name| Some(toml::Value::from(name.as_str())));
             let row = name.chain(per_key.iter().zip(&digits).map(|(v, &d)| v[d].clone()));
             for ((_, values), value) in lists.iter_mut().zip(row) {
                 values.push(value);
@@ -151,24 +152,10 @@ fn check_names(cases: &[Case]) -> Result<()> {
     Ok(())
 }
 
-/// What `case` says of `key`, or else the file itself.
-fn values(case: &Case, key: &str, table: &toml::Table, cases: &[Case]) -> Result<Vec<toml::Value>> {
-    let own = |case: &Case| {
-        case.lists
-            .iter()
-            .find(|(k, _)| k == key)
-            .map(|(_, v)| v.clone())
-    };
-    if let Some(values) = own(case) {
-        return Ok(values);
+/// What `case` says of `key`, or else the file itself; None where neither does.
+fn values(case: &Case, key: &str, table: &toml::Table) -> Vec<Option<toml::Value>> {
+    match case.lists.iter().find(|(own, _)| own == key) {
+        Some((_, values)) => values.iter().cloned().map(Some).collect(),
+        None => vec![leaf(table, key).cloned()],
     }
-    if let Some(value) = leaf(table, key) {
-        return Ok(vec![value.clone()]);
-    }
-    let setter = cases.iter().find(|case| own(case).is_some());
-    let setter = setter.map_or("another case", |case| case.title.as_str());
-    bail!(
-        "{setter} sets {key}, and {} does not, nor does the file itself\nhint: write {key} in each case, or once in its table for the cases that do not say it",
-        case.title
-    )
 }

@@ -19,6 +19,7 @@ pub struct Cell {
     /// n in the whole grid, whatever `--only` keeps.
     pub index: usize,
     /// Every axis, and every list of a zip and every key of the cases, by full dotted key, in file order; texts filled.
+    /// Without the keys that the cell's case leaves out.
     pub at: Vec<(String, toml::Value)>,
     /// Full keys of `at` that label the cell: each grid key, and of each zip and of the cases the
     /// first and what else tells it apart.
@@ -36,9 +37,9 @@ impl Cell {
     /// `steps=25 scale=0.5`; empty where the file has no grid.
     pub fn label(&self) -> String {
         let names = short_names(&self.axes);
-        let values = self.axes.iter().filter_map(|axis| self.get(axis));
-        let parts = names.iter().zip(values);
-        let parts: Vec<String> = parts.map(|(n, v)| format!("{n}={}", show(v))).collect();
+        let parts = names.iter().zip(&self.axes);
+        let parts = parts.filter_map(|(n, axis)| Some(format!("{n}={}", show(self.get(axis)?))));
+        let parts: Vec<String> = parts.collect();
         parts.join(" ")
     }
 
@@ -77,10 +78,13 @@ pub fn cell(
     let mut at = Vec::new();
     for (axis, digit) in axes.iter().zip(digits) {
         for (key, values) in &axis.lists {
+            let Some(value) = &values[digit] else {
+                continue;
+            };
             if key != CASE {
-                assign(&mut table, key, values[digit].clone())?;
+                assign(&mut table, key, value.clone())?;
             }
-            at.push((key.clone(), values[digit].clone()));
+            at.push((key.clone(), value.clone()));
         }
     }
     let mut cell = Cell {

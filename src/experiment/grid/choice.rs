@@ -43,7 +43,8 @@ pub fn override_value(table: &mut toml::Table, text: &str) -> Result<()> {
 fn refuse_axis(axes: &[Axis], key: &str, text: &str) -> Result<()> {
     for axis in axes {
         for (name, values) in &axis.lists {
-            let one = values.last().map(show).unwrap_or_default();
+            let one = values.iter().flatten().next_back();
+            let one = one.map(show).unwrap_or_default();
             ensure!(
                 name != key,
                 "`{key}` is an axis of {} with {} values\nhint: to run one slice, use `--only {key}={one}`; to replace the axis, use {}",

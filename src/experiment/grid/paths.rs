@@ -26,13 +26,18 @@ pub fn files_read(spec: &mut Experiment) -> Vec<(&'static str, &mut PathBuf)> {
         files.extend(start.map(|path| ("train.start_from", path)));
         let teacher = train.distill.iter_mut().map(|d| &mut d.teacher);
         files.extend(teacher.map(|path| ("train.distill.teacher", path)));
+        let features = train.label_features.iter_mut();
+        files.extend(features.map(|path| ("train.label_features", path)));
     }
     if let Some(guidance) = &mut spec.guidance {
         let guide = guidance.checkpoint.iter_mut();
         files.extend(guide.map(|path| ("guidance.checkpoint", path)));
-        let train = guidance.train.iter_mut();
-        let start = train.filter_map(|train| train.start_from.as_mut());
-        files.extend(start.map(|path| ("guidance.train.start_from", path)));
+        if let Some(train) = &mut guidance.train {
+            let start = train.start_from.iter_mut();
+            files.extend(start.map(|path| ("guidance.train.start_from", path)));
+            let features = train.label_features.iter_mut();
+            files.extend(features.map(|path| ("guidance.train.label_features", path)));
+        }
     }
     let upsample = spec.upsample.iter_mut().filter(|u| !u.is_none());
     files.extend(upsample.map(|u| ("upsample.checkpoint", &mut u.checkpoint)));

@@ -96,13 +96,14 @@ pub fn sweep_of(source: Source, set: &[String], only: &[String]) -> Result<Sweep
     }
     let (base, written) = base.unwrap_or_default();
     let metrics = metrics(&cells);
+    let values = values_seen(&axes, &cells);
     let columns = Columns {
+        values: &values,
         metrics: &metrics,
         measured_by_program: cells.iter().any(|cell| cell.spec.measuring().is_some()),
     };
     check_charts(&base.chart, &axes, &columns)?;
     check_deltas(&base.report, &axes)?;
-    let values = values_seen(&axes, &cells);
     published::check(&base.published, &values, &metrics)?;
     claim::check(&base.claim, &values, &metrics)?;
     let resolved = resolved(&base, written, &table)?;
@@ -138,10 +139,32 @@ fn resolved(base: &Experiment, mut written: Vec<Written>, table: &toml::Table) -
     let axes = table.clone().into_iter();
     let axes = axes.filter(|(name, _)| matches!(name.as_str(), "grid" | "zip" | CASE));
     let mut whole: toml::Table = values.into_iter().chain(axes).chain(shown).collect();
+    for (key, place) in axis_keys(table) {
+        if place == Place::Case && leaf(table, &key).is_none() {
+            take_out(&mut whole, table, &key);
+        }
+    }
     for (path, value) in written {
         put_back(&mut whole, &path, value);
     }
     Ok(toml::to_string(&whole)?)
+}
+
+/// Takes out of `whole` what only a case of `table` brought there: the value of `key`, with the tables around it that the file
+/// itself does not have.
+fn take_out(whole: &mut toml::Table, table: &toml::Table, key: &str) {
+    let (head, rest) = match key.split_once('.') {
+        Some((head, rest)) => (head, Some(rest)),
+        None => (key, None),
+    };
+    match (whole.get_mut(head), table.get(head), rest) {
+        (Some(toml::Value::Table(whole)), Some(toml::Value::Table(table)), Some(rest)) => {
+            take_out(whole, table, rest);
+        }
+        _ => {
+            whole.remove(head);
+        }
+    }
 }
 
 /// Lays `value` over what stands at `path`. A table that is not there held nothing but defaults, and no text.

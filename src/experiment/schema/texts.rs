@@ -70,6 +70,12 @@ fn escaped(text: &str) -> String {
     text.chars().flat_map(escape).collect()
 }
 
+/// `clusters:K`.
+pub fn clusters(schema: &mut Schema) {
+    let pattern = format!(r"^clusters:\+?[0-9]+$|{TEMPLATE}");
+    schema.insert("pattern".into(), pattern.into());
+}
+
 /// A count of steps, or which are kept as text.
 pub fn steps(schema: &mut Schema) {
     let Some(forms) = schema.get_mut("anyOf").and_then(Value::as_array_mut) else {

@@ -165,6 +165,7 @@ fn mirror(
         }
     }
     for (table, key) in [
+        ("Chart", "at"),
         ("Published", "at"),
         ("Claim", "better"),
         ("Claim", "than"),

@@ -15,6 +15,10 @@ pub const LAST: &str = "model.safetensors";
 /// The means of a training's intervals, for people; no job and no report reads it.
 pub const TRAINING_LOG: &str = "log.csv";
 
+/// The centres of the clusters that label a training's images, f32 [k, d], and the labels, i64 `[n]`: empty for data without
+/// end.
+pub const CLUSTERS: &str = "clusters.npz";
+
 /// What is kept, and after how many seconds.
 pub const CHECKPOINTS: &str = "checkpoints.json";
 

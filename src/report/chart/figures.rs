@@ -6,11 +6,12 @@ use crate::report::chart::picture::Picture;
 use crate::report::chart::scatter::{self, Pair};
 use crate::report::chart::series::{self, Shown};
 use crate::report::chart::{canvas, svg};
-use crate::report::rows::axes;
+use crate::report::rows::axes::{self, Axes};
 use crate::report::rows::input::Report;
 use crate::report::rows::names;
-use crate::report::rows::values::at;
+use crate::report::rows::values::{at, same};
 use crate::report::table::sheet;
+use crate::run::results::Row;
 use anyhow::{Result, bail};
 
 pub struct Figure {
@@ -61,7 +62,37 @@ enum Meaning {
     Metric(String),
 }
 
+/// The figures of a chart, of the cells that it is of.
 fn of(report: &Report, chart: &Chart) -> Result<Vec<Figure>> {
+    let place = chart.place();
+    if place.is_empty() {
+        return of_rows(report, chart, "");
+    }
+    let stands = |row: &Row| place.iter().all(|(key, v)| same(at(row, key), Some(v)));
+    let rows = report.rows.iter().filter(|row| stands(row)).cloned();
+    let rows: Vec<Row> = rows.collect();
+    let mut published = report.published.clone();
+    published.retain(stands);
+    let part = Report {
+        sweep: report.sweep,
+        resolved: report.resolved,
+        rows: &rows,
+        axes: Axes::of(&rows),
+        published,
+        warnings: report.warnings,
+        sort: report.sort,
+    };
+    let told = place.iter().map(|(key, v)| report.axes.label(key, v));
+    let told = told.collect::<Vec<_>>().join(", ");
+    let mut figures = of_rows(&part, chart, &format!(" at {told}"))?;
+    for figure in &mut figures {
+        figure.name = format!("{}-at-{}", figure.name, names::slug(&told));
+    }
+    Ok(figures)
+}
+
+/// The figures of a chart of all cells; `place` follows the name of what goes up.
+fn of_rows(report: &Report, chart: &Chart, place: &str) -> Result<Vec<Figure>> {
     let metrics: Vec<String> = sheet::metrics(report).into_iter().map(|m| m.key).collect();
     let by = chart
         .by
@@ -85,19 +116,19 @@ fn of(report: &Report, chart: &Chart) -> Result<Vec<Figure>> {
             bail!("chart.y = {y} is an axis; a metric goes up the chart");
         };
         figures.extend(match &x {
-            Meaning::Axis(key) => Some(over_axis(report, key, &by, &y)),
-            Meaning::Metric(x) => (*x != y).then(|| over_metric(report, x, &by, &y)),
+            Meaning::Axis(key) => Some(over_axis(report, key, &by, (&y, place))),
+            Meaning::Metric(x) => (*x != y).then(|| over_metric(report, x, &by, (&y, place))),
         });
     }
     Ok(figures)
 }
 
 /// The metric `y` over the axis of the full key `x`.
-fn over_axis(report: &Report, x: &str, by: &[String], y: &str) -> Figure {
+fn over_axis(report: &Report, x: &str, by: &[String], (y, place): (&str, &str)) -> Figure {
     let shown = Shown { x, by, metric: y };
     let words = Words {
         metric: y,
-        y: &names::label(y, report.world()),
+        y: &format!("{}{place}", names::label(y, report.world())),
         x: &axes::title(x),
     };
     Figure {
@@ -107,11 +138,11 @@ fn over_axis(report: &Report, x: &str, by: &[String], y: &str) -> Figure {
 }
 
 /// The metric `y` over the metric `x`.
-fn over_metric(report: &Report, x: &str, by: &[String], y: &str) -> Figure {
+fn over_metric(report: &Report, x: &str, by: &[String], (y, place): (&str, &str)) -> Figure {
     let label = |metric| names::label(metric, report.world());
     let pair = Pair {
         x: (x, &label(x)),
-        y: (y, &label(y)),
+        y: (y, &format!("{}{place}", label(y))),
     };
     Figure {
         name: names::slug(&format!("{y}-vs-{x}")),

@@ -2,7 +2,7 @@
 
 use crate::report::rows::input::Report;
 use crate::report::rows::names;
-use crate::report::table::frame;
+use crate::report::rows::values;
 
 /// The names under which a cell's values and scores stand.
 pub struct Columns {
@@ -17,7 +17,7 @@ impl Columns {
         let mut metrics = names::metrics(report.rows);
         metrics.retain(|metric| !names::is_baseline(metric));
         Columns {
-            keys: frame::keys(report.rows),
+            keys: values::keys(report.rows),
             metrics,
         }
     }

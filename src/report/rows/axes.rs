@@ -2,7 +2,7 @@
 
 use crate::experiment::grid::axis::called;
 use crate::report::rows::seeds::is_seed;
-use crate::report::rows::values::{at, distinct, exact_place, number, text};
+use crate::report::rows::values::{self, at, distinct, exact_place, number, text};
 use crate::run::results::Row;
 use std::collections::HashSet;
 
@@ -114,8 +114,9 @@ fn keys(rows: &[Row]) -> Vec<String> {
         let place = |row| exact_place(row, keys.iter().map(String::as_str));
         rows.iter().map(place).collect::<HashSet<_>>().len()
     };
+    let all = values::keys(rows);
     let mut keys = first.axes.clone();
-    for (key, _) in &first.at {
+    for key in &all {
         if keys.contains(key) {
             continue;
         }
@@ -125,7 +126,7 @@ fn keys(rows: &[Row]) -> Vec<String> {
             keys = more;
         }
     }
-    let place = |key: &String| first.at.iter().position(|(k, _)| k == key);
+    let place = |key: &String| all.iter().position(|other| other == key);
     keys.sort_by_key(place);
     keys
 }

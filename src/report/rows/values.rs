@@ -39,6 +39,17 @@ pub fn at<'a>(row: &'a Row, key: &str) -> Option<&'a toml::Value> {
     row.at.iter().find(|(k, _)| k == key).map(|(_, v)| v)
 }
 
+/// Every key that a row has a value of, in the order of the first row that has it.
+pub fn keys(rows: &[Row]) -> Vec<String> {
+    let mut keys: Vec<String> = Vec::new();
+    for (key, _) in rows.iter().flat_map(|r| &r.at) {
+        if !keys.contains(key) {
+            keys.push(key.clone());
+        }
+    }
+    keys
+}
+
 /// A text that two values share where they are equal, types and all: what a set or a map of values is keyed by.
 pub fn exact(value: &toml::Value) -> String {
     match value {

@@ -2,7 +2,7 @@
 //! as CSV and Parquet, which polars writes.
 
 use crate::report::rows::axes::short;
-use crate::report::rows::values::{at, number};
+use crate::report::rows::values::{self, at, number};
 use crate::report::rows::{names, published};
 use crate::run::results::{Row, Score};
 use anyhow::{Context, Result};
@@ -32,7 +32,7 @@ pub fn frame(rows: &[Row]) -> Result<DataFrame> {
             taken.push(format!("{metric}{end}"));
         }
     }
-    let keys = keys(rows);
+    let keys = values::keys(rows);
     for (key, name) in keys.iter().zip(short(&keys, &taken)) {
         let values: Vec<Option<&toml::Value>> = rows.iter().map(|r| at(r, key)).collect();
         columns.push(axis(&name, &values));
@@ -75,17 +75,6 @@ pub fn parquet(frame: &DataFrame) -> Result<Vec<u8>> {
         .finish(&mut frame.clone())
         .context("writing table.parquet")?;
     Ok(bytes)
-}
-
-/// Every key of `at`, in the order of the first row that has it.
-pub(crate) fn keys(rows: &[Row]) -> Vec<String> {
-    let mut keys: Vec<String> = Vec::new();
-    for (key, _) in rows.iter().flat_map(|r| &r.at) {
-        if !keys.contains(key) {
-            keys.push(key.clone());
-        }
-    }
-    keys
 }
 
 /// The narrowest of i64, f64, bool and text that holds all values.

@@ -1,6 +1,7 @@
 //! Data to weights.
 
 mod classify;
+pub mod clusters;
 pub mod distill;
 pub mod journal;
 pub mod learner;

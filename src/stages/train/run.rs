@@ -13,6 +13,7 @@ use crate::kernels::gradients::record::recording;
 use crate::machine::profile::{Operation, span};
 use crate::nets::inventory;
 use crate::stages::feed::{Batch, Feed};
+use crate::stages::train::clusters;
 use crate::stages::train::distill::{Distilling, Teacher};
 use crate::stages::train::journal::Journal;
 use crate::stages::train::learner::Learner;
@@ -60,12 +61,17 @@ pub fn run(job: &TrainJob, context: &JobContext) -> Result<()> {
     for remark in feed.remarks() {
         context.warn(&remark);
     }
-    let classes = feed.classes();
-    check_classes(&arch, &classes)?;
-    let validation = match train.data.as_str() {
+    let mut validation = match train.data.as_str() {
         "shapes" => Some(Feed::open(train, Stream::Validation, &sides)?),
         _ => None,
     };
+    if let (Some(labels), Some(file)) = (train.labels, &job.label_features) {
+        let label = |feed| clusters::labelled(feed, labels, &file.path, sides[0], context);
+        feed = label(feed)?;
+        validation = validation.map(label).transpose()?;
+    }
+    let classes = feed.classes();
+    check_classes(&arch, &classes)?;
     let mut run = Run::open(job, context, arch, process, classes, validation)?;
     let batches = feed.start(run.adamw.step..train.updates())?;
     while run.adamw.step < train.updates() {

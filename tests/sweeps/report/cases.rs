@@ -4,6 +4,7 @@ use crate::support::reports::{parse, report, rows, score};
 use fidrunner::experiment::grid::sweep::Sweep;
 use fidrunner::report::chart::figures::figures;
 use fidrunner::report::findings::deltas::{Differences, differences};
+use fidrunner::report::table::frame::{csv, frame};
 use fidrunner::report::table::sheet::sheet;
 use fidrunner::run::results::Row;
 
@@ -107,4 +108,47 @@ fn what_is_crossed_in_a_case_is_compared_within_it() {
             ["8.00", "6.00", "7.00", "-4.00", "-4.00"]
         );
     }
+}
+
+#[test]
+fn a_key_that_a_case_leaves_out_is_an_empty_place() {
+    let text = EXPERIMENT.replace(
+        "name = \"64\"\nmodel.resolution = 64\nguidance.scale = [0, 1, 5]",
+        "name = \"64\"\nmodel.resolution = 64",
+    );
+    let text = text.replace(
+        "[guidance]\ncheckpoint = \"classifier{case}.safetensors\"\nscale = 1\n",
+        "",
+    );
+    let text = text.replace(
+        "guidance.scale = [0, 5]",
+        "guidance.scale = [0, 5]\nguidance.checkpoint = \"classifier.safetensors\"",
+    );
+    let sweep = parse(&text);
+    let rows = measured(&sweep);
+    let sheet = sheet(&report(&sweep, &rows)).unwrap();
+    assert_eq!(sheet.axes, ["case", "scale"]);
+    let at: Vec<_> = sheet.all().iter().map(|line| line.at.join("/")).collect();
+    assert_eq!(at, ["64/", "16/0", "16/5", "16/2.5"]);
+    let csv = csv(&frame(&rows).unwrap()).unwrap();
+    let csv = String::from_utf8(csv).unwrap();
+    let lines: Vec<&str> = csv.lines().collect();
+    assert!(lines[0].starts_with("cell,case,resolution,"), "{csv}");
+    assert!(lines[1].starts_with("0,64,64,,,8.0,"), "{csv}");
+    assert!(lines[2].starts_with("1,16,16,"), "{csv}");
+}
+
+#[test]
+fn a_chart_of_one_place_draws_its_cells_alone() {
+    let text = EXPERIMENT.replace(
+        "[[chart]]\nx = \"case\"\ny = [\"fd\"]\nby = \"guidance.scale\"",
+        "[[chart]]\nx = \"guidance.scale\"\ny = [\"fd\"]\nby = \"case\"\nat.case = \"16\"",
+    );
+    let sweep = parse(&text);
+    let rows = measured(&sweep);
+    let figure = figures(&report(&sweep, &rows)).unwrap().remove(0);
+    assert_eq!(figure.name, "fd-vs-scale-at-case-16");
+    let svg = figure.svg();
+    assert!(svg.contains("at case 16"), "{svg}");
+    assert!(!svg.contains("case 64"), "{svg}");
 }

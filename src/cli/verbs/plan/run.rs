@@ -9,8 +9,7 @@ use crate::cli::verbs::plan::price;
 use crate::cli::verbs::plan::simulate::{SimulateArgs, Simulation};
 use crate::cli::verbs::plan::speed::{Probing, SpeedArgs, speed};
 use crate::experiment::catalogue::find;
-use crate::experiment::grid::axis::{Axis, short_names};
-use crate::experiment::grid::overlay::show;
+use crate::experiment::grid::axis::{Axis, short_names, shown};
 use crate::experiment::grid::sweep::Sweep;
 use crate::jobs::inputs::pinned::Pinned;
 use crate::jobs::job::Job;
@@ -117,7 +116,9 @@ pub fn headline(sweep: &Sweep) -> String {
         };
         let called: Vec<&str> = own.iter().filter_map(|key| name(key)).collect();
         let values = (0..axis.len()).map(|n| {
-            let each: Vec<String> = lists().map(|(_, values)| show(&values[n])).collect();
+            let each: Vec<String> = lists()
+                .map(|(_, values)| shown(values[n].as_ref()))
+                .collect();
             each.join("/")
         });
         let values: Vec<String> = values.collect();
