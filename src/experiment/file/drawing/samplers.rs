@@ -43,8 +43,8 @@ pub enum Sampler {
 pub enum Spacing {
     /// Evenly from the first timestep to the last, as guided-diffusion does; `ddpm` and `ddim` alone.
     Linspace,
-    /// Evenly, counted down from the last timestep, round(T k / S) - 1 (arXiv:2305.08891, table 2): what distilled nets
-    /// are made for. `ddpm` and `ddim` alone.
+    /// Evenly, counted down from the last timestep, round(T k / S) - 1 (arXiv:2305.08891, table 2), as distilled nets need
+    /// it; `ddpm` and `ddim` alone.
     Trailing,
     /// Evenly in time: what DPM-Solver's authors advise from 64 pixels on, and with guidance.
     Time,
