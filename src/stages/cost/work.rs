@@ -12,6 +12,7 @@ use crate::jobs::inputs::pinned::Pinned;
 use crate::jobs::job::Job;
 use crate::jobs::net::Net;
 use crate::jobs::stage::Plannable;
+use crate::jobs::train::TrainJob;
 use crate::nets::{features, inception, inventory};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -134,34 +135,38 @@ impl Jobs {
                 };
                 Some(vec![self.passes(workload, job.count as f64)?])
             }
-            Job::Train(job) => {
-                let workload = Workload {
-                    subject: Subject::Net(resolve(&job.model, None).ok()?.0),
-                    operation: Operation::TrainingStep,
-                    dtype: job.train.dtype,
-                    batch: job.train.batch.max(1),
-                };
-                let batch = job.train.batch as f64;
-                let mut passes = Vec::new();
-                if let Some(distill) = &job.train.distill {
-                    // A teacher makes two steps for one of its student's, and is asked once while it is converted.
-                    let converted = distill.convert_steps as f64;
-                    let asked = 2.0 * job.train.updates() as f64 - converted;
-                    let teacher = Workload {
-                        operation: Operation::Forward,
-                        ..workload.clone()
-                    };
-                    passes.push(self.passes(teacher, asked * batch)?);
-                }
-                passes.push(self.passes(workload, job.train.updates() as f64 * batch)?);
-                Some(passes)
-            }
+            Job::Train(job) => self.trained(job),
             Job::Metrics(_)
             | Job::CommandTrain(_)
             | Job::CommandSample(_)
             | Job::CommandMetrics(_)
             | Job::Adopted(_) => None,
         }
+    }
+
+    /// A training's passes, and those of what teaches it.
+    fn trained(&mut self, job: &TrainJob) -> Option<Vec<Work>> {
+        let workload = Workload {
+            subject: Subject::Net(resolve(&job.model, None).ok()?.0),
+            operation: Operation::TrainingStep,
+            dtype: job.train.dtype,
+            batch: job.train.batch.max(1),
+        };
+        let (updates, batch) = (job.train.updates() as f64, job.train.batch as f64);
+        let teacher = job.train.distill.as_ref().map(|distill| {
+            let forward = Workload {
+                operation: Operation::Forward,
+                ..workload.clone()
+            };
+            // Two of a teacher's steps make one of its student's; it is asked once while the prediction is converted.
+            let asked = 2.0 * updates - distill.convert_steps as f64;
+            (forward, asked * batch)
+        });
+        let mut passes = vec![self.passes(workload, updates * batch)?];
+        if let Some((forward, images)) = teacher {
+            passes.push(self.passes(forward, images)?);
+        }
+        Some(passes)
     }
 
     /// A denoiser's passes.

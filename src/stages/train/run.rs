@@ -19,7 +19,7 @@ use crate::stages::train::journal::Journal;
 use crate::stages::train::learner::Learner;
 use crate::stages::train::optim::{AdamW, learning_rate_of};
 use crate::stages::train::resume;
-use crate::stages::train::start_from::grow;
+use crate::stages::train::start_from::{Grown, grow};
 use anyhow::{Context, Result, bail};
 use candle_core::{DType, Tensor};
 use candle_nn::VarBuilder;
@@ -103,6 +103,43 @@ fn check_classes(arch: &Arch, classes: &[String]) -> Result<()> {
     }
 }
 
+/// What a training begins with.
+struct Fresh {
+    /// Of the net, on the device.
+    weights: Vec<(String, Tensor)>,
+    teacher: Option<Teacher>,
+    grown: Option<Grown>,
+}
+
+impl Fresh {
+    fn open(
+        job: &TrainJob,
+        context: &JobContext,
+        (arch, process): (&Arch, Option<&Process>),
+    ) -> Result<Fresh> {
+        let device = &context.device;
+        let distilled = process.filter(|_| job.train.distill.is_some());
+        let teacher = distilled.map(|process| Teacher::open(job, (arch, process), device));
+        let teacher = teacher.transpose()?;
+        let mut weights = match &teacher {
+            Some(teacher) => teacher.weights.clone(),
+            None => inventory::initial(arch, job.train.seed)?,
+        };
+        // A run that goes on restores its own weights, whatever it once started from.
+        let start = job.start.as_ref().filter(|_| !resume::begun(&context.out));
+        let grown = start.map(|start| grow(&mut weights, arch, &start.path));
+        let grown = grown.transpose()?;
+        for (_, weight) in &mut weights {
+            *weight = weight.to_device(device)?;
+        }
+        Ok(Fresh {
+            weights,
+            teacher,
+            grown,
+        })
+    }
+}
+
 impl<'a> Run<'a> {
     fn open(
         job: &'a TrainJob,
@@ -114,24 +151,12 @@ impl<'a> Run<'a> {
     ) -> Result<Self> {
         let train = &job.train;
         resume::set_aside_damaged(&context.out, &|line| context.warn(line))?;
-        let teacher = match (&train.distill, &process) {
-            (Some(_), Some(process)) => {
-                Some(Teacher::open(job, (&arch, process), &context.device)?)
-            }
-            _ => None,
-        };
-        let mut fresh = match &teacher {
-            Some(teacher) => teacher.weights.clone(),
-            None => inventory::initial(&arch, train.seed)?,
-        };
-        // A run that goes on restores its own weights, whatever it once started from.
-        let start = job.start.as_ref().filter(|_| !resume::begun(&context.out));
-        let grown = start.map(|start| grow(&mut fresh, &arch, &start.path));
-        let grown = grown.transpose()?;
-        let fresh = fresh
-            .into_iter()
-            .map(|(name, w)| Ok((name, w.to_device(&context.device)?)));
-        let mut adamw = AdamW::new(fresh.collect::<Result<Vec<_>>>()?, train)?;
+        let Fresh {
+            weights,
+            teacher,
+            grown,
+        } = Fresh::open(job, context, (&arch, process.as_ref()))?;
+        let mut adamw = AdamW::new(weights, train)?;
         let vb = VarBuilder::from_tensors(adamw.tensors(), DType::F32, &context.device);
         let mut learner = Learner::new(&arch, process.as_ref(), train, vb, teacher)?;
         let timesteps = &mut learner.timesteps;
@@ -142,24 +167,17 @@ impl<'a> Run<'a> {
         let log = context.out.join(results::TRAINING_LOG);
         let journal = Journal::open(&log, &learner.columns(), adamw.step)?;
         let kept = kept_until(&context.out.join(results::CHECKPOINTS), adamw.step)?;
-        if adamw.step == 0 {
+        let (done, all) = (adamw.step, train.updates());
+        if done == 0 {
             if let Some(grown) = grown {
                 context.log(&grown.to_string());
             }
-            context.log(&format!(
-                "training for {} steps of {}",
-                train.updates(),
-                train.batch
-            ));
+            context.log(&format!("training for {all} steps of {}", train.batch));
             if let Some(distilling) = learner.distilling() {
                 context.log(&distilling.round().to_string());
             }
         } else {
-            context.log(&format!(
-                "going on from step {} of {}",
-                adamw.step,
-                train.updates()
-            ));
+            context.log(&format!("going on from step {done} of {all}"));
         }
         let card = Card {
             arch,
