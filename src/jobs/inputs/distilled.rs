@@ -1,14 +1,18 @@
 //! Nets that were distilled for one number of DDIM steps: who can teach one, and how one draws.
 
 use crate::experiment::file::drawing::sampling::TRAILING;
-use crate::experiment::file::experiment::{Distill, Model, Sample, Sampler, Spacing};
+use crate::experiment::file::experiment::{
+    Distill, Model, ProcessChanges, Sample, Sampler, Spacing,
+};
 use crate::experiment::nets::arch::{Arch, Card, Prediction, Process};
 use crate::experiment::nets::resolve::resolve;
 use crate::io::checkpoint::Checkpoint;
 use crate::jobs::inputs::card::card;
 use crate::jobs::inputs::pinned::Pinned;
 use crate::jobs::net::{Net, Weights};
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
+use std::collections::BTreeMap;
+use std::sync::Mutex;
 
 /// That `sample`, which stands in `table`, draws as a net does that was distilled for so many steps; none was not.
 ///
@@ -30,18 +34,30 @@ pub fn draws(table: &str, sample: &Sample, distilled: Option<usize>) -> Result<(
     Ok(())
 }
 
-/// The same of a net that a file holds; what is not here yet is looked at when it is opened.
+/// The same of a net that a file holds. One that is not here yet, or that is broken, is told of when it is opened.
 ///
 /// # Errors
-/// As [`draws`]; a file that is no checkpoint.
+/// As [`draws`].
 pub fn check(table: &str, net: &Net, sample: &Sample) -> Result<()> {
     match &net.weights {
-        Weights::File(file) if file.absent().is_none() => {
-            let card = card_of(file).with_context(|| format!("[{table}]"))?;
-            draws(table, sample, card.and_then(|card| card.distilled))
-        }
+        Weights::File(file) => draws(table, sample, distilled_for(file)),
         _ => Ok(()),
     }
+}
+
+/// What the card of a file says; cards are in safetensors files alone. A file that many cells name is opened once.
+fn distilled_for(file: &Pinned) -> Option<usize> {
+    static KNOWN: Mutex<BTreeMap<String, Option<usize>>> = Mutex::new(BTreeMap::new());
+    if file.absent().is_some() || file.path.extension()? != "safetensors" {
+        return None;
+    }
+    let mut known = KNOWN.lock().ok()?;
+    if let Some(steps) = known.get(&file.digest) {
+        return *steps;
+    }
+    let steps = card_of(file).ok().flatten().and_then(|card| card.distilled);
+    known.insert(file.digest.clone(), steps);
+    steps
 }
 
 /// That the net of `teacher` can teach `model`, as far as its card and presets tell.
@@ -53,7 +69,7 @@ pub fn check_teacher(model: &Model, distill: &Distill, teacher: &Pinned) -> Resu
         return Ok(());
     }
     let card = card_of(teacher)?;
-    let net = resolve(&teacher_of(model), card.as_ref())?;
+    let net = resolve(&teacher_of(model, card.as_ref()), card.as_ref())?;
     taught(
         &resolve(model, None)?,
         &net,
@@ -62,10 +78,14 @@ pub fn check_teacher(model: &Model, distill: &Distill, teacher: &Pinned) -> Resu
     )
 }
 
-/// The teacher of a student that `model` describes: the same, but for what it predicts, which its card or its preset says.
-pub fn teacher_of(model: &Model) -> Model {
+/// The teacher of a student that `model` describes: the same net, on the process that its card says. Where it has none, it
+/// is the student's, but for what is predicted, which the preset says.
+pub fn teacher_of(model: &Model, card: Option<&Card>) -> Model {
     let mut teacher = model.clone();
     (teacher.process.predict, teacher.process.predict_x0) = (None, None);
+    if card.is_some() {
+        teacher.process = ProcessChanges::default();
+    }
     teacher
 }
 
@@ -142,6 +162,10 @@ fn hint_of_conversion(teacher: Prediction) -> String {
     format!(" and train.distill.convert_steps, such as {CONVERT}")
 }
 
-fn card_of(file: &Pinned) -> Result<Option<Card>> {
+/// What a file says of itself, where it was written here.
+///
+/// # Errors
+/// A file that is no checkpoint.
+pub fn card_of(file: &Pinned) -> Result<Option<Card>> {
     card(&Checkpoint::open(&file.path)?)
 }

@@ -10,7 +10,7 @@ use crate::diffusion::training::distill::{begun, losses, two_steps_in_one};
 use crate::experiment::file::drawing::sampling::TRAILING;
 use crate::experiment::file::experiment::{Distill, Round, ScheduleSampler, Train};
 use crate::experiment::nets::arch::{Arch, Process};
-use crate::jobs::inputs::distilled::{taught, teacher_of};
+use crate::jobs::inputs::distilled::{card_of, taught, teacher_of};
 use crate::jobs::train::TrainJob;
 use crate::nets::denoiser::{Conditions, Denoiser};
 use crate::nets::inventory;
@@ -40,7 +40,8 @@ impl Teacher {
         let (Some(distill), Some(file)) = (distill, &job.teacher) else {
             anyhow::bail!("a distillation names no teacher");
         };
-        let loaded = weights::load(&file.path, &teacher_of(&job.model), device)?;
+        let model = teacher_of(&job.model, card_of(file)?.as_ref());
+        let loaded = weights::load(&file.path, &model, device)?;
         let student = (student.0.clone(), Some(student.1.clone()));
         let teacher = (loaded.arch, loaded.process);
         taught(&student, &teacher, distill, loaded.distilled)?;
