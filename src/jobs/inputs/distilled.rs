@@ -1,9 +1,7 @@
 //! Nets that were distilled for one number of DDIM steps: who can teach one, and how one draws.
 
 use crate::experiment::file::drawing::sampling::TRAILING;
-use crate::experiment::file::experiment::{
-    Distill, Model, ProcessChanges, Sample, Sampler, Spacing,
-};
+use crate::experiment::file::experiment::{Distill, Model, Sample, Sampler, Spacing};
 use crate::experiment::nets::arch::{Arch, Card, Prediction, Process};
 use crate::experiment::nets::resolve::resolve;
 use crate::io::checkpoint::Checkpoint;
@@ -78,14 +76,17 @@ pub fn check_teacher(model: &Model, distill: &Distill, teacher: &Pinned) -> Resu
     )
 }
 
-/// The teacher of a student that `model` describes: the same net, on the process that its card says. Where it has none, it
-/// is the student's, but for what is predicted, which the preset says.
+/// The teacher of a student that `model` describes: what its card says, or, where it has none, the same net but for what is
+/// predicted, which the preset says.
 pub fn teacher_of(model: &Model, card: Option<&Card>) -> Model {
+    if card.is_some() {
+        return Model {
+            kind: model.kind,
+            ..Model::default()
+        };
+    }
     let mut teacher = model.clone();
     (teacher.process.predict, teacher.process.predict_x0) = (None, None);
-    if card.is_some() {
-        teacher.process = ProcessChanges::default();
-    }
     teacher
 }
 
