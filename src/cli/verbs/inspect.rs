@@ -163,7 +163,8 @@ fn described(card: &Card) -> String {
         )
     });
     let distilled = card.distilled.map_or(String::new(), |steps| {
-        format!(", distilled for {steps} DDIM steps")
+        let plural = if steps == 1 { "" } else { "s" };
+        format!(", distilled for {steps} DDIM step{plural}")
     });
     let steps = short(card.steps as f64);
     format!(

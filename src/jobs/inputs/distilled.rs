@@ -1,7 +1,7 @@
 //! Nets that were distilled for one number of DDIM steps: who can teach one, and how one draws.
 
 use crate::experiment::file::drawing::sampling::TRAILING;
-use crate::experiment::file::experiment::{Distill, Model, Sample, Sampler, Spacing};
+use crate::experiment::file::experiment::{Distill, Model, Sample, Sampler};
 use crate::experiment::nets::arch::{Arch, Card, Prediction, Process};
 use crate::experiment::nets::resolve::resolve;
 use crate::io::checkpoint::Checkpoint;
@@ -23,11 +23,15 @@ pub fn draws(table: &str, sample: &Sample, distilled: Option<usize>) -> Result<(
     let fits = sample.sampler == Sampler::Ddim && sample.eta == 0.0;
     ensure!(
         fits && sample.kept() == format!("{TRAILING}{steps}"),
-        "[{table}] draws with {} in {} steps, eta = {} and spacing = \"{}\", and its net was distilled: it draws in {steps} DDIM steps, at eta = 0 and spacing = \"trailing\"\nhint: set {table}.sampler = \"ddim\", {table}.steps = {steps}, {table}.eta = 0 and {table}.spacing = \"trailing\"",
+        "[{table}] draws with {} in {} steps, eta = {} and {}, and its net was distilled: it draws in {steps} DDIM steps, at eta = 0 and spacing = \"trailing\"\nhint: set {table}.sampler = \"ddim\", {table}.steps = {steps}, {table}.eta = 0 and {table}.spacing = \"trailing\"",
         sample.sampler.title(),
         sample.kept().trim_start_matches(TRAILING),
         sample.eta,
-        sample.spacing.map_or("left out", Spacing::name),
+        sample
+            .spacing
+            .map_or("spacing left out".to_string(), |spacing| {
+                format!("spacing = \"{}\"", spacing.name())
+            }),
     );
     Ok(())
 }
