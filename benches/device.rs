@@ -21,7 +21,7 @@ use fidrunner::nets::adm::unet::Unet;
 use fidrunner::nets::inception::net::{Inception, SIDE, Taps, tensors};
 use fidrunner::nets::inventory;
 use fidrunner::run::device::named::devices;
-use fidrunner::stages::train::optim::AdamW;
+use fidrunner::stages::train::optimizer::adamw::AdamW;
 use peers::turns::Turns;
 use serde_json::{Value, json};
 

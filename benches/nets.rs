@@ -17,7 +17,7 @@ use fidrunner::kernels::gradients::record::recording;
 use fidrunner::nets::adm::classifier::Classifier;
 use fidrunner::nets::adm::unet::Unet;
 use fidrunner::nets::inventory;
-use fidrunner::stages::train::optim::AdamW;
+use fidrunner::stages::train::optimizer::adamw::AdamW;
 use peers::turns::Turns;
 use serde_json::{Value, json};
 

@@ -9,6 +9,7 @@ use crate::diffusion::samplers::method::Method;
 use crate::experiment::file::experiment::{Model, Sample, Sampler, Steps};
 use crate::experiment::nets::arch::{Process, Task};
 use crate::io::image::pixels::Rgb8;
+use crate::jobs::inputs::distilled;
 use crate::nets::denoiser::{Conditions, Denoiser};
 use crate::nets::open::denoiser;
 use crate::stages::weights;
@@ -22,6 +23,7 @@ pub struct Generator {
     net: Box<dyn Denoiser>,
     process: Process,
     classes: Vec<String>,
+    distilled: Option<usize>,
     device: Device,
 }
 
@@ -31,7 +33,8 @@ pub struct Drawing {
     /// Images 0..count.
     pub count: u64,
     pub seed: u64,
-    /// Timesteps that are kept of the process: `250`, or ADM's `ddim25` and `10,10,20`.
+    /// Timesteps that are kept of the process: `250`, ADM's `ddim25` and `10,10,20`, or `trailing4`, evenly down from the
+    /// last, for a net that was distilled for 4 steps.
     pub steps: String,
     pub sampler: Sampler,
     /// The class of every image; image i is of class i mod the number of classes where it is None.
@@ -60,6 +63,7 @@ impl Generator {
             net: denoiser(&loaded.arch, loaded.vb.clone())?,
             process: process.context("the model names no diffusion process")?,
             classes: loaded.classes,
+            distilled: loaded.distilled,
             device: device.clone(),
         })
     }
@@ -77,6 +81,7 @@ impl Generator {
         let at = || format!("steps = {}", drawing.steps);
         let asked = Steps::Sections(drawing.steps.clone());
         let sample = Sample::plain(drawing.sampler, asked, drawing.count as usize);
+        distilled::draws("sample", &sample, self.distilled)?;
         let method = Method::new(&sample, &self.process).with_context(at)?;
         let schedule = method
             .schedule(&self.process, &drawing.steps)

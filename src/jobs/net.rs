@@ -4,6 +4,7 @@ use crate::experiment::file::experiment::{ArchChanges, Kind, Model, ProcessChang
 use crate::experiment::key::Key;
 use crate::experiment::nets::arch::{Arch, Process};
 use crate::experiment::nets::resolve::resolve;
+use crate::jobs::inputs::averages::Chosen;
 use crate::jobs::inputs::pinned::Pinned;
 use anyhow::Result;
 use serde::Serialize;
@@ -12,8 +13,8 @@ use serde::Serialize;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Weights {
     File(Pinned),
-    /// Of the training with this key: those after so many steps, or the last.
-    Trained(Key, Option<u64>),
+    /// Of the training with this key.
+    Trained(Key, Chosen),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -42,8 +43,7 @@ impl Net {
     pub(crate) fn inputs(&self) -> Result<ModelInputs> {
         let weights = match &self.weights {
             Weights::File(file) => file.digest.clone(),
-            Weights::Trained(key, None) => key.full().to_string(),
-            Weights::Trained(key, Some(steps)) => format!("{} after {steps}", key.full()),
+            Weights::Trained(key, chosen) => format!("{}{}", key.full(), chosen.text()),
         };
         ModelInputs::of(&self.model, Some(weights))
     }
@@ -81,7 +81,7 @@ impl ModelInputs {
             (inputs.net, inputs.process) = (Some(net), process);
         } else {
             inputs.net_changes = model.arch.clone();
-            inputs.process_changes = model.process.clone();
+            inputs.process_changes = model.process.written();
         }
         Ok(inputs)
     }

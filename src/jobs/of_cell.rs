@@ -1,11 +1,12 @@
 //! From a cell to its jobs: what of its tables is asked for, in the order in which it runs.
 
-use crate::diffusion::guidance::interval::within;
+use crate::diffusion::guidance::interval::{settled, within};
 use crate::diffusion::process::level::Level;
 use crate::diffusion::process::respace::space_timesteps;
 use crate::diffusion::samplers::method::Method;
 use crate::experiment::catalogue::SCHEME;
-use crate::experiment::file::drawing::guidance::{Null, Rule};
+use crate::experiment::file::drawing::asked::Asked;
+use crate::experiment::file::drawing::rules::{Null, Rule};
 use crate::experiment::file::experiment::{
     CommandSample, Eval, Experiment, Guidance, Kind, Model, Sample, Sampling, Steps, Training,
     Upsample,
@@ -23,6 +24,7 @@ use crate::jobs::external::program::PlannedProgram;
 use crate::jobs::external::sample::CommandSampleJob;
 use crate::jobs::external::train::CommandTrainJob;
 use crate::jobs::features::FeaturesJob;
+use crate::jobs::inputs::averages::Chosen;
 use crate::jobs::inputs::pinned::{pinned, pinned_reference};
 use crate::jobs::inputs::{classes, reference_file, upsampler};
 use crate::jobs::job::Job;
@@ -116,11 +118,11 @@ fn drawing(spec: &Experiment, sample: &Sample, trained: Option<Key>) -> Result<V
         Some(guidance) => {
             let (net, training) = guide(spec, guidance, trained.as_ref())?;
             jobs.extend(training.map(Job::Train));
-            let rule = guidance.rule();
+            let (rule, share) = on_steps(spec, &sample, guidance.rule())?;
             Some(PlannedGuidance {
                 net,
                 scale: guidance.weight(),
-                share: guided_share(spec, &sample, &rule)?,
+                share,
                 rule,
                 dtype: guidance.dtype,
             })
@@ -139,26 +141,28 @@ fn drawing(spec: &Experiment, sample: &Sample, trained: Option<Key>) -> Result<V
     Ok(jobs)
 }
 
-/// Share of the evaluations of a draw that `rule` guides, on the process that the file names.
-fn guided_share(spec: &Experiment, sample: &Sample, rule: &Rule) -> Result<f64> {
+/// `rule` on the steps of its draw, and the share of the draw's evaluations that it guides, on the process that the file
+/// names. Intervals that hold the same steps become one there, so that they share their images.
+fn on_steps(spec: &Experiment, sample: &Sample, mut rule: Rule) -> Result<(Rule, f64)> {
     let Some(interval) = rule.interval else {
-        return Ok(1.0);
+        return Ok((rule, 1.0));
     };
     let known = resolve(&spec.model, None);
     // A checkpoint is not read for a price: where no preset says its process, every step is counted.
     let Some(process) = known.ok().and_then(|(_, process)| process) else {
-        return Ok(1.0);
+        return Ok((rule, 1.0));
     };
     let method = Method::new(sample, &process)?;
-    let kept = match &sample.steps {
-        Steps::Count(count) => count.to_string(),
-        Steps::Sections(text) => text.clone(),
-    };
-    let schedule = method.schedule(&process, &kept)?;
-    let levels = method.levels(&schedule);
-    let [low, high] = within(interval, &levels, schedule.clock_of(1));
+    let schedule = method.schedule(&process, &sample.kept())?;
+    let (levels, timestep) = (method.levels(&schedule), schedule.clock_of(1));
+    let [low, high] = within(interval, &levels, timestep);
     let guided = |level: &&Level| (low..=high).contains(&level.timestep);
-    Ok(levels.iter().filter(guided).count() as f64 / levels.len() as f64)
+    let share = levels.iter().filter(guided).count() as f64 / levels.len() as f64;
+    // Nor is it for a key: the card of a file may name another process than the preset, and the file's own form stays.
+    if spec.net_train().is_some() || !classes::may_have_card(spec) {
+        rule.interval = settled(interval, &levels, timestep);
+    }
+    Ok((rule, share))
 }
 
 /// Images by a program.
@@ -222,12 +226,19 @@ fn check_steps(steps: &Steps, timesteps: usize) -> Result<()> {
     Ok(())
 }
 
+/// Which weights of `[train]` a table asks for.
+fn chosen(spec: &Experiment, asked: Option<Asked>) -> Chosen {
+    let chosen = asked.zip(spec.net_train());
+    chosen.map_or_else(Chosen::default, |(asked, train)| Chosen::of(&asked, train))
+}
+
 fn sampled_net(spec: &Experiment, trained: Option<Key>) -> Result<Net> {
     let weights = match (trained, &spec.model.checkpoint) {
         (Some(key), _) => {
-            let last = spec.net_train().map(|t| t.steps);
-            let steps = spec.net_sample().and_then(|s| s.trained_steps);
-            Weights::Trained(key, steps.filter(|s| Some(*s) != last))
+            let steps = spec.drawn_after();
+            let asked = spec.net_sample().map(Asked::from);
+            let asked = asked.map(|asked| Asked { steps, ..asked });
+            Weights::Trained(key, chosen(spec, asked))
         }
         (None, Some(path)) => Weights::File(pinned("model.checkpoint", path)?),
         (None, None) => bail!(
@@ -264,21 +275,22 @@ fn guide(
     guidance: &Guidance,
     trained: Option<&Key>,
 ) -> Result<(Option<Net>, Option<TrainJob>)> {
-    if guidance.null().is_some_and(|null| null != Null::Net) {
+    let own = guidance.null().is_some_and(|null| null != Null::Net);
+    if own || guidance.method.by_attention() {
         return Ok((None, None));
     }
     let mut model = guidance.model();
     let (weights, training) = match (&guidance.train, &guidance.checkpoint, trained) {
         (Some(train), ..) => {
             let job = TrainJob::of_table("guidance.train", model.clone(), train)?;
-            (Weights::Trained(job.key()?, None), Some(job))
+            let chosen = Chosen::of(&guidance.into(), train);
+            (Weights::Trained(job.key()?, chosen), Some(job))
         }
         (None, Some(path), _) => (Weights::File(pinned("guidance.checkpoint", path)?), None),
-        (None, None, Some(key)) if guidance.trained_steps.is_some() => {
+        (None, None, Some(key)) if guidance.is_of_train() => {
             model = spec.drawn_model();
-            let last = spec.net_train().map(|train| train.steps);
-            let steps = guidance.trained_steps.filter(|steps| Some(*steps) != last);
-            (Weights::Trained(key.clone(), steps), None)
+            let chosen = chosen(spec, Some(guidance.into()));
+            (Weights::Trained(key.clone(), chosen), None)
         }
         (None, None, _) => bail!(
             "[guidance] needs weights\nhint: name them with `guidance.checkpoint = \"...\"`, or make them with a table [guidance.train]"

@@ -1,6 +1,6 @@
 //! Drawing: noise → `images-AAAAAA-BBBBBB.npz`.
 
-use crate::experiment::file::drawing::guidance::{Method, Rule};
+use crate::experiment::file::drawing::rules::{Method, Rule};
 use crate::experiment::file::drawing::samplers::UNI_PC_ORDER;
 use crate::experiment::file::experiment::{
     Precision, Sample, Sampler, Spacing, Steps, VarianceRule,
@@ -87,7 +87,7 @@ impl Plannable for SampleJob {
                 net: guidance.net.as_ref().map(Net::inputs).transpose()?,
                 scale: guidance.scale,
                 dtype: guidance.dtype,
-                rule: guidance.rule,
+                rule: guidance.rule.clone(),
             })
         };
         let net = self.net.inputs()?;
@@ -144,8 +144,8 @@ pub(crate) fn cost(sample: &Sample) -> Cost {
 pub(crate) fn without_idle(sample: &Sample, net: &ModelInputs) -> Sample {
     let mut sample = sample.clone();
     (sample.count, sample.batch, sample.part) = (0, 0, 0);
-    // The key of the net's weights already says after how many steps of training they were kept.
-    sample.trained_steps = None;
+    // The key of the net's weights already says after how many steps of training they were kept, and which average they are.
+    (sample.trained_steps, sample.ema, sample.ema_length) = (None, None, None);
     if sample.sampler != Sampler::Ddim {
         sample.eta = 0.0;
     }

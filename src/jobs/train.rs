@@ -2,6 +2,7 @@
 
 use crate::experiment::file::experiment::{Model, Train};
 use crate::experiment::key::Key;
+use crate::jobs::inputs::distilled;
 use crate::jobs::inputs::pinned::{Pinned, digest_data, pinned};
 use crate::jobs::net::ModelInputs;
 use crate::jobs::stage::{Cost, Plannable, Stage, Wanted};
@@ -19,25 +20,35 @@ pub struct TrainJob {
     pub start: Option<Pinned>,
     /// `train.label_features`.
     pub label_features: Option<Pinned>,
+    /// `train.distill.teacher`.
+    pub teacher: Option<Pinned>,
 }
 
 impl TrainJob {
     /// What the table `table` (`train` or `guidance.train`) asks for.
     ///
     /// # Errors
-    /// A file that it names and that cannot be read.
+    /// A file that it names and that cannot be read; a teacher that cannot teach `model`.
     pub fn of_table(table: &str, model: Model, train: &Train) -> Result<TrainJob> {
         let file = |key: &str, path: &Option<PathBuf>| {
             let path = path.as_deref();
             path.map(|path| pinned(&format!("{table}.{key}"), path))
                 .transpose()
         };
+        let model = model.trained_by(train);
+        let distill = train.distill.as_ref();
+        let teacher = distill.map(|distill| {
+            let file = pinned(&format!("{table}.distill.teacher"), &distill.teacher)?;
+            distilled::check_teacher(&model, distill, &file)?;
+            anyhow::Ok(file)
+        });
         Ok(TrainJob {
-            model: model.trained_by(train),
+            model,
             train: train.clone(),
             data_digest: digest_data(&train.data)?,
             start: file("start_from", &train.start_from)?,
             label_features: file("label_features", &train.label_features)?,
+            teacher: teacher.transpose()?,
         })
     }
 }
@@ -55,10 +66,16 @@ impl Plannable for TrainJob {
             start: Option<String>,
             #[serde(skip_serializing_if = "Option::is_none")]
             label_features: Option<String>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            teacher: Option<String>,
         }
         let mut train = self.train.clone();
         train.checkpoint_every = 0;
         (train.export, train.start_from, train.label_features) = (None, None, None);
+        train.ema = train.ema.plain();
+        if let Some(distill) = &mut train.distill {
+            distill.teacher = PathBuf::new();
+        }
         if let Some(digest) = &self.data_digest {
             train.data = digest.clone();
         }
@@ -69,6 +86,7 @@ impl Plannable for TrainJob {
             train,
             start: digest(&self.start),
             label_features: digest(&self.label_features),
+            teacher: digest(&self.teacher),
         };
         Key::of(Self::STAGE.name(), Self::VERSION, &inputs)
     }
@@ -86,13 +104,13 @@ impl Plannable for TrainJob {
 
     fn cost(&self) -> Cost {
         Cost {
-            amount: self.train.steps as f64,
+            amount: self.train.updates() as f64,
             unit: "steps",
         }
     }
 
     fn inputs(&self) -> Vec<Pinned> {
         let files = self.start.iter().chain(&self.label_features);
-        files.cloned().collect()
+        files.chain(&self.teacher).cloned().collect()
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::experiment::nets::arch::Answer;
 use crate::nets::adm::layers::Dropout;
+use crate::nets::attention::Attention;
 use candle_core::{Result, Tensor};
 
 /// What a denoiser is told beside the noisy images and their time.
@@ -15,6 +16,8 @@ pub struct Conditions<'a> {
     pub low: Option<&'a Tensor>,
     /// While training.
     pub dropout: Option<&'a Dropout>,
+    /// For nets with attention blocks; the others pass it over.
+    pub attention: Option<Attention<'a>>,
 }
 
 /// A net that answers what is in a noisy image.

@@ -61,6 +61,15 @@ pub fn tensors(arch: &Arch) -> Result<Vec<Entry>> {
     Ok(entries.clone())
 }
 
+/// The attention blocks of a net by their names in a checkpoint, from the root: `middle_block.1`. None for nets without any.
+///
+/// # Errors
+/// Where no such net can be built.
+pub fn attention_blocks(arch: &Arch) -> Result<Vec<String>> {
+    let block = |entry: Entry| entry.name.strip_suffix(".qkv.weight").map(str::to_string);
+    Ok(tensors(arch)?.into_iter().filter_map(block).collect())
+}
+
 /// Fresh weights: each tensor from its own stream of (seed, name), so that they are the same anywhere.
 pub fn initial(arch: &Arch, seed: u64) -> Result<Vec<(String, Tensor)>> {
     tensors(arch)?

@@ -4,6 +4,7 @@
 //! of `Arch`.
 
 pub mod adm;
+pub mod attention;
 pub mod denoiser;
 pub mod features;
 pub mod inception;

@@ -1,6 +1,5 @@
 //! How often the denoising nets of a cell are asked.
 
-use crate::experiment::file::shown::EVALUATIONS;
 use crate::jobs::job::Job;
 use crate::run::plan::Plan;
 
@@ -12,12 +11,7 @@ pub(super) fn are_told(plan: &Plan) -> bool {
         .map(|cell| &cell.axes[..])
         .unwrap_or_default();
     let differ = |axis: &String| axis == "sample.sampler" || axis == "guidance.method";
-    let charts = plan.cells.first().map(|cell| &cell.spec.chart[..]);
-    let shown = charts
-        .unwrap_or_default()
-        .iter()
-        .any(|chart| chart.x == EVALUATIONS);
-    shown || axes.iter().any(differ)
+    plan.charts_evaluations || axes.iter().any(differ)
 }
 
 /// Times that the denoising nets are asked for one image of a cell, a second net's answers included and a classifier's

@@ -1,6 +1,7 @@
 //! Which jobs a sweep has: each once, in the order in which they run, with where each stands.
 
 use crate::experiment::file::experiment::{Experiment, ReportOptions, Training};
+use crate::experiment::file::shown::EVALUATIONS;
 use crate::experiment::grid::fill::file_of;
 use crate::experiment::grid::sweep::{Cell, Sweep};
 use crate::experiment::key::Key;
@@ -34,6 +35,8 @@ pub struct Plan {
     pub items: Vec<Item>,
     /// For every cell, its items in run order.
     pub of_cell: Vec<Vec<usize>>,
+    /// Whether a chart shows how often the denoising nets are asked.
+    pub charts_evaluations: bool,
 }
 
 impl Plan {
@@ -43,6 +46,7 @@ impl Plan {
             cells: sweep.cells.clone(),
             items: Vec::new(),
             of_cell: Vec::new(),
+            charts_evaluations: sweep.charts.iter().any(|chart| chart.x == EVALUATIONS),
         };
         let mut seen: HashMap<Key, usize> = HashMap::new();
         for (n, cell) in sweep.cells.iter().enumerate() {

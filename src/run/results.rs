@@ -1,5 +1,6 @@
 //! Finished cells as rows, in grid order: where each stands in the grid, its scores, and what they were made from.
 
+use crate::experiment::file::drawing::rules::Method;
 use crate::experiment::file::shown::EVALUATIONS;
 use crate::experiment::grid::sweep::Cell;
 use crate::experiment::scoring::metric::Metric;
@@ -12,7 +13,6 @@ use crate::jobs::files::results::{RECORD, Record};
 use crate::jobs::inputs::training_steps::TrainingSteps;
 use crate::jobs::job::Job;
 use crate::jobs::stage::Stage;
-use crate::jobs::train::TrainJob;
 use crate::run::evaluations;
 use crate::run::manifest::Manifest;
 use crate::run::plan::{Item, Plan};
@@ -24,6 +24,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use crate::metrics::score::Score;
+
+/// The name under which provenance tells the averages of a training.
+const AVERAGES: &str = "averages";
 
 /// The scores in the folder of a metrics result.
 pub fn scores(folder: &Path) -> Result<Vec<Score>> {
@@ -169,9 +172,11 @@ fn row_of(plan: &Plan, store: &Store, n: usize, texts: &mut Texts) -> Row {
         if has(COMMAND) {
             (row.provenance).extend(commanded(stage, &folder).map(|told| texts.pair(told)));
         }
-        for (mut name, text) in provenance(manifest) {
-            if matches!(&item.job, Job::Train(job) if name == stage.name() && is_guide(cell, job)) {
-                name = "train (classifier)".to_string();
+        let guide = guide(plan, n, item);
+        for (mut name, text) in origin(&item.job, manifest) {
+            let own = name == stage.name() || name == AVERAGES;
+            if let Some(guide) = guide.filter(|_| own) {
+                name = format!("{name} ({guide})");
             }
             if !(row.provenance.iter()).any(|(known, _)| **known == *name) {
                 row.provenance.push(texts.pair((name, text)));
@@ -192,14 +197,16 @@ fn row_of(plan: &Plan, store: &Store, n: usize, texts: &mut Texts) -> Row {
                 }
                 Err(error) => row.missing = Some(format!("{error:#}")),
             },
-            Stage::Train => seconds = seconds.or(training_seconds(cell, item, &folder)),
-            Stage::Features => {}
+            Stage::Train if guide.is_none() => {
+                seconds = seconds.or(training_seconds(cell, item, &folder));
+            }
+            Stage::Train | Stage::Features => {}
         }
     }
     row
 }
 
-/// The seconds of training behind the sampled net, where the cell asks for them; a guide's training is not among them.
+/// The seconds of the training behind the sampled net, where the cell asks for them.
 fn training_seconds(cell: &Cell, item: &Item, folder: &Path) -> Option<Score> {
     let (spec, metric) = (&cell.spec, Metric::TrainingSeconds);
     if !spec.scores()?.metrics.contains(&metric) {
@@ -207,10 +214,9 @@ fn training_seconds(cell: &Cell, item: &Item, folder: &Path) -> Option<Score> {
     }
     let count = spec.sample.as_ref()?.count()?;
     let seconds = match &item.job {
-        Job::Train(job) if !is_guide(cell, job) => {
+        Job::Train(job) => {
             let kept: Vec<Kept> = read_json(&folder.join(CHECKPOINTS)).ok()?;
-            let asked = spec.net_sample().and_then(|sample| sample.trained_steps);
-            let steps = asked.unwrap_or(job.train.steps);
+            let steps = spec.drawn_after().unwrap_or(job.train.updates());
             kept.iter().find(|k| k.steps == steps)?.seconds
         }
         Job::CommandTrain(_) => {
@@ -222,9 +228,32 @@ fn training_seconds(cell: &Cell, item: &Item, folder: &Path) -> Option<Score> {
     Some(Score::bare(metric.id(), seconds, count))
 }
 
-/// Whether a training is of what guides, not of the net that is sampled.
-fn is_guide(cell: &Cell, job: &TrainJob) -> bool {
-    job.model != cell.spec.drawn_model()
+/// What guides the cell at position `n`, where `item` is its training and not that of the net that is sampled.
+fn guide(plan: &Plan, n: usize, item: &Item) -> Option<&'static str> {
+    let method = |at: &usize| {
+        let Job::Sample(job) = &plan.items[*at].job else {
+            return None;
+        };
+        let guidance = job.guidance.as_ref()?;
+        let trained = guidance.net.as_ref()?.training()?;
+        let is_guide = *trained == item.key && job.net.training() != Some(trained);
+        is_guide.then_some(guidance.rule.method)
+    };
+    Some(match plan.of_cell[n].iter().find_map(method)? {
+        Method::Classifier => "classifier",
+        Method::ClassifierFree => "unconditional net",
+        _ => "weaker net",
+    })
+}
+
+/// What a stored result was made from, and where; of a training also what averages it tracked.
+fn origin(job: &Job, manifest: &Manifest) -> Vec<(String, String)> {
+    let mut found = provenance(manifest);
+    if let Job::Train(job) = job {
+        let averages = job.train.averages();
+        found.extend(averages.map(|told| (AVERAGES.to_string(), told)));
+    }
+    found
 }
 
 /// What a program was run with, where one was.

@@ -9,6 +9,7 @@ pub mod external;
 pub mod feed;
 pub mod fit;
 pub mod inputs;
+pub mod post_hoc;
 pub mod score;
 pub mod train;
 pub mod weights;

@@ -18,6 +18,8 @@ pub struct Loaded {
     pub process: Option<Process>,
     /// Class names, or none where the file does not say.
     pub classes: Vec<String>,
+    /// The one number of DDIM steps that the net was distilled for.
+    pub distilled: Option<usize>,
     /// What all names of the file begin with beside the net's own.
     pub prefix: String,
     pub vb: VarBuilder<'static>,
@@ -31,6 +33,7 @@ pub fn load(path: &Path, model: &Model, device: &Device) -> Result<Loaded> {
         arch: known.arch,
         process: known.process,
         classes: known.classes,
+        distilled: known.distilled,
         prefix: known.fitting.prefix,
         vb: known.fitting.file.var_builder(DType::F32, device)?,
     })
@@ -42,6 +45,8 @@ pub struct Known {
     pub process: Option<Process>,
     /// Class names, or none where the file does not say.
     pub classes: Vec<String>,
+    /// The one number of DDIM steps that the net was distilled for.
+    pub distilled: Option<usize>,
     pub fitting: Fitting,
 }
 
@@ -59,6 +64,7 @@ pub fn look(path: &Path, model: &Model) -> Result<Known> {
     Ok(Known {
         arch,
         process,
+        distilled: card.as_ref().and_then(|card| card.distilled),
         classes: card.map(|c| c.classes).unwrap_or_default(),
         fitting,
     })

@@ -144,6 +144,14 @@ fn the_imagenet_files_are_planned_without_any_weights() {
         .prints("3 cells = scale [0, 1, 10]")
         .says("runner fetch imagenet256-uncond inception imagenet256-reference imagenet256-classifier");
     plan("experiments/imagenet/ddim25.toml").prints("3 cells = resolution [128, 256, 512]");
+    plan("experiments/imagenet/eds.toml")
+        .prints("4 cells = case [unconditional, unconditional EDS, conditional, conditional EDS]")
+        .prints("  sample       4       0       4  50 M evals");
+    plan("experiments/imagenet/dpm-solver.toml")
+        .prints("  sample      12       0      12  2.1 M evals");
+    plan("experiments/imagenet/edm.toml")
+        .prints("case/steps [DDPM/250, Heun/18, Heun/40, Heun stochastic/256]")
+        .prints("  sample       4       0       4  43.8 M evals");
     plan("experiments/imagenet/upsample.toml")
         .prints("  upsample     4       0       4  50 M evals\n")
         .prints("preset=imagenet128-to-512 scale=0.5")

@@ -97,6 +97,32 @@ fn one_training_gives_the_nets_of_all_its_kept_steps() {
 }
 
 #[test]
+fn one_training_gives_the_nets_of_all_its_averages() {
+    let averages = "[train.power_ema]\nevery = 1\n[grid]\nsample.ema_length = [0.05, 0.2]\n";
+    let desk = Desk::new(&experiment(averages).replace("ema = 0.5", "ema = [0.5, 0.9]"));
+    let talk = desk.swept(&[]);
+    assert_eq!(
+        (desk.stored("train").len(), desk.stored("sample").len()),
+        (1, 2),
+        "{talk}"
+    );
+    let fd = desk.column("fd");
+    assert_ne!(fd[0], fd[1], "both averages draw the same images");
+    let page = desk.folder.path().join("reports/study/index.html");
+    let page = std::fs::read_to_string(page).expect("a page");
+    let told = "EMA 0.5, 0.9; power-function averages of sigma_rel 0.05, 0.1, 3 snapshots each";
+    assert!(page.contains(told), "{page}");
+    // The report of other axes than the file's is not this one.
+    desk.swept(&["--set", "grid={ sample.ema = [0.5, 0.9] }"]);
+    let stored = (desk.stored("train").len(), desk.stored("sample").len());
+    assert_eq!(
+        stored,
+        (1, 4),
+        "a training or images of their own for both decays"
+    );
+}
+
+#[test]
 fn the_last_step_by_its_number_is_the_last_step() {
     let desk = Desk::new(&experiment(""));
     desk.swept(&[]);

@@ -14,7 +14,7 @@ use fidrunner::nets::adm::classifier::Classifier;
 use fidrunner::nets::adm::unet::Unet;
 use fidrunner::nets::inception::net::{Inception, SIDE, Taps};
 use fidrunner::nets::inventory;
-use fidrunner::stages::train::optim::AdamW;
+use fidrunner::stages::train::optimizer::adamw::AdamW;
 
 /// Of the largest value: answers of whole nets, as on the CPU.
 const NETS: f64 = 1e-4;

@@ -186,7 +186,7 @@ fn a_key_of_a_case_may_be_left_out() {
     let text = file().replace("scale = 1\n", "");
     assert_eq!(
         message(&text, &[], &[]),
-        "cell 8 (case=128 seed=7 steps=25): [guidance] does not say `scale`"
+        "cell 8 (case=128 seed=7 steps=25): missing field `scale`\nin `guidance`"
     );
     assert_eq!(
         message(&text, &["guidance.scale=2"], &[]),

@@ -164,7 +164,7 @@ fn a_typo_is_shown_where_it_stands() {
     assert_eq!(
         message(&with("steps = 25", "stpes = 25"), &[], &[]),
         "TOML parse error at line 13, column 1\n   |\n13 | stpes = 25\n   | ^^^^^\n\
-         unknown field `stpes`, expected one of `sampler`, `steps`, `eta`, `variance`, `temperature`, `dtype`, `trained_steps`, `count`, `seed`, `classes`, `clip`, `threshold`, `spacing`, `order`, `churn`, `churn_sigmas`, `batch`, `part`\nhint: did you mean `steps`?"
+         unknown field `stpes`, expected one of `sampler`, `steps`, `eta`, `variance`, `temperature`, `dtype`, `trained_steps`, `ema`, `ema_length`, `count`, `seed`, `classes`, `clip`, `threshold`, `spacing`, `order`, `churn`, `churn_sigmas`, `batch`, `part`\nhint: did you mean `steps`?"
     );
     assert_eq!(
         message(&with("\"ddim\"", "\"dim\""), &[], &[]),
@@ -181,7 +181,7 @@ fn a_typo_in_an_axis_names_the_cell() {
             &[],
             &[]
         ),
-        "cell 0 (steps=25 scael=0 preset=imagenet64): unknown field `scael`, expected one of `method`, `preset`, `checkpoint`, `trained_steps`, `scale`, `convention`, `course`, `power`, `interval`, `form`, `apg`, `rescale`, `null`, `entropy`, `dtype`, `arch`, `train`\nin `guidance`\nhint: did you mean `scale`?"
+        "cell 0 (steps=25 scael=0 preset=imagenet64): unknown field `scael`, expected one of `method`, `preset`, `checkpoint`, `trained_steps`, `ema`, `ema_length`, `scale`, `convention`, `course`, `power`, `interval`, `form`, `apg`, `rescale`, `null`, `blocks`, `blur`, `entropy`, `dtype`, `arch`, `train`\nin `guidance`\nhint: did you mean `scale`?"
     );
 }
 
@@ -319,7 +319,7 @@ fn set_on_an_axis_is_refused_with_a_hint() {
 fn a_bad_set_or_only_is_named() {
     assert_eq!(
         message(FILE, &["sample.stpes=3"], &[]),
-        "--set sample.stpes=3: unknown field `stpes`, expected one of `sampler`, `steps`, `eta`, `variance`, `temperature`, `dtype`, `trained_steps`, `count`, `seed`, `classes`, `clip`, `threshold`, `spacing`, `order`, `churn`, `churn_sigmas`, `batch`, `part`\nin `sample`\nhint: did you mean `steps`?"
+        "--set sample.stpes=3: unknown field `stpes`, expected one of `sampler`, `steps`, `eta`, `variance`, `temperature`, `dtype`, `trained_steps`, `ema`, `ema_length`, `count`, `seed`, `classes`, `clip`, `threshold`, `spacing`, `order`, `churn`, `churn_sigmas`, `batch`, `part`\nin `sample`\nhint: did you mean `steps`?"
     );
     assert_eq!(
         message(FILE, &["sample.count"], &[]),
@@ -369,6 +369,7 @@ learning_rate = 1e-3
         process,
         classes: vec![],
         steps: 1,
+        distilled: None,
     };
     assert_eq!(resolve(&model, Some(&card)).unwrap().0, arch);
     // With other changes it is another net than the card's.

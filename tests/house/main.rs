@@ -117,7 +117,7 @@ const HOMES: &[(&str, &[&str])] = &[
 const TENSORS: [&str; 4] = ["Tensor", "VarBuilder", "candle_nn", "Module"];
 
 /// Pairs of folders of `stages`, of which the first may import the second.
-const STAGE_PAIRS: [(&str, &str); 1] = [("score", "describe")];
+const STAGE_PAIRS: [(&str, &str); 2] = [("score", "describe"), ("train", "describe")];
 
 const LONGEST: usize = 400;
 const FULLEST: usize = 12;

@@ -30,9 +30,10 @@ impl Sets {
             Some(stored) => stored.flatten_all().unwrap().to_vec1::<f32>().unwrap(),
             None => {
                 let n = recipe[format!("n_{name}")].as_u64().unwrap() as usize;
-                let name = format!("{}.{letter}/z", recipe["name"].as_str().unwrap());
-                let z = noise(&case.salt, &name, &[n, d]);
-                let mix = noise(&case.salt, "wide/mix", &[d, d]);
+                let name = recipe["name"].as_str().unwrap();
+                let family = name.split('.').next().unwrap();
+                let z = noise(&case.salt, &format!("{name}.{letter}/z"), &[n, d]);
+                let mix = noise(&case.salt, &format!("{family}/mix"), &[d, d]);
                 let at = |field: &str| recipe[field][which].as_f64().unwrap();
                 features(&z, &mix, d, at("scale"), at("shift"))
             }

@@ -6,7 +6,7 @@ use candle_nn::VarBuilder;
 use fidrunner::experiment::nets::arch::{Arch, Pool, Trunk};
 use fidrunner::experiment::nets::multiplications::forward;
 use fidrunner::experiment::nets::presets;
-use fidrunner::nets::adm::trunk::{Builder, Encoder};
+use fidrunner::nets::adm::trunk::{Asked, Builder, Encoder};
 use fidrunner::nets::inventory::{initial, tensors};
 
 fn preset(name: &str) -> Arch {
@@ -22,7 +22,7 @@ fn sides(trunk: &Trunk, arch: &Arch, in_channels: usize) -> Vec<usize> {
     let side = trunk.resolution;
     let x = Tensor::zeros((1, in_channels, side, side), DType::F32, &Device::Cpu).unwrap();
     let emb = Tensor::zeros((1, 4 * trunk.channels), DType::F32, &Device::Cpu).unwrap();
-    let (outputs, _) = encoder.forward(&x, &emb, None).unwrap();
+    let (outputs, _) = encoder.forward(&x, &emb, Asked::default()).unwrap();
     outputs.iter().map(|map| map.dim(2).unwrap()).collect()
 }
 

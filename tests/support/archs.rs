@@ -5,7 +5,7 @@ use super::program::repository;
 use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::VarBuilder;
 use fidrunner::experiment::nets::arch::{
-    Arch, Card, ClassifierArch, NoiseSchedule, Pool, Process, QkvOrder, Trunk, UnetArch,
+    Arch, Card, ClassifierArch, NoiseSchedule, Pool, Prediction, Process, QkvOrder, Trunk, UnetArch,
 };
 use fidrunner::experiment::nets::presets;
 use fidrunner::io::checkpoint::{self, Checkpoint};
@@ -97,7 +97,7 @@ pub fn process(case: &Case) -> Process {
         },
         timesteps: case.value["diffusion_steps"].as_u64().unwrap_or(1000) as usize,
         rescale_timesteps: case.value["rescale_timesteps"].as_bool().unwrap_or(false),
-        predict_x0: false,
+        predict: Prediction::Noise,
     }
 }
 
@@ -107,7 +107,7 @@ pub fn process_of(schedule: NoiseSchedule, timesteps: usize) -> Process {
         schedule,
         timesteps,
         rescale_timesteps: false,
-        predict_x0: false,
+        predict: Prediction::Noise,
     }
 }
 
@@ -247,6 +247,7 @@ pub fn save(arch: &Arch, process: Option<Process>, weights: &[(String, Tensor)],
         process,
         classes: vec![],
         steps: 1,
+        distilled: None,
     };
     let metadata = [("runner".to_string(), serde_json::to_string(&card).unwrap())].into();
     checkpoint::write(path, weights, &metadata).unwrap();

@@ -3,8 +3,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod attention;
 mod cells;
-mod clusters;
 mod described;
 mod growth;
 mod likelihood;
@@ -12,5 +12,5 @@ mod question;
 mod reconstruct;
 mod report;
 mod store;
-mod training;
+mod train;
 mod upsample;

@@ -3,7 +3,7 @@
 use crate::cli::screen::terminal::{bytes, duration, out, short, table};
 use crate::cli::shipped::share::taken;
 use crate::experiment::key::digest_file;
-use crate::experiment::nets::arch::Card;
+use crate::experiment::nets::arch::{Card, Prediction};
 use crate::io::checkpoint::Checkpoint;
 use crate::io::numpy::npy::Header;
 use crate::io::numpy::npz::Npz;
@@ -153,10 +153,23 @@ fn described(card: &Card) -> String {
     };
     let process = card.process.as_ref().map_or(String::new(), |process| {
         let schedule = format!("{:?}", process.schedule).to_lowercase();
-        format!(", {schedule} schedule of {} steps", process.timesteps)
+        let predicts = match process.predict {
+            Prediction::Noise => String::new(),
+            other => format!(", predicts {}", other.title()),
+        };
+        format!(
+            ", {schedule} schedule of {} steps{predicts}",
+            process.timesteps
+        )
+    });
+    let distilled = card.distilled.map_or(String::new(), |steps| {
+        let plural = if steps == 1 { "" } else { "s" };
+        format!(", distilled for {steps} DDIM step{plural}")
     });
     let steps = short(card.steps as f64);
-    format!("{kind} at {resolution} pixels{from}{classes}{process}, trained for {steps} steps")
+    format!(
+        "{kind} at {resolution} pixels{from}{classes}{process}{distilled}, trained for {steps} steps"
+    )
 }
 
 fn statistics(path: &Path, found: &Statistics, form: Form) -> Result<()> {

@@ -3,7 +3,7 @@
 use crate::diffusion::guidance::rule::{Guidance, Point, Steered};
 use crate::diffusion::guidance::strength::Strength;
 use crate::diffusion::process::posterior::Field;
-use crate::experiment::file::drawing::guidance::Apg;
+use crate::experiment::file::drawing::rules::Apg;
 use candle_core::{D, DType, Result, Tensor};
 use std::cell::RefCell;
 
@@ -22,8 +22,8 @@ pub enum Form {
     Apg(Apg),
 }
 
-/// The second answer at a point, u [n, c or 2c, h, w].
-pub type Other<'a> = dyn Fn(&Point) -> Result<Tensor> + 'a;
+/// The second answer at a point, u [n, c or 2c, h, w]; it may depend on the first, c of that shape in f32.
+pub type Other<'a> = dyn Fn(&Point, &Tensor) -> Result<Tensor> + 'a;
 
 /// Guidance by a second answer.
 pub struct Combined<'a> {
@@ -113,7 +113,7 @@ impl Guidance for Combined<'_> {
             return Ok(Steered::plain(answer));
         };
         let answer = answer.to_dtype(DType::F32)?;
-        let left = (self.other)(point)?.to_dtype(DType::F32)?;
+        let left = (self.other)(point, &answer)?.to_dtype(DType::F32)?;
         point.finite(&left, "second answer")?;
         let channels = point.x.dim(1)?;
         let asked = answer.narrow(1, 0, channels)?;

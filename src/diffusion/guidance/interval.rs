@@ -1,7 +1,7 @@
 //! An interval of guidance on the steps of a draw: asked for in one measure, and told in all three.
 
 use crate::diffusion::process::level::Level;
-use crate::experiment::file::drawing::guidance::Interval;
+use crate::experiment::file::drawing::rules::Interval;
 
 /// The timesteps on the nets' clock, both included, in which the asked steps stand. `levels` `[S]` are those of the steps,
 /// from the noise; a timestep of the process is `timestep` on the nets' clock.
@@ -24,6 +24,35 @@ pub fn within(asked: Interval, levels: &[Level], timestep: f64) -> [f64; 2] {
         // Holds no timestep.
         _ => [1.0, 0.0],
     }
+}
+
+/// The steps of `levels` `[S]` that `asked` holds, in timesteps of the process that end half-way to the steps beside them:
+/// one interval for all that hold the same steps. None where it holds every step.
+pub fn settled(asked: Interval, levels: &[Level], timestep: f64) -> Option<Interval> {
+    let [low, high] = within(asked, levels, timestep);
+    let inside = |level: &Level| (low..=high).contains(&level.timestep);
+    let at = |k: usize| levels[k].timestep / timestep;
+    let ends = match (
+        levels.iter().position(inside),
+        levels.iter().rposition(inside),
+    ) {
+        (Some(0), Some(last)) if last + 1 == levels.len() => return None,
+        (Some(first), Some(last)) => {
+            let noisy = match first {
+                0 => at(0) + 1.0,
+                _ => 0.5 * (at(first - 1) + at(first)),
+            };
+            let clean = if last + 1 == levels.len() {
+                0.0
+            } else {
+                0.5 * (at(last) + at(last + 1))
+            };
+            [clean, noisy]
+        }
+        // Holds no timestep.
+        _ => [1.0, 0.0],
+    };
+    Some(Interval::Timesteps(ends))
 }
 
 /// Where a draw is guided, in words.
@@ -77,7 +106,35 @@ mod tests {
                 "{text}"
             );
         }
+        for interval in asked {
+            let one = settled(interval, &levels, 1.0);
+            assert_eq!(one, Some(Interval::Timesteps([150.0, 350.0])));
+        }
         let none = within(Interval::Sigma([50.0, 60.0]), &levels, 1.0);
         assert!(told(none, &levels, 1.0).contains("none of the 4 steps"));
+    }
+    #[test]
+    fn what_is_settled_holds_the_same_steps() {
+        // Half a timestep on the nets' clock is one of the process.
+        let (levels, timestep) = (levels(), 0.5);
+        let shares = [0.0, 0.25, 0.5, 0.75, 1.0];
+        for (first, last) in shares.iter().flat_map(|a| shares.map(|b| (*a, b))) {
+            let asked = Interval::Steps([first, last]);
+            let steps = |range: [f64; 2]| {
+                let inside = |level: &&Level| (range[0]..=range[1]).contains(&level.timestep);
+                levels.iter().filter(inside).count()
+            };
+            let held = steps(within(asked, &levels, timestep));
+            let again = match settled(asked, &levels, timestep) {
+                Some(interval) => steps(within(interval, &levels, timestep)),
+                None => 4,
+            };
+            assert_eq!(again, held, "{asked:?}");
+        }
+        let none = settled(Interval::Steps([0.5, 0.5]), &levels, timestep);
+        assert_eq!(
+            none,
+            settled(Interval::Sigma([50.0, 60.0]), &levels, timestep)
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! What a rule of guidance may change at a step of a sampler, and where that step stands.
 
+use crate::diffusion::process::clamp::Clamp;
 use crate::diffusion::process::level::Place;
 use crate::diffusion::process::posterior::{Field, Output, Posterior};
 use candle_core::{D, DType, Result, Tensor, bail};
@@ -9,6 +10,8 @@ pub struct Point<'a> {
     pub place: Place,
     /// How the net's answers are read.
     pub output: Output,
+    /// What is done with an x0 outside of [-1, 1].
+    pub clamp: Clamp,
     /// [n, c, h, w], f32 or f64, about N(0, 1) at the first step.
     pub x: &'a Tensor,
     /// `[n]` f32, on the clock of the nets.

@@ -1,7 +1,7 @@
 //! How strongly a rule steers at a step: its scale, how the scale goes over the draw, and where it steers at all.
 
 use crate::diffusion::process::level::{Level, Place};
-use crate::experiment::file::drawing::guidance::Course;
+use crate::experiment::file::drawing::rules::Course;
 use std::f64::consts::PI;
 
 /// The scale of a rule at every step.

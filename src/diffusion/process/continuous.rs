@@ -58,8 +58,8 @@ impl Continuous {
                 Ok(root * root)
             }
             Spacing::LogSnr => Ok(self.time(least + (most - least) * share(k))),
-            Spacing::Edm | Spacing::Iddpm => {
-                bail!("spacing = \"{}\" is one of EDM's samplers", spacing.name())
+            Spacing::Edm | Spacing::Iddpm | Spacing::Linspace | Spacing::Trailing => {
+                bail!("spacing = \"{}\" is one of other samplers", spacing.name())
             }
         };
         (0..=steps).map(|k| Ok(self.level(time(k)?))).collect()

@@ -64,7 +64,7 @@ impl Sigmas {
                 let place = ((all - 1) as f64 / (steps - 1) as f64 * k as f64).round_ties_even();
                 Ok(self.levels[all - 1 - place as usize])
             }
-            Spacing::Time | Spacing::LogSnr | Spacing::Quadratic => {
+            _ => {
                 bail!(
                     "spacing = \"{}\" is not one of EDM's samplers",
                     spacing.name()

@@ -6,7 +6,7 @@ use crate::diffusion::process::clamp::Clamp;
 use crate::diffusion::process::level::Level;
 use crate::diffusion::process::schedule::Schedule;
 use crate::experiment::file::experiment::VarianceRule;
-use crate::experiment::nets::arch::{Answer, Process};
+use crate::experiment::nets::arch::{Answer, Prediction, Process};
 use candle_core::{Result, Tensor, bail};
 
 /// (x [n, c, h, w], t `[n]` f32) → [n, ...]: a net as a function of a noisy image and its time, or such a net's gradient.
@@ -50,10 +50,10 @@ pub struct Output {
 impl Output {
     /// As the ADM release reads its nets.
     pub fn of(process: &Process, answer: Answer) -> Self {
-        let mean = if process.predict_x0 {
-            Mean::StartX
-        } else {
-            Mean::Epsilon
+        let mean = match process.predict {
+            Prediction::Noise => Mean::Epsilon,
+            Prediction::X0 => Mean::StartX,
+            Prediction::Velocity => Mean::Velocity,
         };
         let variance = match answer {
             Answer::MeanAndVariance => Variance::LearnedRange,
@@ -247,7 +247,8 @@ impl Reading<'_> {
             ),
             (Variance::Learned, Some(v)) => Ok(v.clone()),
             (Variance::FixedLarge, _) => at.spread(x, |i| match i {
-                0 => low(1),
+                // What step 1 has too.
+                0 => low(0),
                 _ => high(i),
             }),
             (Variance::FixedSmall, _) => at.spread(x, low),

@@ -1,10 +1,12 @@
 //! Which of the T steps of a process are kept when fewer are drawn (IDDPM, arXiv:2102.09672, section 4; the
 //! release's `space_timesteps`).
 
+use crate::experiment::file::drawing::sampling::TRAILING;
 use candle_core::{Result, bail};
 
 /// Kept timesteps of `0..total`, ascending. `spec` is a count (`250`), counts of equal sections (`10,10,5`),
-/// DDIM's fixed stride (`ddim25`), or empty for all.
+/// DDIM's fixed stride (`ddim25`), evenly down from the last timestep (`trailing4`: "Common Diffusion Noise Schedules and
+/// Sample Steps are Flawed", arXiv:2305.08891, table 2), or empty for all.
 ///
 /// # Errors
 /// Where `spec` is none of these, asks for more steps than there are, or keeps none.
@@ -12,6 +14,8 @@ pub fn space_timesteps(total: usize, spec: &str) -> Result<Vec<usize>> {
     let spec = spec.trim();
     let kept = if spec.is_empty() {
         (0..total).collect()
+    } else if let Some(count) = spec.strip_prefix(TRAILING) {
+        trailing(total, number(count, spec)?)?
     } else if let Some(count) = spec.strip_prefix("ddim") {
         strided(total, number(count, spec)?)?
     } else {
@@ -35,6 +39,19 @@ fn number(text: &str, spec: &str) -> Result<usize> {
         );
     };
     Ok(number)
+}
+
+/// round(T k / S) - 1 for k of 1..=S. Every second one of twice as many steps, from the last, is one of these: what
+/// halving the steps of a net by distillation stands on.
+fn trailing(total: usize, count: usize) -> Result<Vec<usize>> {
+    if !(1..=total).contains(&count) {
+        bail!("{count} steps are outside 1..={total}");
+    }
+    let end = |k: usize| (total * k) as f64 / count as f64;
+    // A tie goes to the even number, as numpy rounds.
+    Ok((1..=count)
+        .map(|k| end(k).round_ties_even() as usize - 1)
+        .collect())
 }
 
 /// Multiples of the smallest stride that gives exactly `count` steps; starts at 0 and rarely reaches the last step.

@@ -29,7 +29,8 @@ pub struct Schedule {
     pub recipm1: Vec<f64>,
     /// Variance of q(x_{t-1} | x_t, x_0) (DDPM, equation 7).
     pub posterior_variance: Vec<f64>,
-    /// Its logarithm; index 0, where the variance is 0, takes index 1's value.
+    /// Its logarithm; index 0, where the variance is 0, takes index 1's value,
+    /// and that of beta where there is none.
     pub posterior_log_variance: Vec<f64>,
     /// Coefficient of x_0 in the posterior mean (DDPM, equation 7).
     pub posterior_x0: Vec<f64>,
@@ -42,7 +43,7 @@ impl Schedule {
     /// that keep alpha_bar (IDDPM, section 4).
     ///
     /// # Errors
-    /// Where `spec` cannot be kept of the process, keeps fewer than 2 steps, or a beta leaves (0, 1).
+    /// Where `spec` cannot be kept of the process, keeps one step that is not the last, or a beta leaves (0, 1).
     pub fn new(process: &Process, spec: &str) -> Result<Self> {
         let total = process.timesteps;
         let betas = match process.schedule {
@@ -56,9 +57,10 @@ impl Schedule {
             );
         }
         let kept = space_timesteps(total, spec)?;
-        if kept.len() < 2 {
+        if kept.len() < 2 && kept.last() != Some(&(total - 1)) {
             bail!(
-                "steps = \"{spec}\" keeps only timestep {:?}, from which no image can be drawn; 2 to {total} steps are allowed",
+                "steps = \"{spec}\" keeps only timestep {:?}, from which no image can be drawn; 2 to {total} steps are allowed\n\
+                 hint: with `spacing = \"trailing\"`, one step goes from the noise to the image",
                 kept
             );
         }
@@ -79,12 +81,12 @@ impl Schedule {
     /// Tables of any betas; `timesteps` are what the net is told, times `clock`.
     ///
     /// # Errors
-    /// Where there are fewer than 2 betas, or not as many timesteps.
+    /// Where there are no betas, or not as many timesteps.
     pub fn from_betas(betas: Vec<f64>, timesteps: Vec<usize>, clock: f64) -> Result<Self> {
         let steps = betas.len();
-        if steps < 2 || timesteps.len() != steps {
+        if steps == 0 || timesteps.len() != steps {
             bail!(
-                "a schedule of {steps} variances and {} timesteps; as many of each, and at least 2, are allowed",
+                "a schedule of {steps} variances and {} timesteps; as many of each, and at least 1, are allowed",
                 timesteps.len()
             );
         }
@@ -99,7 +101,11 @@ impl Schedule {
         Ok(Self {
             recip: table(&|i| (1.0 / alpha_bar[i]).sqrt()),
             recipm1: table(&|i| (1.0 / alpha_bar[i] - 1.0).sqrt()),
-            posterior_log_variance: table(&|i| posterior_variance[i.max(1)].ln()),
+            posterior_log_variance: table(&|i| match posterior_variance.get(i.max(1)) {
+                Some(variance) => variance.ln(),
+                // The one step of all adds no noise, whatever its variance.
+                None => betas[0].ln(),
+            }),
             posterior_x0: table(&|i| betas[i] * alpha_bar_prev[i].sqrt() / (1.0 - alpha_bar[i])),
             posterior_xt: table(&|i| {
                 (1.0 - alpha_bar_prev[i]) * (1.0 - betas[i]).sqrt() / (1.0 - alpha_bar[i])

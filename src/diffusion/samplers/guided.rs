@@ -115,6 +115,7 @@ impl Guided<'_> {
         Point {
             place: *place,
             output: self.reading.output,
+            clamp: self.reading.clamp,
             x,
             t,
             scale: self.guidance.map(Guidance::scale),

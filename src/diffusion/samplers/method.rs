@@ -10,8 +10,8 @@ use crate::diffusion::samplers::dpm_solver::{DpmSolver, Form};
 use crate::diffusion::samplers::edm::{Churn, Edm, Order};
 use crate::diffusion::samplers::sampler::Sampler;
 use crate::diffusion::samplers::uni_pc::{B, UniPc};
-use crate::experiment::file::drawing::samplers::{Levels, UNI_PC_ORDER};
-use crate::experiment::file::experiment::{Sample, Sampler as Name, Spacing, Steps};
+use crate::experiment::file::drawing::samplers::UNI_PC_ORDER;
+use crate::experiment::file::experiment::{Sample, Sampler as Name, Spacing};
 use crate::experiment::nets::arch::Process;
 use candle_core::{Result, bail};
 use std::sync::Arc;
@@ -52,18 +52,16 @@ impl Method {
     /// without a schedule.
     pub fn new(sample: &Sample, process: &Process) -> Result<Self> {
         let name = sample.sampler;
-        let on = name.levels();
-        let levels = || -> Result<Arc<[Level]>> {
-            let (Some(steps), Some(&first)) = (count(&sample.steps), Spacing::of(on).first())
-            else {
+        let asked = || {
+            let spacings = Spacing::of(name.levels());
+            let (Some(steps), Some(&first)) = (sample.steps.number(), spacings.first()) else {
                 bail!("{} takes its steps as a count", name.name())
             };
-            let spacing = sample.spacing.unwrap_or(first);
-            let levels = match on {
-                Levels::Sigmas => Sigmas::new(process)?.levels(spacing, steps)?,
-                _ => Continuous::new(process)?.levels(spacing, steps)?,
-            };
-            Ok(levels.into())
+            Ok((sample.spacing.unwrap_or(first), steps))
+        };
+        let levels = || -> Result<Arc<[Level]>> {
+            let (spacing, steps) = asked()?;
+            Ok(Continuous::new(process)?.levels(spacing, steps)?.into())
         };
         let solver = |order, form| {
             Ok(Method::DpmSolver {
@@ -81,9 +79,11 @@ impl Method {
         };
         let edm = |order| {
             let [low, high] = sample.churn_sigmas.unwrap_or([0.0, f64::INFINITY]);
+            let (spacing, steps) = asked()?;
+            let sigmas = Sigmas::new(process)?;
             Ok(Method::Edm {
-                levels: levels()?,
-                sigmas: Arc::new(Sigmas::new(process)?),
+                levels: sigmas.levels(spacing, steps)?.into(),
+                sigmas: Arc::new(sigmas),
                 order,
                 churn: Churn {
                     amount: sample.churn,
@@ -162,13 +162,5 @@ impl Method {
             Method::DpmSolver { levels, .. } | Method::UniPc { levels, .. } => levels.len() - 1,
             Method::Edm { levels, .. } => levels.len(),
         }
-    }
-}
-
-/// Steps as a number, where they are one.
-fn count(steps: &Steps) -> Option<usize> {
-    match steps {
-        Steps::Count(count) => Some(*count),
-        Steps::Sections(text) => text.trim().parse().ok(),
     }
 }

@@ -1,3 +1,5 @@
-//! What training minimises.
+//! What training minimises, and how its weights are averaged.
 
+pub mod distill;
 pub mod loss;
+pub mod power_ema;

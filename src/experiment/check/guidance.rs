@@ -1,11 +1,13 @@
 //! Whether a rule of guidance can do what `[guidance]` asks of it, with the sampler and the nets that there are.
 
+use crate::experiment::check::averages::check_asked;
 use crate::experiment::check::nets::{check_arch, check_train};
 use crate::experiment::check::ranges::Range;
-use crate::experiment::file::drawing::guidance::{
-    Convention, Course, Form, Interval, Method, Null,
+use crate::experiment::file::drawing::asked::Asked;
+use crate::experiment::file::drawing::rules::{
+    Blur, Convention, Course, Form, Interval, MIDDLE_BLOCK, Method, Null,
 };
-use crate::experiment::file::experiment::{Experiment, Guidance, Sample, Sampler};
+use crate::experiment::file::experiment::{Experiment, Guidance, Precision, Sample, Sampler};
 use anyhow::{Result, bail, ensure};
 
 /// `[guidance]` of a cell that draws by `sample`.
@@ -18,20 +20,75 @@ pub(super) fn check_guidance(
     Range::AboveZero.check("guidance.power", guidance.power)?;
     Range::ZeroToOne.check("guidance.rescale", guidance.rescale)?;
     check_arch("guidance.arch", &guidance.arch)?;
+    check_attention(guidance)?;
     check_weights(spec, guidance)?;
     if let Some(interval) = guidance.interval {
         check_interval(interval)?;
     }
     match guidance.method {
         Method::Classifier => check_classifier(guidance),
-        Method::ClassifierFree | Method::Autoguidance => check_second(guidance, sample),
+        _ => check_second(guidance, sample),
     }
+}
+
+/// Keys of guidance by the sampled net's attention, and those that mean nothing to it.
+fn check_attention(guidance: &Guidance) -> Result<()> {
+    let is_blurring = guidance.method == Method::SelfAttention;
+    ensure!(
+        is_blurring || guidance.blur.is_none(),
+        "guidance.blur is for method = \"self-attention\"\nhint: take it out, or set the method"
+    );
+    if !guidance.method.by_attention() {
+        ensure!(
+            guidance.blocks.is_none(),
+            "guidance.blocks names attention blocks of the sampled net, and is for method = \"self-attention\" or \"perturbed-attention\"\nhint: take it out, or set one of these"
+        );
+        return Ok(());
+    }
+    let of_net = [
+        ("preset", guidance.preset.is_some()),
+        ("checkpoint", guidance.checkpoint.is_some()),
+        ("arch", !guidance.arch.is_empty()),
+        ("train", guidance.train.is_some()),
+        ("dtype", guidance.dtype != Precision::F32),
+    ];
+    for (key, set) in of_net {
+        ensure!(
+            !set,
+            "guidance.{key} is of a second net, and guidance by attention asks the sampled net twice\nhint: take it out, or set method = \"autoguidance\""
+        );
+    }
+    if let Some(blocks) = &guidance.blocks {
+        ensure!(
+            !blocks.is_empty() && (blocks.len() == 1 || !is_blurring),
+            "guidance.blocks names {} attention blocks, and {} is needed\nhint: leave it out for the middle block, \"{MIDDLE_BLOCK}\"",
+            blocks.len(),
+            if is_blurring { "one" } else { "at least one" }
+        );
+    }
+    let Blur { sigma, kernel } = guidance.blur.unwrap_or_default();
+    if let Some(sigma) = sigma {
+        Range::AboveZero.check("guidance.blur.sigma", sigma)?;
+    }
+    if let Some(kernel) = kernel {
+        Range::FromOne.check("guidance.blur.kernel", kernel)?;
+        ensure!(
+            kernel % 2 == 1,
+            "guidance.blur.kernel = {kernel} has no middle pixel\nhint: an odd number, such as {}",
+            kernel + 1
+        );
+    }
+    Ok(())
 }
 
 /// Where the classifier, or the second net, comes from.
 fn check_weights(spec: &Experiment, guidance: &Guidance) -> Result<()> {
     if let Some(train) = &guidance.train {
         check_train("guidance.train", train)?;
+        ensure!(
+            train.distill.is_none(),
+            "[guidance.train.distill] is there, and what guides is not distilled\nhint: take it out"
+        );
         ensure!(
             guidance.checkpoint.is_none(),
             "[guidance.train] starts from fresh weights, so guidance.checkpoint cannot be set\nhint: take one of the two out"
@@ -46,26 +103,37 @@ fn check_weights(spec: &Experiment, guidance: &Guidance) -> Result<()> {
             guidance.method == Method::Autoguidance && !guidance.has_net(),
             "guidance.trained_steps = {steps} is the net of [train] at an earlier step, as the second net of method = \"autoguidance\"\nhint: take it out, or `checkpoint` and [guidance.train]"
         );
-        let train = spec.net_train();
-        let kept = train.is_some_and(|t| t.steps == steps || t.keep.contains(&steps));
-        ensure!(
-            kept,
-            "guidance.trained_steps = {steps} is not among the weights that [train] keeps\nhint: add it to `train.keep`"
-        );
     }
+    check_average(spec, guidance)?;
     let other = guidance.null().is_some_and(|null| null != Null::Net);
-    if other || guidance.has_net() || guidance.trained_steps.is_some() {
+    let own = other || guidance.method.by_attention();
+    if own || guidance.has_net() || guidance.is_of_train() {
         return Ok(());
     }
     let hint = match guidance.method {
         Method::Autoguidance => {
-            "name a weaker net with `guidance.checkpoint`, make one with [guidance.train], or take an earlier one of [train] with `guidance.trained_steps`"
+            "name a weaker net with `guidance.checkpoint`, make one with [guidance.train], or take an earlier one of [train] with `guidance.trained_steps`, or another average of it with `guidance.ema`"
         }
         _ => {
             "name them with `guidance.checkpoint = \"...\"`, or make them with a table [guidance.train]"
         }
     };
     bail!("[guidance] needs weights\nhint: {hint}")
+}
+
+/// The step and the average of the training that guides.
+fn check_average(spec: &Experiment, guidance: &Guidance) -> Result<()> {
+    let asked = Asked::from(guidance);
+    if let Some(train) = &guidance.train {
+        return check_asked(&asked, "guidance.train", Some(train));
+    }
+    if let Some((key, value)) = asked.average() {
+        ensure!(
+            guidance.method == Method::Autoguidance && guidance.checkpoint.is_none(),
+            "guidance.{key} = {value} is an average of the weights of [guidance.train], or of [train] as the second net of method = \"autoguidance\"\nhint: take it out, or let one of the two train what guides"
+        );
+    }
+    check_asked(&asked, "train", spec.net_train())
 }
 
 fn check_interval(interval: Interval) -> Result<()> {
@@ -111,7 +179,7 @@ fn check_second(guidance: &Guidance, sample: &Sample) -> Result<()> {
     );
     ensure!(
         guidance.method == Method::ClassifierFree || guidance.null.is_none(),
-        "guidance.null is the net without a class, and autoguidance asks a weaker net for the same class\nhint: take it out, or set method = \"classifier-free\""
+        "guidance.null is the net without a class, and this method asks for the same class twice\nhint: take it out, or set method = \"classifier-free\""
     );
     let names_net = guidance.has_net() || guidance.preset.is_some();
     ensure!(

@@ -1,7 +1,8 @@
 //! The ranges of what nets are and how they are trained: `[model]`, `[train]`, and those inside `[guidance]`.
 
+use crate::experiment::check::averages::check_averages;
 use crate::experiment::check::ranges::Range;
-use crate::experiment::file::experiment::{ArchChanges, Model, Sample, TRAINED_IN, Train};
+use crate::experiment::file::experiment::{ArchChanges, Model, TRAINED_IN, Train};
 use anyhow::{Result, bail, ensure};
 
 /// The net that is trained, or that draws.
@@ -13,6 +14,10 @@ pub fn check_model(model: &Model) -> Result<()> {
     if let Some(timesteps) = model.process.timesteps {
         Range::FromOne.check("model.process.timesteps", timesteps)?;
     }
+    ensure!(
+        model.process.predict.is_none() || model.process.predict_x0.is_none(),
+        "model.process sets both predict and predict_x0, which say the same\nhint: take `predict_x0` out"
+    );
     Ok(())
 }
 
@@ -66,7 +71,7 @@ pub fn check_train(table: &str, train: &Train) -> Result<()> {
     Range::FromOne.check(&key("checkpoint_every"), train.checkpoint_every)?;
     Range::AboveZero.check(&key("learning_rate"), train.learning_rate)?;
     Range::FromZero.check(&key("weight_decay"), train.weight_decay)?;
-    Range::ZeroToBelowOne.check(&key("ema"), train.ema)?;
+    check_averages(table, train)?;
     Range::ZeroToBelowOne.check(&key("dropout"), train.dropout)?;
     Range::ZeroToBelowOne.check(&key("label_dropout"), train.label_dropout)?;
     check_labels(table, train)?;
@@ -97,23 +102,4 @@ fn check_labels(table: &str, train: &Train) -> Result<()> {
         ),
         _ => Ok(()),
     }
-}
-
-/// `sample.trained_steps` must be among the weights that the training keeps.
-pub fn check_trained_steps(sample: &Sample, train: Option<&Train>) -> Result<()> {
-    let Some(asked) = sample.trained_steps else {
-        return Ok(());
-    };
-    let Some(train) = train else {
-        bail!(
-            "sample.trained_steps = {asked} chooses among the weights that [train] keeps, and there is no [train]"
-        );
-    };
-    ensure!(
-        asked == train.steps || train.keep.contains(&asked),
-        "sample.trained_steps = {asked} is neither in train.keep = {:?} nor train.steps = {}\nhint: add it to `train.keep`",
-        train.keep,
-        train.steps
-    );
-    Ok(())
 }

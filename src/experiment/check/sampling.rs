@@ -94,7 +94,7 @@ fn check_spacing(table: &str, sample: &Sample) -> Result<()> {
         let listed: Vec<String> = known.iter().map(|s| format!("\"{}\"", s.name())).collect();
         let hint = match listed.split_last() {
             Some((last, first)) => format!("{} or {last}", first.join(", ")),
-            None => "its `steps` say where they stand; take `spacing` out".to_string(),
+            None => "take `spacing` out".to_string(),
         };
         bail!(
             "{table}.spacing = \"{}\", which sampler = \"{name}\" does not know\nhint: {hint}",
@@ -102,6 +102,10 @@ fn check_spacing(table: &str, sample: &Sample) -> Result<()> {
         );
     }
     if levels == Levels::Kept {
+        ensure!(
+            sample.spacing.is_none() || sample.steps.number().is_some(),
+            "{table}.spacing stands beside steps that say which timesteps are kept\nhint: take `spacing` out, or give the number of steps, such as steps = 20"
+        );
         return Ok(());
     }
     if let Steps::Sections(text) = &sample.steps

@@ -1,8 +1,10 @@
 //! The ranges of an experiment: every value that parses and still cannot be meant is refused here.
 
 use crate::experiment::catalogue::{self, SCHEME};
+use crate::experiment::check::averages::check_asked;
+use crate::experiment::check::distill::check_distill;
 use crate::experiment::check::guidance::check_guidance;
-use crate::experiment::check::nets::{check_model, check_train, check_trained_steps};
+use crate::experiment::check::nets::{check_model, check_train};
 use crate::experiment::check::sampling::{check_sample, check_steps};
 use crate::experiment::external::check::{
     check_adopted, check_command_sample, check_command_train, check_measuring,
@@ -31,6 +33,7 @@ impl Experiment {
         );
         if let Some(train) = self.net_train() {
             check_train("train", train)?;
+            check_distill(self, train)?;
             ensure!(
                 train.labels.is_none() || self.model.kind != Kind::Features,
                 "train.labels are clusters of features, and [model] is the net that makes features\nhint: take `labels` and `label_features` out"
@@ -85,7 +88,7 @@ impl Experiment {
             self.train.is_some() || self.model.checkpoint.is_some(),
             "[sample] needs weights\nhint: name them with `model.checkpoint = \"...\"`, or make them with a [train] table"
         );
-        check_trained_steps(sample, self.net_train())?;
+        check_asked(&sample.into(), "train", self.net_train())?;
         check_sample("sample", sample, self.answer())?;
         check_steps("sample", &sample.steps, self.timesteps())
     }
@@ -123,9 +126,11 @@ impl Experiment {
         });
         let upsample = self.upsample.as_ref().map(|u| &u.checkpoint);
         let labels = self.net_train().and_then(|t| t.label_features.as_ref());
+        let distill = self.net_train().and_then(|train| train.distill.as_ref());
         let model = self.model.checkpoint.iter();
         let paths = model
             .map(|path| ("model.checkpoint", path))
+            .chain(distill.map(|d| ("train.distill.teacher", &d.teacher)))
             .chain(upsample.map(|path| ("upsample.checkpoint", path)))
             .chain(guide.map(|path| ("guidance.checkpoint", path)))
             .chain(labels.map(|path| ("train.label_features", path)))

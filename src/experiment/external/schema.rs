@@ -6,7 +6,7 @@ use crate::experiment::external::tables::{
 };
 use crate::experiment::file::drawing::sampling::Sample;
 use crate::experiment::file::eval::Eval;
-use crate::experiment::file::train::Train;
+use crate::experiment::file::training::train::Train;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value};
 use std::borrow::Cow;

@@ -4,7 +4,7 @@
 use crate::experiment::check::ranges::Range;
 use crate::experiment::file::drawing::sampling::Sample;
 use crate::experiment::file::eval::Eval;
-use crate::experiment::file::train::Train;
+use crate::experiment::file::training::train::Train;
 use crate::experiment::schema::texts::{duration, not_blank};
 use schemars::{JsonSchema, json_schema};
 use serde::de::{DeserializeOwned, Error};

@@ -14,15 +14,19 @@ pub use crate::experiment::external::tables::{
 pub use crate::experiment::file::drawing::guidance::Guidance;
 pub use crate::experiment::file::drawing::samplers::{Sampler, Spacing};
 pub use crate::experiment::file::drawing::sampling::{
-    Class, ClassRule, Classes, Precision, Sample, Steps, TRAINED_IN, Upsample, VarianceRule,
+    Class, ClassRule, Classes, Precision, Sample, TRAINED_IN, Upsample, VarianceRule,
 };
+pub use crate::experiment::file::drawing::steps::Steps;
 pub use crate::experiment::file::eval::Eval;
-pub use crate::experiment::file::labels::Labels;
 pub use crate::experiment::file::model::{ArchChanges, Kind, Model, ProcessChanges};
 pub use crate::experiment::file::published::Published;
 pub use crate::experiment::file::shown::{Chart, Deltas, Grids, ReportOptions};
 pub use crate::experiment::file::slurm::Slurm;
-pub use crate::experiment::file::train::{Anneal, ScheduleSampler, Train, Weighting};
+pub use crate::experiment::file::training::distill::{Distill, Round, SnrWeighting};
+pub use crate::experiment::file::training::labels::Labels;
+pub use crate::experiment::file::training::train::{
+    Anneal, Decays, PowerEma, ScheduleSampler, Train, Weighting,
+};
 
 /// The whole file. Its parameters say what `[sample]`, `[train]` and `[eval]` are read as: any of their forms, or, to
 /// tell a mistake with its line and the keys that are allowed, the very one that a file has.
@@ -149,6 +153,13 @@ impl Experiment {
             Training::Net(train) => Some(train),
             Training::Command(_) => None,
         }
+    }
+
+    /// The updates of `[train]` after which the net that draws was kept; none for the net at its end.
+    pub fn drawn_after(&self) -> Option<u64> {
+        let train = self.net_train()?;
+        let asked = train.drawn_after(self.net_sample()?);
+        asked.filter(|steps| *steps != train.updates())
     }
 
     /// What `[eval]` scores on features.

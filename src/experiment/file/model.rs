@@ -1,8 +1,8 @@
 //! `[model]`: the net of a study, and what a file changes of its preset.
 
 use crate::experiment::check::ranges::{Each, Range, not_empty};
-use crate::experiment::file::train::Train;
-use crate::experiment::nets::arch::{NoiseSchedule, Pool, QkvOrder};
+use crate::experiment::file::training::train::Train;
+use crate::experiment::nets::arch::{NoiseSchedule, Pool, Prediction, QkvOrder};
 use crate::experiment::schema::texts::{any_preset, path_or_fetched};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -159,10 +159,14 @@ pub struct ProcessChanges {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = false)]
     pub rescale_timesteps: Option<bool>,
-    /// Whether the net predicts the clean image instead of the noise.
+    /// Whether the net predicts the clean image instead of the noise: `predict = "x0"`, or `predict = "noise"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = false)]
     pub predict_x0: Option<bool>,
+    /// What the net predicts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"velocity")]
+    pub predict: Option<Prediction>,
 }
 
 impl Model {
@@ -188,6 +192,26 @@ impl ArchChanges {
 }
 
 impl ProcessChanges {
+    /// What the net is said to predict, by either key.
+    pub fn prediction(&self) -> Option<Prediction> {
+        self.predict.or(self.predict_x0.map(Prediction::of_x0))
+    }
+
+    /// The same with the older of the two keys wherever it can say it, so that both ways to write it are one.
+    pub fn written(&self) -> ProcessChanges {
+        let said = self.prediction();
+        let predict_x0 = match said {
+            Some(Prediction::Noise) => Some(false),
+            Some(Prediction::X0) => Some(true),
+            Some(Prediction::Velocity) | None => None,
+        };
+        ProcessChanges {
+            predict_x0,
+            predict: said.filter(|_| predict_x0.is_none()),
+            ..self.clone()
+        }
+    }
+
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }

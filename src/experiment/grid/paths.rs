@@ -26,6 +26,8 @@ pub fn files_read(spec: &mut Experiment) -> Vec<(&'static str, &mut PathBuf)> {
         files.extend(start.map(|path| ("train.start_from", path)));
         let features = train.label_features.iter_mut();
         files.extend(features.map(|path| ("train.label_features", path)));
+        let teacher = train.distill.iter_mut().map(|d| &mut d.teacher);
+        files.extend(teacher.map(|path| ("train.distill.teacher", path)));
     }
     if let Some(guidance) = &mut spec.guidance {
         let guide = guidance.checkpoint.iter_mut();

@@ -11,7 +11,7 @@ use crate::experiment::guided_diffusion::import_flags::{
 };
 use crate::experiment::guided_diffusion::import_upsample;
 use crate::experiment::nets::arch::{
-    Arch, ClassifierArch, Pool, Process, QkvOrder, Trunk, UnetArch, release_groups,
+    Arch, ClassifierArch, Pool, Prediction, Process, QkvOrder, Trunk, UnetArch, release_groups,
 };
 use crate::experiment::nets::presets;
 use crate::experiment::nets::resolve::resolve;
@@ -160,7 +160,9 @@ fn process_changes(from: &Process, to: &Process) -> ProcessChanges {
         timesteps: (from.timesteps != to.timesteps).then_some(to.timesteps),
         rescale_timesteps: (from.rescale_timesteps != to.rescale_timesteps)
             .then_some(to.rescale_timesteps),
-        predict_x0: (from.predict_x0 != to.predict_x0).then_some(to.predict_x0),
+        // The release's flag knows these two.
+        predict_x0: (from.predict != to.predict).then_some(to.predict == Prediction::X0),
+        predict: None,
     }
 }
 

@@ -4,7 +4,7 @@ use crate::experiment::catalogue::{self, SCHEME};
 use crate::experiment::file::experiment::{ClassRule, Classes, Sample, Sampler, Steps};
 use crate::experiment::guided_diffusion::flags::Flags;
 use crate::experiment::nets::arch::{
-    NoiseSchedule, Process, QkvOrder, Trunk, UnetArch, release_groups,
+    NoiseSchedule, Prediction, Process, QkvOrder, Trunk, UnetArch, release_groups,
 };
 use crate::experiment::nets::presets;
 use anyhow::{Result, bail, ensure};
@@ -126,7 +126,7 @@ pub(crate) fn process(flags: &Flags) -> Result<Process> {
         },
         timesteps: flags.count("diffusion_steps", 1)?,
         rescale_timesteps: flags.flag("rescale_timesteps")?,
-        predict_x0: flags.flag("predict_xstart")?,
+        predict: Prediction::of_x0(flags.flag("predict_xstart")?),
     })
 }
 

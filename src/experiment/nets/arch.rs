@@ -243,17 +243,97 @@ pub enum NoiseSchedule {
     Cosine,
 }
 
+/// What a denoiser answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum Prediction {
+    /// The noise, as the released nets do.
+    #[default]
+    Noise,
+    /// The clean image.
+    X0,
+    /// v = sqrt(alpha_bar) noise - sqrt(1 - alpha_bar) x0 (arXiv:2202.00512, section 4).
+    Velocity,
+}
+
+impl Prediction {
+    /// As experiment files write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Prediction::Noise => "noise",
+            Prediction::X0 => "x0",
+            Prediction::Velocity => "velocity",
+        }
+    }
+
+    /// What a net predicts, in words.
+    pub fn title(self) -> &'static str {
+        match self {
+            Prediction::Noise => "the noise",
+            Prediction::X0 => "the image",
+            Prediction::Velocity => "the velocity",
+        }
+    }
+
+    /// As the key `predict_x0` says it.
+    pub fn of_x0(predict_x0: bool) -> Self {
+        if predict_x0 {
+            Prediction::X0
+        } else {
+            Prediction::Noise
+        }
+    }
+}
+
 /// The diffusion process that a net was trained on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "WrittenProcess", into = "WrittenProcess")]
 pub struct Process {
     pub schedule: NoiseSchedule,
     /// T, the number of steps the net was trained on.
     pub timesteps: usize,
     /// The net sees `t * 1000 / T` instead of `t`.
     pub rescale_timesteps: bool,
-    /// The net predicts x0 instead of the noise.
-    pub predict_x0: bool,
+    pub predict: Prediction,
+}
+
+/// A process as cards and keys hold it: `predict` stands there only where `predict_x0`, which is older, cannot say it.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenProcess {
+    schedule: NoiseSchedule,
+    timesteps: usize,
+    rescale_timesteps: bool,
+    predict_x0: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    predict: Option<Prediction>,
+}
+
+impl From<WrittenProcess> for Process {
+    fn from(written: WrittenProcess) -> Self {
+        let of_x0 = Prediction::of_x0(written.predict_x0);
+        Process {
+            schedule: written.schedule,
+            timesteps: written.timesteps,
+            rescale_timesteps: written.rescale_timesteps,
+            predict: written.predict.unwrap_or(of_x0),
+        }
+    }
+}
+
+impl From<Process> for WrittenProcess {
+    fn from(process: Process) -> Self {
+        let predict_x0 = process.predict == Prediction::X0;
+        let said = Prediction::of_x0(predict_x0) == process.predict;
+        WrittenProcess {
+            schedule: process.schedule,
+            timesteps: process.timesteps,
+            rescale_timesteps: process.rescale_timesteps,
+            predict_x0,
+            predict: (!said).then_some(process.predict),
+        }
+    }
 }
 
 /// What a checkpoint written here says of itself, as JSON under the safetensors metadata key `runner`.
@@ -267,4 +347,7 @@ pub struct Card {
     pub classes: Vec<String>,
     /// Optimizer steps taken.
     pub steps: u64,
+    /// The one number of DDIM steps that a distilled net draws in, spaced as `"trailing"`; none for nets of every level.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distilled: Option<usize>,
 }

@@ -1,8 +1,8 @@
 //! Nets by name: the released ADM checkpoints (their README's flags as data) and the shapes nets that ship here.
 
 use crate::experiment::nets::arch::{
-    Arch, ClassifierArch, FeatureArch, NoiseSchedule, Pool, Process, QkvOrder, Trunk, UnetArch,
-    release_groups,
+    Arch, ClassifierArch, FeatureArch, NoiseSchedule, Pool, Prediction, Process, QkvOrder, Trunk,
+    UnetArch, release_groups,
 };
 
 /// Every preset, in the order in which a checkpoint is tried against them.
@@ -129,7 +129,7 @@ fn process(schedule: NoiseSchedule) -> Process {
         schedule,
         timesteps: 1000,
         rescale_timesteps: false,
-        predict_x0: false,
+        predict: Prediction::Noise,
     }
 }
 

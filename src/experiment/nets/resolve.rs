@@ -54,7 +54,7 @@ pub fn resolve(model: &Model, card: Option<&Card>) -> Result<(Arch, Option<Proce
         put(&mut process.schedule, changes.schedule);
         put(&mut process.timesteps, changes.timesteps);
         put(&mut process.rescale_timesteps, changes.rescale_timesteps);
-        put(&mut process.predict_x0, changes.predict_x0);
+        put(&mut process.predict, changes.prediction());
     }
     Ok((arch, process))
 }

@@ -104,7 +104,7 @@ pub const FLAGS: &[(&str, &str, &str)] = &[
     ),
     ("anneal_lr", "train.anneal", "`True` is `\"linear\"`"),
     ("iterations", "train.steps", ""),
-    ("ema_rate", "train.ema", ""),
+    ("ema_rate", "train.ema", "several with commas are a list"),
     ("dropout", "train.dropout", ""),
     ("schedule_sampler", "train.schedule_sampler", ""),
     (

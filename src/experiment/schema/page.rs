@@ -3,9 +3,10 @@
 use crate::experiment::external::schema::{EVAL, Form, Forms, SAMPLE, TRAIN, joined};
 use crate::experiment::file::claim::Claim;
 use crate::experiment::file::defaults::Defaults;
+use crate::experiment::file::drawing::rules::{Apg, Blur};
 use crate::experiment::file::experiment::{
-    ArchChanges, Chart, Experiment, Guidance, Model, ProcessChanges, Published, ReportOptions,
-    Slurm, Upsample,
+    ArchChanges, Chart, Distill, Experiment, Guidance, Model, PowerEma, ProcessChanges, Published,
+    ReportOptions, Slurm, Upsample,
 };
 use crate::experiment::schema::adm::FLAGS;
 use crate::experiment::schema::cells::{default_of, example_of, meaning, takes};
@@ -41,7 +42,11 @@ pub fn page() -> String {
         Rows::All,
     );
     page += &forms("`[train]`, `[guidance.train]`", &TRAIN);
+    page += &section("`[train.power_ema]`", &[PowerEma::json_schema], Rows::All);
+    page += &section("`[train.distill]`", &[Distill::json_schema], Rows::All);
     page += &section("`[guidance]`", &[Guidance::json_schema], Rows::All);
+    page += &section("`[guidance.apg]`", &[Apg::json_schema], Rows::All);
+    page += &section("`[guidance.blur]`", &[Blur::json_schema], Rows::All);
     page += &forms("`[sample]`", &SAMPLE);
     page += &section("`[upsample]`", &[Upsample::json_schema], Rows::All);
     page += &forms("`[eval]`", &EVAL);

@@ -9,9 +9,6 @@ pub const SCORES: &str = "scores.json";
 /// The file beside the scores that holds, by metric, f64 `[n]`: what each image adds to it, times n.
 pub const INFLUENCES: &str = "influences.npz";
 
-/// The weights that a training ends with.
-pub const LAST: &str = "model.safetensors";
-
 /// The means of a training's intervals, for people; no job and no report reads it.
 pub const TRAINING_LOG: &str = "log.csv";
 
@@ -22,9 +19,18 @@ pub const CLUSTERS: &str = "clusters.npz";
 /// What is kept, and after how many seconds.
 pub const CHECKPOINTS: &str = "checkpoints.json";
 
-/// The weights kept after `steps` of it.
-pub fn kept(steps: u64) -> String {
-    format!("model-{steps:06}.safetensors")
+/// The weights kept after `steps`, or those at the end; of the moving average with this decay, or of the first.
+pub fn weights(decay: Option<f64>, steps: Option<u64>) -> String {
+    let (decay, steps) = (
+        decay.map_or_else(String::new, |decay| format!("-ema-{decay}")),
+        steps.map_or_else(String::new, |steps| format!("-{steps:06}")),
+    );
+    format!("model{steps}{decay}.safetensors")
+}
+
+/// The power-function average of this relative width as it was after `steps`.
+pub fn snapshot(sigma_rel: f64, steps: u64) -> String {
+    format!("power-{steps:06}-{sigma_rel}.safetensors")
 }
 
 /// A checkpoint that stays, and the training seconds, without sampling or scoring, that made it.

@@ -65,8 +65,9 @@ fn classes_of(spec: &Experiment) -> Result<Option<usize>> {
     Ok(resolve(&model, None)?.0.classes())
 }
 
-/// Only safetensors files, and nets that are trained here, say what their classes are called.
-fn may_have_card(spec: &Experiment) -> bool {
+/// Whether the net may have a card, as those have that are trained here: only safetensors files hold one. It says what the
+/// classes are called, and on which process the net was trained.
+pub fn may_have_card(spec: &Experiment) -> bool {
     let path = spec.model.checkpoint.as_ref();
     path.is_none_or(|path| path.extension().is_some_and(|e| e == "safetensors"))
 }

@@ -13,13 +13,12 @@ pub struct TrainingSteps {
 }
 
 impl TrainingSteps {
-    /// Of a net that the cell trains itself, `sample.trained_steps` or all of `train.steps`; of a checkpoint that was written
+    /// Of a net that the cell trains itself, those that `sample` chooses or all of them; of a checkpoint that was written
     /// here, what its card says. None where nobody says: of other checkpoints, and where a program trains or images are
     /// there already.
     pub fn of(&mut self, spec: &Experiment) -> Option<u64> {
         if let Some(train) = spec.net_train() {
-            let kept = spec.net_sample().and_then(|sample| sample.trained_steps);
-            return Some(kept.unwrap_or(train.steps));
+            return Some(spec.drawn_after().unwrap_or(train.updates()));
         }
         spec.net_sample()?;
         let path = spec.model.checkpoint.as_ref()?;

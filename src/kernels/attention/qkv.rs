@@ -30,10 +30,22 @@ pub fn qkv_attention(qkv: &Tensor, heads: usize, order: Order) -> Result<Tensor>
         let isa = Isa::best();
         return apply1(&qkv.contiguous()?, QkvAttention { isa, heads, order });
     }
-    let sizes = Sizes::new(qkv.shape(), heads, Isa::best())?;
-    let (n, d, l) = (sizes.n, sizes.head.d, sizes.head.l);
+    let part = |i: usize| part(qkv, heads, order, i);
+    let out = Sizes::new(qkv.shape(), heads, Isa::best())?.out;
+    attention(&part(0)?, &part(1)?, &part(2)?)?.reshape(out)
+}
+
+/// n, the channels d of a head and the positions l of `qkv [n, 3 * heads * d, ...]`.
+pub(super) fn sizes(qkv: &Tensor, heads: usize) -> Result<(usize, usize, usize)> {
+    let Sizes { n, head, .. } = Sizes::new(qkv.shape(), heads, Isa::best())?;
+    Ok((n, head.d, head.l))
+}
+
+/// Queries (0), keys (1) or values (2) of all heads: `[n * heads, d, l]`.
+pub(super) fn part(qkv: &Tensor, heads: usize, order: Order, i: usize) -> Result<Tensor> {
+    let (n, d, l) = sizes(qkv, heads)?;
     let c = heads * d;
-    let part = |i: usize| match order {
+    match order {
         Order::ByHead => qkv
             .reshape((n * heads, 3 * d, l))?
             .narrow(1, i * d, d)?
@@ -43,8 +55,7 @@ pub fn qkv_attention(qkv: &Tensor, heads: usize, order: Order) -> Result<Tensor>
             .narrow(1, i * c, c)?
             .contiguous()?
             .reshape((n * heads, d, l)),
-    };
-    attention(&part(0)?, &part(1)?, &part(2)?)?.reshape(sizes.out)
+    }
 }
 
 struct QkvAttention {

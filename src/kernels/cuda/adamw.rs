@@ -1,4 +1,4 @@
-//! AdamW's update and the EMA's in two launches a tensor, with the rule of `stages::train::update`.
+//! AdamW's update and the EMA's in two launches a tensor, with the rule of `stages::train::optimizer::update`.
 
 use super::float::{device, int, kernel, loops, view};
 use candle_core::cuda_backend::cudarc::driver::{CudaView, PushKernelArg};

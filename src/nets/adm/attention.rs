@@ -1,9 +1,11 @@
 //! Self-attention (arXiv:1706.03762, section 3.2) over the pixels of a feature map, and the classifier's attention pool.
 
 use crate::experiment::nets::arch::{QkvOrder, Trunk};
+use crate::kernels::attention::map::values;
 use crate::kernels::attention::qkv::{Order, qkv_attention};
 use crate::kernels::pairs::sum;
 use crate::nets::adm::layers::{GroupNorm, Pointwise, Start};
+use crate::nets::attention::{Attention, Mixed};
 use candle_core::{Result, Tensor, bail};
 use candle_nn::{Init, VarBuilder};
 
@@ -30,6 +32,8 @@ pub fn heads(channels: usize, heads: usize, per_head: Option<usize>) -> Result<u
 
 /// out = x + proj_out(attention(qkv(norm(x)))).
 pub struct AttentionBlock {
+    /// As in a checkpoint, from the root.
+    name: String,
     norm: GroupNorm,
     qkv: Pointwise,
     proj_out: Pointwise,
@@ -38,9 +42,17 @@ pub struct AttentionBlock {
 }
 
 impl AttentionBlock {
-    /// `heads` divide `channels`; all else by the trunk's rules.
-    pub fn new(trunk: &Trunk, channels: usize, heads: usize, vb: VarBuilder) -> Result<Self> {
+    /// `name` below `root`, the net's own; `heads` divide `channels`; all else by the trunk's rules.
+    pub fn new(
+        trunk: &Trunk,
+        channels: usize,
+        heads: usize,
+        name: &str,
+        root: &VarBuilder,
+    ) -> Result<Self> {
+        let vb = root.pp(name);
         Ok(Self {
+            name: name.to_string(),
             norm: GroupNorm::new(channels, trunk.norm_groups, vb.pp("norm"))?,
             qkv: Pointwise::new(channels, 3 * channels, Start::Torch, vb.pp("qkv"))?,
             proj_out: Pointwise::new(channels, channels, Start::Zero, vb.pp("proj_out"))?,
@@ -50,7 +62,7 @@ impl AttentionBlock {
     }
 
     /// x [n, c, h, w] → the same shape.
-    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    pub fn forward(&self, x: &Tensor, asked: Option<Attention>) -> Result<Tensor> {
         // GPUs take the positions as tokens.
         let tokens = if x.device().is_cpu() {
             x.clone()
@@ -62,7 +74,21 @@ impl AttentionBlock {
             QkvOrder::Legacy => Order::ByHead,
             QkvOrder::New => Order::ByPart,
         };
-        let mixed = qkv_attention(&qkv, self.heads, order)?;
+        let (_, _, height, width) = x.dims4()?;
+        if let Some(asked) = asked {
+            asked.show(&self.name, || Mixed {
+                qkv: qkv.detach(),
+                heads: self.heads,
+                order,
+                height,
+                width,
+            });
+        }
+        let mixed = if asked.is_some_and(|asked| asked.is_identity(&self.name)) {
+            values(&qkv, self.heads, order)?
+        } else {
+            qkv_attention(&qkv, self.heads, order)?
+        };
         let out = sum(&tokens, &self.proj_out.forward(&mixed)?)?;
         if x.device().is_cpu() {
             Ok(out)

@@ -5,7 +5,7 @@ use crate::kernels::gradients::record::seam;
 use crate::machine::profile::{Operation, span};
 use crate::nets::adm::attention::{AttentionPool, PoolShape, heads};
 use crate::nets::adm::layers::{Conv2d, GroupNorm, Linear, Start, Window};
-use crate::nets::adm::trunk::{Builder, Encoder, TimeEmbedding};
+use crate::nets::adm::trunk::{Asked, Builder, Encoder, TimeEmbedding};
 use candle_core::{D, Result, Tensor, bail};
 use candle_nn::{VarBuilder, ops};
 
@@ -87,7 +87,7 @@ impl Classifier {
         let _span = span(Operation::Classifier);
         self.encoder.check(x, t)?;
         let emb = self.time_embed.forward(t)?.silu()?;
-        let (outputs, middle) = self.encoder.forward(x, &emb, None)?;
+        let (outputs, middle) = self.encoder.forward(x, &emb, Asked::default())?;
         // The spatial pools read every block's output: there is no one place where the trunk ends.
         let middle = match &self.head {
             Head::Adaptive(..) | Head::Attention(..) => seam(&middle)?,

@@ -5,6 +5,7 @@ use crate::kernels::resample::{avg_pool2, upsample2};
 use crate::nets::adm::attention::{AttentionBlock, heads};
 use crate::nets::adm::layers::{Conv2d, Dropout, Linear, Start, Window, timestep_embedding};
 use crate::nets::adm::resblock::{ResBlock, Resample};
+use crate::nets::attention::Attention;
 use candle_core::{DType, Result, Tensor, bail};
 use candle_nn::VarBuilder;
 
@@ -19,12 +20,20 @@ pub enum Layer {
     Up(Option<Conv2d>),
 }
 
+/// What is asked of the blocks of a net beside their answer.
+#[derive(Clone, Copy, Default)]
+pub struct Asked<'a> {
+    /// While training.
+    pub dropout: Option<&'a Dropout>,
+    pub attention: Option<Attention<'a>>,
+}
+
 impl Layer {
-    fn forward(&self, x: &Tensor, emb: &Tensor, dropout: Option<&Dropout>) -> Result<Tensor> {
+    fn forward(&self, x: &Tensor, emb: &Tensor, asked: Asked) -> Result<Tensor> {
         match self {
             Layer::Conv(conv) => conv.forward(x),
-            Layer::Res(block) => block.forward(x, emb, dropout),
-            Layer::Attention(block) => block.forward(x),
+            Layer::Res(block) => block.forward(x, emb, asked.dropout),
+            Layer::Attention(block) => block.forward(x, asked.attention),
             Layer::Down(Some(conv)) => conv.forward(x),
             Layer::Down(None) => avg_pool2(x),
             Layer::Up(conv) => {
@@ -36,10 +45,10 @@ impl Layer {
 }
 
 /// Runs the layers of one block in order.
-pub fn run(block: &[Layer], x: &Tensor, emb: &Tensor, dropout: Option<&Dropout>) -> Result<Tensor> {
+pub fn run(block: &[Layer], x: &Tensor, emb: &Tensor, asked: Asked) -> Result<Tensor> {
     block
         .iter()
-        .try_fold(x.clone(), |x, layer| layer.forward(&x, emb, dropout))
+        .try_fold(x.clone(), |x, layer| layer.forward(&x, emb, asked))
 }
 
 /// The embedding of t: `time_embed`.
@@ -88,10 +97,11 @@ impl Builder<'_> {
         (self.trunk.channel_mult[level] * self.trunk.channels as f64) as usize
     }
 
-    pub fn attention(&self, channels: usize, vb: VarBuilder) -> Result<Layer> {
+    /// The block of this name below `root`.
+    pub fn attention(&self, channels: usize, name: &str, root: &VarBuilder) -> Result<Layer> {
         let heads = heads(channels, self.heads, self.trunk.channels_per_head)?;
         Ok(Layer::Attention(AttentionBlock::new(
-            self.trunk, channels, heads, vb,
+            self.trunk, channels, heads, name, root,
         )?))
     }
 
@@ -175,12 +185,14 @@ impl Encoder {
         let mut factor = 1;
         for level in 0..trunk.channel_mult.len() {
             for _ in 0..trunk.res_blocks {
-                let vb = blocks.pp(input_blocks.len());
+                let at = input_blocks.len();
                 let width = builder.width(level);
-                let mut block = vec![builder.res(channels, width, Resample::Keep, vb.pp("0"))?];
+                let first = blocks.pp(at).pp("0");
+                let mut block = vec![builder.res(channels, width, Resample::Keep, first)?];
                 channels = width;
                 if builder.attends(factor) {
-                    block.push(builder.attention(channels, vb.pp("1"))?);
+                    let name = format!("input_blocks.{at}.1");
+                    block.push(builder.attention(channels, &name, &vb)?);
                 }
                 input_blocks.push(block);
                 widths.push(channels);
@@ -195,7 +207,7 @@ impl Encoder {
         let middle = vb.pp("middle_block");
         let middle_block = vec![
             builder.res(channels, channels, Resample::Keep, middle.pp("0"))?,
-            builder.attention(channels, middle.pp("1"))?,
+            builder.attention(channels, "middle_block.1", &vb)?,
             builder.res(channels, channels, Resample::Keep, middle.pp("2"))?,
         ];
         Ok(Self {
@@ -234,19 +246,14 @@ impl Encoder {
 
     /// x [n, c, h, w], emb [n, 4M] f32 through SiLU → the output of every input block, and the middle's, in the type of
     /// the convolutions.
-    pub fn forward(
-        &self,
-        x: &Tensor,
-        emb: &Tensor,
-        dropout: Option<&Dropout>,
-    ) -> Result<(Vec<Tensor>, Tensor)> {
+    pub fn forward(&self, x: &Tensor, emb: &Tensor, asked: Asked) -> Result<(Vec<Tensor>, Tensor)> {
         let mut outputs = Vec::with_capacity(self.input_blocks.len());
         let mut h = x.to_dtype(self.dtype)?;
         for block in &self.input_blocks {
-            h = run(block, &h, emb, dropout)?;
+            h = run(block, &h, emb, asked)?;
             outputs.push(h.clone());
         }
-        let middle = run(&self.middle_block, &h, emb, dropout)?;
+        let middle = run(&self.middle_block, &h, emb, asked)?;
         Ok((outputs, middle))
     }
 }

@@ -8,7 +8,7 @@ use crate::machine::profile::{Operation, span};
 use crate::nets::adm::layers::{Conv2d, Dropout, GroupNorm, Start, Window};
 use crate::nets::adm::resblock::Resample;
 use crate::nets::adm::resize::{Filter, resize};
-use crate::nets::adm::trunk::{Builder, Encoder, Layer, TimeEmbedding, run};
+use crate::nets::adm::trunk::{Asked, Builder, Encoder, Layer, TimeEmbedding, run};
 use crate::nets::denoiser::{Conditions, Denoiser};
 use candle_core::{DType, Result, Tensor, bail};
 use candle_nn::{Init, VarBuilder};
@@ -63,7 +63,7 @@ impl Unet {
             trunk,
             heads: arch.heads_up.unwrap_or(trunk.heads),
         };
-        let (output_blocks, channels) = decoder(&up, &encoder, vb.pp("output_blocks"))?;
+        let (output_blocks, channels) = decoder(&up, &encoder, &vb)?;
         let out_channels = match arch.answer() {
             Answer::Mean => trunk.in_channels,
             Answer::MeanAndVariance => 2 * trunk.in_channels,
@@ -97,6 +97,14 @@ impl Unet {
         y: Option<&Tensor>,
         dropout: Option<&Dropout>,
     ) -> Result<Tensor> {
+        let asked = Asked {
+            dropout,
+            ..Asked::default()
+        };
+        self.ask(x, t, y, asked)
+    }
+
+    fn ask(&self, x: &Tensor, t: &Tensor, y: Option<&Tensor>, asked: Asked) -> Result<Tensor> {
         let n = self.encoder.check(x, t)?;
         let _span = span(Operation::Unet);
         let emb = self.time_embed.forward(t)?;
@@ -108,30 +116,25 @@ impl Unet {
             }
             (None, Some(_)) => bail!("an unconditional net was given labels"),
         };
-        self.decode(x, emb, dropout)
+        self.decode(x, emb, asked)
     }
 
     /// The same with the class embedding left out.
-    fn forward_without_class(
-        &self,
-        x: &Tensor,
-        t: &Tensor,
-        dropout: Option<&Dropout>,
-    ) -> Result<Tensor> {
+    fn ask_without_class(&self, x: &Tensor, t: &Tensor, asked: Asked) -> Result<Tensor> {
         self.encoder.check(x, t)?;
-        self.decode(x, self.time_embed.forward(t)?, dropout)
+        self.decode(x, self.time_embed.forward(t)?, asked)
     }
 
     /// The answer to x under the embedding of its time and class.
-    fn decode(&self, x: &Tensor, emb: Tensor, dropout: Option<&Dropout>) -> Result<Tensor> {
+    fn decode(&self, x: &Tensor, emb: Tensor, asked: Asked) -> Result<Tensor> {
         // Every block applies SiLU to the embedding first: once is enough.
         let emb = emb.silu()?;
-        let (mut skips, mut h) = self.encoder.forward(x, &emb, dropout)?;
+        let (mut skips, mut h) = self.encoder.forward(x, &emb, asked)?;
         for block in &self.output_blocks {
             let Some(skip) = skips.pop() else {
                 bail!("more output blocks than skips")
             };
-            h = run(block, &join(&h, &skip)?, &emb, dropout)?;
+            h = run(block, &join(&h, &skip)?, &emb, asked)?;
         }
         let answer = self
             .head
@@ -145,10 +148,11 @@ impl Denoiser for Unet {
         if given.low.is_some() {
             bail!("a unet was given small images to enlarge");
         }
+        let asked = asked(given);
         if given.without_class {
-            return self.forward_without_class(x, t, given.dropout);
+            return self.ask_without_class(x, t, asked);
         }
-        self.forward(x, t, given.labels, given.dropout)
+        self.ask(x, t, given.labels, asked)
     }
 
     fn resolution(&self) -> usize {
@@ -172,6 +176,14 @@ impl Denoiser for Unet {
     }
 }
 
+/// What is asked of the blocks.
+fn asked<'a>(given: &Conditions<'a>) -> Asked<'a> {
+    Asked {
+        dropout: given.dropout,
+        attention: given.attention,
+    }
+}
+
 /// y as u32, once it is n labels below the number of classes.
 fn labels(y: &Tensor, n: usize, classes: usize) -> Result<Tensor> {
     let y = y.to_dtype(DType::U32)?;
@@ -192,21 +204,22 @@ fn labels(y: &Tensor, n: usize, classes: usize) -> Result<Tensor> {
 fn decoder(
     builder: &Builder,
     encoder: &Encoder,
-    vb: VarBuilder,
+    root: &VarBuilder,
 ) -> Result<(Vec<Vec<Layer>>, usize)> {
     let mut skips = encoder.widths.clone();
     let (mut channels, mut factor) = (encoder.channels(), encoder.factor);
     let mut blocks = Vec::new();
     for level in (0..builder.trunk.channel_mult.len()).rev() {
         for i in 0..=builder.trunk.res_blocks {
-            let vb = vb.pp(blocks.len());
+            let vb = root.pp("output_blocks").pp(blocks.len());
             let skip = skips.pop().unwrap_or(0);
             let width = builder.width(level);
             let mut block =
                 vec![builder.res(channels + skip, width, Resample::Keep, vb.pp("0"))?];
             channels = width;
             if builder.attends(factor) {
-                block.push(builder.attention(channels, vb.pp(block.len()))?);
+                let name = format!("output_blocks.{}.{}", blocks.len(), block.len());
+                block.push(builder.attention(channels, &name, root)?);
             }
             if level > 0 && i == builder.trunk.res_blocks {
                 block.push(builder.up(channels, vb.pp(block.len()))?);
@@ -241,6 +254,20 @@ impl SuperRes {
         y: Option<&Tensor>,
         dropout: Option<&Dropout>,
     ) -> Result<Tensor> {
+        let asked = Asked {
+            dropout,
+            ..Asked::default()
+        };
+        self.ask((x, low), t, y, asked)
+    }
+
+    fn ask(
+        &self,
+        (x, low): (&Tensor, &Tensor),
+        t: &Tensor,
+        y: Option<&Tensor>,
+        asked: Asked,
+    ) -> Result<Tensor> {
         let (n, c, h, w) = x.dims4()?;
         if (low.dim(0)?, low.dim(1)?) != (n, c) {
             bail!(
@@ -249,8 +276,7 @@ impl SuperRes {
             );
         }
         let large = resize(&low.detach(), h, w, Filter::Bilinear)?;
-        self.unet
-            .forward(&Tensor::cat(&[x, &large], 1)?, t, y, dropout)
+        self.unet.ask(&Tensor::cat(&[x, &large], 1)?, t, y, asked)
     }
 }
 
@@ -262,7 +288,7 @@ impl Denoiser for SuperRes {
         if given.without_class {
             bail!("a super-resolution net is not asked without its class");
         }
-        self.forward(x, t, low, given.labels, given.dropout)
+        self.ask((x, low), t, given.labels, asked(given))
     }
 
     fn null_class(&self) -> Option<u32> {

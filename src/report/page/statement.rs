@@ -15,7 +15,7 @@ pub fn statement(report: &Report) -> String {
     {
         text.push_str(&format!(
             "The net was trained for {} steps. ",
-            thousands(train.steps as usize)
+            thousands(train.updates() as usize)
         ));
     }
     text.push_str(&drawn(report));

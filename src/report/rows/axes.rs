@@ -161,6 +161,10 @@ pub fn title(key: &str) -> String {
         "sample.seed" => "seed".into(),
         "evaluations" => "network evaluations an image".into(),
         "sample.trained_steps" => "training steps".into(),
+        "sample.ema" | "train.ema" => "EMA (decay a step)".into(),
+        "sample.ema_length" => "EMA length (sigma_rel)".into(),
+        "guidance.ema" => "EMA of the guide (decay a step)".into(),
+        "guidance.ema_length" => "EMA length of the guide (sigma_rel)".into(),
         "upsample.checkpoint" => "upsample".into(),
         "upsample.steps" => "upsampling steps".into(),
         // A name of the user's own says by itself what it is.

@@ -106,7 +106,7 @@ pub fn file_system(plan: &Plan, n: usize) -> FileSystem {
     let parts = division(plan, n).map(|division| division.parts as u64);
     let files = match &plan.items[n].job {
         // The weights, those that are kept, their list and the log of the losses.
-        Job::Train(job) => 3 + job.train.keep.len() as u64,
+        Job::Train(job) => 2 + job.train.files(),
         // The scores, what each image adds to them, and how they came about.
         Job::Metrics(job) => 2 + u64::from(job.space().is_published()),
         _ => parts.unwrap_or(1),
@@ -126,7 +126,7 @@ pub fn file_system(plan: &Plan, n: usize) -> FileSystem {
         }
         // What a killed training goes on from, each time it is saved.
         Job::Train(job) => {
-            operations += WRITTEN.times(job.train.steps / job.train.checkpoint_every.max(1));
+            operations += WRITTEN.times(job.train.updates() / job.train.checkpoint_every.max(1));
         }
         _ => {}
     }

@@ -94,6 +94,12 @@ impl<'a> DenoiserOnImages<'a> {
             path.display(),
             net.arch.title()
         );
+        if let Some(steps) = net.distilled {
+            bail!(
+                "{} was distilled for {steps} DDIM steps and knows no other noise levels\nhint: take its teacher",
+                path.display()
+            );
+        }
         let side = net.arch.resolution();
         let source = Source::open(request.data, Stream::Validation, side)?;
         let numbers = match net.arch.classes() {

@@ -184,6 +184,7 @@ impl<'a> Ready<'a> {
                     labels: net.classes().map(|_| &self.labels),
                     low: self.low.as_ref(),
                     dropout: None,
+                    attention: None,
                 };
                 net.denoise(x, t, &given)?
             }

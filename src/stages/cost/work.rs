@@ -1,6 +1,6 @@
 //! A job as passes through nets.
 
-use crate::experiment::file::drawing::guidance::Method;
+use crate::experiment::file::drawing::rules::Method;
 use crate::experiment::file::experiment::{Kind, Model, Precision, Sample};
 use crate::experiment::nets::arch::{Arch, Card};
 use crate::experiment::nets::multiplications;
@@ -12,6 +12,7 @@ use crate::jobs::inputs::pinned::Pinned;
 use crate::jobs::job::Job;
 use crate::jobs::net::Net;
 use crate::jobs::stage::Plannable;
+use crate::jobs::train::TrainJob;
 use crate::nets::{features, inception, inventory};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -101,7 +102,10 @@ impl Jobs {
                 let (sample, evals) = (&job.sample, job.evaluations());
                 let mut passes = vec![self.drawn(&job.net, sample, evals)?];
                 if let Some(guidance) = &job.guidance {
-                    let net = guidance.net.as_ref().unwrap_or(&job.net);
+                    let (net, dtype) = match &guidance.net {
+                        Some(net) => (net, guidance.dtype),
+                        None => (&job.net, sample.dtype),
+                    };
                     let operation = match guidance.rule.method {
                         Method::Classifier => Operation::InputGradient,
                         _ => Operation::Forward,
@@ -109,7 +113,7 @@ impl Jobs {
                     let workload = Workload {
                         subject: Subject::Net(self.arch(net)?),
                         operation,
-                        dtype: guidance.dtype,
+                        dtype,
                         batch: batch(sample),
                     };
                     passes.push(self.passes(workload, evals * guidance.share)?);
@@ -134,22 +138,38 @@ impl Jobs {
                 };
                 Some(vec![self.passes(workload, job.count as f64)?])
             }
-            Job::Train(job) => {
-                let workload = Workload {
-                    subject: Subject::Net(resolve(&job.model, None).ok()?.0),
-                    operation: Operation::TrainingStep,
-                    dtype: job.train.dtype,
-                    batch: job.train.batch.max(1),
-                };
-                let images = job.train.steps as f64 * job.train.batch as f64;
-                Some(vec![self.passes(workload, images)?])
-            }
+            Job::Train(job) => self.trained(job),
             Job::Metrics(_)
             | Job::CommandTrain(_)
             | Job::CommandSample(_)
             | Job::CommandMetrics(_)
             | Job::Adopted(_) => None,
         }
+    }
+
+    /// A training's passes, and those of what teaches it.
+    fn trained(&mut self, job: &TrainJob) -> Option<Vec<Work>> {
+        let workload = Workload {
+            subject: Subject::Net(resolve(&job.model, None).ok()?.0),
+            operation: Operation::TrainingStep,
+            dtype: job.train.dtype,
+            batch: job.train.batch.max(1),
+        };
+        let (updates, batch) = (job.train.updates() as f64, job.train.batch as f64);
+        let teacher = job.train.distill.as_ref().map(|distill| {
+            let forward = Workload {
+                operation: Operation::Forward,
+                ..workload.clone()
+            };
+            // Two of a teacher's steps make one of its student's; it is asked once while the prediction is converted.
+            let asked = 2.0 * updates - distill.convert_steps as f64;
+            (forward, asked * batch)
+        });
+        let mut passes = vec![self.passes(workload, updates * batch)?];
+        if let Some((forward, images)) = teacher {
+            passes.push(self.passes(forward, images)?);
+        }
+        Some(passes)
     }
 
     /// A denoiser's passes.

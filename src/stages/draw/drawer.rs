@@ -10,18 +10,21 @@ use crate::diffusion::process::schedule::Schedule;
 use crate::diffusion::random::noise::Noise;
 use crate::diffusion::samplers::draw::{Recipe, draw, tempered, to_u8};
 use crate::diffusion::samplers::method::Method;
-use crate::experiment::file::drawing::guidance;
-use crate::experiment::file::experiment::{Sample, Sampler, Steps};
+use crate::experiment::file::drawing::rules;
+use crate::experiment::file::experiment::{Sample, Sampler};
 use crate::io::numpy::npz::{self, Array};
 use crate::jobs::context::{JobContext, Progress, Stopped};
 use crate::jobs::files::parts;
-use crate::jobs::files::results::{LAST, kept};
+use crate::jobs::files::results;
+use crate::jobs::inputs::averages::Average;
+use crate::jobs::inputs::distilled;
 use crate::jobs::net::{Net, Weights};
 use crate::jobs::sample::PlannedGuidance;
 use crate::jobs::sharing::filling::Parts;
 use crate::kernels::tf32::with_products;
 use crate::nets::denoiser::Denoiser;
 use crate::nets::precision::products;
+use crate::stages::post_hoc;
 use crate::stages::weights::{self, Loaded};
 use anyhow::{Context, Result};
 use candle_core::{Device, Tensor};
@@ -62,10 +65,8 @@ impl<'a> Drawer<'a> {
             .process
             .as_ref()
             .context("the model names no diffusion process")?;
-        let steps = match &sample.steps {
-            Steps::Count(n) => n.to_string(),
-            Steps::Sections(text) => text.clone(),
-        };
+        distilled::draws(table, sample, net.distilled)?;
+        let steps = sample.kept();
         let at = || format!("{table}.steps = {steps}");
         let method = Method::new(sample, process).with_context(at)?;
         let schedule = method.schedule(process, &steps).with_context(at)?;
@@ -108,7 +109,7 @@ impl<'a> Drawer<'a> {
             step: 1,
             steps: levels.len(),
         };
-        let by_gradient = rule.method == guidance::Method::Classifier;
+        let by_gradient = rule.method == rules::Method::Classifier;
         let ratio = place.level.noise_ratio();
         if self.sample.sampler == Sampler::Ddim
             && by_gradient
@@ -229,14 +230,17 @@ fn clamp(sample: &Sample) -> Clamp {
 
 /// The weights of a job's net.
 pub fn open_net(net: &Net, context: &JobContext) -> Result<Loaded> {
-    let path = match &net.weights {
-        Weights::File(file) => file.path.clone(),
-        Weights::Trained(key, steps) => context.input(key).join(match steps {
-            Some(steps) => kept(*steps),
-            None => LAST.to_string(),
-        }),
+    let (key, chosen) = match &net.weights {
+        Weights::File(file) => return weights::load(&file.path, &net.model, &context.device),
+        Weights::Trained(key, chosen) => (key, chosen),
     };
-    weights::load(&path, &net.model, &context.device)
+    let folder = context.input(key);
+    let path = match &chosen.average {
+        Average::First => results::weights(None, chosen.steps),
+        Average::Decay(decay) => results::weights(Some(*decay), chosen.steps),
+        Average::PostHoc(wanted) => return post_hoc::load(&folder, wanted, &net.model, context),
+    };
+    weights::load(&folder.join(path), &net.model, &context.device)
 }
 
 /// The parts of a batch of images.

@@ -7,15 +7,17 @@ use crate::diffusion::guidance::combined::{Combined, Form};
 use crate::diffusion::guidance::rule::{Guidance, Point};
 use crate::diffusion::guidance::strength::Strength;
 use crate::diffusion::random::labels::{Rule, label};
-use crate::experiment::file::drawing::guidance::{Form as FormName, Method, Null};
+use crate::experiment::file::drawing::rules::{Form as FormName, Method, Null};
 use crate::experiment::nets::arch::{Arch, Process, Task};
 use crate::jobs::context::JobContext;
 use crate::jobs::sample::PlannedGuidance;
-use crate::kernels::tf32::with_products;
+use crate::kernels::tf32::{Products, with_products};
 use crate::nets::adm::classifier::Classifier;
+use crate::nets::attention::{Attention, Probe};
 use crate::nets::denoiser::{Conditions, Denoiser};
 use crate::nets::open::denoiser;
 use crate::nets::precision::{dtype, products};
+use crate::stages::draw::degraded::Degraded;
 use crate::stages::draw::drawer::open_net;
 use crate::stages::weights::Loaded;
 use anyhow::{Context, Result, bail, ensure};
@@ -28,6 +30,8 @@ enum Source {
     Net(Box<dyn Denoiser>),
     /// The sampled net, asked for no class.
     Own(Null),
+    /// The sampled net, by way of its attention.
+    Attention(Degraded),
 }
 
 /// The rule of a cell, for all its batches.
@@ -47,6 +51,10 @@ pub struct GuidedBatch<'a> {
     /// `[n]` u32
     pub labels: &'a Tensor,
     pub seed: u64,
+    /// What the denoiser keeps of its answers, where [`Guide::probe`] asks for it.
+    pub probe: Option<&'a Probe>,
+    /// How the denoiser multiplies.
+    pub products: Products,
 }
 
 impl<'a> Guide<'a> {
@@ -85,7 +93,10 @@ impl<'a> Guide<'a> {
                 Source::Classifier(Classifier::new(arch, vb)?)
             }
             (Some(loaded), method) => Source::Net(second(&loaded, net, method, planned)?),
-            (None, _) => Source::Own(own(planned, sampled)?),
+            (None, _) => match Degraded::of(&planned.rule, &net.arch)? {
+                Some(degraded) => Source::Attention(degraded),
+                None => Source::Own(own(planned, sampled)?),
+            },
         };
         Ok(Self {
             planned,
@@ -93,6 +104,14 @@ impl<'a> Guide<'a> {
             strength,
             classes,
         })
+    }
+
+    /// What the sampled net is to keep of its answers for one batch.
+    pub fn probe(&self) -> Option<Probe> {
+        match &self.source {
+            Source::Attention(degraded) => degraded.probe(),
+            _ => None,
+        }
     }
 
     /// What `with` makes of the rule for one batch.
@@ -118,7 +137,7 @@ impl<'a> Guide<'a> {
             let rule = ClassifierGuidance::with_gradient(self.planned.scale, gradient);
             return with(&rule.with_strength(self.strength));
         }
-        let other = |point: &Point| match &self.source {
+        let other = |point: &Point, first: &Tensor| match &self.source {
             Source::Net(net) => with_products(products, || {
                 let given = Conditions {
                     labels: net.classes().map(|_| batch.labels),
@@ -126,10 +145,16 @@ impl<'a> Guide<'a> {
                 };
                 net.denoise(point.x, point.t, &given)
             }),
-            Source::Own(null) => batch.without_class(*null, point),
+            Source::Own(null) => {
+                with_products(batch.products, || batch.without_class(*null, point))
+            }
+            Source::Attention(degraded) => {
+                let ask = |x: &Tensor, t: &Tensor, asked: Option<Attention>| batch.ask(x, t, asked);
+                degraded.answer(point, first, batch.probe, &ask)
+            }
             Source::Classifier(_) => candle_core::bail!("a classifier gives no second answer"),
         };
-        let rule = self.planned.rule;
+        let rule = &self.planned.rule;
         let form = match (rule.form, rule.apg.unwrap_or_default()) {
             (FormName::Plain, _) => Form::Plain,
             (FormName::PlusPlus, _) => Form::PlusPlus,
@@ -141,6 +166,21 @@ impl<'a> Guide<'a> {
 }
 
 impl GuidedBatch<'_> {
+    /// The sampled net's answer for the classes of the batch.
+    fn ask(
+        &self,
+        x: &Tensor,
+        t: &Tensor,
+        attention: Option<Attention>,
+    ) -> candle_core::Result<Tensor> {
+        let given = Conditions {
+            labels: self.denoiser.classes().map(|_| self.labels),
+            attention,
+            ..Conditions::default()
+        };
+        with_products(self.products, || self.denoiser.denoise(x, t, &given))
+    }
+
     /// The sampled net's answer when it is asked for no class.
     fn without_class(&self, null: Null, point: &Point) -> candle_core::Result<Tensor> {
         let count = self.images.len();
@@ -232,6 +272,10 @@ fn fits(guide: &Loaded, net: &Loaded, what: &str) -> Result<()> {
         side == resolution,
         "the {what} was trained at {side} pixels, the model at {resolution}"
     );
+    ensure!(
+        guide.arch.task() != Task::Denoise || guide.distilled == net.distilled,
+        "of the {what} and the model one was distilled for other steps than the other; their answers cannot be combined"
+    );
     let (Some(guide_process), Some(process)) = (&guide.process, &net.process) else {
         return Ok(());
     };
@@ -245,8 +289,10 @@ fn fits(guide: &Loaded, net: &Loaded, what: &str) -> Result<()> {
         process.timesteps
     );
     ensure!(
-        guide.arch.task() != Task::Denoise || guide_process.predict_x0 == process.predict_x0,
-        "of the {what} and the model one predicts the noise and the other the image; their answers cannot be combined"
+        guide.arch.task() != Task::Denoise || guide_process.predict == process.predict,
+        "the {what} predicts {}, the model {}; their answers cannot be combined",
+        guide_process.predict.title(),
+        process.predict.title()
     );
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Noise to images.
 
+pub mod degraded;
 pub mod drawer;
 mod guides;
 pub mod sample;

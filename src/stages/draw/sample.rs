@@ -7,9 +7,10 @@ use crate::jobs::context::JobContext;
 use crate::jobs::inputs::classes;
 use crate::jobs::sample::SampleJob;
 use crate::jobs::sharing::filling::fill;
+use crate::nets::attention::Attention;
 use crate::nets::denoiser::{Conditions, Denoiser};
 use crate::nets::open::denoiser;
-use crate::nets::precision::dtype;
+use crate::nets::precision::{dtype, products};
 use crate::stages::draw::drawer::{Drawer, Drawn, images, open_net};
 use crate::stages::draw::guides::{Guide, GuidedBatch};
 use anyhow::{Result, ensure};
@@ -85,8 +86,10 @@ impl<'a> Sampling<'a> {
         let labels = images.iter().map(|&i| label(&self.rule, seed, i, classes));
         let labels = labels.collect::<candle_core::Result<Vec<u32>>>()?;
         let y = Tensor::from_slice(&labels, labels.len(), &self.context.device)?;
+        let probe = self.guide.as_ref().and_then(Guide::probe);
         let given = Conditions {
             labels: self.denoiser.classes().map(|_| &y),
+            attention: probe.as_ref().map(Attention::Kept),
             ..Conditions::default()
         };
         let answer = |x: &Tensor, t: &Tensor| self.denoiser.denoise(x, t, &given);
@@ -98,6 +101,8 @@ impl<'a> Sampling<'a> {
                     images,
                     labels: &y,
                     seed,
+                    probe: probe.as_ref(),
+                    products: products(self.job.sample.dtype),
                 };
                 guide.rule(&batch, |rule| {
                     self.drawer.draw(images, &answer, Some(rule), made)

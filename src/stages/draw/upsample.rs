@@ -94,6 +94,7 @@ fn draw(
         labels: denoiser.classes().map(|_| &y),
         low: Some(&low),
         dropout: None,
+        attention: None,
     };
     let answer = |x: &Tensor, t: &Tensor| denoiser.denoise(x, t, &given);
     Ok((drawer.draw(images, &answer, None, made)?, labels))

@@ -1,10 +1,12 @@
 //! Data to weights.
 
+mod classify;
 pub mod clusters;
+pub mod distill;
 pub mod journal;
 pub mod learner;
-pub mod optim;
+pub mod optimizer;
 pub mod resume;
 pub mod run;
 pub mod start_from;
-pub(crate) mod update;
+mod step;

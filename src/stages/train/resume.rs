@@ -5,7 +5,7 @@ use crate::io::checkpoint::{self, Checkpoint};
 use crate::io::disk::read_json;
 use crate::jobs::files::damage::set_aside_because;
 use crate::jobs::files::results::{CHECKPOINTS, Kept};
-use crate::stages::train::optim::AdamW;
+use crate::stages::train::optimizer::adamw::AdamW;
 use anyhow::{Context, Result, ensure};
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
@@ -26,8 +26,17 @@ struct State {
     counts: Vec<u32>,
 }
 
-/// Replaces the last saved state in one rename.
-pub fn save(folder: &Path, adamw: &AdamW, timesteps: &Timesteps, seconds: f64) -> Result<()> {
+/// What the names of a teacher's weights begin with.
+const TEACHER: &str = "teacher/";
+
+/// Replaces the last saved state in one rename; `teacher` are the weights that teach, where something does.
+pub fn save(
+    folder: &Path,
+    adamw: &AdamW,
+    timesteps: &Timesteps,
+    teacher: &[(String, Tensor)],
+    seconds: f64,
+) -> Result<()> {
     let history = timesteps.history();
     let state = State {
         step: adamw.step,
@@ -35,7 +44,9 @@ pub fn save(folder: &Path, adamw: &AdamW, timesteps: &Timesteps, seconds: f64) -
         losses: history.losses.clone(),
         counts: history.counts.clone(),
     };
-    let (state, tensors) = (serde_json::to_string(&state)?, adamw.save());
+    let (state, mut tensors) = (serde_json::to_string(&state)?, adamw.save());
+    let teacher = teacher.iter();
+    tensors.extend(teacher.map(|(name, weight)| (format!("{TEACHER}{name}"), weight.clone())));
     let sum = checksum(&state, &tensors)?;
     let metadata = BTreeMap::from([("training".to_string(), state), (CHECKSUM.to_string(), sum)]);
     checkpoint::write(&folder.join(FILE), &tensors, &metadata)
@@ -103,15 +114,24 @@ pub fn begun(folder: &Path) -> bool {
     folder.join(FILE).exists()
 }
 
-/// Goes on from the saved state where there is one; the training seconds it had taken.
+/// What a training goes on with beside its optimizer.
+#[derive(Default)]
+pub struct Restored {
+    /// Training seconds that it had taken.
+    pub seconds: f64,
+    /// The weights that teach, by name.
+    pub teacher: Vec<(String, Tensor)>,
+}
+
+/// Goes on from the saved state where there is one.
 pub fn restore(
     folder: &Path,
     adamw: &mut AdamW,
     timesteps: &mut Timesteps,
     device: &Device,
-) -> Result<f64> {
+) -> Result<Restored> {
     if !begun(folder) {
-        return Ok(0.0);
+        return Ok(Restored::default());
     }
     let path = folder.join(FILE);
     let saved = Checkpoint::open(&path)?;
@@ -128,7 +148,14 @@ pub fn restore(
         losses: state.losses,
         counts: state.counts,
     })?;
-    Ok(state.seconds)
+    let teacher = tensors.into_iter().filter_map(|(name, weight)| {
+        let name = name.strip_prefix(TEACHER)?;
+        Some((name.to_string(), weight))
+    });
+    Ok(Restored {
+        seconds: state.seconds,
+        teacher: teacher.collect(),
+    })
 }
 
 /// A finished training needs its state no more.

@@ -14,11 +14,13 @@ use crate::machine::profile::{Operation, span};
 use crate::nets::inventory;
 use crate::stages::feed::{Batch, Feed};
 use crate::stages::train::clusters;
+use crate::stages::train::distill::{Distilling, Teacher};
 use crate::stages::train::journal::Journal;
 use crate::stages::train::learner::Learner;
-use crate::stages::train::optim::{AdamW, learning_rate};
+use crate::stages::train::optimizer::adamw::{AdamW, learning_rate_of};
+use crate::stages::train::optimizer::averages::Kind;
 use crate::stages::train::resume;
-use crate::stages::train::start_from::grow;
+use crate::stages::train::start_from::{Grown, grow};
 use anyhow::{Context, Result, bail};
 use candle_core::{DType, Tensor};
 use candle_nn::VarBuilder;
@@ -45,7 +47,8 @@ struct Run<'a> {
     started: Instant,
 }
 
-/// Trains `[model]`; leaves `model.safetensors` (EMA weights, f32), `log.csv`, `checkpoints.json` and the kept checkpoints.
+/// Trains `[model]`; leaves `model.safetensors` (EMA weights, f32), the same of every further EMA, `log.csv`,
+/// `checkpoints.json`, the kept checkpoints and the snapshots of power-function averages.
 pub fn run(job: &TrainJob, context: &JobContext) -> Result<()> {
     let (arch, process) = resolve(&job.model, None)?;
     let train = &job.train;
@@ -72,8 +75,8 @@ pub fn run(job: &TrainJob, context: &JobContext) -> Result<()> {
     let classes = feed.classes();
     check_classes(&arch, &classes)?;
     let mut run = Run::open(job, context, arch, process, classes, validation)?;
-    let batches = feed.start(run.adamw.step..train.steps)?;
-    while run.adamw.step < train.steps {
+    let batches = feed.start(run.adamw.step..train.updates())?;
+    while run.adamw.step < train.updates() {
         if context.stopped() {
             run.save()?;
             return Err(Stopped.into());
@@ -102,6 +105,43 @@ fn check_classes(arch: &Arch, classes: &[String]) -> Result<()> {
     }
 }
 
+/// What a training begins with.
+struct Fresh {
+    /// Of the net, on the device.
+    weights: Vec<(String, Tensor)>,
+    teacher: Option<Teacher>,
+    grown: Option<Grown>,
+}
+
+impl Fresh {
+    fn open(
+        job: &TrainJob,
+        context: &JobContext,
+        (arch, process): (&Arch, Option<&Process>),
+    ) -> Result<Fresh> {
+        let device = &context.device;
+        let distilled = process.filter(|_| job.train.distill.is_some());
+        let teacher = distilled.map(|process| Teacher::open(job, (arch, process), device));
+        let teacher = teacher.transpose()?;
+        let mut weights = match &teacher {
+            Some(teacher) => teacher.weights.clone(),
+            None => inventory::initial(arch, job.train.seed)?,
+        };
+        // A run that goes on restores its own weights, whatever it once started from.
+        let start = job.start.as_ref().filter(|_| !resume::begun(&context.out));
+        let grown = start.map(|start| grow(&mut weights, arch, &start.path));
+        let grown = grown.transpose()?;
+        for (_, weight) in &mut weights {
+            *weight = weight.to_device(device)?;
+        }
+        Ok(Fresh {
+            weights,
+            teacher,
+            grown,
+        })
+    }
+}
+
 impl<'a> Run<'a> {
     fn open(
         job: &'a TrainJob,
@@ -113,41 +153,43 @@ impl<'a> Run<'a> {
     ) -> Result<Self> {
         let train = &job.train;
         resume::set_aside_damaged(&context.out, &|line| context.warn(line))?;
-        let mut fresh = inventory::initial(&arch, train.seed)?;
-        // A run that goes on restores its own weights, whatever it once started from.
-        let start = job.start.as_ref().filter(|_| !resume::begun(&context.out));
-        let grown = start.map(|start| grow(&mut fresh, &arch, &start.path));
-        let grown = grown.transpose()?;
-        let fresh = fresh
-            .into_iter()
-            .map(|(name, w)| Ok((name, w.to_device(&context.device)?)));
-        let mut adamw = AdamW::new(fresh.collect::<Result<Vec<_>>>()?, train)?;
+        let Fresh {
+            weights,
+            teacher,
+            grown,
+        } = Fresh::open(job, context, (&arch, process.as_ref()))?;
+        let mut adamw = AdamW::new(weights, train)?;
         let vb = VarBuilder::from_tensors(adamw.tensors(), DType::F32, &context.device);
-        let mut learner = Learner::new(&arch, process.as_ref(), train, vb)?;
+        let mut learner = Learner::new(&arch, process.as_ref(), train, vb, teacher)?;
         let timesteps = &mut learner.timesteps;
-        let before = resume::restore(&context.out, &mut adamw, timesteps, &context.device)?;
+        let restored = resume::restore(&context.out, &mut adamw, timesteps, &context.device)?;
+        if let Some(distilling) = learner.distilling_mut().filter(|_| adamw.step > 0) {
+            adamw.began = distilling.go_on(adamw.step, restored.teacher)?.after;
+        }
         let log = context.out.join(results::TRAINING_LOG);
         let journal = Journal::open(&log, &learner.columns(), adamw.step)?;
         let kept = kept_until(&context.out.join(results::CHECKPOINTS), adamw.step)?;
-        if adamw.step == 0 {
+        let (done, all) = (adamw.step, train.updates());
+        if done == 0 {
             if let Some(grown) = grown {
                 context.log(&grown.to_string());
             }
-            context.log(&format!(
-                "training for {} steps of {}",
-                train.steps, train.batch
-            ));
+            context.log(&format!("training for {all} steps of {}", train.batch));
+            if let Some(averages) = train.averages() {
+                context.log(&format!("averages: {averages}"));
+            }
+            if let Some(distilling) = learner.distilling() {
+                context.log(&distilling.round().to_string());
+            }
         } else {
-            context.log(&format!(
-                "going on from step {} of {}",
-                adamw.step, train.steps
-            ));
+            context.log(&format!("going on from step {done} of {all}"));
         }
         let card = Card {
             arch,
             process,
             classes,
             steps: 0,
+            distilled: None,
         };
         Ok(Self {
             job,
@@ -158,7 +200,7 @@ impl<'a> Run<'a> {
             journal,
             validation,
             kept,
-            before,
+            before: restored.seconds,
             started: Instant::now(),
         })
     }
@@ -167,9 +209,33 @@ impl<'a> Run<'a> {
         self.before + self.started.elapsed().as_secs_f64()
     }
 
+    /// Where a round of a distillation has ended, its student teaches the next.
+    fn next_round(&mut self) -> Result<()> {
+        let done = self.adamw.step;
+        if let Some(distilling) = self.learner.distilling_mut()
+            && distilling.next(done)
+        {
+            let weights = self.adamw.ema()?;
+            self.adamw.restart(&weights)?;
+            let round = distilling.advance(weights)?;
+            self.context.log(&round.to_string());
+        }
+        Ok(())
+    }
+
+    /// The updates before those of the round, and the last of them; of a training without rounds, none and all.
+    fn course(&self) -> (u64, u64) {
+        let round = self.learner.distilling().map(Distilling::round);
+        round.map_or((0, self.job.train.steps), |round| {
+            (round.after, round.until)
+        })
+    }
+
     fn step(&mut self, batch: &Batch) -> Result<()> {
+        self.next_round()?;
         let train = &self.job.train;
-        let rate = learning_rate(train, self.adamw.step);
+        let (after, until) = self.course();
+        let rate = learning_rate_of(train, self.adamw.step - after, until - after);
         let (outcome, record) = recording(|| self.learner.outcome(batch, self.adamw.step));
         let outcome = outcome?;
         let loss = outcome.loss.to_scalar::<f32>()?;
@@ -186,8 +252,7 @@ impl<'a> Run<'a> {
         };
         outcome.terms.iter().for_each(|term| self.journal.add(term));
         self.journal.scalar("learning_rate", rate);
-        let line =
-            (self.adamw.step + 1).is_multiple_of(LINE_EVERY) || self.adamw.step + 1 == train.steps;
+        let line = (self.adamw.step + 1).is_multiple_of(LINE_EVERY) || self.adamw.step + 1 == until;
         if line {
             self.journal
                 .scalar("gradient_norm", self.adamw.gradient_norm(&grads)?);
@@ -205,8 +270,11 @@ impl<'a> Run<'a> {
             self.tell();
             self.journal.line(step, self.seconds())?;
         }
-        if train.keep.contains(&step) {
-            self.keep(&results::kept(step))?;
+        if train.keep.contains(&step) || (step == until && step < train.updates()) {
+            self.keep(Some(step))?;
+        }
+        if train.has_snapshot(step) {
+            self.snapshot()?;
         }
         if saving {
             self.save()?;
@@ -218,6 +286,9 @@ impl<'a> Run<'a> {
         let train = &self.job.train;
         let speed = self.adamw.step as f64 * train.batch as f64 / self.seconds().max(1e-3);
         let mut note = format!("{speed:.0} images/s");
+        if let Some(distilling) = self.learner.distilling() {
+            note = format!("{}  {note}", distilling.round());
+        }
         for name in ["loss", "accuracy", "validation_accuracy"] {
             if let Some(value) = self.journal.mean(name) {
                 note.push_str(&format!("  {name} {value:.4}"));
@@ -227,7 +298,7 @@ impl<'a> Run<'a> {
             .log(&format!("step {}  {note}", self.adamw.step));
         self.context.tell(Progress {
             done: self.adamw.step,
-            total: train.steps,
+            total: train.updates(),
             unit: "steps",
             note,
         });
@@ -246,15 +317,43 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Writes the EMA weights to `name` and notes the training seconds they took.
-    fn keep(&mut self, name: &str) -> Result<()> {
-        let card = Card {
+    /// What the weights of this step say of themselves.
+    fn card_now(&self) -> Card {
+        let distilling = self.learner.distilling();
+        Card {
             steps: self.adamw.step,
+            distilled: distilling.and_then(|distilling| distilling.round().student),
             ..self.card.clone()
-        };
-        write_weights(&self.context.out.join(name), &self.adamw.ema()?, &card)?;
+        }
+    }
+
+    /// Writes every EMA as that of these steps, or as the last.
+    fn keep(&mut self, steps: Option<u64>) -> Result<()> {
+        let further = self.job.train.ema.all().get(1..).unwrap_or_default();
+        self.write(results::weights(None, steps), self.adamw.ema()?)?;
+        for &decay in further {
+            let weights = self.adamw.average(Kind::Decay(decay))?;
+            self.write(results::weights(Some(decay), steps), weights)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the power-function averages.
+    fn snapshot(&mut self) -> Result<()> {
+        let step = self.adamw.step;
+        let power = self.job.train.power_ema.as_ref();
+        for &sigma_rel in power.map_or(&[][..], |power| &power.sigma_rel) {
+            let weights = self.adamw.average(Kind::Power { sigma_rel })?;
+            self.write(results::snapshot(sigma_rel, step), weights)?;
+        }
+        Ok(())
+    }
+
+    /// Writes weights to the file `name` and notes the training seconds they took.
+    fn write(&mut self, name: String, weights: Vec<(String, Tensor)>) -> Result<()> {
+        write_weights(&self.context.out.join(&name), &weights, &self.card_now())?;
         let note = Kept {
-            file: name.to_string(),
+            file: name,
             steps: self.adamw.step,
             seconds: self.seconds(),
         };
@@ -269,12 +368,13 @@ impl<'a> Run<'a> {
             &self.context.out,
             &self.adamw,
             &self.learner.timesteps,
+            self.learner.distilling().map_or(&[], Distilling::teaching),
             self.seconds(),
         )
     }
 
     fn finish(mut self) -> Result<()> {
-        self.keep(results::LAST)?;
+        self.keep(None)?;
         resume::remove(&self.context.out)?;
         if let Some(path) = &self.job.train.export {
             let halves = self
@@ -282,11 +382,7 @@ impl<'a> Run<'a> {
                 .ema()?
                 .into_iter()
                 .map(|(name, w)| Ok((name, w.to_dtype(DType::F16)?)));
-            let card = Card {
-                steps: self.adamw.step,
-                ..self.card.clone()
-            };
-            write_weights(path, &halves.collect::<Result<Vec<_>>>()?, &card)?;
+            write_weights(path, &halves.collect::<Result<Vec<_>>>()?, &self.card_now())?;
             self.context.log(&format!("wrote {}", path.display()));
         }
         Ok(())

@@ -40,6 +40,8 @@ fn key(folder: &Path, set: &[&str]) -> String {
 }
 
 const FREE: &str = "guidance.method=classifier-free";
+const SELF: &str = "guidance.method=self-attention";
+const PERTURBED: &str = "guidance.method=perturbed-attention";
 
 #[test]
 fn what_guides_nothing_shares_the_unguided_images() {
@@ -50,6 +52,9 @@ fn what_guides_nothing_shares_the_unguided_images() {
         &[FREE, "guidance.scale=1"][..],
         &[FREE, "guidance.scale=0", "guidance.convention=paper"],
         &["guidance.method=autoguidance", "NET", "guidance.scale=1"],
+        &[SELF, "guidance.scale=1"],
+        &[SELF, "guidance.scale=0", "guidance.convention=paper"],
+        &[PERTURBED, "guidance.scale=1"],
     ] {
         assert_eq!(key(idle), unguided, "{idle:?}");
     }
@@ -67,6 +72,58 @@ fn what_guides_nothing_shares_the_unguided_images() {
     }
     let paper = [FREE, "guidance.scale=1", "guidance.convention=paper"];
     assert_eq!(key(&paper), guided);
+    let middle = "guidance.blocks=[\"middle_block.1\"]";
+    for method in [SELF, PERTURBED] {
+        let silent = key(&[method, "guidance.scale=2"]);
+        assert_eq!(key(&[method, "guidance.scale=2", middle]), silent);
+    }
+    let blocks = |list: &str| {
+        key(&[
+            PERTURBED,
+            "guidance.scale=2",
+            &format!("guidance.blocks={list}"),
+        ])
+    };
+    let (one, other) = ("[\"a.1\", \"b.1\"]", "[\"b.1\", \"a.1\", \"b.1\"]");
+    assert_eq!(blocks(one), blocks(other));
+}
+
+#[test]
+fn intervals_of_the_same_steps_share_their_images() {
+    let folder = tempfile::tempdir().unwrap();
+    let forms = [
+        "guidance.interval.timesteps=[250, 750]",
+        "guidance.interval.timesteps=[249.5, 740]",
+        "guidance.interval.sigma=[0.42, 2.5]",
+        "guidance.interval.steps=[0.25, 0.75]",
+    ];
+    let keys = |more: &[&str]| -> Vec<String> {
+        let of = |form: &&str| {
+            key(
+                folder.path(),
+                &[&[FREE, "guidance.scale=2", form], more].concat(),
+            )
+        };
+        forms.iter().map(of).collect()
+    };
+    let same = keys(&[]);
+    assert!(same.iter().all(|key| *key == same[0]), "{same:?}");
+    let all = [
+        FREE,
+        "guidance.scale=2",
+        "guidance.interval.steps=[0, 0.999]",
+    ];
+    assert_ne!(key(folder.path(), &all), same[0]);
+    let all = [FREE, "guidance.scale=2", "guidance.interval.sigma=[0, 1e9]"];
+    assert_eq!(key(folder.path(), &all), key(folder.path(), &all[..2]));
+    // A file that may have a card is on the process of the card, and the card is not read for a key.
+    let card = folder.path().join("net.safetensors");
+    std::fs::write(&card, "not a checkpoint").unwrap();
+    let card = format!("model.checkpoint={}", card.display());
+    let mut apart = keys(&[&card]);
+    apart.sort();
+    apart.dedup();
+    assert_eq!(apart.len(), forms.len());
 }
 
 #[test]
@@ -80,7 +137,7 @@ fn every_key_that_changes_images_is_a_part_of_the_key() {
         &["NET"],
         &["guidance.interval.timesteps=[250, 750]"],
         &["guidance.interval.sigma=[0.3, 3.0]"],
-        &["guidance.interval.steps=[0.2, 0.8]"],
+        &["guidance.interval.steps=[0.3, 0.8]"],
         &["guidance.course=linear"],
         &["guidance.course=cosine"],
         &["guidance.course=cosine", "guidance.power=2"],
@@ -96,7 +153,16 @@ fn every_key_that_changes_images_is_a_part_of_the_key() {
         assert!(!seen.contains(&key), "{other:?}");
         seen.push(key);
     }
-    for other in [&["NET"][..], &["NET", "guidance.entropy=true"]] {
+    for other in [
+        &["NET"][..],
+        &["NET", "guidance.entropy=true"],
+        &[PERTURBED, "guidance.scale=2"],
+        &[PERTURBED, "guidance.scale=2", "guidance.blocks=[\"a.1\"]"],
+        &[SELF, "guidance.scale=2"],
+        &[SELF, "guidance.scale=2", "guidance.blocks=[\"a.1\"]"],
+        &[SELF, "guidance.scale=2", "guidance.blur.sigma=2"],
+        &[SELF, "guidance.scale=2", "guidance.blur.kernel=7"],
+    ] {
         let key = key(other);
         assert!(!seen.contains(&key), "{other:?}");
         seen.push(key);
@@ -115,6 +181,12 @@ fn a_second_net_counts_where_it_is_asked() {
     assert_eq!(evaluations(&free), 40.0);
     let part = [&free[..], &["guidance.interval.steps=[0.2, 0.7]"]].concat();
     assert_eq!(evaluations(&part), 30.0);
+    for method in [SELF, PERTURBED] {
+        let own = [method, "guidance.scale=2"];
+        assert_eq!(evaluations(&own), 40.0);
+        let part = [&own[..], &["guidance.interval.steps=[0.2, 0.7]"]].concat();
+        assert_eq!(evaluations(&part), 30.0);
+    }
     let heun = [&free[..], &["sample.sampler=heun"]].concat();
     assert_eq!(evaluations(&heun), 78.0);
     let gradients = |set: &[&str]| drawing(folder.path(), set).unwrap().gradients() / 10.0;
@@ -138,7 +210,7 @@ fn what_guidance_cannot_mean_is_refused_by_the_plan() {
         ),
         (
             &["guidance.method=autoguidance"],
-            "[guidance] needs weights\nhint: name a weaker net with `guidance.checkpoint`, make one with [guidance.train], or take an earlier one of [train] with `guidance.trained_steps`",
+            "[guidance] needs weights\nhint: name a weaker net with `guidance.checkpoint`, make one with [guidance.train], or take an earlier one of [train] with `guidance.trained_steps`, or another average of it with `guidance.ema`",
         ),
         (
             &["NET", "guidance.rescale=0.7"],
@@ -171,6 +243,42 @@ fn what_guidance_cannot_mean_is_refused_by_the_plan() {
         (
             &[FREE, "guidance.apg.norm=2"],
             "guidance.apg is for form = \"apg\"\nhint: set `guidance.form = \"apg\"`, or take the table out",
+        ),
+        (
+            &[FREE, "guidance.blocks=[\"middle_block.1\"]"],
+            "guidance.blocks names attention blocks of the sampled net, and is for method = \"self-attention\" or \"perturbed-attention\"\nhint: take it out, or set one of these",
+        ),
+        (
+            &[PERTURBED, "guidance.blur.sigma=3"],
+            "guidance.blur is for method = \"self-attention\"\nhint: take it out, or set the method",
+        ),
+        (
+            &[SELF, "guidance.blocks=[\"a.1\", \"b.1\"]"],
+            "guidance.blocks names 2 attention blocks, and one is needed\nhint: leave it out for the middle block, \"middle_block.1\"",
+        ),
+        (
+            &[PERTURBED, "guidance.blocks=[]"],
+            "guidance.blocks names 0 attention blocks, and at least one is needed\nhint: leave it out for the middle block, \"middle_block.1\"",
+        ),
+        (
+            &[SELF, "guidance.blur.kernel=30"],
+            "guidance.blur.kernel = 30 has no middle pixel\nhint: an odd number, such as 31",
+        ),
+        (
+            &[SELF, "guidance.blur.sigma=0"],
+            "guidance.blur.sigma = 0 is not above 0",
+        ),
+        (
+            &[SELF, "NET"],
+            "guidance.checkpoint is of a second net, and guidance by attention asks the sampled net twice\nhint: take it out, or set method = \"autoguidance\"",
+        ),
+        (
+            &[PERTURBED, "guidance.dtype=f16"],
+            "guidance.dtype is of a second net, and guidance by attention asks the sampled net twice\nhint: take it out, or set method = \"autoguidance\"",
+        ),
+        (
+            &[PERTURBED, "guidance.null=zero"],
+            "guidance.null is the net without a class, and this method asks for the same class twice\nhint: take it out, or set method = \"classifier-free\"",
         ),
         (
             &["guidance.method=autoguidance", "guidance.trained_steps=5"],

@@ -1,4 +1,6 @@
 //! How images are drawn: samplers and guidance.
 
+mod averages;
+mod distill;
 mod guidance;
 mod sampling;

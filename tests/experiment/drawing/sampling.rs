@@ -30,6 +30,7 @@ fn what_is_left_at_its_default_is_no_part_of_the_key() {
         &["sample.variance=learned"],
         &["sample.steps=\"25\""],
         &["sample.eta=0.5"],
+        &["sample.spacing=linspace"],
     ] {
         assert_eq!(key(same), plain, "{same:?}");
     }
@@ -41,6 +42,7 @@ fn what_is_left_at_its_default_is_no_part_of_the_key() {
         &["sample.steps=ddim25", "sample.sampler=ddim"],
         &["sample.steps=\"10,10,5\""],
         &["sample.threshold=0.995"],
+        &["sample.spacing=trailing"],
         &["sample.sampler=dpmpp_2m"],
         &["sample.sampler=dpmpp_2m", "sample.spacing=log-snr"],
         &["sample.sampler=dpmpp_2m", "sample.spacing=quadratic"],
@@ -128,6 +130,10 @@ fn what_cannot_be_meant_is_refused_by_the_plan() {
             "sample.temperature = 0.9 scales the noise that a step adds, and EDM Heun adds none at churn = 0\nhint: set `churn` above 0, or take `temperature` out",
         ),
         (
+            &["sample.spacing=trailing", "sample.steps=ddim25"],
+            "sample.spacing stands beside steps that say which timesteps are kept\nhint: take `spacing` out, or give the number of steps, such as steps = 20",
+        ),
+        (
             &["sample.sampler=dpmpp_2m", "sample.steps=ddim25"],
             "sample.steps = \"ddim25\" says which timesteps are kept, and sampler = \"dpmpp_2m\" has noise levels of its own\nhint: give the number of steps, such as steps = 20",
         ),
@@ -137,7 +143,7 @@ fn what_cannot_be_meant_is_refused_by_the_plan() {
         ),
         (
             &["sample.spacing=time"],
-            "sample.spacing = \"time\", which sampler = \"ddpm\" does not know\nhint: its `steps` say where they stand; take `spacing` out",
+            "sample.spacing = \"time\", which sampler = \"ddpm\" does not know\nhint: \"linspace\" or \"trailing\"",
         ),
         (
             &["sample.sampler=heun", "sample.spacing=time"],

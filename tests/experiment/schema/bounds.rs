@@ -10,26 +10,40 @@ const NET: &str = "name = \"a\"\n[model]\ncheckpoint = \"a.pt\"\n[sample]\nsampl
 const HEUN: &str = "name = \"a\"\n[model]\ncheckpoint = \"a.pt\"\n[sample]\nsampler = \"heun\"\nsteps = 2\ncount = 1\n[upsample]\ncheckpoint = \"c.pt\"\nsteps = 2\nsampler = \"heun\"\n";
 const UNI_PC: &str = "name = \"a\"\n[model]\ncheckpoint = \"a.pt\"\n[sample]\nsampler = \"uni_pc\"\nsteps = 2\ncount = 1\n[upsample]\ncheckpoint = \"c.pt\"\nsteps = 2\nsampler = \"uni_pc\"\n";
 const FREE: &str = "name = \"a\"\n[model]\ncheckpoint = \"a.pt\"\n[sample]\nsampler = \"ddim\"\nsteps = 2\ncount = 1\n[guidance]\nmethod = \"classifier-free\"\nscale = 1\n";
+const BLURRED: &str = "name = \"a\"\n[model]\ncheckpoint = \"a.pt\"\n[sample]\nsampler = \"ddim\"\nsteps = 2\ncount = 1\n[guidance]\nmethod = \"self-attention\"\nscale = 1\n";
+const PROJECTED: &str = "name = \"a\"\n[model]\ncheckpoint = \"a.pt\"\n[sample]\nsampler = \"ddim\"\nsteps = 2\ncount = 1\n[guidance]\nmethod = \"classifier-free\"\nscale = 1\nform = \"apg\"\n";
 const TRAIN: &str = "name = \"a\"\n[model]\npreset = \"shapes16\"\n[train]\ndata = \"shapes\"\nsteps = 1\nbatch = 1\nlearning_rate = 1\n";
+const POWER: &str = "name = \"a\"\n[model]\npreset = \"shapes16\"\n[train]\ndata = \"shapes\"\nsteps = 1\nbatch = 1\nlearning_rate = 1\n[train.power_ema]\nevery = 1\n";
+const HALVED: &str = "name = \"a\"\n[model]\npreset = \"shapes16\"\n[train]\ndata = \"shapes\"\nsteps = 1\nbatch = 1\nlearning_rate = 1\n[train.distill]\nteacher = \"a.pt\"\nteacher_steps = 2\n";
 const COMMAND: &str = "name = \"a\"\n[sample]\ncommand = [\"sh\", \"{out}\"]\ncount = 1\n";
 
 /// Table, definition, and the files: a key is tried in the first that it means something to.
-const TABLES: [(&str, &str, &[&str]); 9] = [
+const TABLES: [(&str, &str, &[&str]); 13] = [
     ("model", "Model", &[NET]),
     ("model.arch", "ArchChanges", &[NET]),
     ("guidance.arch", "ArchChanges", &[NET]),
     ("model.process", "ProcessChanges", &[NET]),
     ("guidance", "Guidance", &[NET, FREE]),
+    ("guidance.apg", "Apg", &[PROJECTED]),
+    ("guidance.blur", "Blur", &[BLURRED]),
     ("upsample", "Upsample", &[NET, HEUN, UNI_PC]),
     ("sample", "Sample", &[NET, HEUN, UNI_PC]),
     ("sample", "Sample", &[COMMAND]),
     ("train", "Training", &[TRAIN]),
+    ("train.power_ema", "PowerEma", &[POWER]),
+    ("train.distill", "Distill", &[HALVED]),
 ];
 
-/// Keys whose values must be those of another key, or rise within a list.
-const ELSEWHERE: [&str; 4] = [
+/// Keys whose values must be those of another key, rise within a list, or end at a number that is not round.
+const ELSEWHERE: [&str; 10] = [
+    "train.distill.teacher_steps",
     "sample.trained_steps",
+    "sample.ema",
+    "sample.ema_length",
     "guidance.trained_steps",
+    "guidance.ema",
+    "guidance.ema_length",
+    "train.power_ema.sigma_rel",
     "sample.churn_sigmas",
     "upsample.churn_sigmas",
 ];

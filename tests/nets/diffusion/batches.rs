@@ -11,7 +11,7 @@ use fidrunner::diffusion::process::posterior::{Output, Reading};
 use fidrunner::diffusion::random::noise::Noise;
 use fidrunner::diffusion::samplers::draw::{Recipe, draw};
 use fidrunner::diffusion::samplers::method::Method;
-use fidrunner::experiment::file::drawing::guidance::{Apg, Course};
+use fidrunner::experiment::file::drawing::rules::{Apg, Course};
 use fidrunner::experiment::file::experiment::{Sample, Sampler, Steps};
 use fidrunner::experiment::nets::arch::{Answer, NoiseSchedule};
 use std::ops::ControlFlow;
@@ -26,7 +26,7 @@ fn toy(x: &Tensor, t: &Tensor) -> Result<Tensor> {
 }
 
 /// Another one.
-fn weaker(point: &Point) -> Result<Tensor> {
+fn weaker(point: &Point, _: &Tensor) -> Result<Tensor> {
     toy(&(point.x * 0.7)?, point.t)
 }
 

@@ -15,7 +15,7 @@ use fidrunner::diffusion::process::schedule::Schedule;
 use fidrunner::diffusion::samplers::draw::{Recipe, draw};
 use fidrunner::diffusion::samplers::method::Method;
 use fidrunner::experiment::file::experiment::{Sample, Sampler, Spacing, Steps};
-use fidrunner::experiment::nets::arch::{NoiseSchedule, Process};
+use fidrunner::experiment::nets::arch::{NoiseSchedule, Prediction, Process};
 use std::cell::RefCell;
 use std::ops::ControlFlow;
 
@@ -172,7 +172,7 @@ fn error(sampler: Sampler, steps: usize) -> Result<f64> {
         schedule: NoiseSchedule::Linear,
         timesteps: 1000,
         rescale_timesteps: false,
-        predict_x0: true,
+        predict: Prediction::X0,
     };
     let spacing = match sampler {
         Sampler::Heun | Sampler::Euler => Spacing::Edm,

@@ -17,7 +17,7 @@ use fidrunner::diffusion::random::noise::START;
 use fidrunner::diffusion::samplers::draw::{Recipe, draw};
 use fidrunner::diffusion::samplers::guided::Guided;
 use fidrunner::diffusion::samplers::method::Method;
-use fidrunner::experiment::file::drawing::guidance::Apg;
+use fidrunner::experiment::file::drawing::rules::Apg;
 use fidrunner::experiment::nets::arch::NoiseSchedule;
 use fidrunner::nets::adm::unet::Unet;
 use fidrunner::nets::denoiser::{Conditions, Denoiser};
@@ -109,7 +109,7 @@ fn guided<T>(nets: &Nets, case: &Case, with: impl FnOnce(&dyn Guidance) -> T) ->
         interval,
         ..Strength::constant(number(case, "w"), 1.0)
     };
-    let other = |point: &Point| nets.second(null, point);
+    let other = |point: &Point, _: &Tensor| nets.second(null, point);
     let rescale = number(case, "rescale");
     with(&Combined::new(strength, form, rescale, &other))
 }

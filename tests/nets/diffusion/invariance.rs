@@ -13,7 +13,7 @@ use fidrunner::diffusion::random::noise::{Noise, START};
 use fidrunner::diffusion::samplers::draw::{Recipe, draw, to_u8};
 use fidrunner::diffusion::samplers::method::Method;
 use fidrunner::experiment::file::experiment::{Sample, Sampler, ScheduleSampler, Steps};
-use fidrunner::experiment::nets::arch::{Answer, NoiseSchedule, Process};
+use fidrunner::experiment::nets::arch::{Answer, NoiseSchedule, Prediction, Process};
 use std::ops::ControlFlow;
 
 const SIDE: usize = 5;
@@ -24,7 +24,7 @@ fn process() -> Process {
         schedule: NoiseSchedule::Cosine,
         timesteps: 1000,
         rescale_timesteps: false,
-        predict_x0: false,
+        predict: Prediction::Noise,
     }
 }
 

@@ -4,7 +4,7 @@ use candle_core::{Device, Tensor, Var};
 use fidrunner::diffusion::process::posterior::{Mean, Output, Variance};
 use fidrunner::diffusion::process::schedule::Schedule;
 use fidrunner::diffusion::training::loss::{Loss, Noised, training_losses, velocity_weight};
-use fidrunner::experiment::nets::arch::{NoiseSchedule, Process};
+use fidrunner::experiment::nets::arch::{NoiseSchedule, Prediction, Process};
 
 const SHAPE: (usize, usize, usize, usize) = (3, 3, 2, 2);
 
@@ -23,7 +23,7 @@ fn loss_of(loss: Loss, output: Output, answer: &Tensor) -> (f64, Vec<f64>) {
         schedule: NoiseSchedule::Cosine,
         timesteps: 1000,
         rescale_timesteps: false,
-        predict_x0: false,
+        predict: Prediction::Noise,
     };
     let schedule = Schedule::new(&process, "20").unwrap();
     // The ends of the range reach the outer levels of the discretised likelihood.
@@ -129,7 +129,7 @@ fn weighted_for_velocity_every_mean_part_has_the_same_error() {
         schedule: NoiseSchedule::Cosine,
         timesteps: 1000,
         rescale_timesteps: false,
-        predict_x0: false,
+        predict: Prediction::Noise,
     };
     let schedule = Schedule::new(&process, "").unwrap();
     for i in [1usize, 200, 500, 900] {

@@ -1,6 +1,8 @@
 //! Schedules, steps, losses and whole draws, without and with nets.
 
+mod attention;
 mod batches;
+mod distillation;
 mod fast;
 mod guided;
 mod invariance;

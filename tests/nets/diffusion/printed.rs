@@ -15,7 +15,7 @@ use fidrunner::diffusion::samplers::draw::{Recipe, draw};
 use fidrunner::diffusion::samplers::method::Method;
 use fidrunner::diffusion::samplers::{ddim, ddpm};
 use fidrunner::diffusion::training::loss::{Loss, Losses, Noised, training_losses};
-use fidrunner::experiment::nets::arch::{NoiseSchedule, Process};
+use fidrunner::experiment::nets::arch::{NoiseSchedule, Prediction, Process};
 use std::ops::ControlFlow;
 
 const SHAPE: (usize, usize, usize, usize) = (2, 3, 4, 4);
@@ -29,7 +29,7 @@ fn process(schedule: NoiseSchedule, timesteps: usize) -> Process {
         schedule,
         timesteps,
         rescale_timesteps: false,
-        predict_x0: false,
+        predict: Prediction::Noise,
     }
 }
 

@@ -8,7 +8,7 @@ use fidrunner::diffusion::random::noise::{Noise, START};
 use fidrunner::diffusion::samplers::draw::{Recipe, draw, tempered};
 use fidrunner::diffusion::samplers::method::Method;
 use fidrunner::experiment::file::experiment::VarianceRule;
-use fidrunner::experiment::nets::arch::{Answer, NoiseSchedule, Process};
+use fidrunner::experiment::nets::arch::{Answer, NoiseSchedule, Prediction, Process};
 use std::ops::ControlFlow;
 
 fn process() -> Process {
@@ -16,7 +16,7 @@ fn process() -> Process {
         schedule: NoiseSchedule::Linear,
         timesteps: 1000,
         rescale_timesteps: false,
-        predict_x0: false,
+        predict: Prediction::Noise,
     }
 }
 

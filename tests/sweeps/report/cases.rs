@@ -6,7 +6,9 @@ use fidrunner::report::chart::figures::figures;
 use fidrunner::report::findings::deltas::{Differences, differences};
 use fidrunner::report::table::frame::{csv, frame};
 use fidrunner::report::table::sheet::sheet;
-use fidrunner::run::results::Row;
+use fidrunner::run::plan::Plan;
+use fidrunner::run::results::{self, Row};
+use fidrunner::run::store::Store;
 
 const EXPERIMENT: &str = r#"
 name = "cases"
@@ -151,4 +153,29 @@ fn a_chart_of_one_place_draws_its_cells_alone() {
     let svg = figure.svg();
     assert!(svg.contains("at case 16"), "{svg}");
     assert!(!svg.contains("case 64"), "{svg}");
+}
+
+#[test]
+fn a_chart_of_evaluations_has_them_whatever_the_axes_are_called() {
+    let folder = tempfile::tempdir().unwrap();
+    let net = folder.path().join("net.pt");
+    std::fs::write(&net, "not a checkpoint").unwrap();
+    let text = format!(
+        "name = \"a\"\n[model]\ncheckpoint = \"{}\"\n[sample]\nsteps = 4\ncount = 2\n\
+         [eval]\nfeatures = \"shapes\"\nweights = \"{0}\"\nreference = \"{0}\"\nmetrics = [\"fd\"]\n\
+         [[case]]\nname = \"one\"\nsample.sampler = \"ddim\"\n[[case]]\nname = \"two\"\nsample.sampler = \"heun\"\n\
+         [[chart]]\nx = \"evaluations\"\ny = [\"fd\"]\nby = \"case\"\n",
+        net.display()
+    );
+    let sweep = parse(&text);
+    let store = Store::new(folder.path());
+    let plan = Plan::of(&sweep, &store, None).unwrap();
+    let told = results::rows(&plan, &store).into_iter().map(|row| {
+        let mut at = row.at.into_iter();
+        at.find(|(key, _)| key == "evaluations")
+            .map(|(_, value)| value)
+    });
+    // Heun asks twice a step but the last.
+    let wanted: [Option<toml::Value>; 2] = [4, 7].map(|n| Some(toml::Value::Integer(n)));
+    assert_eq!(told.collect::<Vec<_>>(), wanted);
 }

@@ -246,7 +246,7 @@ fn bytes(job: &Job, passes: Option<&[Work]>) -> Option<u64> {
         Job::Adopted(job) => Some(images(job.count, job.size?)),
         Job::Train(job) => {
             let weights = passes?.first()?.workload.bytes()?;
-            Some(weights.saturating_mul(1 + job.train.keep.len() as u64))
+            Some(weights.saturating_mul(job.train.files()))
         }
         Job::CommandTrain(_) => None,
     }

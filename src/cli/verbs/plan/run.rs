@@ -171,6 +171,9 @@ fn print_summary(opened: &Opened, expected: &Expected, kind: Kind) -> Result<()>
             &file.digest[..8]
         ))?;
     }
+    for told in averages(&opened.plan) {
+        out(&format!("  averages of the weights: {told}"))?;
+    }
     let budget = budget(&opened.plan, expected, kind);
     let prices = price::table(&opened.plan, expected);
     for table in [budget, prices].into_iter().flatten() {
@@ -237,6 +240,19 @@ fn disk(opened: &Opened) -> String {
     )
 }
 
+/// What trainings that track several averages track, each once.
+fn averages(plan: &Plan) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for item in &plan.items {
+        let Job::Train(job) = &item.job else {
+            continue;
+        };
+        let fresh = job.train.averages().filter(|told| !found.contains(told));
+        found.extend(fresh);
+    }
+    found
+}
+
 /// The files outside the store that the plan reads, each once, with what each is to it.
 fn inputs(plan: &Plan) -> Vec<(&'static str, Pinned)> {
     let mut found: Vec<(&'static str, Pinned)> = Vec::new();
@@ -245,9 +261,9 @@ fn inputs(plan: &Plan) -> Vec<(&'static str, Pinned)> {
             let name = match (&item.job, item.job.stage()) {
                 (job, _) if job.program().is_some() => "input",
                 (Job::Adopted(_), _) => "images",
-                (_, Stage::Sample | Stage::Upsample) => "weights",
+                (_, Stage::Train | Stage::Sample | Stage::Upsample) => "weights",
                 (_, Stage::Features) => "features",
-                (_, Stage::Train | Stage::Metrics) => "reference",
+                (_, Stage::Metrics) => "reference",
             };
             if !found.iter().any(|(_, known)| known.path == file.path) {
                 found.push((name, file));

@@ -1,117 +1,16 @@
 //! `[guidance]`: what pushes the samples towards what is asked for, and how hard.
 
 use crate::experiment::check::ranges::Range;
+use crate::experiment::file::drawing::rules::{
+    Apg, Blur, Convention, Course, Form, Interval, MIDDLE_BLOCK, Method, Null, Rule, is_default,
+};
 use crate::experiment::file::drawing::sampling::Precision;
 use crate::experiment::file::model::{ArchChanges, Kind, Model};
-use crate::experiment::file::train::Train;
+use crate::experiment::file::training::train::Train;
 use crate::experiment::schema::texts::{guide_preset, path_or_fetched};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
-
-/// What guides.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-#[schemars(inline)]
-pub enum Method {
-    /// The gradient of a classifier of noisy images (arXiv:2105.05233, section 4).
-    #[default]
-    Classifier,
-    /// The net's own answer without a class: the answer moves away from it (arXiv:2207.12598).
-    ClassifierFree,
-    /// A weaker net's answer to the same image and class (arXiv:2406.02507).
-    Autoguidance,
-}
-
-/// How a scale is counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-#[schemars(inline)]
-pub enum Convention {
-    /// w of u + w (c - u): 1 does not guide. So do DiT, EDM2 and most programs.
-    #[default]
-    Standard,
-    /// w of (1 + w) c - w u, as the paper on classifier-free guidance: 0 does not guide.
-    Paper,
-}
-
-/// How the scale goes over a draw.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-#[schemars(inline)]
-pub enum Course {
-    /// The same at every step.
-    #[default]
-    Constant,
-    /// From none at the noise evenly to `scale` at the image.
-    Linear,
-    /// From none to `scale` as (1 - cos(pi s^power)) / 2, s the share of the way (arXiv:2303.14389).
-    Cosine,
-}
-
-/// Where in a draw it guides; elsewhere the second net is not asked. Both ends belong to it.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-#[schemars(inline)]
-pub enum Interval {
-    /// Timesteps of the process, from 0 at the image to T - 1.
-    Timesteps([f64; 2]),
-    /// Noise over signal, sigma of arXiv:2404.07724.
-    Sigma([f64; 2]),
-    /// Shares of the steps, from 0 at the noise to 1: step k of S, counted from 0, guides where
-    /// floor(first S) <= k < floor(last S).
-    Steps([f64; 2]),
-}
-
-/// How the two answers are combined.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[schemars(inline)]
-pub enum Form {
-    /// u + w (c - u).
-    #[default]
-    #[serde(rename = "plain")]
-    Plain,
-    /// CFG++ (arXiv:2406.08070): `scale` 0 to 1, DDIM alone.
-    #[serde(rename = "cfg++")]
-    PlusPlus,
-    /// Adaptive projected guidance (arXiv:2410.02416), with the table `apg`.
-    #[serde(rename = "apg")]
-    Apg,
-    /// CFG-Zero* without its zeroed first steps (arXiv:2503.18886).
-    #[serde(rename = "zero-star")]
-    ZeroStar,
-}
-
-/// Numbers of `form = "apg"`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Apg {
-    /// beta: the share of the earlier steps' difference that is added; below 0 in the paper.
-    #[schemars(extend("default" = 0.0), example = -0.75)]
-    pub momentum: f64,
-    /// r: the largest norm of an image's difference. Left out, there is no limit.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(transform = Range::AboveZero, example = 2.5)]
-    pub norm: Option<f64>,
-    /// eta: the share of the difference that is parallel to the answer; 1 is plain guidance.
-    #[schemars(transform = Range::FromZero, extend("default" = 0.0), example = 0.0)]
-    pub parallel: f64,
-}
-
-/// What the net without a class is, for classifier-free guidance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-#[schemars(inline)]
-pub enum Null {
-    /// The class that stands for none, of a net that was trained with `label_dropout`.
-    Class,
-    /// The net with its class embedding left out.
-    Zero,
-    /// The net asked for a random class, a fresh one at every step.
-    Random,
-    /// The unconditional net of `guidance.checkpoint` or `[guidance.train]`.
-    Net,
-}
 
 /// What pushes the samples towards their classes, and how hard: a classifier of noisy images, or a second answer of a
 /// denoiser. Its weights, where it has any of its own, are a file's, or are made by `[guidance.train]`.
@@ -135,6 +34,16 @@ pub struct Guidance {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(transform = Range::FromOne, example = 600)]
     pub trained_steps: Option<u64>,
+    /// Guides by this moving average of the weights: one of `ema` of `[guidance.train]`, or, for autoguidance by the net of
+    /// `[train]`, of `train.ema`. Left out, it is the first of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = Range::ZeroToBelowOne, example = 0.999)]
+    pub ema: Option<f64>,
+    /// Guides by the power-function average of this sigma_rel, as `sample.ema_length` draws with one; of the training that
+    /// `ema` would choose from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = Range::AboveZero, example = 0.02)]
+    pub ema_length: Option<f64>,
     /// How hard. Of a classifier, the factor on its gradient: 0 runs no classifier at all, nor trains one. Of a second
     /// answer, how far beyond it: 1 does not guide, 0 is the second answer alone.
     #[schemars(transform = Range::FromZero, example = 1.0)]
@@ -171,6 +80,14 @@ pub struct Guidance {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"zero")]
     pub null: Option<Null>,
+    /// The attention blocks of `method = "self-attention"`, which takes one, and `"perturbed-attention"`, by their names in
+    /// the checkpoint: `middle_block.1`, `input_blocks.N.1`, `output_blocks.N.1`. Left out, the middle block.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = ["input_blocks.14.1", MIDDLE_BLOCK])]
+    pub blocks: Option<Vec<String>>,
+    /// The blur of `method = "self-attention"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blur: Option<Blur>,
     /// Multiplies the classifier's gradient by ln K over the entropy of its answer (arXiv:2206.11474).
     #[serde(default, skip_serializing_if = "is_default")]
     #[schemars(extend("default" = false), example = true)]
@@ -185,40 +102,6 @@ pub struct Guidance {
     pub train: Option<Train>,
 }
 
-/// How a cell is guided, beside the scale and the nets: all that is not as it is where a file is silent reaches the key.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub struct Rule {
-    #[serde(skip_serializing_if = "is_default")]
-    pub method: Method,
-    #[serde(skip_serializing_if = "is_default")]
-    pub course: Course,
-    /// Of the cosine course; 0 for the others.
-    #[serde(skip_serializing_if = "is_default")]
-    pub power: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub interval: Option<Interval>,
-    #[serde(skip_serializing_if = "is_default")]
-    pub form: Form,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub apg: Option<Apg>,
-    #[serde(skip_serializing_if = "is_default")]
-    pub rescale: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub null: Option<Null>,
-    #[serde(skip_serializing_if = "is_default")]
-    pub entropy: bool,
-}
-
-impl Rule {
-    /// The scale at which it guides nothing.
-    pub fn idle(&self) -> f64 {
-        match self.method {
-            Method::Classifier => 0.0,
-            Method::ClassifierFree | Method::Autoguidance => 1.0,
-        }
-    }
-}
-
 impl Guidance {
     /// Guidance by a classifier of this file, and everything else as where a file is silent.
     pub fn by(preset: Option<String>, checkpoint: PathBuf, scale: f64) -> Guidance {
@@ -227,6 +110,8 @@ impl Guidance {
             preset,
             checkpoint: Some(checkpoint),
             trained_steps: None,
+            ema: None,
+            ema_length: None,
             scale,
             convention: Convention::Standard,
             course: Course::Constant,
@@ -236,6 +121,8 @@ impl Guidance {
             apg: None,
             rescale: 0.0,
             null: None,
+            blocks: None,
+            blur: None,
             entropy: false,
             dtype: Precision::F32,
             arch: ArchChanges::default(),
@@ -247,7 +134,7 @@ impl Guidance {
     pub fn model(&self) -> Model {
         let kind = match self.method {
             Method::Classifier => Kind::Classifier,
-            Method::ClassifierFree | Method::Autoguidance => Kind::Unet,
+            _ => Kind::Unet,
         };
         Model {
             kind,
@@ -261,6 +148,12 @@ impl Guidance {
     /// Whether a file or a training is named for it.
     pub fn has_net(&self) -> bool {
         self.checkpoint.is_some() || self.train.is_some()
+    }
+
+    /// Whether the second net is that of `[train]`, at another step or as another average.
+    pub fn is_of_train(&self) -> bool {
+        let average = self.ema.or(self.ema_length);
+        !self.has_net() && (self.trained_steps.is_some() || average.is_some())
     }
 
     /// Whether a classifier guides.
@@ -314,14 +207,24 @@ impl Guidance {
             apg: (self.form == Form::Apg).then(|| self.apg.unwrap_or_default()),
             rescale: self.rescale,
             null: self.null(),
+            blocks: self.other_blocks(),
+            blur: self.blur.unwrap_or_default(),
             entropy: self.entropy,
         }
     }
+
+    /// `blocks` as a set, where it is another than the middle block alone.
+    fn other_blocks(&self) -> Vec<String> {
+        let mut blocks = self.blocks.clone().unwrap_or_default();
+        blocks.sort();
+        blocks.dedup();
+        if blocks == [MIDDLE_BLOCK] {
+            blocks.clear();
+        }
+        blocks
+    }
 }
 
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
-}
 fn power() -> f64 {
     4.0
 }

@@ -41,6 +41,11 @@ pub enum Sampler {
 #[serde(rename_all = "kebab-case")]
 #[schemars(inline)]
 pub enum Spacing {
+    /// Evenly from the first timestep to the last, as guided-diffusion does; `ddpm` and `ddim` alone.
+    Linspace,
+    /// Evenly, counted down from the last timestep, round(T k / S) - 1 (arXiv:2305.08891, table 2), as distilled nets need
+    /// it; `ddpm` and `ddim` alone.
+    Trailing,
     /// Evenly in time: what DPM-Solver's authors advise from 64 pixels on, and with guidance.
     Time,
     /// Evenly in the logarithm of the signal-to-noise ratio.
@@ -129,6 +134,8 @@ impl Spacing {
     /// As experiment files write it.
     pub fn name(self) -> &'static str {
         match self {
+            Spacing::Linspace => "linspace",
+            Spacing::Trailing => "trailing",
             Spacing::Time => "time",
             Spacing::LogSnr => "log-snr",
             Spacing::Quadratic => "quadratic",
@@ -140,7 +147,7 @@ impl Spacing {
     /// The spacings that samplers on such levels know, their own choice first.
     pub fn of(levels: Levels) -> &'static [Spacing] {
         match levels {
-            Levels::Kept => &[],
+            Levels::Kept => &[Spacing::Linspace, Spacing::Trailing],
             Levels::Continuous => &[Spacing::Time, Spacing::LogSnr, Spacing::Quadratic],
             Levels::Sigmas => &[Spacing::Edm, Spacing::Iddpm],
         }

@@ -2,6 +2,7 @@
 
 use crate::experiment::check::ranges::{Range, not_empty};
 use crate::experiment::file::drawing::samplers::{Sampler, Spacing};
+use crate::experiment::file::drawing::steps::Steps;
 use crate::experiment::schema::texts;
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
@@ -72,36 +73,6 @@ impl Precision {
     }
 }
 
-/// Steps kept of the process: a count, or ADM's section list and `ddimN` as text.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(
-    untagged,
-    expecting = "expected a count such as 250, or text such as \"ddim25\" or \"10,10,20\""
-)]
-#[schemars(inline, transform = texts::steps)]
-pub enum Steps {
-    /// So many, evenly spaced.
-    Count(usize),
-    /// `ddimN` strides as the DDIM paper's code does; `a,b,c` keeps a of the first third of the timesteps, b of the second,
-    /// c of the last.
-    Sections(String),
-}
-
-impl Steps {
-    /// How many are kept; none where the text is neither a count, nor `ddimN`, nor a list of sections.
-    pub fn count(&self) -> Option<usize> {
-        let text = match self {
-            Steps::Count(count) => return Some(*count),
-            Steps::Sections(text) => text,
-        };
-        if let Some(count) = text.strip_prefix("ddim") {
-            return count.parse().ok();
-        }
-        let mut sections = text.split(',').map(|count| count.trim().parse::<usize>());
-        sections.try_fold(0usize, |sum, count| sum.checked_add(count.ok()?))
-    }
-}
-
 /// The asked labels: a rule, or class names or indices that are cycled through.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(
@@ -133,6 +104,9 @@ pub enum Class {
     Index(u32),
     Name(String),
 }
+
+/// Before a count: the timesteps that [`Spacing::Trailing`] keeps.
+pub const TRAILING: &str = "trailing";
 
 /// How the net draws images.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -168,6 +142,15 @@ pub struct Sample {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(example = 600)]
     pub trained_steps: Option<u64>,
+    /// Draws with this moving average of the weights, one of `train.ema`. Left out, it is the first of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = Range::ZeroToBelowOne, example = 0.9999)]
+    pub ema: Option<f64>,
+    /// Draws with the power-function average of this sigma_rel, made of the snapshots of `[train.power_ema]` (post-hoc EMA,
+    /// arXiv:2312.02696). `trained_steps` may then be any step that has a snapshot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = Range::AboveZero, example = 0.075)]
+    pub ema_length: Option<f64>,
     /// How many images each cell has.
     #[schemars(transform = Range::FromOne, example = 50_000)]
     pub count: usize,
@@ -189,8 +172,8 @@ pub struct Sample {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(transform = Range::ZeroToOne, example = 0.995)]
     pub threshold: Option<f64>,
-    /// How the steps of samplers other than `ddpm` and `ddim` are spread. Left out, `"time"`, and `"edm"` for `heun` and
-    /// `euler`.
+    /// How the steps are spread, where they are a number. Left out, `"linspace"` for `ddpm` and `ddim`, `"edm"` for `heun`
+    /// and `euler`, and `"time"` for others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"log-snr")]
     pub spacing: Option<Spacing>,
@@ -228,6 +211,8 @@ impl Sample {
             temperature: one(),
             dtype: Precision::F32,
             trained_steps: None,
+            ema: None,
+            ema_length: None,
             count,
             seed: 0,
             classes: balanced(),
@@ -239,6 +224,18 @@ impl Sample {
             churn_sigmas: None,
             batch: batch(),
             part: part(),
+        }
+    }
+
+    /// The timesteps that are kept for samplers that stand on them, as [`space_timesteps`] reads them.
+    ///
+    /// [`space_timesteps`]: crate::diffusion::process::respace::space_timesteps
+    pub fn kept(&self) -> String {
+        match self.steps.number() {
+            Some(count) if self.spacing == Some(Spacing::Trailing) => {
+                format!("{TRAILING}{count}")
+            }
+            _ => self.steps.to_string(),
         }
     }
 
@@ -337,6 +334,8 @@ impl Upsample {
             temperature: self.temperature,
             dtype: self.dtype,
             trained_steps: None,
+            ema: None,
+            ema_length: None,
             count: base.count,
             seed: base.seed,
             classes: base.classes.clone(),

@@ -1,11 +1,13 @@
 //! `[train]`: how weights are made.
 
-use crate::experiment::check::ranges::{Each, Range};
-use crate::experiment::file::drawing::sampling::{Precision, trained_in};
-use crate::experiment::file::labels::Labels;
+use crate::experiment::check::ranges::{Each, Range, not_empty};
+use crate::experiment::file::drawing::sampling::{Precision, Sample, trained_in};
+use crate::experiment::file::training::distill::Distill;
+use crate::experiment::file::training::labels::Labels;
 use crate::experiment::schema::texts::{not_blank, path_or_fetched};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// How timesteps are drawn while training (ADM's `schedule_sampler`).
@@ -55,6 +57,64 @@ pub enum Anneal {
     Cosine,
 }
 
+/// The decay of a moving average of the weights, or several, each of which is tracked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(
+    untagged,
+    expecting = "expected a decay such as 0.999, or a list of them such as [0.999, 0.9999]"
+)]
+#[schemars(inline)]
+pub enum Decays {
+    #[schemars(transform = Range::ZeroToBelowOne)]
+    One(f64),
+    /// The first is the one that draws where nothing else is asked for.
+    #[schemars(transform = not_empty, transform = Each(Range::ZeroToBelowOne))]
+    Several(Vec<f64>),
+}
+
+impl Decays {
+    /// In the order of the file; at least one where it was checked.
+    pub fn all(&self) -> &[f64] {
+        match self {
+            Decays::One(decay) => std::slice::from_ref(decay),
+            Decays::Several(decays) => decays,
+        }
+    }
+
+    /// The average that draws where nothing else is asked for.
+    pub fn first(&self) -> f64 {
+        self.all().first().copied().unwrap_or_else(decay)
+    }
+
+    /// The same, a list of one as that one.
+    pub fn plain(&self) -> Decays {
+        match self.all() {
+            [decay] => Decays::One(*decay),
+            _ => self.clone(),
+        }
+    }
+}
+
+/// Averages of the weights by a power function of the training step, whose width is a share of all steps so far
+/// (arXiv:2312.02696, section 3.1). Snapshots of them are kept; `sample.ema_length` makes the average of any width from
+/// those.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PowerEma {
+    /// The widths that are tracked: sigma_rel, the standard deviation of an average's weight over the training step, as a
+    /// share of the last step; at most 0.2887, where all steps count alike.
+    #[serde(default = "widths")]
+    #[schemars(transform = not_empty, transform = Each(Range::AboveZero), example = [0.05, 0.10])]
+    pub sigma_rel: Vec<f64>,
+    /// Steps between two snapshots. There is one at the end and one at each step of `train.keep`, too. Each is a file of the
+    /// size of the net, for each width.
+    #[schemars(transform = Range::FromOne, example = 1000)]
+    pub every: u64,
+}
+
+/// The largest sigma_rel: that of the plain mean of all steps, 12^(-1/2).
+pub const WIDEST: f64 = 0.288_675_134_594_812_9;
+
 /// Makes the weights of `[model]`, or, below `[guidance]`, those of the classifier.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -62,7 +122,7 @@ pub struct Train {
     /// What the net is trained on: `shapes`, the built-in world, or the path of an image folder, tar, zip, npz or npy.
     #[schemars(transform = not_blank, example = &"shapes", example = &"data/imagenet64.tar")]
     pub data: String,
-    /// Steps of the optimizer.
+    /// Steps of the optimizer; with `[train.distill]`, of each of its rounds.
     #[schemars(transform = Range::FromOne, example = 20_000)]
     pub steps: u64,
     /// Images of one step.
@@ -83,10 +143,13 @@ pub struct Train {
     #[serde(default)]
     #[schemars(example = &"cosine")]
     pub anneal: Anneal,
-    /// Decay of the moving average of the weights, for each step. Samples are drawn from the average.
+    /// Decay of the moving average of the weights, for each step. Samples are drawn from the average. A list tracks
+    /// several in one training; the first draws, or the one that `sample.ema` names.
     #[serde(default = "ema")]
-    #[schemars(transform = Range::ZeroToBelowOne, example = 0.999)]
-    pub ema: f64,
+    #[schemars(example = 0.999, example = [0.999, 0.9999])]
+    pub ema: Decays,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub power_ema: Option<PowerEma>,
     /// Share of activations that each residual block drops.
     #[serde(default)]
     #[schemars(transform = Range::ZeroToBelowOne, example = 0.1)]
@@ -151,13 +214,99 @@ pub struct Train {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"unet.safetensors")]
     pub export: Option<PathBuf>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distill: Option<Distill>,
+}
+
+impl Train {
+    /// Updates of the whole training: `steps`, or those of all rounds of a distillation.
+    pub fn updates(&self) -> u64 {
+        match &self.distill {
+            Some(distill) => (distill.rounds(self.steps).last()).map_or(0, |round| round.until),
+            None => self.steps,
+        }
+    }
+
+    /// The updates after which the net that `sample` draws with was kept: the asked ones, or those of the student that
+    /// draws in its steps; none where the net at the end draws, or no student draws in so many.
+    pub fn drawn_after(&self, sample: &Sample) -> Option<u64> {
+        let Some(distill) = self
+            .distill
+            .as_ref()
+            .filter(|_| sample.trained_steps.is_none())
+        else {
+            return sample.trained_steps;
+        };
+        let steps = sample.steps.number()?;
+        let mut rounds = distill.rounds(self.steps).into_iter();
+        Some(rounds.find(|round| round.student == Some(steps))?.until)
+    }
+
+    /// Whether the power-function averages are kept as they are after `step`.
+    pub fn has_snapshot(&self, step: u64) -> bool {
+        self.power_ema.as_ref().is_some_and(|power| {
+            step.is_multiple_of(power.every) || step == self.steps || self.keep.contains(&step)
+        })
+    }
+
+    /// The steps up to `last` with snapshots, rising.
+    pub fn snapshots(&self, last: u64) -> Vec<u64> {
+        let Some(power) = &self.power_ema else {
+            return Vec::new();
+        };
+        let regular = (1..=last / power.every.max(1)).map(|n| n * power.every);
+        let more = self.keep.iter().copied().chain([self.steps]);
+        let steps: BTreeSet<u64> = regular.chain(more.filter(|step| *step <= last)).collect();
+        steps.into_iter().collect()
+    }
+
+    /// Files of weights that stay, each of the size of the net.
+    pub fn files(&self) -> u64 {
+        let widths = self.power_ema.as_ref().map_or(0, |p| p.sigma_rel.len());
+        let snapshots = widths * self.snapshots(self.steps).len();
+        let kept = match &self.distill {
+            Some(distill) => distill.rounds(self.steps).len(),
+            None => 1 + self.keep.len(),
+        };
+        (self.ema.all().len() * kept + snapshots) as u64
+    }
+
+    /// The averages in words, where there is more than one: `EMA 0.999, 0.9999`.
+    pub fn averages(&self) -> Option<String> {
+        let (decays, power) = (self.ema.all(), &self.power_ema);
+        if decays.len() == 1 && power.is_none() {
+            return None;
+        }
+        let listed = |numbers: &[f64]| {
+            let numbers = numbers.iter().map(f64::to_string);
+            numbers.collect::<Vec<_>>().join(", ")
+        };
+        let power = power.as_ref().map(|power| {
+            format!(
+                "; power-function averages of sigma_rel {}, {} snapshots each",
+                listed(&power.sigma_rel),
+                self.snapshots(self.steps).len()
+            )
+        });
+        Some(format!(
+            "EMA {}{}",
+            listed(decays),
+            power.unwrap_or_default()
+        ))
+    }
 }
 
 fn is_zero(value: &f64) -> bool {
     *value == 0.0
 }
-fn ema() -> f64 {
+fn ema() -> Decays {
+    Decays::One(decay())
+}
+fn decay() -> f64 {
     0.9999
+}
+fn widths() -> Vec<f64> {
+    vec![0.05, 0.10]
 }
 fn yes() -> bool {
     true

@@ -105,6 +105,7 @@ pub fn train(text: &str, out: &Path, stop_after: Option<u64>) -> anyhow::Result<
         data_digest: None,
         start: None,
         label_features,
+        teacher: None,
     };
     let stop = AtomicBool::new(false);
     let input = |_: &Key| PathBuf::new();

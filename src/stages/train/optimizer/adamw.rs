@@ -1,7 +1,8 @@
-//! AdamW (Loshchilov & Hutter 2019, torch's update rule) with saved moments, an EMA of the weights, learning-rate schedules.
+//! AdamW (Loshchilov & Hutter 2019, torch's update rule) with saved moments, averages of the weights, learning-rate schedules.
 
 use crate::experiment::file::experiment::{Anneal, Train};
-use crate::stages::train::update::Update;
+use crate::stages::train::optimizer::averages::{Averages, Kind};
+use crate::stages::train::optimizer::update::Update;
 use anyhow::{Context, Result, ensure};
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Tensor, Var};
@@ -9,10 +10,15 @@ use std::collections::HashMap;
 
 /// The learning rate of step `step` (0-based): linear warm-up, then the asked fall to zero at the last step.
 pub fn learning_rate(train: &Train, step: u64) -> f64 {
+    learning_rate_of(train, step, train.steps)
+}
+
+/// The same in a course of `steps`.
+pub fn learning_rate_of(train: &Train, step: u64, steps: u64) -> f64 {
     if step < train.warmup {
         return train.learning_rate * (step + 1) as f64 / train.warmup as f64;
     }
-    let span = (train.steps - train.warmup.min(train.steps)).max(1) as f64;
+    let span = (steps - train.warmup.min(steps)).max(1) as f64;
     let done = (step - train.warmup) as f64 / span;
     let factor = match train.anneal {
         Anneal::None => 1.0,
@@ -34,8 +40,11 @@ pub struct AdamW {
     params: Vec<Param>,
     /// Updates taken.
     pub step: u64,
+    /// Those of them before the moments were fresh.
+    pub began: u64,
     weight_decay: f64,
     ema: f64,
+    further: Averages,
 }
 
 impl AdamW {
@@ -53,10 +62,12 @@ impl AdamW {
             });
         }
         Ok(Self {
+            further: Averages::new(train, variables(&params))?,
             params,
             step: 0,
+            began: 0,
             weight_decay: train.weight_decay,
-            ema: train.ema,
+            ema: train.ema.first(),
         })
     }
 
@@ -81,6 +92,16 @@ impl AdamW {
             .collect()
     }
 
+    /// Another average of the weights, in the order of the net.
+    ///
+    /// # Errors
+    /// One that the training does not track.
+    pub fn average(&self, kind: Kind) -> Result<Vec<(String, Tensor)>> {
+        let names = self.params.iter().map(|p| p.name.clone());
+        let tensors = self.further.of(kind)?.iter().cloned();
+        Ok(names.zip(tensors).collect())
+    }
+
     /// Square root of the summed squares of all gradients.
     pub fn gradient_norm(&self, grads: &GradStore) -> Result<f64> {
         let mut sum = 0.0;
@@ -92,20 +113,47 @@ impl AdamW {
         Ok(sum.sqrt())
     }
 
-    /// One step of AdamW and of the EMA. A parameter that no gradient reached is an error: it would stay untrained unseen.
+    /// One step of AdamW and of every average. A parameter that no gradient reached is an error: it would stay untrained unseen.
     pub fn update(&mut self, grads: &GradStore, learning_rate: f64) -> Result<()> {
         self.step += 1;
-        let update = Update::at(self.step, learning_rate, self.weight_decay, self.ema);
+        let update = Update::at(
+            self.step - self.began,
+            learning_rate,
+            self.weight_decay,
+            self.ema,
+        );
         for p in &self.params {
             let grad = grads
                 .get(&p.var)
                 .with_context(|| format!("no gradient reaches `{}`", p.name))?;
             update.take(p.var.as_tensor(), &p.state, grad)?;
         }
+        self.further.update(self.step, variables(&self.params))
+    }
+
+    /// Goes on from other weights of the same names with fresh moments, whose average starts at them.
+    ///
+    /// # Errors
+    /// Weights of other names or shapes.
+    pub fn restart(&mut self, weights: &[(String, Tensor)]) -> Result<()> {
+        ensure!(
+            weights.len() == self.params.len(),
+            "{} weights for a net of {}",
+            weights.len(),
+            self.params.len()
+        );
+        for (p, (name, weight)) in self.params.iter_mut().zip(weights) {
+            ensure!(*name == p.name, "`{name}` stands where `{}` is", p.name);
+            let flat = weight.flatten_all()?.to_dtype(DType::F32)?;
+            let zero = flat.zeros_like()?;
+            p.var.set(weight)?;
+            p.state = Tensor::stack(&[&zero, &zero, &flat], 0)?;
+        }
+        self.began = self.step;
         Ok(())
     }
 
-    /// Everything a resumed run needs, by name: the weights and `state/NAME`.
+    /// Everything a resumed run needs, by name: the weights, `state/NAME`, and the further averages.
     pub fn save(&self) -> Vec<(String, Tensor)> {
         let weights = self
             .params
@@ -115,7 +163,12 @@ impl AdamW {
             .params
             .iter()
             .map(|p| (format!("state/{}", p.name), p.state.clone()));
-        weights.chain(states).collect()
+        let further = self.further.save(&self.names());
+        weights.chain(states).chain(further).collect()
+    }
+
+    fn names(&self) -> Vec<&str> {
+        self.params.iter().map(|p| p.name.as_str()).collect()
     }
 
     /// Puts back what `save` gave.
@@ -137,9 +190,15 @@ impl AdamW {
             p.var.set(weight)?;
             p.state = state.copy()?;
         }
+        let names: Vec<&str> = self.params.iter().map(|p| p.name.as_str()).collect();
+        self.further.restore(&names, saved)?;
         self.step = step;
         Ok(())
     }
+}
+
+fn variables(params: &[Param]) -> impl Iterator<Item = &Tensor> + Clone {
+    params.iter().map(|p| p.var.as_tensor())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use crate::support::tensors::{normal, pools};
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 use fidrunner::experiment::file::experiment::Train;
-use fidrunner::stages::train::optim::AdamW;
+use fidrunner::stages::train::optimizer::adamw::AdamW;
 use std::collections::HashMap;
 
 /// Below, at and past what one task moves.

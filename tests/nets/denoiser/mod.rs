@@ -1,6 +1,8 @@
 //! The face that every family of denoisers has: what it says of itself is what its architecture says, and what it is not
 //! made for is refused.
 
+mod attention;
+
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::VarBuilder;
 use fidrunner::experiment::nets::arch::{Answer, Arch, Task};
@@ -40,6 +42,7 @@ fn ask(net: &dyn Denoiser, labels: Option<&Tensor>, low: Option<&Tensor>) -> Res
         labels,
         low,
         dropout: None,
+        attention: None,
     };
     net.denoise(&x, &t, &given)
 }

@@ -1,0 +1,5 @@
+//! Gradients to weights, and the averages of these.
+
+pub mod adamw;
+pub mod averages;
+pub(crate) mod update;

@@ -1,0 +1,4 @@
+//! What moves weights in a training, and the averages of them.
+
+mod averages;
+mod optimizer;

@@ -1,0 +1,6 @@
+//! Trainings, run in this process.
+
+mod averages;
+mod clusters;
+mod distillation;
+mod resumed;
