@@ -4,6 +4,7 @@ mod classify;
 pub mod clusters;
 pub mod distill;
 pub mod journal;
+mod kept;
 pub mod learner;
 pub mod optimizer;
 pub mod resume;

@@ -3,8 +3,6 @@
 use crate::data::shapes::Stream;
 use crate::experiment::nets::arch::{Arch, Card, Process};
 use crate::experiment::nets::resolve::resolve;
-use crate::io::checkpoint;
-use crate::io::disk::{read_json, write_json};
 use crate::jobs::context::{JobContext, Progress, Stopped};
 use crate::jobs::files::results;
 use crate::jobs::files::results::Kept;
@@ -16,6 +14,7 @@ use crate::stages::feed::{Batch, Feed};
 use crate::stages::train::clusters;
 use crate::stages::train::distill::{Distilling, Teacher};
 use crate::stages::train::journal::Journal;
+use crate::stages::train::kept;
 use crate::stages::train::learner::Learner;
 use crate::stages::train::optimizer::adamw::{AdamW, learning_rate_of};
 use crate::stages::train::optimizer::averages::Kind;
@@ -24,7 +23,6 @@ use crate::stages::train::start_from::{Grown, grow};
 use anyhow::{Context, Result, bail};
 use candle_core::{DType, Tensor};
 use candle_nn::VarBuilder;
-use std::path::Path;
 use std::time::Instant;
 
 /// Updates between two lines of the log.
@@ -168,7 +166,7 @@ impl<'a> Run<'a> {
         }
         let log = context.out.join(results::TRAINING_LOG);
         let journal = Journal::open(&log, &learner.columns(), adamw.step)?;
-        let kept = kept_until(&context.out.join(results::CHECKPOINTS), adamw.step)?;
+        let kept = kept::until(&context.out, adamw.step)?;
         let (done, all) = (adamw.step, train.updates());
         if done == 0 {
             if let Some(grown) = grown {
@@ -351,15 +349,13 @@ impl<'a> Run<'a> {
 
     /// Writes weights to the file `name` and notes the training seconds they took.
     fn write(&mut self, name: String, weights: Vec<(String, Tensor)>) -> Result<()> {
-        write_weights(&self.context.out.join(&name), &weights, &self.card_now())?;
         let note = Kept {
             file: name,
             steps: self.adamw.step,
             seconds: self.seconds(),
         };
-        self.kept.retain(|k| k.file != note.file);
-        self.kept.push(note);
-        write_json(&self.context.out.join(results::CHECKPOINTS), &self.kept)
+        let (folder, card) = (&self.context.out, self.card_now());
+        kept::keep(folder, &mut self.kept, note, &weights, &card)
     }
 
     /// Writes what a killed run goes on from.
@@ -382,24 +378,9 @@ impl<'a> Run<'a> {
                 .ema()?
                 .into_iter()
                 .map(|(name, w)| Ok((name, w.to_dtype(DType::F16)?)));
-            write_weights(path, &halves.collect::<Result<Vec<_>>>()?, &self.card_now())?;
+            kept::write(path, &halves.collect::<Result<Vec<_>>>()?, &self.card_now())?;
             self.context.log(&format!("wrote {}", path.display()));
         }
         Ok(())
     }
-}
-
-/// The checkpoints that an earlier run kept up to `step`; those past it are made again.
-fn kept_until(path: &Path, step: u64) -> Result<Vec<Kept>> {
-    if !path.exists() {
-        return Ok(Vec::new());
-    }
-    let mut kept: Vec<Kept> = read_json(path)?;
-    kept.retain(|k| k.steps <= step);
-    Ok(kept)
-}
-
-fn write_weights(path: &Path, weights: &[(String, Tensor)], card: &Card) -> Result<()> {
-    let metadata = [("runner".to_string(), serde_json::to_string(card)?)].into();
-    checkpoint::write(path, weights, &metadata)
 }

@@ -21,7 +21,7 @@ fn pictures(path: &Path) {
     let value = |i: usize, p: usize| match i % 3 {
         0 => 10 + i,
         1 => 220 + i,
-        _ if p / 16 % 2 == 0 => 240 - i,
+        _ if (p / 16).is_multiple_of(2) => 240 - i,
         _ => i,
     };
     let pixels = (0..24).flat_map(|i| (0..256).flat_map(move |p| [value(i, p) as u8; 3]));
