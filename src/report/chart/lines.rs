@@ -187,9 +187,9 @@ fn bar(picture: &mut Picture, low: At, high: At, look: &Look) {
     }
 }
 
-/// Neighbouring points; a value that is missing parts the line.
+/// Points along a line; a score that is missing parts it.
 fn runs(points: &[Point]) -> Vec<&[Point]> {
-    points.chunk_by(|a, b| a.x + 1 == b.x).collect()
+    points.chunk_by(|_, next| next.joined).collect()
 }
 
 fn notes(lines: &Lines) -> Vec<String> {

@@ -4,7 +4,7 @@ use crate::report::rows::axes::Axes;
 use crate::report::rows::input::Report;
 use crate::report::rows::names;
 use crate::report::rows::seeds;
-use crate::report::rows::values::{at, distinct, exact, number, order, same, told};
+use crate::report::rows::values::{at, distinct, exact, exact_place, number, order, same, told};
 use crate::run::results::{Row, Score};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -18,6 +18,8 @@ pub struct Point {
     pub value: f64,
     pub low: f64,
     pub high: f64,
+    /// Whether the line goes on to it from the point before: no cell of the line lies between them without a score.
+    pub joined: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -98,7 +100,7 @@ pub fn lines(report: &Report, shown: &Shown) -> Lines {
     }
 }
 
-/// The scores of a line's cells by the index of their value of the x axis.
+/// The scores of a line's cells by the index of their value of the x axis; an empty list where its cells have none.
 type Scores<'a> = BTreeMap<usize, Vec<&'a Score>>;
 
 /// The scores of each line.
@@ -116,10 +118,9 @@ fn scores<'a>(
         let by = shown.by.iter().map(|key| at(row, key).map(exact));
         let line = by.collect::<Option<Vec<_>>>().and_then(|by| lines.get(&by));
         let place = at(row, shown.x).and_then(|value| places.get(&exact(value)));
-        if let (Some(&line), Some(&place), Some(score)) =
-            (line, place, names::score(row, shown.metric))
-        {
-            scores[line].entry(place).or_default().push(score);
+        if let (Some(&line), Some(&place)) = (line, place) {
+            let here = scores[line].entry(place).or_default();
+            here.extend(names::score(row, shown.metric));
         }
     }
     scores
@@ -127,14 +128,19 @@ fn scores<'a>(
 
 /// A point wherever there is a score: the mean over what the chart does not show.
 fn points(scores: &Scores) -> Vec<Point> {
+    let mut joined = false;
     let points = scores.iter().filter_map(|(&x, scores)| {
-        let mean = seeds::mean(scores)?;
+        let Some(mean) = seeds::mean(scores) else {
+            joined = false;
+            return None;
+        };
         let known = mean.low.is_finite() && mean.high.is_finite();
         Some(Point {
             x,
             value: mean.value,
             low: if known { mean.low } else { mean.value },
             high: if known { mean.high } else { mean.value },
+            joined: std::mem::replace(&mut joined, true),
         })
     });
     points.collect()
@@ -146,7 +152,7 @@ fn averages(report: &Report, shown: &Shown, scores: &[Scores]) -> Option<String>
         .iter()
         .flat_map(BTreeMap::values)
         .any(|scores| scores.len() > 1);
-    Some(hidden(&report.axes, shown)).filter(|text| several && !text.is_empty())
+    Some(hidden(report, shown)).filter(|text| several && !text.is_empty())
 }
 
 /// The combinations of axes that some cell has, in the order of each axis's values; one empty one where there is no axis.
@@ -220,10 +226,23 @@ fn printed(
     })
 }
 
-/// The varying axes but the shown ones, with their values.
-fn hidden(axes: &Axes, shown: &Shown) -> String {
-    let hidden = axes.varying();
-    let hidden = hidden.filter(|axis| axis.key != shown.x && !shown.by.contains(&axis.key));
-    let parts = hidden.map(|axis| format!("{} = {}", axis.name, told(&axis.values)));
+/// The axes that take several values at one point of the chart, with their values.
+fn hidden(report: &Report, shown: &Shown) -> String {
+    let shows = |key: &String| key == shown.x || shown.by.contains(key);
+    let mut points: HashMap<Vec<Option<String>>, Vec<&Row>> = HashMap::new();
+    for row in report.rows {
+        let keys = shown.by.iter().map(String::as_str).chain([shown.x]);
+        points.entry(exact_place(row, keys)).or_default().push(row);
+    }
+    let averaged = |key: &str| {
+        let kinds = |rows: &Vec<&Row>| {
+            let values = rows.iter().map(|row| at(row, key).map(exact));
+            values.collect::<HashSet<_>>().len()
+        };
+        points.values().any(|rows| kinds(rows) > 1)
+    };
+    let axes = report.axes.varying();
+    let axes = axes.filter(|axis| !shows(&axis.key) && averaged(&axis.key));
+    let parts = axes.map(|axis| format!("{} = {}", axis.name, told(&axis.values)));
     parts.collect::<Vec<_>>().join("; ")
 }
