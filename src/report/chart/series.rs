@@ -68,7 +68,7 @@ pub struct Shown<'a> {
 pub fn lines(report: &Report, shown: &Shown) -> Lines {
     let rows = report.rows;
     let values = distinct(rows, shown.x);
-    let groups = groups(rows, shown.by);
+    let groups = groups(rows, shown);
     let others = report.published.iter();
     let published = others.filter_map(|row| printed(row, shown, &values, &groups));
     let scores = scores(rows, shown, &values, &groups);
@@ -83,7 +83,8 @@ pub fn lines(report: &Report, shown: &Shown) -> Lines {
         let places = shown.by.iter().map(|key| at(row, key).cloned());
         places.collect::<Option<Vec<_>>>()
     };
-    let base = rows.first().filter(|_| long).and_then(first);
+    let placed = rows.iter().find(|row| at(row, shown.x).is_some());
+    let base = placed.filter(|_| long).and_then(first);
     if let Some(base) = &base {
         for (series, group) in series.iter_mut().zip(&groups) {
             series.name = changed(&report.axes, shown.by, group, base);
@@ -155,14 +156,17 @@ fn averages(report: &Report, shown: &Shown, scores: &[Scores]) -> Option<String>
     Some(hidden(report, shown)).filter(|text| several && !text.is_empty())
 }
 
-/// The combinations of axes that some cell has, in the order of each axis's values; one empty one where there is no axis.
-fn groups(rows: &[Row], by: &[String]) -> Vec<Vec<toml::Value>> {
+/// The combinations of axes that some cell with a place in the chart has, in the order of each axis's values; one empty one
+/// where there is no axis.
+fn groups(rows: &[Row], shown: &Shown) -> Vec<Vec<toml::Value>> {
+    let by = shown.by;
     if by.is_empty() {
         return vec![Vec::new()];
     }
     let axes: Vec<Vec<toml::Value>> = by.iter().map(|key| distinct(rows, key)).collect();
     let orders: Vec<HashMap<String, usize>> = axes.iter().map(|values| order(values)).collect();
     let place = |row: &Row| {
+        at(row, shown.x)?;
         let each = by.iter().zip(&orders);
         let each = each.map(|(key, order)| order.get(&exact(at(row, key)?)).copied());
         each.collect::<Option<Vec<usize>>>()

@@ -3,6 +3,7 @@
 use crate::support::reports::{parse, report, rows, score};
 use fidrunner::experiment::grid::sweep::Sweep;
 use fidrunner::report::chart::figures::figures;
+use fidrunner::report::chart::series::{Shown, lines};
 use fidrunner::report::findings::deltas::{Differences, differences};
 use fidrunner::report::table::frame::{csv, frame};
 use fidrunner::report::table::sheet::sheet;
@@ -178,4 +179,39 @@ fn a_chart_of_evaluations_has_them_whatever_the_axes_are_called() {
     // Heun asks twice a step but the last.
     let wanted: [Option<toml::Value>; 2] = [4, 7].map(|n| Some(toml::Value::Integer(n)));
     assert_eq!(told.collect::<Vec<_>>(), wanted);
+}
+
+/// The lines of FD over the scale, one a case: their names, and of each point whether the line goes on to it.
+fn drawn(sweep: &Sweep, rows: &[Row]) -> Vec<(String, Vec<bool>)> {
+    let by = ["case".to_string()];
+    let shown = Shown {
+        x: "guidance.scale",
+        by: &by,
+        metric: "fd",
+    };
+    let lines = lines(&report(sweep, rows), &shown);
+    let series = lines.series.into_iter();
+    series
+        .map(|series| {
+            let joined = series.points.iter().map(|point| point.joined);
+            (series.name, joined.collect())
+        })
+        .collect()
+}
+
+#[test]
+fn a_line_goes_on_past_values_of_others_and_ends_where_a_score_is_missing() {
+    let sweep = parse(EXPERIMENT);
+    let mut rows = measured(&sweep);
+    let whole = [
+        ("case 64".to_string(), vec![false, true, true]),
+        ("case 16".to_string(), vec![false, true]),
+    ];
+    assert_eq!(drawn(&sweep, &rows), whole);
+    rows[1].scores.clear();
+    assert_eq!(drawn(&sweep, &rows)[0].1, [false, false]);
+    // A case without the axis has no line.
+    rows[3].at.retain(|(key, _)| key != "guidance.scale");
+    rows[4].at.retain(|(key, _)| key != "guidance.scale");
+    assert_eq!(drawn(&sweep, &rows).len(), 1);
 }
