@@ -28,7 +28,8 @@ pub struct Claim {
     /// The same axes, where it is worse: `than.model.arch.adagn = false`.
     #[schemars(schema_with = "open_table", transform = not_empty)]
     pub than: toml::Table,
-    /// Other axes on which both stand: `at.sample.steps = 10`. What is not named is averaged over.
+    /// Other axes on which both stand, as far as their cells have them: `at.sample.steps = 10`. What is not named is averaged
+    /// over.
     #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
     #[schemars(schema_with = "open_table")]
     pub at: toml::Table,

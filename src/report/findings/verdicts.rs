@@ -43,10 +43,13 @@ pub fn tested(report: &Report) -> Result<Vec<Tested>> {
 /// axis that the claim does not name.
 fn pairs<'a>(rows: &'a [Row], claim: &Claim) -> Vec<(&'a Row, &'a Row)> {
     let (here, there) = (claim.here(), claim.there());
+    // Where both stand; a case that leaves an axis out stands at any of its values.
+    let both = leaves(&claim.at, "");
     let stands = |row: &Row, place: &[(String, toml::Value)]| {
-        place
-            .iter()
-            .all(|(key, value)| same(at(row, key), Some(value)))
+        place.iter().all(|(key, value)| match at(row, key) {
+            None => both.iter().any(|(name, _)| name == key),
+            found => same(found, Some(value)),
+        })
     };
     let named = |key: &String| here.iter().any(|(name, _)| name == key);
     // Cells are labelled by the same axes, those of the first.

@@ -5,6 +5,7 @@ use fidrunner::experiment::grid::sweep::Sweep;
 use fidrunner::report::chart::figures::figures;
 use fidrunner::report::chart::series::{Shown, lines};
 use fidrunner::report::findings::deltas::{Differences, differences};
+use fidrunner::report::findings::verdicts::tested;
 use fidrunner::report::table::frame::{csv, frame};
 use fidrunner::report::table::sheet::sheet;
 use fidrunner::run::plan::Plan;
@@ -113,8 +114,8 @@ fn what_is_crossed_in_a_case_is_compared_within_it() {
     }
 }
 
-#[test]
-fn a_key_that_a_case_leaves_out_is_an_empty_place() {
+/// The experiment with a case that is not guided.
+fn half_guided() -> String {
     let text = EXPERIMENT.replace(
         "name = \"64\"\nmodel.resolution = 64\nguidance.scale = [0, 1, 5]",
         "name = \"64\"\nmodel.resolution = 64",
@@ -123,11 +124,15 @@ fn a_key_that_a_case_leaves_out_is_an_empty_place() {
         "[guidance]\ncheckpoint = \"classifier{case}.safetensors\"\nscale = 1\n",
         "",
     );
-    let text = text.replace(
+    text.replace(
         "guidance.scale = [0, 5]",
         "guidance.scale = [0, 5]\nguidance.checkpoint = \"classifier.safetensors\"",
-    );
-    let sweep = parse(&text);
+    )
+}
+
+#[test]
+fn a_key_that_a_case_leaves_out_is_an_empty_place() {
+    let sweep = parse(&half_guided());
     let rows = measured(&sweep);
     let sheet = sheet(&report(&sweep, &rows)).unwrap();
     assert_eq!(sheet.axes, ["case", "scale"]);
@@ -214,4 +219,16 @@ fn a_line_goes_on_past_values_of_others_and_ends_where_a_score_is_missing() {
     rows[3].at.retain(|(key, _)| key != "guidance.scale");
     rows[4].at.retain(|(key, _)| key != "guidance.scale");
     assert_eq!(drawn(&sweep, &rows).len(), 1);
+}
+
+#[test]
+fn a_claim_at_a_value_holds_for_a_case_without_the_axis() {
+    let claim = "[[claim]]\nsource = \"a paper\"\nsays = \"guidance helps\"\nmetric = \"fd\"\n\
+        better.case = \"16\"\nthan.case = \"64\"\nat.guidance.scale = 5\n";
+    let sweep = parse(&format!("{}{claim}", half_guided()));
+    let rows = measured(&sweep);
+    let found = tested(&report(&sweep, &rows)).unwrap();
+    let said =
+        "Not decided here: at scale 5, FD (shapes) with case 16 minus that with case 64 is -1.000.";
+    assert_eq!(found[0].verdict, said);
 }
