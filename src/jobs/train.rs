@@ -1,12 +1,13 @@
 //! A training: images → `model.safetensors`.
 
-use crate::experiment::file::experiment::{Model, Train};
+use crate::experiment::file::experiment::{Labels, Model, Train};
 use crate::experiment::key::Key;
+use crate::experiment::nets::resolve::resolve;
 use crate::jobs::inputs::distilled;
 use crate::jobs::inputs::pinned::{Pinned, digest_data, pinned};
 use crate::jobs::net::ModelInputs;
 use crate::jobs::stage::{Cost, Plannable, Stage, Wanted};
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -36,6 +37,9 @@ impl TrainJob {
                 .transpose()
         };
         let model = model.trained_by(train);
+        if let Some(labels) = train.labels {
+            check_labels(table, labels, &model)?;
+        }
         let distill = train.distill.as_ref();
         let teacher = distill.map(|distill| {
             let file = pinned(&format!("{table}.distill.teacher"), &distill.teacher)?;
@@ -51,6 +55,17 @@ impl TrainJob {
             teacher: teacher.transpose()?,
         })
     }
+}
+
+/// That a net knows as many classes as there are clusters.
+fn check_labels(table: &str, labels: Labels, model: &Model) -> Result<()> {
+    let (count, known) = (labels.count(), resolve(model, None)?.0.classes());
+    ensure!(
+        known == Some(count),
+        "{table}.labels = \"{labels}\" are {count} classes, and the net knows {}\nhint: set `arch.classes = {count}` of the net, or another number of clusters",
+        known.map_or("none".to_string(), |known| known.to_string())
+    );
+    Ok(())
 }
 
 impl Plannable for TrainJob {

@@ -13,7 +13,7 @@ pub(super) fn check_distill(spec: &Experiment, train: &Train) -> Result<()> {
     distill.check("train.distill")?;
     ensure!(
         matches!(spec.model.kind, Kind::Unet | Kind::SuperRes),
-        "[train.distill] teaches nets that denoise, and model.kind is another"
+        "[train.distill] teaches nets that denoise, and model.kind is another\nhint: set model.kind = \"unet\", or take the table out"
     );
     let timesteps = spec.timesteps();
     ensure!(

@@ -2,7 +2,9 @@
 
 use super::resumed::{train, weights};
 use crate::support::program::shipped;
+use fidrunner::experiment::file::experiment::Experiment;
 use fidrunner::io::numpy::npz::{self, Array, Npz};
+use fidrunner::jobs::train::TrainJob;
 use std::fs;
 use std::path::Path;
 
@@ -100,4 +102,24 @@ fn more_clusters_than_different_pictures_are_refused() {
         error.contains("2 clusters of images that have only 1 different features"),
         "{error}"
     );
+}
+
+#[test]
+fn a_net_of_other_classes_is_refused_before_anything_runs() {
+    let planned = |text: &str| {
+        let spec: Experiment = toml::from_str(text).unwrap();
+        let train = spec.net_train().unwrap().clone();
+        TrainJob::of_table("train", spec.model, &train).map(|_| ())
+    };
+    let text = text("shapes", 3);
+    planned(&text).unwrap();
+    for (classes, known) in [("4", "4"), ("0", "none")] {
+        let other = text.replace("label_dropout = 0.2\n", "");
+        let other = other.replace("classes = 3", &format!("classes = {classes}"));
+        let error = format!("{:#}", planned(&other).unwrap_err());
+        let expected = format!(
+            "train.labels = \"clusters:3\" are 3 classes, and the net knows {known}\nhint: set `arch.classes = 3` of the net, or another number of clusters"
+        );
+        assert_eq!(error, expected);
+    }
 }
