@@ -1,7 +1,7 @@
 //! Data to `model.safetensors`: the training loop, killed and resumed at any step without a trace in the weights.
 
 use crate::data::shapes::Stream;
-use crate::experiment::nets::arch::{Arch, Card, Process};
+use crate::experiment::nets::arch::{Arch, Card, Process, Task};
 use crate::experiment::nets::resolve::resolve;
 use crate::jobs::context::{JobContext, Progress, Stopped};
 use crate::jobs::files::results;
@@ -61,8 +61,10 @@ pub fn run(job: &TrainJob, context: &JobContext) -> Result<()> {
     for remark in feed.remarks() {
         context.warn(&remark);
     }
+    // Denoisers are judged by what they draw.
+    let validates = matches!(arch.task(), Task::Classify | Task::Describe);
     let mut validation = match train.data.as_str() {
-        "shapes" => Some(Feed::open(train, Stream::Validation, &sides)?),
+        "shapes" if validates => Some(Feed::open(train, Stream::Validation, &sides)?),
         _ => None,
     };
     if let (Some(labels), Some(file)) = (train.labels, &job.label_features) {
