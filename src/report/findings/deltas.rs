@@ -57,14 +57,15 @@ pub fn title(report: &Report, along: &[String]) -> String {
 
 /// What the brackets and the bold mean.
 pub fn caption(rows: &[Row]) -> String {
-    let resamples = thousands(RESAMPLES);
-    let brackets = format!(
-        "[low, high] = 95 % paired bootstrap over images ({resamples} resamples, to first order)"
-    );
-    match seeds::count(rows) {
-        0 | 1 => format!("{brackets}; bold: the interval does not contain 0"),
+    let bold = "bold: the interval does not contain 0";
+    match seeds::trainings(rows) {
+        0 | 1 => format!(
+            "[low, high] = 95 % paired bootstrap over images ({} resamples, to first order); {bold}",
+            thousands(RESAMPLES)
+        ),
         _ => format!(
-            "{brackets}; (a; b) = each seed's difference; bold: the interval does not contain 0 and every seed agrees"
+            "[low, high] = 95 % over seeds and images (Student's t of the seeds' differences and what images that all of \
+             them drew add); (a; b) = each seed's difference; {bold}"
         ),
     }
 }
@@ -220,7 +221,7 @@ fn against(base: &[&Row], cells: &[&Row], metric: &str, decimals: usize) -> Resu
     let signed = |v: &f64| format!("{v:+.decimals$}");
     Ok(difference(&seeds::pairs(base, cells), metric)?.map(|by| {
         let brackets = by
-            .interval
+            .interval()
             .map(|(low, high)| format!("[{}, {}]", signed(&low), signed(&high)));
         let each: Vec<String> = by.each.iter().map(signed).collect();
         let each = (each.len() > 1).then(|| format!("({})", each.join("; ")));

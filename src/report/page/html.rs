@@ -96,7 +96,7 @@ fn claims(claims: &[Tested]) -> Markup {
                 h2 { "Claims tested" }
                 ul {
                     @for tested in claims {
-                        li { (tested.claim) br; (tested.verdict) }
+                        li { (tested.source) ": " (tested.says) br; (tested.sentence()) }
                     }
                 }
             }

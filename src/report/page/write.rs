@@ -213,7 +213,8 @@ fn markdown(report: &Report, texts: &Texts) -> String {
         text.push_str("\nClaims tested:\n\n");
     }
     for tested in texts.claims {
-        text.push_str(&format!("- {}  \n  {}\n", tested.claim, tested.verdict));
+        let (source, says, verdict) = (&tested.source, &tested.says, tested.sentence());
+        text.push_str(&format!("- {source}: {says}  \n  {verdict}\n"));
     }
     text
 }

@@ -23,6 +23,13 @@ pub fn count(rows: &[Row]) -> usize {
     rows.iter().map(seeds).collect::<HashSet<_>>().len()
 }
 
+/// Combinations of training seeds, of the net and of its guide, among the rows.
+pub fn trainings(rows: &[Row]) -> usize {
+    let [net, guide, _] = SEEDS;
+    let seeds = |row| exact_place(row, [net, guide].into_iter());
+    rows.iter().map(seeds).collect::<HashSet<_>>().len()
+}
+
 /// Where a row stands on everything but its seeds.
 pub fn place(row: &Row) -> Vec<(&str, &toml::Value)> {
     let at = row.at.iter().map(|(key, value)| (key.as_str(), value));
