@@ -60,7 +60,8 @@ impl Difference {
 
     /// Whether the interval does not hold 0.
     pub fn stands(&self) -> bool {
-        self.interval().is_some_and(|(low, high)| low > 0.0 || high < 0.0)
+        self.interval()
+            .is_some_and(|(low, high)| low > 0.0 || high < 0.0)
     }
 }
 
@@ -203,7 +204,11 @@ impl<'a> Training<'a> {
         let moved = images.into_iter().map(|moved| sign * moved);
         let same = |draw: &&mut Draw| draw.of == of && draw.moved.len() == moved.len();
         match self.draws.iter_mut().find(same) {
-            Some(draw) => draw.moved.iter_mut().zip(moved).for_each(|(sum, m)| *sum += m),
+            Some(draw) => draw
+                .moved
+                .iter_mut()
+                .zip(moved)
+                .for_each(|(sum, m)| *sum += m),
             None => self.draws.push(Draw {
                 of,
                 moved: moved.collect(),
@@ -221,7 +226,10 @@ impl<'a> Training<'a> {
             let same = |o: &&Draw| o.of == draw.of && o.moved.len() == draw.moved.len();
             other.draws.iter().find(same)
         };
-        let both = self.draws.iter().filter_map(|draw| Some((draw, partner(draw)?)));
+        let both = self
+            .draws
+            .iter()
+            .filter_map(|draw| Some((draw, partner(draw)?)));
         let sums = both.map(|(a, b)| {
             let products = a.moved.iter().zip(&b.moved).map(|(a, b)| a * b);
             products.sum::<f64>() / (a.moved.len() as f64).powi(2)

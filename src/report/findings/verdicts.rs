@@ -19,9 +19,9 @@ pub enum Verdict {
     Contrary,
     /// The interval holds 0 and nothing as large as what the source found.
     Bounded,
-    /// The interval holds 0, and something that large too, or it is not known how large that is.
+    /// The interval holds 0, and something that large too, or it is not known how large that is; or there is no interval.
     Undecided,
-    /// There is no interval, or nothing to compare.
+    /// There is nothing to compare.
     NotMeasured,
 }
 
@@ -72,7 +72,7 @@ impl Tested {
             Verdict::Contrary => "The contrary holds here",
             Verdict::Bounded => "No such difference here",
             Verdict::Undecided => "Not decided here",
-            Verdict::NotMeasured => "Without an interval here",
+            Verdict::NotMeasured => "Not measured here",
         };
         let place = match self.place.as_str() {
             "" => String::new(),
@@ -148,6 +148,7 @@ fn tell(tested: &mut Tested, claim: &Claim, found: &Difference, worse: f64) {
     }
     let Some(evidence) = found.evidence else {
         tested.difference = Some(signed(found.value));
+        tested.verdict = Verdict::Undecided;
         return;
     };
     let (low, high) = evidence.interval;
@@ -183,7 +184,10 @@ fn tell(tested: &mut Tested, claim: &Claim, found: &Difference, worse: f64) {
 fn needed(size: Option<Size>) -> String {
     match size {
         None => "far more seeds and images".to_string(),
-        Some(Size { trainings: 1, images }) => {
+        Some(Size {
+            trainings: 1,
+            images,
+        }) => {
             format!("about {} images a cell", thousands(images))
         }
         Some(Size { trainings, images }) => {
@@ -194,7 +198,9 @@ fn needed(size: Option<Size>) -> String {
 
 /// The mean score of the cells that are said to be worse.
 fn worse(pairs: &[(&Row, &Row)], metric: &str) -> f64 {
-    let scores = pairs.iter().filter_map(|(from, _)| names::score(from, metric));
+    let scores = pairs
+        .iter()
+        .filter_map(|(from, _)| names::score(from, metric));
     let values: Vec<f64> = scores.map(|score| score.value).collect();
     values.iter().sum::<f64>() / values.len().max(1) as f64
 }

@@ -2,6 +2,7 @@
 
 use crate::experiment::file::experiment::{Experiment, Sampling, Steps};
 use crate::experiment::scoring::feature_space::FeatureSpace;
+use crate::report::findings::trained::trained;
 use crate::report::rows::axes::GUIDANCE;
 use crate::report::rows::input::Report;
 use crate::report::rows::values::{self, thousands, varies};
@@ -17,6 +18,9 @@ pub fn statement(report: &Report) -> String {
             "The net was trained for {} steps. ",
             thousands(train.updates() as usize)
         ));
+    }
+    if let Some(sentence) = trained(report) {
+        text.push_str(&format!("{sentence} "));
     }
     text.push_str(&drawn(report));
     if let Some(eval) = report.eval() {
