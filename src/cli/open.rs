@@ -36,6 +36,8 @@ pub struct Choice {
 }
 
 pub struct Opened {
+    /// The experiment file that was read.
+    pub file: PathBuf,
     pub sweep: Sweep,
     pub store: Store,
     pub plan: Plan,
@@ -60,7 +62,12 @@ pub fn open(choice: &Choice, store: &Path, until: Option<&str>) -> Result<Opened
         until.map(str::parse).transpose().with_context(name)?,
     )
     .with_context(name)?;
-    Ok(Opened { sweep, store, plan })
+    Ok(Opened {
+        file,
+        sweep,
+        store,
+        plan,
+    })
 }
 
 /// Says which files of those that ship an experiment reads that does not ship itself.

@@ -1,5 +1,6 @@
 //! Bytes to arrays and back; knows no model and no experiment.
 
+pub mod archive;
 pub mod checkpoint;
 pub mod disk;
 pub mod image;

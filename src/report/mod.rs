@@ -5,6 +5,7 @@ pub mod findings;
 pub mod grids;
 pub mod hand_over;
 pub mod page;
+pub mod paper;
 pub mod rows;
 pub mod table;
 pub mod verify;

@@ -102,6 +102,7 @@ const HOMES: &[(&str, &[&str])] = &[
         ],
     ),
     ("polars::", &["report"]),
+    ("pdf_writer::", &["report"]),
     ("plotters::", &["report"]),
     ("maud::", &["report", "cli"]),
     ("indicatif::", &["cli"]),

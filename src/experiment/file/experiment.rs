@@ -20,7 +20,7 @@ pub use crate::experiment::file::drawing::steps::Steps;
 pub use crate::experiment::file::eval::Eval;
 pub use crate::experiment::file::model::{ArchChanges, Kind, Model, ProcessChanges};
 pub use crate::experiment::file::published::Published;
-pub use crate::experiment::file::shown::{Chart, Deltas, Grids, ReportOptions};
+pub use crate::experiment::file::shown::{Chart, Column, Deltas, Grids, Latex, ReportOptions};
 pub use crate::experiment::file::slurm::Slurm;
 pub use crate::experiment::file::training::distill::{Distill, Round, SnrWeighting};
 pub use crate::experiment::file::training::labels::Labels;

@@ -55,6 +55,44 @@ pub struct ReportOptions {
     /// Which grids of samples are written.
     #[schemars(example = &"overview")]
     pub grids: Grids,
+    /// The column of a paper that the charts are laid out for as PDF, with text of 8 points at that width. Left out, they are
+    /// as on the page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"single")]
+    pub column: Option<Column>,
+    /// How the numbers of `table.tex` are set.
+    #[serde(skip_serializing_if = "Latex::is_plain")]
+    #[schemars(example = &"siunitx")]
+    pub latex: Latex,
+}
+
+/// The widths that a chart has in a paper of two columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum Column {
+    /// One column: 3.25 inches.
+    Single,
+    /// Across both: 6.75 inches.
+    Double,
+}
+
+/// How numbers are set in LaTeX.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum Latex {
+    /// As text, from the left.
+    #[default]
+    Plain,
+    /// Aligned at their points, by the package siunitx.
+    Siunitx,
+}
+
+impl Latex {
+    fn is_plain(&self) -> bool {
+        *self == Latex::Plain
+    }
 }
 
 /// Sample grids: cells under each other, and every cell by itself.
@@ -113,6 +151,16 @@ fn one_or_more<'a, D: Deserializer<'a>>(from: D) -> Result<Vec<String>, D::Error
 
 fn text_or_texts(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": ["string", "array"], "items": { "type": "string" } })
+}
+
+/// The width of charts is asked for where there are charts.
+pub fn check_column(report: &ReportOptions, charts: &[Chart]) -> Result<()> {
+    ensure!(
+        report.column.is_none() || !charts.is_empty(),
+        "report.column is the width of charts, and the file has no [[chart]]\nhint: add a [[chart]], or leave \
+         report.column out"
+    );
+    Ok(())
 }
 
 /// Rows are compared along an axis that there is.

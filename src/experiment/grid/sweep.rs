@@ -5,7 +5,7 @@ use crate::experiment::external::star;
 use crate::experiment::file::claim::{self, Claim};
 use crate::experiment::file::experiment::{Chart, Experiment, Published};
 use crate::experiment::file::published;
-use crate::experiment::file::shown::{Columns, check_charts, check_deltas};
+use crate::experiment::file::shown::{Columns, check_charts, check_column, check_deltas};
 use crate::experiment::file::slurm::Slurm;
 use crate::experiment::grid::axes::{axes, axis_keys};
 use crate::experiment::grid::axis::{Axis, MOST_CELLS, NO_VALUES, Place, labels};
@@ -103,6 +103,7 @@ pub fn sweep_of(source: Source, set: &[String], only: &[String]) -> Result<Sweep
         measured_by_program: cells.iter().any(|cell| cell.spec.measuring().is_some()),
     };
     check_charts(&base.chart, &axes, &columns)?;
+    check_column(&base.report, &base.chart)?;
     check_deltas(&base.report, &axes)?;
     published::check(&base.published, &values, &metrics)?;
     claim::check(&base.claim, &values, &metrics)?;

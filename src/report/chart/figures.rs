@@ -1,11 +1,12 @@
-//! The charts that an experiment asks for, each as SVG and, when wanted, PNG.
+//! The charts that an experiment asks for, each as SVG and, when wanted, PNG or PDF.
 
 use crate::experiment::file::experiment::Chart;
+use crate::report::chart::layout::Layout;
 use crate::report::chart::lines::{self, Words};
 use crate::report::chart::picture::Picture;
 use crate::report::chart::scatter::{self, Pair};
 use crate::report::chart::series::{self, Shown};
-use crate::report::chart::{canvas, svg};
+use crate::report::chart::{canvas, pdf, svg};
 use crate::report::rows::axes::{self, Axes};
 use crate::report::rows::input::Report;
 use crate::report::rows::names;
@@ -18,6 +19,8 @@ pub struct Figure {
     /// The file's name without its ending: `fd-vs-scale`.
     pub name: String,
     pub picture: Picture,
+    /// Points (1/72 inch) a unit of the picture.
+    pub points: f64,
 }
 
 impl Figure {
@@ -32,16 +35,32 @@ impl Figure {
     pub fn png(&self) -> Result<Vec<u8>> {
         canvas::png(&self.picture, 2)
     }
+
+    /// One page of the picture's size in points, its texts as text.
+    ///
+    /// # Errors
+    /// Where the font cannot be embedded.
+    pub fn pdf(&self) -> Result<Vec<u8>> {
+        pdf::document::pdf(&self.picture, self.points)
+    }
 }
 
-/// Every chart of the experiment, one figure a metric, in file order.
+/// Every chart of the experiment as the page has it, one figure a metric, in file order.
 ///
 /// # Errors
 /// Where a chart names what is neither an axis nor a metric, or takes one for the other.
 pub fn figures(report: &Report) -> Result<Vec<Figure>> {
+    laid_out(report, &Layout::PAGE)
+}
+
+/// The same figures of another layout.
+///
+/// # Errors
+/// As [`figures`].
+pub fn laid_out(report: &Report, layout: &Layout) -> Result<Vec<Figure>> {
     let mut figures: Vec<Figure> = Vec::new();
     for chart in &report.sweep.charts {
-        for mut figure in of(report, chart)? {
+        for mut figure in of(report, chart, layout)? {
             let same = |f: &Figure, name: &str| f.name == name;
             if figures.iter().any(|f| same(f, &figure.name)) && !chart.by.is_empty() {
                 let by = names::slug(&chart.by.join("-"));
@@ -63,10 +82,10 @@ enum Meaning {
 }
 
 /// The figures of a chart, of the cells that it is of.
-fn of(report: &Report, chart: &Chart) -> Result<Vec<Figure>> {
+fn of(report: &Report, chart: &Chart, layout: &Layout) -> Result<Vec<Figure>> {
     let place = chart.place();
     if place.is_empty() {
-        return of_rows(report, chart, "");
+        return of_rows(report, chart, ("", layout));
     }
     let stands = |row: &Row| place.iter().all(|(key, v)| same(at(row, key), Some(v)));
     let rows = report.rows.iter().filter(|row| stands(row)).cloned();
@@ -84,7 +103,7 @@ fn of(report: &Report, chart: &Chart) -> Result<Vec<Figure>> {
     };
     let told = place.iter().map(|(key, v)| report.axes.label(key, v));
     let told = told.collect::<Vec<_>>().join(", ");
-    let mut figures = of_rows(&part, chart, &format!(" at {told}"))?;
+    let mut figures = of_rows(&part, chart, (&format!(" at {told}"), layout))?;
     for figure in &mut figures {
         figure.name = format!("{}-at-{}", figure.name, names::slug(&told));
     }
@@ -92,7 +111,11 @@ fn of(report: &Report, chart: &Chart) -> Result<Vec<Figure>> {
 }
 
 /// The figures of a chart of all cells; `place` follows the name of what goes up.
-fn of_rows(report: &Report, chart: &Chart, place: &str) -> Result<Vec<Figure>> {
+fn of_rows(
+    report: &Report,
+    chart: &Chart,
+    (place, layout): (&str, &Layout),
+) -> Result<Vec<Figure>> {
     let metrics: Vec<String> = sheet::metrics(report).into_iter().map(|m| m.key).collect();
     let by = chart
         .by
@@ -116,15 +139,22 @@ fn of_rows(report: &Report, chart: &Chart, place: &str) -> Result<Vec<Figure>> {
             bail!("chart.y = {y} is an axis; a metric goes up the chart");
         };
         figures.extend(match &x {
-            Meaning::Axis(key) => Some(over_axis(report, key, &by, (&y, place))),
-            Meaning::Metric(x) => (*x != y).then(|| over_metric(report, x, &by, (&y, place))),
+            Meaning::Axis(key) => Some(over_axis(report, key, &by, (&y, place, layout))),
+            Meaning::Metric(x) => {
+                (*x != y).then(|| over_metric(report, x, &by, (&y, place, layout)))
+            }
         });
     }
     Ok(figures)
 }
 
 /// The metric `y` over the axis of the full key `x`.
-fn over_axis(report: &Report, x: &str, by: &[String], (y, place): (&str, &str)) -> Figure {
+fn over_axis(
+    report: &Report,
+    x: &str,
+    by: &[String],
+    (y, place, layout): (&str, &str, &Layout),
+) -> Figure {
     let shown = Shown { x, by, metric: y };
     let words = Words {
         metric: y,
@@ -133,12 +163,18 @@ fn over_axis(report: &Report, x: &str, by: &[String], (y, place): (&str, &str)) 
     };
     Figure {
         name: names::slug(&format!("{y}-vs-{}", report.axes.name(x))),
-        picture: lines::draw(&series::lines(report, &shown), &words),
+        picture: lines::draw(&series::lines(report, &shown), &words, layout),
+        points: layout.points,
     }
 }
 
 /// The metric `y` over the metric `x`.
-fn over_metric(report: &Report, x: &str, by: &[String], (y, place): (&str, &str)) -> Figure {
+fn over_metric(
+    report: &Report,
+    x: &str,
+    by: &[String],
+    (y, place, layout): (&str, &str, &Layout),
+) -> Figure {
     let label = |metric| names::label(metric, report.world());
     let pair = Pair {
         x: (x, &label(x)),
@@ -146,7 +182,8 @@ fn over_metric(report: &Report, x: &str, by: &[String], (y, place): (&str, &str)
     };
     Figure {
         name: names::slug(&format!("{y}-vs-{x}")),
-        picture: scatter::draw(report, &pair, by),
+        picture: scatter::draw(report, &pair, by, layout),
+        points: layout.points,
     }
 }
 

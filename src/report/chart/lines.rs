@@ -1,19 +1,13 @@
 //! The line chart: a metric over an axis, one line a value of another, with 95 % interval bands.
 
-use crate::report::chart::canvas::text_width;
 use crate::report::chart::crowd;
+use crate::report::chart::layout::{Around, Layout, Legend, Plot, Room};
 use crate::report::chart::palette::{self, Look};
 use crate::report::chart::picture::{Anchor, At, Picture};
 use crate::report::chart::series::{Lines, Point, Series};
 use crate::report::chart::ticks::Scale;
 use crate::report::rows::names::{self, Better};
 use crate::report::rows::values::{number, same};
-
-pub const WIDTH: f64 = 760.0;
-pub const HEIGHT: f64 = 480.0;
-pub const TICK: f64 = 15.0;
-pub const LABEL: f64 = 16.5;
-pub const NOTE: f64 = 12.5;
 
 /// What a chart says beside its data.
 pub struct Words<'a> {
@@ -24,27 +18,8 @@ pub struct Words<'a> {
     pub x: &'a str,
 }
 
-/// The rectangle that the data fill.
-#[derive(Clone, Copy)]
-pub struct Plot {
-    pub left: f64,
-    pub right: f64,
-    pub top: f64,
-    pub bottom: f64,
-}
-
-impl Plot {
-    /// Places in 0..=1 to pixels.
-    pub fn at(&self, x: f64, y: f64) -> At {
-        (
-            self.left + x * (self.right - self.left),
-            self.bottom - y * (self.bottom - self.top),
-        )
-    }
-}
-
 /// The chart as a picture.
-pub fn draw(lines: &Lines, words: &Words) -> Picture {
+pub fn draw(lines: &Lines, words: &Words, layout: &Layout) -> Picture {
     let all = || lines.series.iter().flat_map(|s| &s.points);
     let mut bounds: Vec<f64> = all().flat_map(|p| [p.low, p.value, p.high]).collect();
     bounds.extend(lines.published.iter().map(|p| p.value));
@@ -57,12 +32,19 @@ pub fn draw(lines: &Lines, words: &Words) -> Picture {
     };
     let head = format!("{mean}{}", words.y);
     let title = format!("{head} against {}", words.x);
-    let mut picture = Picture::new(WIDTH, HEIGHT, title);
     let names: Vec<&str> = lines.series.iter().map(|s| s.name.as_str()).collect();
-    let plot = room(&y, &names, notes(lines).len());
+    let around = Around {
+        head: &head,
+        aside: &aside(words.metric, &y),
+        names: &names,
+        notes: notes(lines),
+    };
+    let room = layout.room(around, &x, &y);
+    let plot = room.plot;
+    let mut picture = Picture::new(layout.width, room.height, title);
     let many = lines.series.len() > crowd::MOST_LINES;
-    axes(&mut picture, plot, &x, &y);
-    heads(&mut picture, plot, &head, words, &y);
+    axes(&mut picture, layout, &room, &y);
+    heads(&mut picture, layout, &room, words.x);
     let looks = palette::looks(lines.series.len());
     let numeric = lines.values.len() > 1 && lines.values.iter().all(|v| number(v).is_some());
     let frame = Frame {
@@ -79,11 +61,13 @@ pub fn draw(lines: &Lines, words: &Words) -> Picture {
         frame.points(&mut picture, &looks);
     }
     frame.published(&mut picture, &looks);
-    legend(&mut picture, plot, &names, &looks, &frame.ends());
-    for (i, note) in notes(lines).iter().rev().enumerate() {
-        let at = (plot.left, HEIGHT - 12.0 - 17.0 * i as f64);
-        picture.text(at, note, NOTE, palette::QUIET, Anchor::Left);
-    }
+    let shown = Shown {
+        names: &names,
+        looks: &looks,
+        ends: &frame.ends(),
+    };
+    legend(&mut picture, layout, plot, &shown);
+    foot(&mut picture, layout, &room);
     picture
 }
 
@@ -219,113 +203,113 @@ fn notes(lines: &Lines) -> Vec<String> {
     notes
 }
 
-/// The data's rectangle, with room for the labels around it and so many lines of notes below.
-pub fn room(y: &Scale, names: &[&str], notes: usize) -> Plot {
-    let widest = |texts: &mut dyn Iterator<Item = f64>| texts.fold(0.0, f64::max);
-    let ticks = widest(&mut y.ticks.iter().map(|t| text_width(&t.1, TICK)));
-    let legend = widest(&mut names.iter().map(|n| text_width(n, LABEL)));
-    let legend = if legend > 0.0 { legend + 72.0 } else { 24.0 };
-    Plot {
-        left: 26.0 + ticks,
-        right: WIDTH - legend.min(0.5 * WIDTH),
-        top: 52.0,
-        bottom: HEIGHT
-            - match notes {
-                0 => 62.0,
-                n => 67.0 + 17.0 * n as f64,
-            },
-    }
-}
-
 /// Grid, frame and tick labels.
-pub fn axes(picture: &mut Picture, plot: Plot, x: &Scale, y: &Scale) {
+pub fn axes(picture: &mut Picture, layout: &Layout, room: &Room, y: &Scale) {
+    let (plot, size) = (room.plot, layout.tick);
     for (value, label) in &y.ticks {
         let (_, v) = plot.at(0.0, y.place(*value));
         picture.line(&[(plot.left, v), (plot.right, v)], palette::GRID, 1.0);
-        picture.text(
-            (plot.left - 10.0, v),
-            label,
-            TICK,
-            palette::INK,
-            Anchor::Right,
-        );
+        let at = (plot.left - 10.0, v);
+        picture.text(at, label, size, palette::INK, Anchor::Right);
     }
-    let shown: Vec<(f64, String)> = x
-        .ticks
-        .iter()
-        .map(|(value, label)| (plot.at(x.place(*value), 0.0).0, cut(label)))
-        .collect();
-    let half = |label: &str| 0.5 * text_width(label, TICK);
-    let shown = if shown.len() > crowd::MOST_TICKS {
-        crowd::clear(shown, |tick| (tick.0, half(&tick.1)))
-    } else {
-        shown
-    };
-    let touch = |a: &(f64, String), b: &(f64, String)| b.0 - a.0 < half(&a.1) + half(&b.1) + 8.0;
-    // Labels too long for one row stand on two, in turn.
-    let rows = 1 + usize::from(shown.windows(2).any(|w| touch(&w[0], &w[1])));
-    for (i, (u, label)) in shown.iter().enumerate() {
+    for (i, (u, label)) in room.ticks.iter().enumerate() {
         let foot = (*u, plot.bottom + 5.0);
         picture.line(&[(*u, plot.top), (*u, plot.bottom)], palette::GRID, 1.0);
         picture.line(&[(*u, plot.bottom), foot], palette::FRAME, 1.2);
-        let down = plot.bottom + 18.0 + if i % rows == 1 { 15.0 } else { 0.0 };
-        picture.text((*u, down), label, TICK, palette::INK, Anchor::Centre);
+        let row = (i % room.rows) as f64;
+        let at = (*u, plot.bottom + 18.0 + layout.pitch() * row);
+        picture.text(at, label, size, palette::INK, Anchor::Centre);
     }
     let corner = [(plot.left, plot.bottom), (plot.right, plot.bottom)];
     picture.line(&corner, palette::FRAME, 1.2);
 }
 
-/// A label of at most 24 characters.
-fn cut(label: &str) -> String {
-    if label.chars().count() > 24 {
-        label.chars().take(23).chain(['…']).collect()
-    } else {
-        label.to_string()
-    }
-}
-
-/// The y label upright over its axis, the x label under its own.
-fn heads(picture: &mut Picture, plot: Plot, head: &str, words: &Words, y: &Scale) {
-    picture.text((16.0, 24.0), head, LABEL + 1.0, palette::INK, Anchor::Left);
-    let good = match names::better(words.metric) {
+/// `lower is better, log scale`: what is said of a metric and its scale.
+fn aside(metric: &str, y: &Scale) -> String {
+    let good = match names::better(metric) {
         Some(Better::Lower) => "lower is better",
         Some(Better::Higher) => "higher is better",
         None => "",
     };
     let log = if y.is_log() { "log scale" } else { "" };
     let aside: Vec<&str> = [good, log].into_iter().filter(|t| !t.is_empty()).collect();
-    let after = 16.0 + text_width(head, LABEL + 1.0) + 12.0;
-    picture.text(
-        (after, 24.5),
-        &aside.join(", "),
-        NOTE + 1.0,
-        palette::QUIET,
-        Anchor::Left,
-    );
-    let centre = 0.5 * (plot.left + plot.right);
-    picture.text(
-        (centre, plot.bottom + 44.0),
-        words.x,
-        LABEL,
-        palette::INK,
-        Anchor::Centre,
-    );
+    aside.join(", ")
 }
 
-/// Names right of the data in the order of the series, so that numbers stand by size; as near to the ends of the lines
-/// (`ends`, heights) as a column of them can.
-pub fn legend(picture: &mut Picture, plot: Plot, names: &[&str], looks: &[Look], ends: &[f64]) {
-    if names.iter().all(|n| n.is_empty()) {
+/// The y label upright over its axis, the x label under its own.
+pub fn heads(picture: &mut Picture, layout: &Layout, room: &Room, x: &str) {
+    for head in &room.head {
+        let colour = if head.aside {
+            palette::QUIET
+        } else {
+            palette::INK
+        };
+        picture.text(head.at, &head.text, head.size, colour, Anchor::Left);
+    }
+    let plot = room.plot;
+    let at = (
+        0.5 * (plot.left + plot.right),
+        plot.bottom + layout.below(room.rows),
+    );
+    picture.text(at, x, layout.label, palette::INK, Anchor::Centre);
+}
+
+/// The notes, the last one lowest.
+pub fn foot(picture: &mut Picture, layout: &Layout, room: &Room) {
+    for (i, note) in room.notes.iter().rev().enumerate() {
+        let at = layout.note_at(room, i);
+        picture.text(at, note, layout.note, palette::QUIET, Anchor::Left);
+    }
+}
+
+/// The series that are named.
+pub struct Shown<'a> {
+    pub names: &'a [&'a str],
+    pub looks: &'a [Look],
+    /// The heights at which they end.
+    pub ends: &'a [f64],
+}
+
+/// Names right of the data in the order of the series, so that numbers stand by size, as near to the ends of the lines as a
+/// column of them can; or above the data.
+pub fn legend(picture: &mut Picture, layout: &Layout, plot: Plot, shown: &Shown) {
+    if shown.names.iter().all(|n| n.is_empty()) {
         return;
     }
-    let named = crowd::named(names.len());
-    let ends: Vec<f64> = named.iter().map(|&i| ends[i]).collect();
-    for (i, y) in named.into_iter().zip(column(&ends, plot)) {
-        let (name, look, x) = (names[i], looks[i], plot.right + 12.0);
-        picture.dashes(&[(x, y), (x + 40.0, y)], look.dash, look.colour, 2.2);
-        picture.point(look.form, (x + 20.0, y), 4.6, look.colour);
-        picture.text((x + 47.0, y), name, LABEL, palette::INK, Anchor::Left);
+    let named = crowd::named(shown.names.len());
+    let places: Vec<At> = match layout.legend(shown.names) {
+        Legend::Beside => {
+            let ends: Vec<f64> = named.iter().map(|&i| shown.ends[i]).collect();
+            column(&ends, plot)
+                .map(|y| (plot.right + 12.0, y))
+                .collect()
+        }
+        Legend::Above(columns) => above(named.len(), columns, plot, layout.width),
+    };
+    let length = match layout.legend(shown.names) {
+        Legend::Beside => 40.0,
+        Legend::Above(_) => 32.0,
+    };
+    for (i, (x, y)) in named.into_iter().zip(places) {
+        let look = shown.looks[i];
+        let name = layout.fitted(shown.names[i], layout.width - x - length - 7.0);
+        picture.dashes(&[(x, y), (x + length, y)], look.dash, look.colour, 2.2);
+        picture.point(look.form, (x + 0.5 * length, y), 4.6, look.colour);
+        let at = (x + length + 7.0, y);
+        picture.text(at, &name, layout.label, palette::INK, Anchor::Left);
     }
+}
+
+/// Places row by row in so many columns, the last row just above the data.
+fn above(count: usize, columns: usize, plot: Plot, width: f64) -> Vec<At> {
+    let rows = count.div_ceil(columns);
+    let step = (width - 4.0) / columns as f64;
+    let place = |i: usize| {
+        let (row, column) = (i / columns, i % columns);
+        let up = 19.0 + 20.0 * (rows - 1 - row) as f64;
+        (2.0 + step * column as f64, plot.top - up)
+    };
+    (0..count).map(place).collect()
 }
 
 /// Heights one below the other, their middle at the mean of `ends` where the plot has room.

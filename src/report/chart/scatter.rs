@@ -2,7 +2,8 @@
 
 use crate::report::chart::canvas::text_width;
 use crate::report::chart::crowd;
-use crate::report::chart::lines::{self, HEIGHT, LABEL, NOTE, Plot, TICK};
+use crate::report::chart::layout::{Around, Layout, Plot};
+use crate::report::chart::lines;
 use crate::report::chart::palette::{self, Look};
 use crate::report::chart::picture::{Anchor, At, Picture};
 use crate::report::chart::ticks::Scale;
@@ -41,7 +42,7 @@ struct Tracing<'a> {
 
 /// The chart; one line for each value of `by` and of every other axis but the one that gives the order.
 /// Published rows are drawn hollow on the trace that they belong to.
-pub fn draw(report: &Report, pair: &Pair, by: &[String]) -> Picture {
+pub fn draw(report: &Report, pair: &Pair, by: &[String], layout: &Layout) -> Picture {
     let order = report.axes.varying().rfind(|axis| !by.contains(&axis.key));
     let tracing = Tracing {
         report,
@@ -61,10 +62,17 @@ pub fn draw(report: &Report, pair: &Pair, by: &[String]) -> Picture {
     let x = Scale::of_metric(pair.x.0, &bounds(|d| &d.x));
     let y = Scale::of_metric(pair.y.0, &bounds(|d| &d.y));
     let title = format!("{} against {}", pair.y.1, pair.x.1);
-    let mut picture = Picture::new(lines::WIDTH, HEIGHT, title);
     let names: Vec<&str> = traces.iter().map(|t| t.name.as_str()).collect();
-    let plot = lines::room(&y, &names, 1);
-    lines::axes(&mut picture, plot, &x, &y);
+    let around = Around {
+        head: pair.y.1,
+        aside: "",
+        names: &names,
+        notes: vec![noted(order, &printed, &traces)],
+    };
+    let room = layout.room(around, &x, &y);
+    let plot = room.plot;
+    let mut picture = Picture::new(layout.width, room.height, title);
+    lines::axes(&mut picture, layout, &room, &y);
     let at = |x_: f64, y_: f64| plot.at(x.place(x_), y.place(y_));
     let looks = palette::looks(traces.len());
     if many.is_some() {
@@ -85,25 +93,20 @@ pub fn draw(report: &Report, pair: &Pair, by: &[String]) -> Picture {
             .map(|d| (at(d.x.value, d.y.value), d.label.as_str()))
             .collect();
         let paths = traces.iter().flat_map(|t| along(t, &at)).collect();
-        labels(&mut picture, plot, &spots, paths);
+        labels(&mut picture, (layout, plot), &spots, paths);
     }
     let ends = traces.iter().map(|t| {
         let last = t.dots.last();
         last.map_or(plot.bottom, |d| at(d.x.value, d.y.value).1)
     });
-    lines::legend(
-        &mut picture,
-        plot,
-        &names,
-        &looks,
-        &ends.collect::<Vec<_>>(),
-    );
-    let note = many.unwrap_or_else(|| note(order, &printed));
-    let note = match crowd::names_note(traces.len()) {
-        Some(more) => format!("{note}; {more}"),
-        None => note,
+    let named = lines::Shown {
+        names: &names,
+        looks: &looks,
+        ends: &ends.collect::<Vec<_>>(),
     };
-    words(&mut picture, plot, pair, &note);
+    lines::legend(&mut picture, layout, plot, &named);
+    lines::heads(&mut picture, layout, &room, pair.x.1);
+    lines::foot(&mut picture, layout, &room);
     picture
 }
 
@@ -233,9 +236,15 @@ fn along(trace: &Trace, at: &dyn Fn(f64, f64) -> At) -> Vec<At> {
 }
 
 /// Each label beside its point, on the side where it has most air.
-fn labels(picture: &mut Picture, plot: Plot, spots: &[(At, &str)], mut busy: Vec<At>) {
+fn labels(
+    picture: &mut Picture,
+    (layout, plot): (&Layout, Plot),
+    spots: &[(At, &str)],
+    mut busy: Vec<At>,
+) {
+    let size = layout.mark;
     for (at, label) in spots.iter().filter(|(_, l)| !l.is_empty()) {
-        let half = 0.5 * text_width(label, TICK - 1.0);
+        let half = 0.5 * text_width(label, size);
         let spot = |turn: usize| {
             let (sin, cos) = (turn as f64 * std::f64::consts::FRAC_PI_8).sin_cos();
             (at.0 + cos * (half + 13.0), at.1 - sin * 17.0)
@@ -256,35 +265,19 @@ fn labels(picture: &mut Picture, plot: Plot, spots: &[(At, &str)], mut busy: Vec
                 best = spot(turn);
             }
         }
-        picture.text(best, label, TICK - 1.0, palette::INK, Anchor::Centre);
+        picture.text(best, label, size, palette::INK, Anchor::Centre);
         busy.push(best);
     }
 }
 
-/// The labels of both axes, and `note` at the foot.
-fn words(picture: &mut Picture, plot: Plot, pair: &Pair, note: &str) {
-    picture.text(
-        (16.0, 24.0),
-        pair.y.1,
-        LABEL + 1.0,
-        palette::INK,
-        Anchor::Left,
-    );
-    let centre = 0.5 * (plot.left + plot.right);
-    picture.text(
-        (centre, plot.bottom + 44.0),
-        pair.x.1,
-        LABEL,
-        palette::INK,
-        Anchor::Centre,
-    );
-    picture.text(
-        (plot.left, HEIGHT - 12.0),
-        note,
-        NOTE,
-        palette::QUIET,
-        Anchor::Left,
-    );
+/// The note at the foot.
+fn noted(order: Option<&str>, printed: &[(usize, Dot)], traces: &[Trace]) -> String {
+    let dots = traces.iter().map(|trace| trace.dots.len()).sum();
+    let note = crowd::dots_note(dots).unwrap_or_else(|| note(order, printed));
+    match crowd::names_note(traces.len()) {
+        Some(more) => format!("{note}; {more}"),
+        None => note,
+    }
 }
 
 /// What joins the dots, by the full key of an axis, and what their crosses are.

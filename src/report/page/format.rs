@@ -6,11 +6,13 @@ use std::str::FromStr;
 
 /// The file of results in a model card.
 pub const CARD: &str = "card.md";
+/// The file of the works that a study names.
+pub const BIBLIOGRAPHY: &str = "references.bib";
 /// The folder of TensorBoard's event files.
 pub const TENSORBOARD: &str = "tensorboard";
 
-/// What may be written. `Svg` and `Png` are the charts beside the page; `Png` the sample grids too. `Tensorboard` and `Card`
-/// are for other programs.
+/// What may be written. `Svg` and `Png` are the charts beside the page; `Png` the sample grids too. `Pdf` (the charts) and
+/// `Bib` are for papers, `Tensorboard` and `Card` for other programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     Html,
@@ -20,6 +22,8 @@ pub enum Format {
     Tex,
     Svg,
     Png,
+    Pdf,
+    Bib,
     Tensorboard,
     Card,
 }
@@ -36,10 +40,13 @@ impl Format {
         Format::Png,
     ];
 
+    /// Those for papers, which are written where they are asked for by name.
+    pub const PAPER: [Format; 2] = [Format::Pdf, Format::Bib];
+
     /// Those for other programs, which are written where they are asked for by name.
     pub const HAND_OVER: [Format; 2] = [Format::Tensorboard, Format::Card];
 
-    /// Its name; of those in `ALL` the ending of their files too.
+    /// Its name; of those in `ALL` and `PAPER` the ending of their files too.
     pub fn name(self) -> &'static str {
         match self {
             Format::Html => "html",
@@ -49,6 +56,8 @@ impl Format {
             Format::Tex => "tex",
             Format::Svg => "svg",
             Format::Png => "png",
+            Format::Pdf => "pdf",
+            Format::Bib => "bib",
             Format::Tensorboard => "tensorboard",
             Format::Card => "card",
         }
@@ -68,9 +77,8 @@ impl Format {
             [_] if name == CARD => Some(Format::Card),
             [_] if plain && !name.contains('\\') => {
                 let ending = name.rsplit('.').next().unwrap_or_default();
-                Format::ALL
-                    .into_iter()
-                    .find(|format| format.name() == ending)
+                let mut files = Format::ALL.into_iter().chain(Format::PAPER);
+                files.find(|format| format.name() == ending)
             }
             _ => None,
         }
@@ -81,17 +89,13 @@ impl FromStr for Format {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let mut known = Format::ALL.into_iter().chain(Format::HAND_OVER);
-        let Some(format) = known.find(|format| format.name() == text) else {
-            let names = |formats: &[Format]| {
-                let names: Vec<&str> = formats.iter().map(|format| format.name()).collect();
-                names.join(", ")
-            };
-            bail!(
-                "unknown format `{text}`; allowed: {}, {}",
-                names(&Format::ALL),
-                names(&Format::HAND_OVER)
-            );
+        let known = || {
+            let own = Format::ALL.into_iter().chain(Format::PAPER);
+            own.chain(Format::HAND_OVER)
+        };
+        let Some(format) = known().find(|format| format.name() == text) else {
+            let names: Vec<&str> = known().map(|format| format.name()).collect();
+            bail!("unknown format `{text}`; allowed: {}", names.join(", "));
         };
         Ok(format)
     }
@@ -107,6 +111,8 @@ mod tests {
             ("table.csv", Some(Format::Csv)),
             ("table.md", Some(Format::Md)),
             ("card.md", Some(Format::Card)),
+            ("fd-vs-scale.pdf", Some(Format::Pdf)),
+            ("references.bib", Some(Format::Bib)),
             ("tensorboard/events", Some(Format::Tensorboard)),
             ("tensorboard/cell0/events", Some(Format::Tensorboard)),
             ("tensorboard/../../a.csv", None),

@@ -1,8 +1,9 @@
 //! A report as files in a folder: each written whole or not at all, those of former reports taken away.
 
-use crate::experiment::file::experiment::Grids;
+use crate::experiment::file::experiment::{Grids, Latex};
 use crate::io::disk;
 use crate::report::chart::figures::{self, Figure};
+use crate::report::chart::layout::Layout;
 use crate::report::findings::{deltas, verdicts};
 use crate::report::grids::embedded;
 use crate::report::grids::mosaic::{self, Mosaic};
@@ -10,11 +11,12 @@ use crate::report::grids::overview::{self, Overview};
 use crate::report::grids::samples::{self, Images};
 use crate::report::hand_over::{model_card, tensorboard};
 use crate::report::page::excerpt::Excerpt;
-use crate::report::page::format::{CARD, TENSORBOARD};
+use crate::report::page::format::{BIBLIOGRAPHY, CARD, TENSORBOARD};
 use crate::report::page::html::{self, Parts, Texts};
+use crate::report::paper::bibliography;
 use crate::report::rows::input::Report;
 use crate::report::rows::names;
-use crate::report::table::{caption, frame, latex, markdown, sheet};
+use crate::report::table::{caption, frame, latex, markdown, sheet, siunitx};
 use crate::run::results::Row;
 use anyhow::{Context, Result};
 use rayon::prelude::*;
@@ -65,10 +67,13 @@ pub fn write(report: &Report, dir: &Path, formats: &[Format]) -> Result<Vec<Path
 }
 
 /// A file's name and what it holds.
-type File = (String, Vec<u8>);
+pub type File = (String, Vec<u8>);
 
 /// Every file of the report by name, in the order in which they are told.
-fn files(report: &Report, formats: &[Format]) -> Result<Vec<File>> {
+///
+/// # Errors
+/// Where the report cannot be made.
+pub fn files(report: &Report, formats: &[Format]) -> Result<Vec<File>> {
     let wants = |f: Format| formats.contains(&f);
     let drawn = [Format::Html, Format::Svg, Format::Png];
     let figures = if drawn.into_iter().any(wants) {
@@ -99,6 +104,7 @@ fn files(report: &Report, formats: &[Format]) -> Result<Vec<File>> {
     }
     files.extend(tables(report, &texts, formats)?);
     files.extend(charts(&figures, formats)?);
+    files.extend(papers(report, formats)?);
     let mosaics =
         if asked(report) == Grids::All && (wants(Format::Png) || wants(Format::Tensorboard)) {
             mosaic::mosaics(&images)?
@@ -187,6 +193,23 @@ fn charts(figures: &[Figure], formats: &[Format]) -> Result<Vec<File>> {
     Ok(files.collect::<Result<Vec<_>>>()?.concat())
 }
 
+/// What is for papers: the charts as PDF, of the width that the experiment asks for, and the works that it names.
+fn papers(report: &Report, formats: &[Format]) -> Result<Vec<File>> {
+    let mut files: Vec<File> = Vec::new();
+    if formats.contains(&Format::Pdf) {
+        let column = report.spec().and_then(|spec| spec.report.column);
+        let figures = figures::laid_out(report, &Layout::of(column))?;
+        let drawn = figures.par_iter();
+        let drawn = drawn.map(|figure| Ok((format!("{}.pdf", figure.name), figure.pdf()?)));
+        files.extend(drawn.collect::<Result<Vec<_>>>()?);
+    }
+    if formats.contains(&Format::Bib) {
+        let text = bibliography::bibliography(report.sweep);
+        files.push((BIBLIOGRAPHY.into(), text.into_bytes()));
+    }
+    Ok(files)
+}
+
 /// The sample grids that the experiment asks for.
 fn asked(report: &Report) -> Grids {
     report.spec().map_or(Grids::All, |spec| spec.report.grids)
@@ -224,12 +247,17 @@ fn latex(report: &Report, texts: &Texts) -> String {
     let label = names::slug(name);
     let mut caption = caption::parts(report, texts.sheet);
     caption.extend(caption::legend(report, "Bold: best"));
-    let mut text = latex::table(texts.sheet, name, &label, &caption);
+    let numbers = report.spec().map(|spec| spec.report.latex);
+    let table = match numbers.unwrap_or_default() {
+        Latex::Plain => latex::table,
+        Latex::Siunitx => siunitx::table,
+    };
+    let mut text = table(texts.sheet, name, &label, &caption);
     if let Some(deltas) = texts.deltas {
         let caption = [deltas.title.clone(), deltas.caption.clone()];
         let label = format!("{label}-deltas");
         text.push('\n');
-        text.push_str(&latex::table(&deltas.sheet, name, &label, &caption));
+        text.push_str(&table(&deltas.sheet, name, &label, &caption));
     }
     text
 }

@@ -204,6 +204,11 @@ fn bare(value: &str) -> &str {
     value.strip_prefix("sha256 ").unwrap_or(value)
 }
 
+/// The 64 hexadecimal digits of a text that is a sha256 and nothing else.
+pub fn sha256_of(value: &str) -> Option<&str> {
+    is_digest(value).then(|| bare(value))
+}
+
 /// True for the hexadecimal text of a sha256.
 pub fn is_digest(value: &str) -> bool {
     let hex = bare(value);

@@ -11,11 +11,33 @@ struct Latex;
 
 /// The table in its environment, with `title`, the parts of its `caption` and `tab:LABEL`.
 pub fn table(sheet: &Sheet, title: &str, label: &str, caption: &[String]) -> String {
+    let body = Body {
+        packages: "booktabs,graphicx",
+        settings: "",
+        tabular: markup::write(sheet, &Latex),
+    };
+    environment(&body, title, label, caption)
+}
+
+/// What stands in the environment of a table.
+pub struct Body<'a> {
+    /// What the document must load, as `\usepackage` takes it.
+    pub packages: &'a str,
+    /// Lines for this table alone, each with its end.
+    pub settings: &'a str,
+    /// Ends with the brace of the box around it.
+    pub tabular: String,
+}
+
+/// The environment of a table, as wide as the text at most.
+pub fn environment(body: &Body, title: &str, label: &str, caption: &[String]) -> String {
     let caption: Vec<String> = caption.iter().map(|c| escape(c)).collect();
     format!(
-        "% needs \\usepackage{{booktabs,graphicx}}\n\\begin{{table}}\n  \\centering\n  \\small\n  {FIT}\n{}  \
+        "% needs \\usepackage{{{}}}\n\\begin{{table}}\n  \\centering\n  \\small\n{}  {FIT}\n{}  \
          \\caption{{{}. {}.}}\n  \\label{{tab:{label}}}\n\\end{{table}}\n",
-        markup::write(sheet, &Latex),
+        body.packages,
+        body.settings,
+        body.tabular,
         escape(title),
         caption.join(". ")
     )
@@ -27,8 +49,7 @@ impl Markup for Latex {
     }
 
     fn metric(&self, metric: &Metric) -> String {
-        let label = escape(&metric.label);
-        pointed(&label, metric.better, ["$\\downarrow$", "$\\uparrow$"])
+        head(metric)
     }
 
     fn cell(&self, cell: &Cell) -> String {
@@ -57,6 +78,12 @@ impl Markup for Latex {
     }
 }
 
+/// A metric's label with an arrow to its good end.
+pub fn head(metric: &Metric) -> String {
+    let label = escape(&metric.label);
+    pointed(&label, metric.better, ["$\\downarrow$", "$\\uparrow$"])
+}
+
 fn score(entry: &Entry) -> String {
     // A hyphen is no minus.
     let value = match entry.value.strip_prefix('-') {
@@ -75,7 +102,7 @@ fn score(entry: &Entry) -> String {
 }
 
 /// Text that LaTeX sets as it stands.
-fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     // A bracket after the end of a row would be taken for its option.
     let mut out = String::from(if text.starts_with('[') { "{}" } else { "" });
     for c in text.chars() {

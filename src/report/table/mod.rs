@@ -8,4 +8,5 @@ pub mod latex;
 pub mod markdown;
 pub mod markup;
 pub mod sheet;
+pub mod siunitx;
 pub mod terminal;

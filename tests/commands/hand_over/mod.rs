@@ -1,5 +1,6 @@
 //! What is handed over to other programs: reports for TensorBoard and for model cards, and sets of images packed.
 
+mod bundle;
 mod events;
 mod model_card;
 mod pack;

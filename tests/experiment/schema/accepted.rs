@@ -110,7 +110,7 @@ const TAKEN: [&str; 16] = [
     // A training alone, guidance that is trained, a point between those of an axis.
     "[model]\npreset = \"shapes16\"\n[train]\ndata = \"shapes\"\nsteps = 5\nbatch = 1\nlearning_rate = 1e-4\nkeep = [2, 5]",
     "[model]\ncheckpoint = \"a.pt\"\n[guidance]\npreset = \"shapes16-classifier\"\nscale = 0\narch = { pool = \"spatial_v2\" }\ntrain = { data = \"shapes\", steps = 5, batch = 1, learning_rate = 0.1, dtype = \"tf32\" }\n[sample]\nsteps = 5\ncount = 9",
-    "[model]\ncheckpoint = \"a.pt\"\n[sample]\nsteps = 5\ncount = 9\n[eval]\nfeatures = \"shapes\"\nweights = \"w\"\nreference = \"r\"\nmetrics = [\"fd\"]\n[grid]\nsample.eta = [0, 1]\n[[published]]\nsource = \"s\"\nat.sample.eta = 0.5\nscores = { fd = 3 }\n[report]\ndeltas = \"sample.eta\"\n[[chart]]\nx = \"sample.eta\"\ny = [\"all\"]\nby = [\"sample.eta\"]",
+    "[model]\ncheckpoint = \"a.pt\"\n[sample]\nsteps = 5\ncount = 9\n[eval]\nfeatures = \"shapes\"\nweights = \"w\"\nreference = \"r\"\nmetrics = [\"fd\"]\n[grid]\nsample.eta = [0, 1]\n[[published]]\nsource = \"s\"\nat.sample.eta = 0.5\nscores = { fd = 3 }\n[report]\ndeltas = \"sample.eta\"\ncolumn = \"double\"\nlatex = \"siunitx\"\n[[chart]]\nx = \"sample.eta\"\ny = [\"all\"]\nby = [\"sample.eta\"]",
 ];
 
 #[test]

@@ -125,7 +125,7 @@ const OF_FILE: [Change; 42] = [
     ("reference = \"r.npz\"\n", ""),
 ];
 
-const OF_AXES: [Change; 21] = [
+const OF_AXES: [Change; 23] = [
     ("sample.seed = [1, 2]\n[[zip]]", "sample.seed = 1\n[[zip]]"),
     ("sample.seed = [1, 2]\n[[zip]]", "sample.seed = []\n[[zip]]"),
     (
@@ -161,6 +161,8 @@ const OF_AXES: [Change; 21] = [
     ("name = \"x\"", "name = 5"),
     ("y = [\"fd\"]", "y = []"),
     ("y = [\"fd\"]\n", ""),
+    ("deltas = \"sample.seed\"", "column = \"triple\""),
+    ("deltas = \"sample.seed\"", "latex = true"),
     ("deltas = \"sample.seed\"", "deltas = 1"),
     ("source = \"s\"\nat", "source = \" \"\nat"),
     ("scores = { fd = 2.5 }", "scores = {}"),
@@ -195,7 +197,7 @@ const OF_TRAIN: [Change; 8] = [
 ];
 
 /// Checks across keys, of other files, and of what a text says in itself: the program alone sees them.
-const UNSEEN: [(&str, Change); 22] = [
+const UNSEEN: [(&str, Change); 23] = [
     // Across keys.
     (FILE, ("steps = 25", "steps = 5000")),
     (FILE, ("heads = 2", "heads = 2\nchannels_per_head = 32")),
@@ -210,6 +212,7 @@ const UNSEEN: [(&str, Change); 22] = [
     (COMMAND, ("\"{out}\"", "\"{ouy}\"")),
     (COMMAND, ("\"{out}\"", "\"out\"")),
     (COMMAND, ("\"{out}\"", "\"{out}\", \"{shard}\"")),
+    (COMMAND, ("x = 1", "x = 1\n[report]\ncolumn = \"single\"")),
     // Axes of each other.
     (AXES, ("sample.part = [10, 20]", "sample.part = [10]")),
     (AXES, ("sample.part = [10, 20]", "sample.seed = [10, 20]")),

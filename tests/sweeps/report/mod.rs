@@ -7,6 +7,7 @@ mod deltas;
 mod grids;
 mod large;
 mod page;
+mod paper;
 mod published;
 mod seeds;
 mod tables;

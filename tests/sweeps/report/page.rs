@@ -111,10 +111,10 @@ fn a_second_report_is_the_same_and_takes_only_our_stale_files_away() {
 
 #[test]
 fn formats_are_told_when_one_is_unknown() {
-    let error = "pdf".parse::<Format>().unwrap_err().to_string();
+    let error = "ps".parse::<Format>().unwrap_err().to_string();
     assert_eq!(
         error,
-        "unknown format `pdf`; allowed: html, csv, parquet, md, tex, svg, png, tensorboard, card"
+        "unknown format `ps`; allowed: html, csv, parquet, md, tex, svg, png, pdf, bib, tensorboard, card"
     );
     assert_eq!("tex".parse::<Format>().unwrap(), Format::Tex);
 }

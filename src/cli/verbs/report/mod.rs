@@ -1,4 +1,5 @@
 //! `runner report`, and the report at the end of every sweep.
 
+mod bundle;
 pub mod current;
 pub mod run;

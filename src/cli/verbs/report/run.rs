@@ -3,10 +3,12 @@
 
 use crate::cli::open::{Choice, Opened, open};
 use crate::cli::screen::terminal::{out, say, warning, width};
+use crate::cli::verbs::report::bundle;
 use crate::cli::verbs::report::current::Current;
 use crate::machine::profile::{Operation, span};
 use crate::report::grids::mosaic::MOST;
 use crate::report::page::write::{Format, write};
+use crate::report::paper::bundle::Given;
 use crate::report::rows::input::Report;
 use crate::report::rows::names::slug;
 use crate::report::table::{sheet, terminal};
@@ -30,17 +32,27 @@ Examples:
   # The results as the head of a model card for the Hugging Face Hub: card.md
   runner report experiments/guidance.toml --format card
 
+  # For a paper: the charts as PDF and the works that the study names as BibTeX; or all in one file
+  runner report experiments/guidance.toml --format tex,pdf,bib
+  runner report experiments/guidance.toml --bundle paper.zip
+
 table.csv and table.parquet have a column `step` where the training step of a cell's net is known; other programs that
-import tables look for it. tensorboard and card have the measured cells alone, not the [[published]] lines.")]
+import tables look for it. tensorboard and card have the measured cells alone, not the [[published]] lines.
+
+A bundle holds the page, the tables, the charts as PDF and SVG, references.bib, the experiment file as it was given and with
+every default written out, the sha256 of each of them and of what the results rest on (digests.txt), and README.txt.")]
 pub struct ReportArgs {
     #[command(flatten)]
     pub choice: Choice,
-    /// html, csv, parquet, md, tex, svg, png [default: these], tensorboard, card
+    /// html, csv, parquet, md, tex, svg, png [default: these], pdf, bib, tensorboard, card
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub format: Vec<String>,
     /// Where to write [default: reports/NAME; with --set or --only a folder in it]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// One zip file with all that a paper needs, in place of the folder
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["format", "out"])]
+    pub bundle: Option<PathBuf>,
     /// Order the tables by an axis or a metric
     #[arg(long, value_name = "KEY")]
     pub sort: Option<String>,
@@ -49,10 +61,15 @@ pub struct ReportArgs {
 /// Characters of a slice's folder that tell its options, before the digest that tells them all.
 const READABLE: usize = 48;
 
+/// Where a report is written.
+enum Place<'a> {
+    Folder(&'a Path, &'a [Format]),
+    Bundle(&'a Path, Given),
+}
+
 /// What is written, and where.
 struct Wanted<'a> {
-    formats: &'a [Format],
-    folder: &'a Path,
+    place: Place<'a>,
     sort: Option<&'a str>,
     table: OnStdout,
 }
@@ -74,9 +91,12 @@ pub fn run(args: &ReportArgs, store: &Path) -> Result<u8> {
         each.collect::<Result<Vec<Format>>>().context("--format")?
     };
     let own = folder(&opened, &args.choice);
+    let place = match &args.bundle {
+        Some(path) => Place::Bundle(path, bundle::given(args, &opened, path)?),
+        None => Place::Folder(args.out.as_deref().unwrap_or(&own), &formats),
+    };
     let wanted = Wanted {
-        formats: &formats,
-        folder: args.out.as_deref().unwrap_or(&own),
+        place,
         sort: args.sort.as_deref(),
         table: OnStdout::Table,
     };
@@ -88,7 +108,7 @@ pub fn run(args: &ReportArgs, store: &Path) -> Result<u8> {
             "{open} of {all} cells are missing; run `runner status {file}`"
         ));
     }
-    if args.out.is_none() {
+    if args.out.is_none() && args.bundle.is_none() {
         tell_slice(&args.choice, &own);
     }
     Ok(0)
@@ -120,8 +140,7 @@ pub fn after_sweep(opened: Opened, choice: &Choice, table: OnStdout) -> Result<(
     }
     let folder = folder(&opened, choice);
     let wanted = Wanted {
-        formats: &Format::ALL,
-        folder: &folder,
+        place: Place::Folder(&folder, &Format::ALL),
         sort: None,
         table,
     };
@@ -205,7 +224,9 @@ fn tell_slice(choice: &Choice, folder: &Path) {
 }
 
 fn make(opened: Opened, wanted: &Wanted) -> Result<Vec<PathBuf>> {
-    let Opened { sweep, store, plan } = opened;
+    let Opened {
+        sweep, store, plan, ..
+    } = opened;
     let (rows, warnings) = (rows(&plan, &store), warnings(&plan));
     // The jobs and manifests of a large study take more memory than its rows, which say all that a report shows.
     drop(plan);
@@ -215,8 +236,12 @@ fn make(opened: Opened, wanted: &Wanted) -> Result<Vec<PathBuf>> {
     if wanted.table == OnStdout::Table {
         print(&report, &warnings)?;
     }
-    write(&report, wanted.folder, wanted.formats)
-        .with_context(|| format!("writing {}", wanted.folder.display()))
+    match &wanted.place {
+        Place::Folder(folder, formats) => {
+            write(&report, folder, formats).with_context(|| format!("writing {}", folder.display()))
+        }
+        Place::Bundle(path, given) => bundle::write(&report, given, path),
+    }
 }
 
 /// The folder of every cell's last result, each once.
