@@ -52,23 +52,28 @@ impl Axis {
         &self.lists[0].0
     }
 
-    /// The keys that tell its values apart: the first, and where several move together as many more as that takes.
+    /// The keys that tell its values apart: the first, and where several move together as many more as that takes. A case
+    /// that leaves out all of these takes one more that it has.
     pub fn labels(&self) -> Vec<&str> {
-        let kinds = |chosen: &[&(String, Vec<Option<toml::Value>>)]| {
-            let row = |n: usize| {
-                chosen
-                    .iter()
-                    .map(|(_, v)| v[n].as_ref().map(written))
-                    .collect()
-            };
-            let rows: HashSet<Vec<Option<String>>> = (0..self.len()).map(row).collect();
-            rows.len()
+        let row = |chosen: &[&(String, Vec<Option<toml::Value>>)], n: usize| {
+            let values = chosen.iter().map(|(_, v)| v[n].as_ref().map(written));
+            values.collect::<Vec<Option<String>>>()
+        };
+        // How many kinds of rows there are, and how many rows have a value at all.
+        let told = |chosen: &[&(String, Vec<Option<toml::Value>>)]| {
+            let rows = || (0..self.len()).map(|n| row(chosen, n));
+            let kinds = rows().collect::<HashSet<_>>().len();
+            (
+                kinds,
+                rows().filter(|row| row.iter().any(Option::is_some)).count(),
+            )
         };
         let mut chosen = vec![&self.lists[0]];
         for list in &self.lists[1..] {
             let mut more = chosen.clone();
             more.push(list);
-            if kinds(&more) > kinds(&chosen) {
+            let ((kinds, named), (before, named_before)) = (told(&more), told(&chosen));
+            if kinds > before || named > named_before {
                 chosen = more;
             }
         }

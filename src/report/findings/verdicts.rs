@@ -12,10 +12,46 @@ use std::collections::HashMap;
 
 /// A claim and what became of it.
 pub struct Tested {
-    /// The source and its words.
-    pub claim: String,
-    /// `Holds here: FD (shapes) at adagn true minus that at adagn false is -0.011 [-0.018, -0.004].`
-    pub verdict: String,
+    /// Who found it.
+    pub source: String,
+    /// Its words.
+    pub says: String,
+    /// Where it is tested: `at scale 1`; empty where it is everywhere.
+    pub place: String,
+    /// What is compared: `FD (shapes): heads 4 minus heads 1`.
+    pub compared: String,
+    /// `-0.011 [-0.018, -0.004]`; none where nothing was measured.
+    pub difference: Option<String>,
+    /// The difference of each pair of cells, where there are several.
+    pub each: Vec<String>,
+    pub verdict: Verdict,
+    /// What the difference is surely not larger than, where that is the verdict.
+    pub bound: Option<String>,
+    /// `Holds here: FD (shapes) with adagn true minus that with adagn false is -0.011 [-0.018, -0.004].`
+    pub words: String,
+}
+
+/// What became of a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Holds,
+    Contrary,
+    /// Whichever way it goes, it is small.
+    Bounded,
+    Undecided,
+    NotMeasured,
+}
+
+impl Verdict {
+    pub fn word(self) -> &'static str {
+        match self {
+            Verdict::Holds => "holds",
+            Verdict::Contrary => "the contrary holds",
+            Verdict::Bounded => "no large difference",
+            Verdict::Undecided => "not decided",
+            Verdict::NotMeasured => "not measured",
+        }
+    }
 }
 
 /// The claims of a report's experiment in file order.
@@ -28,13 +64,7 @@ pub fn tested(report: &Report) -> Result<Vec<Tested>> {
         .map(|claim| {
             let pairs = pairs(report.rows, claim);
             let found = difference(&pairs, claim.metric.id())?;
-            Ok(Tested {
-                claim: format!("{}: {}", claim.source, claim.says),
-                verdict: match found {
-                    Some(found) => verdict(report, claim, &found),
-                    None => "Not measured here.".to_string(),
-                },
-            })
+            Ok(told(report, claim, found.as_ref()))
         })
         .collect()
 }
@@ -68,29 +98,23 @@ fn pairs<'a>(rows: &'a [Row], claim: &Claim) -> Vec<(&'a Row, &'a Row)> {
         .collect()
 }
 
-fn verdict(report: &Report, claim: &Claim, found: &Difference) -> String {
-    let metric = claim.metric.id();
-    let good = match names::better(metric) {
+fn verdict(claim: &Claim, found: &Difference) -> Verdict {
+    let good = match names::better(claim.metric.id()) {
         Some(Better::Higher) => found.value > 0.0,
         _ => found.value < 0.0,
     };
-    let word = if !found.stands() {
-        "Not decided here"
+    if !found.stands() {
+        Verdict::Undecided
     } else if good {
-        "Holds here"
+        Verdict::Holds
     } else {
-        "The contrary holds here"
-    };
-    let decimals = names::decimals(metric, std::iter::once(found.value)).max(3);
-    let signed = |v: &f64| format!("{v:+.decimals$}");
-    let interval = found.interval.map(|(low, high)| {
-        let (low, high) = (signed(&low), signed(&high));
-        format!(" [{low}, {high}]")
-    });
-    let each = (found.each.len() > 1).then(|| {
-        let each: Vec<String> = found.each.iter().map(signed).collect();
-        format!(", pair by pair {}", each.join("; "))
-    });
+        Verdict::Contrary
+    }
+}
+
+fn told(report: &Report, claim: &Claim, found: Option<&Difference>) -> Tested {
+    let metric = claim.metric.id();
+    let label = names::label(metric, report.world());
     let place = |table: &toml::Table| {
         let places = leaves(table, "");
         let labels = places.iter().map(|(key, v)| report.axes.label(key, v));
@@ -99,15 +123,53 @@ fn verdict(report: &Report, claim: &Claim, found: &Difference) -> String {
     let at = if claim.at.is_empty() {
         String::new()
     } else {
-        format!("at {}, ", place(&claim.at))
+        format!("at {}", place(&claim.at))
     };
-    format!(
-        "{word}: {at}{} with {} minus that with {} is {}{}{}.",
-        names::label(metric, report.world()),
-        place(&claim.better),
-        place(&claim.than),
-        signed(&found.value),
-        interval.unwrap_or_default(),
-        each.unwrap_or_default(),
-    )
+    let (better, than) = (place(&claim.better), place(&claim.than));
+    let mut tested = Tested {
+        source: claim.source.clone(),
+        says: claim.says.clone(),
+        compared: format!("{label}: {better} minus {than}"),
+        place: at,
+        difference: None,
+        each: Vec::new(),
+        verdict: Verdict::NotMeasured,
+        bound: None,
+        words: "Not measured here.".to_string(),
+    };
+    let Some(found) = found else {
+        return tested;
+    };
+    let decimals = names::decimals(metric, std::iter::once(found.value)).max(3);
+    let signed = |v: &f64| format!("{v:+.decimals$}");
+    let interval = found.interval.map(|(low, high)| {
+        let (low, high) = (signed(&low), signed(&high));
+        format!(" [{low}, {high}]")
+    });
+    let difference = format!("{}{}", signed(&found.value), interval.unwrap_or_default());
+    if found.each.len() > 1 {
+        tested.each = found.each.iter().map(signed).collect();
+    }
+    let each = if tested.each.is_empty() {
+        String::new()
+    } else {
+        format!(", pair by pair {}", tested.each.join("; "))
+    };
+    let place = match tested.place.as_str() {
+        "" => String::new(),
+        place => format!("{place}, "),
+    };
+    tested.verdict = verdict(claim, found);
+    tested.words = format!(
+        "{} here: {place}{label} with {better} minus that with {than} is {difference}{each}.",
+        capital(tested.verdict.word()),
+    );
+    tested.difference = Some(difference);
+    tested
+}
+
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().map(|c| c.to_uppercase().to_string());
+    first.unwrap_or_default() + chars.as_str()
 }

@@ -69,7 +69,7 @@ fn score(entry: &Entry) -> String {
         value
     };
     match &entry.interval {
-        Some(range) => format!("{value} {{\\scriptsize {range}}}"),
+        Some(range) => format!("{value} {{\\scriptsize {}}}", range.replace('±', "$\\pm$")),
         None => value,
     }
 }
@@ -86,6 +86,7 @@ fn escape(text: &str) -> String {
             '^' => out.push_str("\\textasciicircum{}"),
             '<' => out.push_str("\\textless{}"),
             '>' => out.push_str("\\textgreater{}"),
+            '±' => out.push_str("$\\pm$"),
             '\n' | '\r' => out.push(' '),
             c => out.push(c),
         }

@@ -230,5 +230,5 @@ fn a_claim_at_a_value_holds_for_a_case_without_the_axis() {
     let found = tested(&report(&sweep, &rows)).unwrap();
     let said =
         "Not decided here: at scale 5, FD (shapes) with case 16 minus that with case 64 is -1.000.";
-    assert_eq!(found[0].verdict, said);
+    assert_eq!(found[0].words, said);
 }

@@ -64,8 +64,10 @@ fn the_verdict_follows_the_sign_the_interval_and_every_seed() {
         let rows = cells(&sweep, fd, size, folder.path());
         let found = verdicts(&sweep, &rows);
         assert_eq!(found.len(), 1);
-        assert_eq!(found[0].claim, "A paper, table 2: four heads beat one");
-        found[0].verdict.clone()
+        assert_eq!(found[0].source, "A paper, table 2");
+        assert_eq!(found[0].says, "four heads beat one");
+        assert_eq!(found[0].compared, "FD (shapes): heads 4 minus heads 1");
+        found[0].words.clone()
     };
     let better = [3.0, 2.0, 3.0, 2.0, 5.0, 4.0, 5.0, 4.0];
     let sure = said(better, 0.01);
@@ -95,7 +97,7 @@ fn a_claim_of_a_place_compares_the_cells_there_only() {
     // Worse by far at 10 steps, better at 50.
     let fd = [3.0, 9.0, 3.0, 2.0, 5.0, 9.0, 5.0, 4.0];
     let mut rows = cells(&sweep, fd, 0.01, folder.path());
-    let said = verdicts(&sweep, &rows).remove(0).verdict;
+    let said = verdicts(&sweep, &rows).remove(0).words;
     assert!(
         said.starts_with("Holds here: at steps 50, FD (shapes)"),
         "{said}"
@@ -103,7 +105,7 @@ fn a_claim_of_a_place_compares_the_cells_there_only() {
     assert!(said.ends_with("pair by pair -1.000; -1.000."), "{said}");
     rows.iter_mut().for_each(|row| row.scores.clear());
     assert_eq!(
-        verdicts(&sweep, &rows).remove(0).verdict,
+        verdicts(&sweep, &rows).remove(0).words,
         "Not measured here."
     );
 }

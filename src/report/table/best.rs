@@ -1,0 +1,96 @@
+//! Which scores of a column are marked: the best of each group, and all that cannot be told from it.
+
+use crate::report::rows::names::{self, Better};
+use crate::report::rows::seeds::{self, Variant};
+use crate::report::table::sheet::Metric;
+use crate::run::differences::difference;
+use crate::run::results::Score;
+use anyhow::Result;
+
+/// Cells beyond which the best alone is marked: a comparison reads what each image adds to a score.
+pub const MOST_COMPARED: usize = 500;
+/// Times the half intervals of both scores together, beyond which no pairing of their images brings the two together.
+const APART: f64 = 1.5;
+
+/// What is compared with what.
+pub struct Column<'a> {
+    pub variants: &'a [Variant<'a>],
+    /// The number of each variant's group, from 0.
+    pub groups: &'a [usize],
+    pub metric: &'a Metric,
+    /// Whether the best is compared with the others of its group.
+    pub compared: bool,
+}
+
+impl Column<'_> {
+    /// Which variants are marked. None where the metric has no good end; one alone is not the best of anything.
+    ///
+    /// # Errors
+    /// Where a stored file of influences cannot be read.
+    pub fn marked(&self) -> Result<Vec<bool>> {
+        let mut marked = vec![false; self.variants.len()];
+        let Some(better) = self.metric.better else {
+            return Ok(marked);
+        };
+        for group in 0..self.groups.iter().max().map_or(0, |most| most + 1) {
+            let scored = (0..marked.len()).filter_map(|i| Some((i, self.score(i)?)));
+            let scored = scored.filter(|(i, _)| self.groups[*i] == group);
+            let scored: Vec<(usize, &Score)> = scored.collect();
+            let ordered =
+                |a: &&(usize, &Score), b: &&(usize, &Score)| a.1.value.total_cmp(&b.1.value);
+            let best = match better {
+                Better::Lower => scored.iter().min_by(ordered),
+                Better::Higher => scored.iter().max_by(ordered),
+            };
+            let Some(&(best, score)) = best.filter(|_| scored.len() > 1) else {
+                continue;
+            };
+            for (i, other) in scored {
+                marked[i] = other.value == score.value || self.compared && !self.apart(best, i)?;
+            }
+        }
+        Ok(marked)
+    }
+
+    fn score(&self, variant: usize) -> Option<&Score> {
+        names::score(&self.variants[variant].row, &self.metric.key)
+    }
+
+    /// Whether two scored variants can be told apart: by the paired difference of cells that share a seed; where images
+    /// are no pairs by their intervals.
+    fn apart(&self, best: usize, other: usize) -> Result<bool> {
+        let metric = &self.metric.key;
+        let (Some(a), Some(b)) = (self.score(best), self.score(other)) else {
+            return Ok(true);
+        };
+        let [best, other] = [best, other].map(|i| &self.variants[i].cells[..]);
+        let pairs = seeds::pairs(best, other);
+        let each = pairs.iter().filter_map(|(from, to)| {
+            let [from, to] = [from, to].map(|row| names::score(row, metric));
+            Some(to?.value - from?.value)
+        });
+        let each: Vec<f64> = each.collect();
+        let halves = half(a).zip(half(b)).map(|(a, b)| a + b);
+        if !each.is_empty() {
+            // Quick answers, for which no file is read.
+            if !each.iter().all(|d| *d > 0.0) && !each.iter().all(|d| *d < 0.0) {
+                return Ok(false);
+            }
+            if halves.is_none_or(|halves| (a.value - b.value).abs() > APART * halves) {
+                return Ok(true);
+            }
+            if let Some(found) = difference(&pairs, metric)?
+                && found.interval.is_some()
+            {
+                return Ok(found.stands());
+            }
+        }
+        Ok(halves.is_none() || a.low > b.high || b.low > a.high)
+    }
+}
+
+/// The wider half of a score's interval; none where it is not known.
+fn half(score: &Score) -> Option<f64> {
+    let half = (score.high - score.value).max(score.value - score.low);
+    Some(half).filter(|half| half.is_finite())
+}
