@@ -2,7 +2,6 @@
 
 use crate::report::rows::names::{self, Better};
 use crate::report::rows::seeds::{self, Variant};
-use crate::report::table::sheet::Metric;
 use crate::run::differences::difference;
 use crate::run::results::Score;
 use anyhow::Result;
@@ -17,7 +16,9 @@ pub struct Column<'a> {
     pub variants: &'a [Variant<'a>],
     /// The number of each variant's group, from 0.
     pub groups: &'a [usize],
-    pub metric: &'a Metric,
+    /// As in the experiment file: `fd`.
+    pub metric: &'a str,
+    pub better: Option<Better>,
     /// Whether the best is compared with the others of its group.
     pub compared: bool,
 }
@@ -29,7 +30,7 @@ impl Column<'_> {
     /// Where a stored file of influences cannot be read.
     pub fn marked(&self) -> Result<Vec<bool>> {
         let mut marked = vec![false; self.variants.len()];
-        let Some(better) = self.metric.better else {
+        let Some(better) = self.better else {
             return Ok(marked);
         };
         for group in 0..self.groups.iter().max().map_or(0, |most| most + 1) {
@@ -53,13 +54,13 @@ impl Column<'_> {
     }
 
     fn score(&self, variant: usize) -> Option<&Score> {
-        names::score(&self.variants[variant].row, &self.metric.key)
+        names::score(&self.variants[variant].row, self.metric)
     }
 
     /// Whether two scored variants can be told apart: by the paired difference of cells that share a seed; where images
     /// are no pairs by their intervals.
     fn apart(&self, best: usize, other: usize) -> Result<bool> {
-        let metric = &self.metric.key;
+        let metric = self.metric;
         let (Some(a), Some(b)) = (self.score(best), self.score(other)) else {
             return Ok(true);
         };

@@ -87,7 +87,8 @@ pub fn sheet(report: &Report) -> Result<Sheet> {
         let column = Column {
             variants: &variants,
             groups: &groups,
-            metric,
+            metric: &metric.key,
+            better: metric.better,
             compared,
         };
         entries(&column)
@@ -217,7 +218,7 @@ fn groups(variants: &[Variant]) -> Vec<usize> {
 }
 
 fn entries(column: &Column) -> Result<Vec<Option<Entry>>> {
-    let metric = &column.metric.key;
+    let metric = column.metric;
     let variants = column.variants.iter();
     let scores: Vec<_> = variants.map(|v| names::score(&v.row, metric)).collect();
     let decimals = names::decimals(metric, scores.iter().flatten().map(|s| s.value));
