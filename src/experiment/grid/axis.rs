@@ -7,6 +7,9 @@ use std::collections::HashSet;
 /// More cells than anybody means; a list typed with one zero too many should say so.
 pub const MOST_CELLS: usize = 100_000;
 
+/// The key of the axis on which cases stand by their names.
+pub const CASE: &str = "case";
+
 /// Tables that hold no value of a cell.
 pub const NO_VALUES: [&str; 9] = [
     "grid",
@@ -52,28 +55,26 @@ impl Axis {
         &self.lists[0].0
     }
 
-    /// The keys that tell its values apart: the first, and where several move together as many more as that takes. A case
-    /// that leaves out all of these takes one more that it has.
+    /// The keys that tell its values apart: the first, and where several move together as many more as that takes. Of cases
+    /// without names also each that some have and others leave out: it is what those are about.
     pub fn labels(&self) -> Vec<&str> {
-        let row = |chosen: &[&(String, Vec<Option<toml::Value>>)], n: usize| {
-            let values = chosen.iter().map(|(_, v)| v[n].as_ref().map(written));
-            values.collect::<Vec<Option<String>>>()
+        let kinds = |chosen: &[&(String, Vec<Option<toml::Value>>)]| {
+            let row = |n: usize| {
+                chosen
+                    .iter()
+                    .map(|(_, v)| v[n].as_ref().map(written))
+                    .collect()
+            };
+            let rows: HashSet<Vec<Option<String>>> = (0..self.len()).map(row).collect();
+            rows.len()
         };
-        // How many kinds of rows there are, and how many rows have a value at all.
-        let told = |chosen: &[&(String, Vec<Option<toml::Value>>)]| {
-            let rows = || (0..self.len()).map(|n| row(chosen, n));
-            let kinds = rows().collect::<HashSet<_>>().len();
-            (
-                kinds,
-                rows().filter(|row| row.iter().any(Option::is_some)).count(),
-            )
-        };
+        let named = self.place == Place::Case && self.key() == CASE;
         let mut chosen = vec![&self.lists[0]];
         for list in &self.lists[1..] {
             let mut more = chosen.clone();
             more.push(list);
-            let ((kinds, named), (before, named_before)) = (told(&more), told(&chosen));
-            if kinds > before || named > named_before {
+            let left_out = list.1.iter().any(Option::is_none);
+            if kinds(&more) > kinds(&chosen) || left_out && !named {
                 chosen = more;
             }
         }

@@ -86,7 +86,7 @@ impl Column<'_> {
                 return Ok(found.stands());
             }
         }
-        Ok(halves.is_none() || a.low > b.high || b.low > a.high)
+        Ok(halves.is_none() || a.low >= b.high || b.low >= a.high)
     }
 }
 
