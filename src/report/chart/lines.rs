@@ -139,7 +139,7 @@ pub fn axes(picture: &mut Picture, plot: Plot, x: &Scale, y: &Scale) {
         let foot = (*u, plot.bottom + 5.0);
         picture.line(&[(*u, plot.top), (*u, plot.bottom)], palette::GRID, 1.0);
         picture.line(&[(*u, plot.bottom), foot], palette::FRAME, 1.2);
-        let down = plot.bottom + 18.0 + if i % rows == 1 { 15.0 } else { 0.0 };
+        let down = plot.bottom + 17.0 + if i % rows == 1 { 14.0 } else { 0.0 };
         picture.text((*u, down), label, TICK, palette::INK, Anchor::Centre);
     }
     let corner = [(plot.left, plot.bottom), (plot.right, plot.bottom)];
@@ -175,7 +175,7 @@ fn heads(picture: &mut Picture, plot: Plot, head: &str, words: &Words, y: &Scale
     );
     let centre = 0.5 * (plot.left + plot.right);
     picture.text(
-        (centre, plot.bottom + 44.0),
+        (centre, plot.bottom + 48.0),
         words.x,
         LABEL,
         palette::INK,

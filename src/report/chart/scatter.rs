@@ -298,7 +298,7 @@ fn words(picture: &mut Picture, plot: Plot, pair: &Pair, note: &str) {
     );
     let centre = 0.5 * (plot.left + plot.right);
     picture.text(
-        (centre, plot.bottom + 44.0),
+        (centre, plot.bottom + 48.0),
         pair.x.1,
         LABEL,
         palette::INK,

@@ -6,8 +6,10 @@ use maud::{PreEscaped, html};
 
 /// Columns of axes that stay where they are while the others scroll.
 const KEPT: usize = 3;
+/// Columns that may be told to hold words; more axes than anybody crosses.
+const TOLD: usize = 6;
 /// Characters of the longest line in a column of an axis.
-const LONGEST: usize = 18;
+const LONGEST: usize = 26;
 /// Pixels that the page has for a table on a screen of 1,200.
 const ROOM: f64 = 1120.0;
 /// Pixels of a character at the size of values, and at that of intervals.
@@ -19,6 +21,8 @@ const GAP: f64 = 15.0;
 struct Html {
     /// The widths of the first columns, as variables of CSS.
     widths: String,
+    /// Classes for the columns of axes that hold words, which stand left: `w1 w3`.
+    words: String,
     /// Whether intervals stand below their values: beside them the table would be wider than a page.
     stacked: bool,
 }
@@ -36,11 +40,14 @@ pub fn table(sheet: &Sheet, label: &str) -> maud::Markup {
     let width = widths.sum::<f64>() + metrics.map(|(i, m)| metric(m, &lines, i)).sum::<f64>();
     let named = ["a", "b", "c"].iter().zip(&axes).take(KEPT);
     let style = named.map(|(name, characters)| {
-        let width = 0.6 * *characters as f64 + 1.4;
+        let width = 0.62 * *characters as f64 + 1.6;
         format!("--{name}:{width:.1}rem")
     });
+    let number = |text: &str| text.is_empty() || text.parse::<f64>().is_ok();
+    let words = (0..axes.len().min(TOLD)).filter(|&i| !lines.iter().all(|l| number(&l.at[i])));
     let format = Html {
         widths: style.collect::<Vec<_>>().join(";"),
+        words: words.map(|i| format!(" w{}", i + 1)).collect(),
         stacked: width > ROOM,
     };
     scrolling(label, &PreEscaped(markup::write(sheet, &format)))
@@ -100,7 +107,7 @@ impl Markup for Html {
         let lines = lines.map(|line| html! { tr.part[line.parted] { (cells(&line.cells)) } });
         let body = PreEscaped(lines.map(|line| line.into_string()).collect::<String>());
         let table = html! {
-            table.scores.stacked[self.stacked] style=(self.widths) {
+            table class={ "scores" (self.words) (if self.stacked { " stacked" } else { "" }) } style=(self.widths) {
                 thead { tr { (cells(&table.heads)) } }
                 tbody { (body) }
             }
