@@ -81,7 +81,7 @@ fn a_page_that_asks_for_it_is_dark_where_the_system_is() {
             Scheme::Light => "rgb(255, 255, 255)",
             Scheme::Dark => "rgb(18, 52, 86)",
         };
-        for page in probe(&browser, &[path.clone()], scheme).found {
+        for page in probe(&browser, std::slice::from_ref(&path), scheme).found {
             assert_eq!(page.background, colour, "{scheme:?}");
         }
     }

@@ -66,7 +66,7 @@ fn row(tested: &Tested) -> Markup {
             @if let Some(difference) = &tested.difference { br; span.number { (difference) } }
             @if !tested.each.is_empty() { br; span.range { "pair by pair " (tested.each.join("; ")) } }
         }
-        td { span.verdict.(class(tested.verdict)) { span aria-hidden="true" { (mark(tested.verdict)) } " " (word(tested)) } }
+        td { span.verdict.(class(tested.verdict)) title=(tested.words) { span aria-hidden="true" { (mark(tested.verdict)) } " " (word(tested)) } }
     }
 }
 
