@@ -16,7 +16,7 @@ use crate::report::page::html::{self, Parts, Texts};
 use crate::report::paper::bibliography;
 use crate::report::rows::input::Report;
 use crate::report::rows::names;
-use crate::report::table::{caption, frame, latex, markdown, sheet, siunitx};
+use crate::report::table::{caption, claims, frame, latex, markdown, sheet, siunitx};
 use crate::run::results::Row;
 use anyhow::{Context, Result};
 use rayon::prelude::*;
@@ -234,10 +234,7 @@ fn markdown(report: &Report, texts: &Texts) -> String {
     }
     if !texts.claims.is_empty() {
         text.push_str("\nClaims tested:\n\n");
-    }
-    for tested in texts.claims {
-        let (source, says, verdict) = (&tested.source, &tested.says, tested.sentence());
-        text.push_str(&format!("- {source}: {says}  \n  {verdict}\n"));
+        text.push_str(&claims::markdown(texts.claims));
     }
     text
 }
