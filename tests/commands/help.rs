@@ -19,6 +19,10 @@ pub const COMMANDS: [(&str, &str); 21] = [
         "Show how far a sweep is, or what happened in one cell",
     ),
     ("report", "Write tables, charts and sample grids"),
+    (
+        "gallery",
+        "Collect finished reports on one page: a chart and a sentence each",
+    ),
     ("export", "Write the samples of a cell as one npz"),
     (
         "pack",
