@@ -143,6 +143,7 @@ impl Layout {
             top: 0.0,
             bottom: 0.0,
         };
+        plot.right = self.narrowed(plot, x);
         let (ticks, rows) = self.ticks(plot, x);
         let head = self.head(around.head, around.aside);
         let notes = around.notes.iter();
@@ -224,6 +225,20 @@ impl Layout {
         }
         let legend = if names > 0.0 { names + 72.0 } else { 24.0 };
         legend.min(0.5 * self.width)
+    }
+
+    /// The right end of the data that leaves room in a column for the labels of the ticks, up to a third of it.
+    fn narrowed(&self, plot: Plot, x: &Scale) -> f64 {
+        if self.place == Place::Page {
+            return plot.right;
+        }
+        let ends = x.ticks.iter().map(|(value, text)| {
+            let half = 0.5 * text_width(&cut(text), self.tick);
+            let room = self.width - 2.0 - half - plot.left;
+            plot.left + room / x.place(*value).max(0.1)
+        });
+        let least = plot.left + (plot.right - plot.left) / 1.5;
+        ends.fold(plot.right, f64::min).max(least)
     }
 
     /// The height above the data.
@@ -311,7 +326,8 @@ impl Layout {
     /// The ticks of the x axis that are shown. Labels too long for one row stand in several, in turn.
     fn ticks(&self, plot: Plot, x: &Scale) -> (Vec<(f64, String)>, usize) {
         let at = |value: f64| plot.at(x.place(value), 0.0).0;
-        let shown = x.ticks.iter().map(|(value, text)| (at(*value), cut(text)));
+        let shown = x.ticks.iter();
+        let shown = shown.map(|(value, text)| (at(*value), cut(text)));
         let shown: Vec<(f64, String)> = shown.collect();
         let half = |label: &str| 0.5 * text_width(label, self.tick);
         let shown = if shown.len() > crowd::MOST_TICKS {

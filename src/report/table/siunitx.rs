@@ -78,7 +78,7 @@ impl Number {
         let bare = text.strip_prefix(['+', '-']).unwrap_or(text);
         let (before, after) = bare.split_once('.').unwrap_or((bare, ""));
         let digits = |part: &str| part.chars().all(|c| c.is_ascii_digit());
-        (digits(before) && digits(after) && !before.is_empty()).then(|| Number {
+        (digits(before) && digits(after) && !before.is_empty()).then_some(Number {
             before: before.len(),
             after: after.len(),
             signed: bare.len() < text.len(),
