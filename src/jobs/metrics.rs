@@ -34,7 +34,7 @@ impl MetricsJob {
 
 impl Plannable for MetricsJob {
     const STAGE: Stage = Stage::Metrics;
-    const VERSION: u32 = 5;
+    const VERSION: u32 = 6;
 
     fn key(&self) -> Result<Key> {
         #[derive(Serialize)]

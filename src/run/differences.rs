@@ -1,7 +1,8 @@
-//! How far a variant's scores lie from another's, over one cell or one a seed, and how sure that is.
+//! How far a variant's scores lie from another's, over cells that differ in nothing else, and how sure that is over other
+//! images and other seeds.
 
 use crate::io::numpy::npz::Npz;
-use crate::metrics::intervals::paired;
+use crate::metrics::intervals::repeats::{Spread, visible};
 use crate::metrics::intervals::resample::percentiles;
 use crate::run::results::{Row, Score};
 use anyhow::{Context, Result};
@@ -10,26 +11,100 @@ pub use crate::metrics::intervals::resample::RESAMPLES;
 
 /// Axes that change which images are drawn: over them, image i of two cells is no pair.
 const DRAWS: [&str; 3] = ["sample.seed", "sample.classes", "model.resolution"];
+/// Axes that repeat a training, of the net and of its guide. Where both vary, trainings of the net are told apart.
+const TRAININGS: [&str; 2] = ["train.seed", "guidance.train.seed"];
+/// Repetitions and multiples of the images up to which a larger study is looked for.
+const MOST_REPEATS: usize = 20;
+const MULTIPLES: [usize; 5] = [1, 2, 4, 8, 16];
 
 /// A metric of one variant minus that of another.
 pub struct Difference {
-    /// The mean over the pairs of cells.
+    /// The mean over the trainings that it was repeated with, and over all pairs of cells of each.
     pub value: f64,
-    /// One a pair, in their order.
+    /// One a training, or one a pair of cells where there is one training; in the cells' order.
     pub each: Vec<f64>,
-    /// 95 %, by a paired bootstrap over images; none where two cells drew different images, or where the metric says
-    /// nothing of single images (recall). It knows nothing of what other seeds of training would give: that shows in
-    /// `each`.
-    pub interval: Option<(f64, f64)>,
+    /// None where the metric says nothing of single images.
+    pub evidence: Option<Evidence>,
+}
+
+/// How sure a difference is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Evidence {
+    /// 95 %: over other seeds and images where trainings were repeated, else over images alone.
+    pub interval: (f64, f64),
+    /// Images of each cell.
+    pub images: usize,
+    basis: Basis,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Basis {
+    /// One training, or nothing trained: the standard error over images.
+    Images(f64),
+    Repeats(Spread),
+}
+
+/// The size of a study.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    pub trainings: usize,
+    /// Images a cell.
+    pub images: usize,
 }
 
 impl Difference {
-    /// Whether the interval does not hold 0 and every pair moved to the same side.
+    /// The 95 % interval, where there is one.
+    pub fn interval(&self) -> Option<(f64, f64)> {
+        self.evidence.map(|evidence| evidence.interval)
+    }
+
+    /// Whether the interval does not hold 0.
     pub fn stands(&self) -> bool {
-        self.interval.is_some_and(|(low, high)| {
-            (low > 0.0 && self.each.iter().all(|d| *d > 0.0))
-                || (high < 0.0 && self.each.iter().all(|d| *d < 0.0))
-        })
+        self.interval()
+            .is_some_and(|(low, high)| low > 0.0 || high < 0.0)
+    }
+}
+
+impl Evidence {
+    /// Trainings that the difference was repeated with; 1 where it was not.
+    pub fn trainings(&self) -> usize {
+        match self.basis {
+            Basis::Images(_) => 1,
+            Basis::Repeats(spread) => spread.repeats,
+        }
+    }
+
+    /// The smallest difference that such a study tells from 0 in four of five cases.
+    pub fn smallest(&self) -> f64 {
+        match self.basis {
+            Basis::Images(error) => visible(error, f64::INFINITY),
+            Basis::Repeats(spread) => spread.smallest(),
+        }
+    }
+
+    /// The cheapest larger study whose smallest visible difference is `target` or less, as far as images and trainings of
+    /// this one tell; none within 20 trainings and 16 times as many images. Of one training it is counted in images alone.
+    pub fn enough(&self, target: f64) -> Option<Size> {
+        match self.basis {
+            Basis::Images(_) => {
+                let times = (self.smallest() / target).powi(2).max(1.0);
+                let images = (self.images as f64 * times).ceil();
+                let most = (self.images * MULTIPLES[MULTIPLES.len() - 1]) as f64;
+                (images <= most).then_some(Size {
+                    trainings: 1,
+                    images: images as usize,
+                })
+            }
+            Basis::Repeats(spread) => {
+                let sizes = MULTIPLES.into_iter().filter_map(|times| {
+                    let trainings = (spread.repeats..=MOST_REPEATS)
+                        .find(|k| spread.planned(*k, times as f64) <= target)?;
+                    let images = self.images * times;
+                    Some(Size { trainings, images })
+                });
+                sizes.min_by_key(|size| size.trainings * size.images)
+            }
+        }
     }
 }
 
@@ -39,70 +114,138 @@ impl Difference {
 /// # Errors
 /// Where a stored file of influences cannot be read.
 pub fn difference(pairs: &[(&Row, &Row)], metric: &str) -> Result<Option<Difference>> {
-    let scored =
-        |(from, to): &(&Row, &Row)| Some(score(to, metric)?.value - score(from, metric)?.value);
-    let pairs: Vec<_> = pairs.iter().filter(|pair| scored(pair).is_some()).collect();
-    let each: Vec<f64> = pairs.iter().filter_map(|pair| scored(pair)).collect();
-    if each.is_empty() {
+    let mut trainings: Vec<Training> = Vec::new();
+    let mut each = Vec::new();
+    for (from, to) in pairs {
+        let (Some(a), Some(b)) = (score(from, metric), score(to, metric)) else {
+            continue;
+        };
+        let by = b.value - a.value;
+        each.push(by);
+        let of = training(to);
+        let known = trainings.iter().position(|training| training.of == of);
+        let place = known.unwrap_or(trainings.len());
+        if known.is_none() {
+            trainings.push(Training::new(of));
+        }
+        trainings[place].differences.push(by);
+        for (row, sign) in [(from, -1.0), (to, 1.0)] {
+            trainings[place].add(drawn(row), influence(row, metric)?, sign);
+        }
+    }
+    if trainings.is_empty() {
         return Ok(None);
     }
-    let value = each.iter().sum::<f64>() / each.len() as f64;
-    let mut draws: Vec<Draw> = Vec::new();
-    for (from, to) in pairs {
-        let (a, b) = (influence(from, metric)?, influence(to, metric)?);
-        let (Some(a), Some(b)) = (a, b) else {
-            return Ok(Some(Difference {
-                value,
-                each,
-                interval: None,
-            }));
-        };
-        if a.len() != b.len() || drawn(from) != drawn(to) {
-            return Ok(Some(Difference {
-                value,
-                each,
-                interval: None,
-            }));
-        }
-        let moved = paired::difference(&a, &b)?;
-        let known = |draw: &&mut Draw| draw.of == drawn(from) && draw.moved.len() == moved.len();
-        match draws.iter_mut().find(known) {
-            Some(draw) => draw.add(&moved),
-            None => draws.push(Draw {
-                of: drawn(from),
-                pairs: 1.0,
-                moved,
-            }),
-        }
-    }
-    // The same images of several trainings are drawn again together, other images by themselves.
-    let moved: Vec<f64> = draws.iter().flat_map(Draw::mean).collect();
-    let (low, high) = percentiles(&moved);
+    let means: Vec<f64> = trainings.iter().map(Training::mean).collect();
+    let value = means.iter().sum::<f64>() / means.len() as f64;
     Ok(Some(Difference {
         value,
-        each,
-        interval: Some((value + low, value + high)),
+        evidence: evidence(value, &means, &trainings),
+        each: if means.len() > 1 { means } else { each },
     }))
 }
 
-/// What each image of one draw adds to the difference, summed over the pairs of cells that drew it.
+fn evidence(value: f64, means: &[f64], trainings: &[Training]) -> Option<Evidence> {
+    if trainings.iter().any(|training| !training.known) {
+        return None;
+    }
+    let images = trainings.iter().flat_map(|t| &t.draws);
+    let images = images.map(|draw| draw.moved.len()).min()?;
+    if let [only] = trainings {
+        let (low, high) = percentiles(&only.together());
+        return Some(Evidence {
+            interval: (value + low, value + high),
+            images,
+            basis: Basis::Images(only.covariance(only).sqrt()),
+        });
+    }
+    let row = |a: &Training| trainings.iter().map(|b| a.covariance(b)).collect();
+    let covariances: Vec<Vec<f64>> = trainings.iter().map(row).collect();
+    let spread = Spread::of(means, &covariances);
+    let half = spread.half();
+    Some(Evidence {
+        interval: (value - half, value + half),
+        images,
+        basis: Basis::Repeats(spread),
+    })
+}
+
+/// The pairs of cells of one training.
+struct Training<'a> {
+    of: Option<&'a toml::Value>,
+    differences: Vec<f64>,
+    draws: Vec<Draw<'a>>,
+    /// Whether every cell told what its images add.
+    known: bool,
+}
+
+/// What each image of one draw adds to the sum of the differences.
 struct Draw<'a> {
     of: [Option<&'a toml::Value>; 3],
-    pairs: f64,
     moved: Vec<f64>,
 }
 
-impl Draw<'_> {
-    fn add(&mut self, moved: &[f64]) {
-        self.pairs += 1.0;
-        self.moved
-            .iter_mut()
-            .zip(moved)
-            .for_each(|(sum, m)| *sum += m);
+impl<'a> Training<'a> {
+    fn new(of: Option<&'a toml::Value>) -> Self {
+        Training {
+            of,
+            differences: Vec::new(),
+            draws: Vec::new(),
+            known: true,
+        }
     }
 
-    fn mean(&self) -> impl Iterator<Item = f64> {
-        self.moved.iter().map(|sum| sum / self.pairs)
+    /// Adds what a cell's images add. Cells that drew the same images are drawn again together, others by themselves.
+    fn add(&mut self, of: [Option<&'a toml::Value>; 3], images: Option<Vec<f64>>, sign: f64) {
+        let Some(images) = images.filter(|images| !images.is_empty()) else {
+            self.known = false;
+            return;
+        };
+        let moved = images.into_iter().map(|moved| sign * moved);
+        let same = |draw: &&mut Draw| draw.of == of && draw.moved.len() == moved.len();
+        match self.draws.iter_mut().find(same) {
+            Some(draw) => draw
+                .moved
+                .iter_mut()
+                .zip(moved)
+                .for_each(|(sum, m)| *sum += m),
+            None => self.draws.push(Draw {
+                of,
+                moved: moved.collect(),
+            }),
+        }
+    }
+
+    fn mean(&self) -> f64 {
+        self.differences.iter().sum::<f64>() / self.differences.len() as f64
+    }
+
+    /// What drawing images again gives the two means in common.
+    fn covariance(&self, other: &Training) -> f64 {
+        let partner = |draw: &Draw| {
+            let same = |o: &&Draw| o.of == draw.of && o.moved.len() == draw.moved.len();
+            other.draws.iter().find(same)
+        };
+        let both = self
+            .draws
+            .iter()
+            .filter_map(|draw| Some((draw, partner(draw)?)));
+        let sums = both.map(|(a, b)| {
+            let products = a.moved.iter().zip(&b.moved).map(|(a, b)| a * b);
+            products.sum::<f64>() / (a.moved.len() as f64).powi(2)
+        });
+        let pairs = self.differences.len() * other.differences.len();
+        sums.sum::<f64>() / pairs as f64
+    }
+
+    /// What each image of all draws adds to the mean, times the number of all images.
+    fn together(&self) -> Vec<f64> {
+        let all: usize = self.draws.iter().map(|draw| draw.moved.len()).sum();
+        let draws = self.draws.iter().flat_map(|draw| {
+            let scale = all as f64 / (draw.moved.len() * self.differences.len()) as f64;
+            draw.moved.iter().map(move |moved| moved * scale)
+        });
+        draws.collect()
     }
 }
 
@@ -110,8 +253,16 @@ fn score<'a>(row: &'a Row, metric: &str) -> Option<&'a Score> {
     row.scores.iter().find(|score| score.metric == metric)
 }
 
+fn at<'a>(row: &'a Row, key: &str) -> Option<&'a toml::Value> {
+    row.at.iter().find(|(name, _)| name == key).map(|(_, v)| v)
+}
+
 fn drawn(row: &Row) -> [Option<&toml::Value>; 3] {
-    DRAWS.map(|key| row.at.iter().find(|(name, _)| name == key).map(|(_, v)| v))
+    DRAWS.map(|key| at(row, key))
+}
+
+fn training(row: &Row) -> Option<&toml::Value> {
+    TRAININGS.iter().find_map(|key| at(row, key))
 }
 
 /// What each image adds to a row's metric; none where the stage left nothing of it.

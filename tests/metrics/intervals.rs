@@ -6,6 +6,7 @@ use fidrunner::metrics::frechet::distance::{Reference, frechet};
 use fidrunner::metrics::frechet::moments::Moments;
 use fidrunner::metrics::inception_score::{Probabilities, Splits, inception_score};
 use fidrunner::metrics::intervals::jackknife::Jackknife;
+use fidrunner::metrics::intervals::normal::Z;
 use fidrunner::metrics::kernel::interval::mmd2_interval;
 use fidrunner::metrics::kernel::mmd::mmd2;
 use fidrunner::metrics::neighbours::manifold::{Border, Manifold, Overlap};
@@ -185,4 +186,22 @@ fn intervals_of_recall_hold_its_average_in_one_generated_manifold() {
         of_share(real.overlap(&generated, Border::Inside).unwrap().recall())
     };
     held("recall", |seed| of(seed).0, of);
+}
+
+#[test]
+fn what_generated_images_add_to_recall_tells_how_it_moves_between_sets_of_them() {
+    let (d, k) = (4, 3);
+    let rows = draw(3, 400, &[1.2; 4], 0.3);
+    let real = Manifold::of(&rows, d, k).unwrap();
+    let of = |seed| {
+        let rows = draw(seed, 200, &[1.0; 4], 0.0);
+        let generated = Manifold::of(&rows, d, k).unwrap();
+        let overlap = real.overlap(&generated, Border::Inside).unwrap();
+        let influences = overlap.recall_left_out().spread_influences();
+        let half =
+            Z * influences.iter().map(|v| v * v).sum::<f64>().sqrt() / influences.len() as f64;
+        let value = overlap.recall().value;
+        (value, value - half, value + half)
+    };
+    held("recall over generated images", |seed| of(seed).0, of);
 }

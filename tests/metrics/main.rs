@@ -9,3 +9,4 @@ mod k_means;
 mod manifolds;
 mod paired;
 mod references;
+mod repeats;

@@ -1,6 +1,7 @@
 //! Precision, recall, density and coverage of sets whose answers are known or found by brute force.
 
 use crate::support::gaussians::{near, rows, without};
+use fidrunner::metrics::intervals::jackknife::Jackknife;
 use fidrunner::metrics::neighbours::adm_manifold::adm_precision_recall;
 use fidrunner::metrics::neighbours::manifold::{Border, Manifold};
 
@@ -119,4 +120,27 @@ fn rounding_to_f16_moves_precision_and_recall_a_little_and_overflow_falls_back()
     let adm = adm_precision_recall(&large(&x), &large(&y), d).unwrap();
     assert_eq!(adm.precision().value, exact.precision().value);
     assert_eq!(adm.recall().value, exact.recall().value);
+}
+
+#[test]
+fn what_an_image_adds_to_recall_is_what_leaving_it_out_takes() {
+    let d = 2;
+    let (x, y) = (rows(20, 300, d, 1.0, 0.0), rows(21, 40, d, 0.7, 0.3));
+    let real = Manifold::of(&x, d, 3).unwrap();
+    let recall = |y: &[f32]| {
+        let generated = Manifold::of(y, d, 3).unwrap();
+        real.overlap(&generated, Border::Inside).unwrap()
+    };
+    let whole = recall(&y);
+    let value = whole.recall().value;
+    assert!(value > 0.3 && value < 0.9, "{value}");
+    let gaps: Vec<f64> = (0..40)
+        .map(|i| recall(&without(&y, d, &[i])).recall().value - value)
+        .collect();
+    // Without some images others reach further, so that recall can rise.
+    assert!(gaps.iter().any(|gap| *gap > 0.0) && gaps.iter().any(|gap| *gap < 0.0));
+    let expected = Jackknife::with_pairs(value, gaps, &[]).influences();
+    for (found, expected) in whole.recall_left_out().influences().iter().zip(expected) {
+        near(*found, expected, 1e-9);
+    }
 }

@@ -1,6 +1,6 @@
 //! `[[claim]]`: what others have found, to be put to the test of the measured scores.
 
-use crate::experiment::check::ranges::not_empty;
+use crate::experiment::check::ranges::{Range, not_empty};
 use crate::experiment::grid::axis::all_of;
 use crate::experiment::grid::overlay::{leaves, same, show};
 use crate::experiment::schema::texts::not_blank;
@@ -28,6 +28,11 @@ pub struct Claim {
     /// The same axes, where it is worse: `than.model.arch.adagn = false`.
     #[schemars(schema_with = "open_table", transform = not_empty)]
     pub than: toml::Table,
+    /// How much better it was there, as a share of the worse score: 0.1 where 9 stands against 10. With it a difference that
+    /// is not seen can be ruled out: no difference larger than X, where X is less than this share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = Range::AboveZero, example = 0.1)]
+    pub effect: Option<f64>,
     /// Other axes on which both stand, as far as their cells have them: `at.sample.steps = 10`. What is not named is averaged
     /// over.
     #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
@@ -72,6 +77,9 @@ pub fn check(
                 "not a metric of [eval]"
             }
         );
+        if let Some(effect) = claim.effect {
+            Range::AboveZero.check(&format!("{place}: effect"), effect)?;
+        }
         let keys = |table: &toml::Table| -> Vec<String> {
             let mut keys: Vec<String> = leaves(table, "").into_iter().map(|(k, _)| k).collect();
             keys.sort();

@@ -7,6 +7,9 @@ use std::collections::HashSet;
 /// More cells than anybody means; a list typed with one zero too many should say so.
 pub const MOST_CELLS: usize = 100_000;
 
+/// The key of the axis on which cases stand by their names.
+pub const CASE: &str = "case";
+
 /// Tables that hold no value of a cell.
 pub const NO_VALUES: [&str; 9] = [
     "grid",
@@ -52,7 +55,8 @@ impl Axis {
         &self.lists[0].0
     }
 
-    /// The keys that tell its values apart: the first, and where several move together as many more as that takes.
+    /// The keys that tell its values apart: the first, and where several move together as many more as that takes. Of cases
+    /// without names also each that some have and others leave out: it is what those are about.
     pub fn labels(&self) -> Vec<&str> {
         let kinds = |chosen: &[&(String, Vec<Option<toml::Value>>)]| {
             let row = |n: usize| {
@@ -64,11 +68,13 @@ impl Axis {
             let rows: HashSet<Vec<Option<String>>> = (0..self.len()).map(row).collect();
             rows.len()
         };
+        let named = self.place == Place::Case && self.key() == CASE;
         let mut chosen = vec![&self.lists[0]];
         for list in &self.lists[1..] {
             let mut more = chosen.clone();
             more.push(list);
-            if kinds(&more) > kinds(&chosen) {
+            let left_out = list.1.iter().any(Option::is_none);
+            if kinds(&more) > kinds(&chosen) || left_out && !named {
                 chosen = more;
             }
         }

@@ -6,8 +6,7 @@ use crate::experiment::grid::overlay::{leaf, leaves, show};
 use anyhow::{Context, Result, bail, ensure};
 use std::collections::HashMap;
 
-/// The key of the axis on which cases stand by their names.
-pub const CASE: &str = "case";
+pub use crate::experiment::grid::axis::CASE;
 
 /// One case: its name, and the values of each of its keys.
 struct Case {

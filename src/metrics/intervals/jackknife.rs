@@ -67,6 +67,18 @@ impl Jackknife {
         self.gaps.iter().map(|g| (n - 1.0) * (mean - g)).collect()
     }
 
+    /// The influences, stretched or shrunk so that they spread as the number does between sets of images: with the
+    /// variance of [`Jackknife::error`] instead of the jackknife's own, which counts twice what pairs make together.
+    pub fn spread_influences(&self) -> Vec<f64> {
+        let mut influences = self.influences();
+        let drawn = influences.iter().map(|v| v * v).sum::<f64>().sqrt() / influences.len() as f64;
+        if drawn > 0.0 {
+            let stretch = self.error() / drawn;
+            influences.iter_mut().for_each(|v| *v *= stretch);
+        }
+        influences
+    }
+
     /// How far the number lies, on average, above what infinitely many images would give, to
     /// first order in 1/n.
     pub fn bias(&self) -> f64 {

@@ -5,4 +5,5 @@ pub mod jackknife;
 pub(crate) mod mersenne;
 pub mod normal;
 pub mod paired;
+pub mod repeats;
 pub mod resample;

@@ -238,13 +238,13 @@ pub fn across<'a, L: Default + Send, R: Default + Send>(
 }
 
 /// Runs through the pairs of two different rows of `points` whose squared distance may be less
-/// than what `reach` says of either row's state: `step` sees it, and some others, from either
-/// row's side. It may make reaches less.
+/// than what `reach` says of either row's state: `step(state, other, distance)` sees it, and some others, from either
+/// row's side, with the number of the other row. It may make reaches less.
 pub fn among<S: Send>(
     points: &Points,
     state: impl Fn() -> S,
     reach: impl Fn(&S) -> f64 + Sync,
-    step: impl Fn(&mut S, &Distance) + Sync,
+    step: impl Fn(&mut S, usize, &Distance) + Sync,
 ) -> Vec<S> {
     let states = Grouped::of(points.len(), state);
     tiles_of_one(points.len(), TILE)
@@ -267,10 +267,10 @@ pub fn among<S: Send>(
                     return;
                 }
                 let distance = points.distance(first + i, points, second + j, inner[(j, i)]);
-                step(&mut lefts[i], &distance);
+                step(&mut lefts[i], second + j, &distance);
                 screen.left.set(i, reach(&lefts[i]));
                 let others = rights.as_deref_mut().unwrap_or(&mut lefts);
-                step(&mut others[j], &distance);
+                step(&mut others[j], first + i, &distance);
                 screen.right.set(j, reach(&others[j]));
             });
         });

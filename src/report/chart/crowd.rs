@@ -10,6 +10,8 @@ const NAMED: usize = 16;
 pub const MOST_DOTS: usize = 400;
 /// Ticks beyond which those that would touch are left out.
 pub const MOST_TICKS: usize = 24;
+/// Names of lines in what is read aloud.
+const MOST_TOLD: usize = 8;
 /// Pixels of a dot's radius where there are many.
 const RADIUS: f64 = 2.2;
 
@@ -40,6 +42,27 @@ pub fn dots_note(count: usize) -> Option<String> {
 /// What is said of colours that are not named; none where all are.
 pub fn names_note(count: usize) -> Option<String> {
     (count > MOST_LINES).then(|| format!("{count} colours in order, {NAMED} named"))
+}
+
+/// `, a line for each of scale 0, scale 1 and 3 more`, to be read aloud; empty where there is one without a name.
+pub fn lines_of(names: &[&str]) -> String {
+    let named: Vec<&str> = names
+        .iter()
+        .copied()
+        .filter(|name| !name.is_empty())
+        .collect();
+    let told = named
+        .iter()
+        .take(MOST_TOLD)
+        .copied()
+        .collect::<Vec<_>>()
+        .join(", ");
+    match named.len() {
+        0 => String::new(),
+        1 => format!(": {told}"),
+        n if n > MOST_TOLD => format!(", a line for each of {told} and {} more", n - MOST_TOLD),
+        _ => format!(", a line for each of {told}"),
+    }
 }
 
 /// A dot among many.

@@ -10,6 +10,7 @@ use crate::report::chart::{canvas, pdf, svg};
 use crate::report::rows::axes::{self, Axes};
 use crate::report::rows::input::Report;
 use crate::report::rows::names;
+use crate::report::rows::seeds;
 use crate::report::rows::values::{at, same};
 use crate::report::table::sheet;
 use crate::run::results::Row;
@@ -126,7 +127,9 @@ fn of_rows(
                 bail!("chart.by = {name} is a metric; an axis makes the lines")
             }
         });
-    let by = by.collect::<Result<Vec<String>>>()?;
+    let mut by = by.collect::<Result<Vec<String>>>()?;
+    // Seeds repeat a point of a line; they part no lines.
+    by.retain(|key| !seeds::repeats(report.rows, key));
     let ys = if chart.y.iter().any(|y| y == "all") {
         &metrics
     } else {

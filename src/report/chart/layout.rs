@@ -188,7 +188,7 @@ impl Layout {
     /// The middle of the x axis's name below the data.
     pub fn below(&self, rows: usize) -> f64 {
         match self.place {
-            Place::Page => 44.0,
+            Place::Page => 48.0,
             Place::Column(_) => 39.0 + self.pitch() * (rows - 1) as f64,
         }
     }
@@ -196,7 +196,7 @@ impl Layout {
     /// From one row of ticks to the next.
     pub fn pitch(&self) -> f64 {
         match self.place {
-            Place::Page => 15.0,
+            Place::Page => 14.0,
             Place::Column(_) => 17.0,
         }
     }

@@ -1,13 +1,15 @@
-//! The line chart: a metric over an axis, one line a value of another, with 95 % interval bands.
+//! The line chart: a metric over an axis, one line a value of another, with 95 % intervals and a small dot a seed.
+
+mod data;
 
 use crate::report::chart::crowd;
 use crate::report::chart::layout::{Around, GAP, Layout, Legend, Plot, Room, SAMPLE};
+use crate::report::chart::lines::data::Data;
 use crate::report::chart::palette::{self, Look};
 use crate::report::chart::picture::{Anchor, At, Picture};
-use crate::report::chart::series::{Lines, Point, Series};
+use crate::report::chart::series::Lines;
 use crate::report::chart::ticks::Scale;
 use crate::report::rows::names::{self, Better};
-use crate::report::rows::values::{number, same};
 
 /// What a chart says beside its data.
 pub struct Words<'a> {
@@ -22,6 +24,7 @@ pub struct Words<'a> {
 pub fn draw(lines: &Lines, words: &Words, layout: &Layout) -> Picture {
     let all = || lines.series.iter().flat_map(|s| &s.points);
     let mut bounds: Vec<f64> = all().flat_map(|p| [p.low, p.value, p.high]).collect();
+    bounds.extend(all().flat_map(|p| &p.seeds));
     bounds.extend(lines.published.iter().map(|p| p.value));
     let y = Scale::of_metric(words.metric, &bounds);
     let x = Scale::of_values(&lines.values);
@@ -31,8 +34,8 @@ pub fn draw(lines: &Lines, words: &Words, layout: &Layout) -> Picture {
         ""
     };
     let head = format!("{mean}{}", words.y);
-    let title = format!("{head} against {}", words.x);
     let names: Vec<&str> = lines.series.iter().map(|s| s.name.as_str()).collect();
+    let title = format!("{head} against {}{}", words.x, crowd::lines_of(&names));
     let around = Around {
         head: &head,
         aside: &aside(words.metric, &y),
@@ -42,138 +45,19 @@ pub fn draw(lines: &Lines, words: &Words, layout: &Layout) -> Picture {
     let room = layout.room(around, &x, &y);
     let plot = room.plot;
     let mut picture = Picture::new(layout.width, room.height, title);
-    let many = lines.series.len() > crowd::MOST_LINES;
     axes(&mut picture, layout, &room, &y);
     heads(&mut picture, layout, &room, words.x);
     let looks = palette::looks(lines.series.len());
-    let numeric = lines.values.len() > 1 && lines.values.iter().all(|v| number(v).is_some());
-    let frame = Frame {
-        lines,
-        plot,
-        x,
-        y,
-        numeric,
-    };
-    if many {
-        frame.many(&mut picture, &looks);
-    } else {
-        frame.bands(&mut picture, &looks);
-        frame.points(&mut picture, &looks);
-    }
-    frame.published(&mut picture, &looks);
+    let data = Data::new(lines, plot, x, y);
+    data.draw(&mut picture, &looks);
     let shown = Shown {
         names: &names,
         looks: &looks,
-        ends: &frame.ends(),
+        ends: &data.ends(),
     };
     legend(&mut picture, layout, plot, &shown);
     foot(&mut picture, layout, &room);
     picture
-}
-
-/// The data of a chart and where they lie.
-struct Frame<'a> {
-    lines: &'a Lines,
-    plot: Plot,
-    x: Scale,
-    y: Scale,
-    /// Whether places on the x scale are the values themselves; else they are their indices.
-    numeric: bool,
-}
-
-impl Frame<'_> {
-    /// Where a value of the y scale stands over a number of the x scale.
-    fn at(&self, x: f64, value: f64) -> At {
-        self.plot.at(self.x.place(x), self.y.place(value))
-    }
-
-    fn place(&self, p: &Point, value: f64) -> At {
-        let own = number(&self.lines.values[p.x]).filter(|_| self.numeric);
-        self.at(own.unwrap_or(p.x as f64), value)
-    }
-
-    /// The number of a published value on the x scale: its own, or its index where values are no numbers.
-    fn position(&self, value: &toml::Value) -> f64 {
-        let values = &self.lines.values;
-        let index = || values.iter().position(|v| same(Some(v), Some(value)));
-        let own = number(value).filter(|_| self.numeric);
-        own.unwrap_or_else(|| index().unwrap_or(0) as f64)
-    }
-
-    /// Thin lines and small dots, without intervals.
-    fn many(&self, picture: &mut Picture, looks: &[Look]) {
-        for (series, look) in self.lines.series.iter().zip(looks) {
-            for run in runs(&series.points) {
-                let path: Vec<At> = run.iter().map(|p| self.place(p, p.value)).collect();
-                picture.line(&path, look.colour, 0.8);
-            }
-            for p in &series.points {
-                crowd::dot(picture, self.place(p, p.value), look.colour);
-            }
-        }
-    }
-
-    /// The intervals: a band along neighbouring points, a bar at a point without any.
-    fn bands(&self, picture: &mut Picture, looks: &[Look]) {
-        for (series, look) in self.lines.series.iter().zip(looks) {
-            for run in runs(&series.points) {
-                if let [p] = run {
-                    bar(picture, self.place(p, p.low), self.place(p, p.high), look);
-                    continue;
-                }
-                let upper = run.iter().map(|p| self.place(p, p.high));
-                let lower = run.iter().rev().map(|p| self.place(p, p.low));
-                picture.fill(upper.chain(lower).collect(), look.colour, 0.16);
-            }
-        }
-    }
-
-    /// Lines and points over them.
-    fn points(&self, picture: &mut Picture, looks: &[Look]) {
-        for (series, look) in self.lines.series.iter().zip(looks) {
-            for run in runs(&series.points) {
-                let path: Vec<At> = run.iter().map(|p| self.place(p, p.value)).collect();
-                picture.dashes(&path, look.dash, look.colour, 2.2);
-            }
-            for p in &series.points {
-                picture.point(look.form, self.place(p, p.value), 4.6, look.colour);
-            }
-        }
-    }
-
-    /// What others have printed.
-    fn published(&self, picture: &mut Picture, looks: &[Look]) {
-        for p in &self.lines.published {
-            let (look, at) = (looks[p.series], self.at(self.position(&p.x), p.value));
-            picture.hollow(look.form, at, 5.0, look.colour);
-        }
-    }
-
-    /// The height at which each line ends; the foot of the plot for one without points.
-    fn ends(&self) -> Vec<f64> {
-        let last = |series: &Series| {
-            let last = series.points.last();
-            last.map_or(self.plot.bottom, |p| self.place(p, p.value).1)
-        };
-        self.lines.series.iter().map(last).collect()
-    }
-}
-
-/// The interval of a point without neighbours, for which there is no band.
-fn bar(picture: &mut Picture, low: At, high: At, look: &Look) {
-    if low.1 - high.1 < 0.5 {
-        return;
-    }
-    picture.line(&[low, high], look.colour, 1.4);
-    for end in [low, high] {
-        let cap = [(end.0 - 5.0, end.1), (end.0 + 5.0, end.1)];
-        picture.line(&cap, look.colour, 1.4);
-    }
-}
-
-/// Points along a line; a score that is missing parts it.
-fn runs(points: &[Point]) -> Vec<&[Point]> {
-    points.chunk_by(|_, next| next.joined).collect()
 }
 
 fn notes(lines: &Lines) -> Vec<String> {
@@ -189,6 +73,9 @@ fn notes(lines: &Lines) -> Vec<String> {
     let mut last = Vec::new();
     if many.is_none() && points().any(|p| p.low < p.high) {
         last.push("intervals: 95 % bootstrap over images".to_string());
+    }
+    if many.is_none() && points().any(|p| p.seeds.len() > 1) {
+        last.push("small dots: the seeds".to_string());
     }
     if !lines.published.is_empty() {
         last.push("hollow: published".to_string());
@@ -217,7 +104,7 @@ pub fn axes(picture: &mut Picture, layout: &Layout, room: &Room, y: &Scale) {
         picture.line(&[(*u, plot.top), (*u, plot.bottom)], palette::GRID, 1.0);
         picture.line(&[(*u, plot.bottom), foot], palette::FRAME, 1.2);
         let row = (i % room.rows) as f64;
-        let at = (*u, plot.bottom + 18.0 + layout.pitch() * row);
+        let at = (*u, plot.bottom + 17.0 + layout.pitch() * row);
         picture.text(at, label, size, palette::INK, Anchor::Centre);
     }
     let corner = [(plot.left, plot.bottom), (plot.right, plot.bottom)];

@@ -62,7 +62,8 @@ pub fn looks(count: usize) -> Vec<Look> {
     let look = |i: usize| Look {
         colour: colours[i % colours.len()],
         form: FORMS[i % FORMS.len()],
-        dash: DASHES[i % DASHES.len()],
+        // No two of 36 have the same form and dashes: print may have no colours.
+        dash: DASHES[(i + i / FORMS.len()) % DASHES.len()],
     };
     (0..count).map(look).collect()
 }

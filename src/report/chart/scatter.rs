@@ -1,4 +1,5 @@
-//! One metric against another: points joined in the order of an axis and labelled with its value.
+//! One metric against another: points joined in the order of an axis and labelled with its value, around each a small dot
+//! for every seed that it is the mean over.
 
 use crate::report::chart::canvas::text_width;
 use crate::report::chart::crowd;
@@ -10,6 +11,7 @@ use crate::report::chart::ticks::Scale;
 use crate::report::rows::axes::{self, Axis};
 use crate::report::rows::input::Report;
 use crate::report::rows::names;
+use crate::report::rows::seeds::{self, Variant};
 use crate::report::rows::values::{at, exact, order, text};
 use crate::run::results::{Row, Score};
 use std::collections::HashMap;
@@ -25,6 +27,8 @@ struct Dot {
     x: Score,
     y: Score,
     label: String,
+    /// Both metrics of each seed, where the dot is the mean over several.
+    seeds: Vec<(f64, f64)>,
 }
 
 struct Trace {
@@ -43,31 +47,34 @@ struct Tracing<'a> {
 /// The chart; one line for each value of `by` and of every other axis but the one that gives the order.
 /// Published rows are drawn hollow on the trace that they belong to.
 pub fn draw(report: &Report, pair: &Pair, by: &[String], layout: &Layout) -> Picture {
-    let order = report.axes.varying().rfind(|axis| !by.contains(&axis.key));
+    let order = report.axes.changing().rfind(|axis| !by.contains(&axis.key));
     let tracing = Tracing {
         report,
         pair,
         order,
     };
-    let traces = tracing.traces();
+    let traces = tracing.traces(&seeds::variants(report.rows));
     let printed = tracing.printed(&traces);
-    let order = order.map(|axis| axis.key.as_str());
     let dots = || traces.iter().flat_map(|t| &t.dots);
     let many = crowd::dots_note(dots().count());
-    let shown = || dots().chain(printed.iter().map(|(_, dot)| dot));
-    let bounds = |pick: fn(&Dot) -> &Score| -> Vec<f64> {
-        let ends = shown().map(pick).flat_map(|s| [s.low, s.value, s.high]);
-        ends.filter(|v| v.is_finite()).collect()
-    };
-    let x = Scale::of_metric(pair.x.0, &bounds(|d| &d.x));
-    let y = Scale::of_metric(pair.y.0, &bounds(|d| &d.y));
-    let title = format!("{} against {}", pair.y.1, pair.x.1);
+    let shown: Vec<&Dot> = dots().chain(printed.iter().map(|(_, dot)| dot)).collect();
+    let x = Scale::of_metric(pair.x.0, &ends(&shown, |d| &d.x, |seed| seed.0));
+    let y = Scale::of_metric(pair.y.0, &ends(&shown, |d| &d.y, |seed| seed.1));
     let names: Vec<&str> = traces.iter().map(|t| t.name.as_str()).collect();
+    let title = format!(
+        "{} against {}{}",
+        pair.y.1,
+        pair.x.1,
+        crowd::lines_of(&names)
+    );
+    let joined = order.map(|axis| axis.key.as_str());
+    let told = || note(joined, &shown, !printed.is_empty());
+    let more = crowd::names_note(traces.len()).map(|more| format!("; {more}"));
     let around = Around {
         head: pair.y.1,
         aside: "",
         names: &names,
-        notes: vec![noted(order, &printed, &traces)],
+        notes: vec![many.clone().unwrap_or_else(told) + &more.unwrap_or_default()],
     };
     let room = layout.room(around, &x, &y);
     let plot = room.plot;
@@ -89,20 +96,25 @@ pub fn draw(report: &Report, pair: &Pair, by: &[String], layout: &Layout) -> Pic
         picture.hollow(look.form, at(dot.x.value, dot.y.value), 5.0, look.colour);
     }
     if many.is_none() {
-        let spots: Vec<(At, &str)> = shown()
-            .map(|d| (at(d.x.value, d.y.value), d.label.as_str()))
-            .collect();
+        let spots = shown.iter();
+        let spots = spots.map(|d| (at(d.x.value, d.y.value), d.label.as_str()));
         let paths = traces.iter().flat_map(|t| along(t, &at)).collect();
-        labels(&mut picture, (layout, plot), &spots, paths);
+        labels(
+            &mut picture,
+            (layout, plot),
+            &spots.collect::<Vec<_>>(),
+            paths,
+        );
     }
-    let ends = traces.iter().map(|t| {
+    let last = |t: &Trace| {
         let last = t.dots.last();
         last.map_or(plot.bottom, |d| at(d.x.value, d.y.value).1)
-    });
+    };
+    let heights: Vec<f64> = traces.iter().map(last).collect();
     let named = lines::Shown {
         names: &names,
         looks: &looks,
-        ends: &ends.collect::<Vec<_>>(),
+        ends: &heights,
     };
     lines::legend(&mut picture, layout, plot, &named);
     lines::heads(&mut picture, layout, &room, pair.x.1);
@@ -110,40 +122,59 @@ pub fn draw(report: &Report, pair: &Pair, by: &[String], layout: &Layout) -> Pic
     picture
 }
 
+/// What a scale has to hold of the dots: one metric with its intervals, and that of the seeds.
+fn ends(dots: &[&Dot], metric: fn(&Dot) -> &Score, of_seed: fn(&(f64, f64)) -> f64) -> Vec<f64> {
+    let scores = dots.iter().map(|dot| metric(dot));
+    let ends = scores.flat_map(|s| [s.low, s.value, s.high]);
+    let seeds = dots.iter().flat_map(|dot| &dot.seeds).map(of_seed);
+    ends.chain(seeds).filter(|v| v.is_finite()).collect()
+}
+
 impl Tracing<'_> {
     /// One trace a combination of the axes but `order`, its dots in that axis's order.
-    fn traces(&self) -> Vec<Trace> {
+    fn traces(&self, variants: &[Variant]) -> Vec<Trace> {
         let steps = order(self.order.map_or(&[][..], |axis| &axis.values));
-        let step = |row: &&Row| steps.get(&exact(self.value(row)?)).copied();
+        let step = |v: &&Variant| steps.get(&exact(self.value(&v.row)?)).copied();
         let mut traces: Vec<Trace> = Vec::new();
         let mut known: HashMap<String, usize> = HashMap::new();
         let parting: Vec<&Axis> = self.parting().collect();
         let orders: Vec<_> = parting.iter().map(|axis| order(&axis.values)).collect();
-        let places = |row: &&Row| {
+        let places = |v: &&Variant| {
             let each = parting.iter().zip(&orders);
-            let each = each.map(|(axis, order)| order.get(&exact(at(row, &axis.key)?)).copied());
+            let each = each.map(|(axis, order)| order.get(&exact(at(&v.row, &axis.key)?)).copied());
             each.collect::<Vec<Option<usize>>>()
         };
         // Named in the order of every axis's values, filled in that of one.
-        let mut named: Vec<&Row> = self.report.rows.iter().collect();
+        let mut named: Vec<&Variant> = variants.iter().collect();
         named.sort_by_cached_key(places);
-        for row in named {
-            let name = self.name(row);
+        for variant in named {
+            let name = self.name(&variant.row);
             if !known.contains_key(&name) {
                 known.insert(name.clone(), traces.len());
                 let dots = Vec::new();
                 traces.push(Trace { name, dots });
             }
         }
-        let mut sorted: Vec<&Row> = self.report.rows.iter().collect();
+        let mut sorted: Vec<&Variant> = variants.iter().collect();
         sorted.sort_by_cached_key(step);
-        for row in sorted {
-            let trace = known.get(&self.name(row));
-            if let (Some(&trace), Some(dot)) = (trace, self.dot(row)) {
+        for variant in sorted {
+            let trace = known.get(&self.name(&variant.row));
+            if let (Some(&trace), Some(mut dot)) = (trace, self.dot(&variant.row)) {
+                dot.seeds = self.seeds(variant);
                 traces[trace].dots.push(dot);
             }
         }
         traces
+    }
+
+    /// Both metrics of each cell of a variant; none where there is one cell.
+    fn seeds(&self, variant: &Variant) -> Vec<(f64, f64)> {
+        let both = |row: &&Row| {
+            let [x, y] = [self.pair.x.0, self.pair.y.0].map(|metric| names::score(row, metric));
+            Some((x?.value, y?.value))
+        };
+        let found: Vec<(f64, f64)> = variant.cells.iter().filter_map(both).collect();
+        if found.len() > 1 { found } else { Vec::new() }
     }
 
     /// Published rows that say both metrics and where they belong, each with its trace.
@@ -156,11 +187,11 @@ impl Tracing<'_> {
         self.report.published.iter().filter_map(place).collect()
     }
 
-    /// The axes that part the traces: all that vary, but the one that joins their dots.
+    /// The axes that part the traces: all that vary, but the one that joins their dots, and seeds.
     fn parting(&self) -> impl Iterator<Item = &Axis> {
         let order = self.order.map(|axis| axis.key.as_str());
-        let varying = self.report.axes.varying();
-        varying.filter(move |axis| Some(axis.key.as_str()) != order)
+        let changing = self.report.axes.changing();
+        changing.filter(move |axis| Some(axis.key.as_str()) != order)
     }
 
     /// `resolution 16, steps 25`: the trace that a row belongs to.
@@ -179,6 +210,7 @@ impl Tracing<'_> {
             x: names::score(row, self.pair.x.0)?.clone(),
             y: names::score(row, self.pair.y.0)?.clone(),
             label: self.value(row).map(text).unwrap_or_default(),
+            seeds: Vec::new(),
         })
     }
 }
@@ -204,6 +236,11 @@ fn dots_and_lines(
     for (trace, look) in traces.iter().zip(looks) {
         for dot in &trace.dots {
             picture.point(look.form, at(dot.x.value, dot.y.value), 4.8, look.colour);
+        }
+    }
+    for (trace, look) in traces.iter().zip(looks) {
+        for seed in trace.dots.iter().flat_map(|dot| &dot.seeds) {
+            crowd::dot(picture, at(seed.0, seed.1), look.colour);
         }
     }
 }
@@ -270,28 +307,23 @@ fn labels(
     }
 }
 
-/// The note at the foot.
-fn noted(order: Option<&str>, printed: &[(usize, Dot)], traces: &[Trace]) -> String {
-    let dots = traces.iter().map(|trace| trace.dots.len()).sum();
-    let note = crowd::dots_note(dots).unwrap_or_else(|| note(order, printed));
-    match crowd::names_note(traces.len()) {
-        Some(more) => format!("{note}; {more}"),
-        None => note,
+/// What joins the dots, by the full key of an axis, what their crosses are, and what is not large.
+fn note(order: Option<&str>, dots: &[&Dot], published: bool) -> String {
+    let mut parts = Vec::new();
+    if let Some(key) = order {
+        let title = axes::title(key);
+        parts.push(format!(
+            "points joined in order of {title}, labelled with it"
+        ));
     }
-}
-
-/// What joins the dots, by the full key of an axis, and what their crosses are.
-fn note(order: Option<&str>, printed: &[(usize, Dot)]) -> String {
-    let intervals = if printed.is_empty() {
-        "crosses: 95 % bootstrap intervals over images"
-    } else {
-        "hollow: published; crosses: 95 % bootstrap intervals"
-    };
-    match order {
-        Some(key) => format!(
-            "points joined in order of {0}, labelled with it; {intervals}",
-            axes::title(key)
-        ),
-        None => intervals.to_string(),
+    if published {
+        parts.push("hollow: published".to_string());
     }
+    // The chart has room for one line.
+    let over = if parts.is_empty() { " over images" } else { "" };
+    parts.push(format!("crosses: 95 % bootstrap intervals{over}"));
+    if dots.iter().any(|dot| !dot.seeds.is_empty()) {
+        parts.push("small dots: the seeds".to_string());
+    }
+    parts.join("; ")
 }

@@ -18,6 +18,8 @@ pub struct Point {
     pub value: f64,
     pub low: f64,
     pub high: f64,
+    /// The value of each seed, where the point is the mean over several.
+    pub seeds: Vec<f64>,
     /// Whether the line goes on to it from the point before: no cell of the line lies between them without a score.
     pub joined: bool,
 }
@@ -79,12 +81,12 @@ pub fn lines(report: &Report, shown: &Shown) -> Lines {
     });
     let mut series: Vec<Series> = series.collect();
     let long = series.iter().any(|s| s.name.chars().count() > LONGEST);
-    let first = |row: &Row| {
+    let first = |row: &Row| -> Group {
         let places = shown.by.iter().map(|key| at(row, key).cloned());
-        places.collect::<Option<Vec<_>>>()
+        places.collect()
     };
     let placed = rows.iter().find(|row| at(row, shown.x).is_some());
-    let base = placed.filter(|_| long).and_then(first);
+    let base = placed.filter(|_| long).map(first);
     if let Some(base) = &base {
         for (series, group) in series.iter_mut().zip(&groups) {
             series.name = changed(&report.axes, shown.by, group, base);
@@ -101,27 +103,26 @@ pub fn lines(report: &Report, shown: &Shown) -> Lines {
     }
 }
 
-/// The scores of a line's cells by the index of their value of the x axis; an empty list where its cells have none.
-type Scores<'a> = BTreeMap<usize, Vec<&'a Score>>;
+/// The scored cells of a line by the index of their value of the x axis; an empty list where its cells have no score.
+type Scores<'a> = BTreeMap<usize, Vec<(&'a Row, &'a Score)>>;
 
 /// The scores of each line.
 fn scores<'a>(
     rows: &'a [Row],
     shown: &Shown,
     values: &[toml::Value],
-    groups: &[Vec<toml::Value>],
+    groups: &[Group],
 ) -> Vec<Scores<'a>> {
     let places = order(values);
-    let texts = |group: &Vec<toml::Value>| group.iter().map(exact).collect::<Vec<_>>();
-    let lines: HashMap<Vec<String>, usize> = groups.iter().map(texts).zip(0..).collect();
+    let texts = |group: &Group| group.iter().map(|v| v.as_ref().map(exact)).collect();
+    let lines: HashMap<Vec<Option<String>>, usize> = groups.iter().map(texts).zip(0..).collect();
     let mut scores = vec![Scores::new(); groups.len()];
     for row in rows {
-        let by = shown.by.iter().map(|key| at(row, key).map(exact));
-        let line = by.collect::<Option<Vec<_>>>().and_then(|by| lines.get(&by));
+        let line = lines.get(&exact_place(row, shown.by.iter().map(String::as_str)));
         let place = at(row, shown.x).and_then(|value| places.get(&exact(value)));
         if let (Some(&line), Some(&place)) = (line, place) {
             let here = scores[line].entry(place).or_default();
-            here.extend(names::score(row, shown.metric));
+            here.extend(names::score(row, shown.metric).map(|score| (row, score)));
         }
     }
     scores
@@ -130,8 +131,9 @@ fn scores<'a>(
 /// A point wherever there is a score: the mean over what the chart does not show.
 fn points(scores: &Scores) -> Vec<Point> {
     let mut joined = false;
-    let points = scores.iter().filter_map(|(&x, scores)| {
-        let Some(mean) = seeds::mean(scores) else {
+    let points = scores.iter().filter_map(|(&x, cells)| {
+        let scores: Vec<&Score> = cells.iter().map(|(_, score)| *score).collect();
+        let Some(mean) = seeds::mean(&scores) else {
             joined = false;
             return None;
         };
@@ -141,10 +143,26 @@ fn points(scores: &Scores) -> Vec<Point> {
             value: mean.value,
             low: if known { mean.low } else { mean.value },
             high: if known { mean.high } else { mean.value },
+            seeds: of_seeds(cells),
             joined: std::mem::replace(&mut joined, true),
         })
     });
     points.collect()
+}
+
+/// The mean of each seed's scores; none where there is one seed.
+fn of_seeds(cells: &[(&Row, &Score)]) -> Vec<f64> {
+    let mut found: Vec<(_, Vec<f64>)> = Vec::new();
+    for (row, score) in cells {
+        let seed = seeds::of(row);
+        match found.iter_mut().find(|(known, _)| *known == seed) {
+            Some((_, values)) => values.push(score.value),
+            None => found.push((seed, vec![score.value])),
+        }
+    }
+    let mean = |values: &Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
+    let means = found.iter().map(|(_, values)| mean(values));
+    means.filter(|_| found.len() > 1).collect()
 }
 
 /// What each point is the mean over; none where no point has several scores.
@@ -156,9 +174,12 @@ fn averages(report: &Report, shown: &Shown, scores: &[Scores]) -> Option<String>
     Some(hidden(report, shown)).filter(|text| several && !text.is_empty())
 }
 
-/// The combinations of axes that some cell with a place in the chart has, in the order of each axis's values; one empty one
-/// where there is no axis.
-fn groups(rows: &[Row], shown: &Shown) -> Vec<Vec<toml::Value>> {
+/// What the cells of a line have in common: a value of each axis that parts the lines; none of one that they do not have.
+type Group = Vec<Option<toml::Value>>;
+
+/// The combinations of axes that some cell with a place in the chart has, in the order of each axis's values, those
+/// without a value first; one empty one where there is no axis.
+fn groups(rows: &[Row], shown: &Shown) -> Vec<Group> {
     let by = shown.by;
     if by.is_empty() {
         return vec![Vec::new()];
@@ -169,32 +190,39 @@ fn groups(rows: &[Row], shown: &Shown) -> Vec<Vec<toml::Value>> {
         at(row, shown.x)?;
         let each = by.iter().zip(&orders);
         let each = each.map(|(key, order)| order.get(&exact(at(row, key)?)).copied());
-        each.collect::<Option<Vec<usize>>>()
+        Some(each.collect::<Vec<Option<usize>>>())
     };
-    let found: HashSet<Vec<usize>> = rows.iter().filter_map(place).collect();
-    let mut found: Vec<Vec<usize>> = found.into_iter().collect();
+    let found: HashSet<Vec<Option<usize>>> = rows.iter().filter_map(place).collect();
+    let mut found: Vec<Vec<Option<usize>>> = found.into_iter().collect();
     found.sort();
-    let values = |place: Vec<usize>| {
+    let values = |place: Vec<Option<usize>>| {
         let each = axes.iter().zip(place);
-        each.map(|(values, i)| values[i].clone()).collect()
+        each.map(|(values, i)| Some(values[i?].clone())).collect()
     };
     found.into_iter().map(values).collect()
 }
 
-/// `sampler ddpm, variance learned`.
-fn named(axes: &Axes, by: &[String], group: &[toml::Value]) -> String {
+/// `sampler ddpm, variance learned`; nothing of an axis that the cells do not have, and `without scale` where they have none.
+fn named(axes: &Axes, by: &[String], group: &Group) -> String {
     let parts = by.iter().zip(group);
-    let parts = parts.map(|(key, value)| axes.label(key, value));
-    parts.collect::<Vec<_>>().join(", ")
+    let parts = parts.filter_map(|(key, value)| Some(axes.label(key, value.as_ref()?)));
+    let name = parts.collect::<Vec<_>>().join(", ");
+    if name.is_empty() && !by.is_empty() {
+        let missing: Vec<&str> = by.iter().map(|key| axes.name(key)).collect();
+        return format!("without {}", missing.join(", "));
+    }
+    name
 }
 
 /// `heads 4, updown true`: what of a group is not as in the first.
-fn changed(axes: &Axes, by: &[String], group: &[toml::Value], first: &[toml::Value]) -> String {
+fn changed(axes: &Axes, by: &[String], group: &Group, first: &Group) -> String {
     let parts = by.iter().zip(group).zip(first);
     let parts = parts.filter(|((_, value), base)| value != base);
-    let parts: Vec<String> = parts
-        .map(|((key, value), _)| axes.label(key, value))
-        .collect();
+    let parts = parts.map(|((key, value), _)| match value {
+        Some(value) => axes.label(key, value),
+        None => format!("without {}", axes.name(key)),
+    });
+    let parts: Vec<String> = parts.collect();
     if parts.is_empty() {
         "base".to_string()
     } else {
@@ -203,16 +231,11 @@ fn changed(axes: &Axes, by: &[String], group: &[toml::Value], first: &[toml::Val
 }
 
 /// A published row's place in a chart; none where it lacks an axis or the metric, or lies outside of what is drawn.
-fn printed(
-    row: &Row,
-    shown: &Shown,
-    values: &[toml::Value],
-    groups: &[Vec<toml::Value>],
-) -> Option<Printed> {
+fn printed(row: &Row, shown: &Shown, values: &[toml::Value], groups: &[Group]) -> Option<Printed> {
     let place = at(row, shown.x)?;
-    let belongs = |group: &Vec<toml::Value>| {
+    let belongs = |group: &Group| {
         let mut axes = shown.by.iter().zip(group);
-        axes.all(|(key, value)| same(Some(value), at(row, key)))
+        axes.all(|(key, value)| same(value.as_ref(), at(row, key)))
     };
     let series = groups.iter().position(belongs)?;
     let numbers: Option<Vec<f64>> = values.iter().map(number).collect();
@@ -245,8 +268,17 @@ fn hidden(report: &Report, shown: &Shown) -> String {
         };
         points.values().any(|rows| kinds(rows) > 1)
     };
-    let axes = report.axes.varying();
+    let axes = report.axes.changing();
     let axes = axes.filter(|axis| !shows(&axis.key) && averaged(&axis.key));
     let parts = axes.map(|axis| format!("{} = {}", axis.name, told(&axis.values)));
-    parts.collect::<Vec<_>>().join("; ")
+    let repeated = |cells: &Vec<&Row>| {
+        let mut seeds: Vec<_> = cells.iter().map(|row| seeds::of(row)).collect();
+        seeds.dedup();
+        cells.len() > 1 && seeds.len() > 1
+    };
+    let seeds = match seeds::count(report.rows) {
+        n if n > 1 && points.values().any(repeated) => Some(format!("{n} seeds")),
+        _ => None,
+    };
+    parts.chain(seeds).collect::<Vec<_>>().join("; ")
 }

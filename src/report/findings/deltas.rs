@@ -57,14 +57,15 @@ pub fn title(report: &Report, along: &[String]) -> String {
 
 /// What the brackets and the bold mean.
 pub fn caption(rows: &[Row]) -> String {
-    let resamples = thousands(RESAMPLES);
-    let brackets = format!(
-        "[low, high] = 95 % paired bootstrap over images ({resamples} resamples, to first order)"
-    );
-    match seeds::count(rows) {
-        0 | 1 => format!("{brackets}; bold: the interval does not contain 0"),
+    let bold = "bold: the interval does not contain 0";
+    match seeds::trainings(rows) {
+        0 | 1 => format!(
+            "[low, high] = 95 % paired bootstrap over images ({} resamples, to first order); {bold}",
+            thousands(RESAMPLES)
+        ),
         _ => format!(
-            "{brackets}; (a; b) = each seed's difference; bold: the interval does not contain 0 and every seed agrees"
+            "[low, high] = 95 % over seeds and images (Student's t of the seeds' differences and what images that all of \
+             them drew add); (a; b) = each seed's difference; {bold}"
         ),
     }
 }
@@ -105,9 +106,7 @@ struct Variant<'a> {
 /// # Errors
 /// Where a stored file of influences cannot be read.
 pub fn deltas(sheet: &Sheet, report: &Report, along: &[String]) -> Result<Sheet> {
-    let kept = (0..sheet.axes.len()).filter(|&i| !seeds::is_seed(&sheet.keys[i]));
-    let kept: Vec<usize> = kept.collect();
-    let variants = variants(sheet, report.rows, &kept);
+    let variants = variants(sheet, report.rows);
     let bases = bases(&variants, along);
     let mut lines = Vec::new();
     for variant in &variants {
@@ -127,43 +126,25 @@ pub fn deltas(sheet: &Sheet, report: &Report, along: &[String]) -> Result<Sheet>
         }
         lines.push(shown);
     }
-    let named = |names: &[String]| kept.iter().map(|&i| names[i].clone()).collect();
     Ok(Sheet {
-        axes: named(&sheet.axes),
-        keys: named(&sheet.keys),
-        metrics: sheet.metrics.clone(),
         lines,
         published: Vec::new(),
-        fixed: sheet.fixed.clone(),
+        ..sheet.clone()
     })
 }
 
-/// The variants of a sheet in its order, told apart by the columns in `kept`.
-fn variants<'a>(sheet: &Sheet, rows: &'a [Row], kept: &[usize]) -> Vec<Variant<'a>> {
-    let mut variants: Vec<Variant> = Vec::new();
+/// The variants of a sheet in its order.
+fn variants<'a>(sheet: &Sheet, rows: &'a [Row]) -> Vec<Variant<'a>> {
     let of_cell: HashMap<usize, &Row> = rows.iter().map(|row| (row.cell, row)).collect();
-    let mut places: HashMap<(Group, Vec<String>), usize> = HashMap::new();
-    for line in &sheet.lines {
-        let Some(&row) = of_cell.get(&line.cell) else {
-            continue;
-        };
-        let at: Vec<String> = kept.iter().map(|&i| line.at[i].clone()).collect();
-        let place = *places
-            .entry((line.group, at.clone()))
-            .or_insert(variants.len());
-        match variants.get_mut(place) {
-            Some(known) => {
-                let missing = &mut known.line.missing;
-                *missing = missing.take().or(line.missing.clone());
-                known.cells.push(row);
-            }
-            None => variants.push(Variant {
-                line: Line { at, ..line.clone() },
-                cells: vec![row],
-            }),
-        }
-    }
-    variants
+    let variant = |line: &Line| Variant {
+        line: line.clone(),
+        cells: line
+            .cells
+            .iter()
+            .filter_map(|cell| of_cell.get(cell).copied())
+            .collect(),
+    };
+    sheet.lines.iter().map(variant).collect()
 }
 
 /// The variant that others are compared with, by their reference and by where they stand elsewhere: the first, and where
@@ -220,7 +201,7 @@ fn against(base: &[&Row], cells: &[&Row], metric: &str, decimals: usize) -> Resu
     let signed = |v: &f64| format!("{v:+.decimals$}");
     Ok(difference(&seeds::pairs(base, cells), metric)?.map(|by| {
         let brackets = by
-            .interval
+            .interval()
             .map(|(low, high)| format!("[{}, {}]", signed(&low), signed(&high)));
         let each: Vec<String> = by.each.iter().map(signed).collect();
         let each = (each.len() > 1).then(|| format!("({})", each.join("; ")));

@@ -3,4 +3,5 @@
 pub mod deltas;
 mod many;
 pub mod overall;
+pub mod trained;
 pub mod verdicts;

@@ -52,7 +52,9 @@ pub fn findings(report: &Report) -> Findings {
         let scored = |v: &Variant| v.cells.iter().filter(|row| row.missing.is_none()).count();
         let all = variants.iter().all(|v| scored(v) == repeats);
         let most = if all { "" } else { "at most " };
-        let means = format!("Scores below are means over {most}{repeats} seeds.");
+        let means = format!(
+            "Scores below are means over {most}{repeats} seeds, ± their standard deviation."
+        );
         findings.summary.insert(0, means);
     }
     findings
@@ -117,7 +119,8 @@ fn extremes(report: &Report, variants: &[Variant]) -> Vec<String> {
         let (variant, score) = best?;
         let place = report.axes.place(&variant.row, keys());
         let label = capital(&metric.label);
-        Some(format!("{label} is {word} at {place}: {}.", told(score)))
+        let told = told_of((variant, score));
+        Some(format!("{label} is {word} at {place}: {told}."))
     });
     told.collect()
 }
@@ -169,7 +172,7 @@ impl Teller<'_> {
                 let label = names::label(metric, self.world);
                 out.push(format!(
                     "The lowest {label} is {} at {}.",
-                    told(score),
+                    told_of((variant, score)),
                     self.at(variant)
                 ));
             }
@@ -200,8 +203,9 @@ impl Teller<'_> {
 
     /// `0.720 [0.708, 0.732] at scale 0, 0.826 [0.814, 0.838] at scale 1`.
     fn path(&self, sweep: &Sweep, metric: &str) -> String {
-        let steps = scored(sweep, metric)
-            .map(|(variant, score)| format!("{} at {}", told(score), self.at(variant)));
+        let steps = scored(sweep, metric).map(|(variant, score)| {
+            format!("{} at {}", told_of((variant, score)), self.at(variant))
+        });
         many::path(&steps.collect::<Vec<_>>())
     }
 
@@ -328,6 +332,17 @@ fn bounds(score: &Score) -> (f64, f64) {
         (score.low, score.high)
     } else {
         (score.value, score.value)
+    }
+}
+
+/// `0.826 [0.814, 0.838]`; of a mean over seeds `0.826 ± 0.004`.
+fn told_of((variant, score): Told) -> String {
+    match variant.deviation(&score.metric) {
+        Some(deviation) => {
+            let decimals = names::decimals(&score.metric, [score.value].into_iter());
+            format!("{:.decimals$} ± {deviation:.decimals$}", score.value)
+        }
+        None => told(score),
     }
 }
 

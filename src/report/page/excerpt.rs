@@ -2,6 +2,7 @@
 
 use crate::report::rows::input::Report;
 use crate::report::rows::names::{self, Better};
+use crate::report::rows::seeds;
 use crate::report::rows::values::thousands;
 use crate::report::table::sheet::{Line, Sheet};
 use std::cmp::Ordering;
@@ -40,21 +41,25 @@ impl Excerpt {
             (None, None) => "that come first".to_string(),
         };
         lines.truncate(SHOWN);
+        let word = match seeds::count(report.rows) {
+            0 | 1 => "cells",
+            _ => "variants",
+        };
         Some(Excerpt {
-            cells: lines.iter().map(|line| line.cell).collect(),
+            cells: lines.iter().flat_map(|line| line.cells.clone()).collect(),
             sheet: Sheet {
                 lines: lines.into_iter().cloned().collect(),
                 ..sheet.clone()
             },
-            which: format!("The {SHOWN} of {} cells {order}", thousands(all)),
+            which: format!("The {SHOWN} of {} {word} {order}", thousands(all)),
         })
     }
 }
 
 /// Sorts lines by a metric from its good end, what is missing last; the word for that end.
 fn rank(report: &Report, lines: &mut [&Line], metric: &str) -> &'static str {
-    let scores = report.rows.iter();
-    let scores = scores.filter_map(|row| Some((row.cell, names::score(row, metric)?.value)));
+    let variants = seeds::variants(report.rows).into_iter();
+    let scores = variants.filter_map(|v| Some((v.row.cell, names::score(&v.row, metric)?.value)));
     let scores: HashMap<usize, f64> = scores.collect();
     let (sign, word) = match names::better(metric) {
         Some(Better::Higher) => (-1.0, "highest"),

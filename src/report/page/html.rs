@@ -7,11 +7,12 @@ use crate::report::findings::verdicts::Tested;
 use crate::report::grids::embedded::Strips;
 use crate::report::page::excerpt::{Excerpt, first_lines};
 use crate::report::page::provenance::provenance;
+use crate::report::page::samples::samples;
 use crate::report::page::statement::statement;
 use crate::report::rows::input::Report;
-use crate::report::table::caption;
-use crate::report::table::html::table;
+use crate::report::table::html::{scrolling, table};
 use crate::report::table::sheet::Sheet;
+use crate::report::table::{caption, claims};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 const STYLE: &str = include_str!("style.css");
@@ -45,7 +46,7 @@ pub fn page(report: &Report, parts: &Parts) -> String {
         (found(report))
         (scores(report, parts))
         (charts(parts.figures))
-        (samples(parts))
+        (samples(parts.overviews, parts.excerpt))
         (provenance(report, parts.excerpt))
         section {
             h2 { "Experiment" }
@@ -94,11 +95,7 @@ fn claims(claims: &[Tested]) -> Markup {
         @if !claims.is_empty() {
             section {
                 h2 { "Claims tested" }
-                ul {
-                    @for tested in claims {
-                        li { (tested.claim) br; (tested.verdict) }
-                    }
-                }
+                (scrolling("Claims tested", &claims::rows(claims)))
             }
         }
     }
@@ -133,16 +130,16 @@ fn scores(report: &Report, parts: &Parts) -> Markup {
             @match parts.excerpt {
                 Some(excerpt) => {
                     p { (excerpt.which) "; table.csv, table.md and table.tex have all of them." }
-                    (table(&excerpt.sheet))
+                    (table(&excerpt.sheet, "Scores"))
                 }
-                None => { (table(texts.sheet)) }
+                None => { (table(texts.sheet, "Scores")) }
             }
             (captioned(report, texts.sheet))
             @if let Some(deltas) = texts.deltas {
                 h3 { (deltas.title) }
                 @match first_lines(&deltas.sheet) {
-                    Some((sheet, words)) => { p { (words) "." } (table(&sheet)) }
-                    None => { (table(&deltas.sheet)) }
+                    Some((sheet, words)) => { p { (words) "." } (table(&sheet, &deltas.title)) }
+                    None => { (table(&deltas.sheet, &deltas.title)) }
                 }
                 p.caption { (deltas.caption) "." }
             }
@@ -157,7 +154,7 @@ fn charts(figures: &[Figure]) -> Markup {
                 h2 { "Charts" }
                 div.charts {
                     @for figure in figures {
-                        figure aria-label=(figure.picture.title) { (PreEscaped(figure.svg())) }
+                        figure { (PreEscaped(figure.svg())) }
                     }
                 }
             }
@@ -169,28 +166,4 @@ fn captioned(report: &Report, sheet: &Sheet) -> Markup {
     let mut parts = caption::parts(report, sheet);
     parts.extend(caption::legend(report, "bold: best"));
     html! { p.caption { (parts.join("; ")) "." } }
-}
-
-fn samples(parts: &Parts) -> Markup {
-    html! {
-        @if !parts.overviews.is_empty() {
-            section {
-                h2 { "Samples" }
-                @if let Some(excerpt) = parts.excerpt {
-                    p { (excerpt.which) ". `runner report FILE --only KEY=VALUE` shows the samples of a part of the grid." }
-                }
-                @for overview in parts.overviews {
-                    figure.samples {
-                        figcaption { (overview.title) }
-                        table { @for strip in &overview.strips {
-                            tr {
-                                th { (strip.label) }
-                                td { img src=(strip.source) width=(strip.width) alt={ "samples " (strip.label) }; }
-                            }
-                        } }
-                    }
-                }
-            }
-        }
-    }
 }

@@ -4,5 +4,6 @@ pub mod excerpt;
 pub mod format;
 pub mod html;
 mod provenance;
+mod samples;
 mod statement;
 pub mod write;

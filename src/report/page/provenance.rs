@@ -4,6 +4,7 @@ use crate::report::page::excerpt::{Excerpt, SHOWN};
 use crate::report::rows::input::Report;
 use crate::report::rows::values::thousands;
 use crate::report::table::caption::{self, Fact};
+use crate::report::table::html::scrolling;
 use crate::run::results::Row;
 use maud::{Markup, html};
 
@@ -16,11 +17,11 @@ pub fn provenance(report: &Report, excerpt: Option<&Excerpt>) -> Markup {
     html! {
         section {
             h2 { "Provenance" }
-            div.wide { table.facts { tbody { @for fact in &shared { (told(fact, cells)) } } } }
+            (scrolling("What all cells share", &html! { table.facts { tbody { @for fact in &shared { (told(fact, cells)) } } } }))
             @if !own.is_empty() {
                 details {
                     summary { "Where and how each cell was made" }
-                    div.wide { table.facts { tbody { @for fact in &own { (told_first(fact, cells, excerpt)) } } } }
+                    (scrolling("Where and how each cell was made", &html! { table.facts { tbody { @for fact in &own { (told_first(fact, cells, excerpt)) } } } }))
                 }
             }
             (keys(report, excerpt))
@@ -47,10 +48,10 @@ fn keys(report: &Report, excerpt: Option<&Excerpt>) -> Markup {
                     }
                     None => { summary { "Store keys of every cell" } }
                 }
-                div.wide { table {
+                (scrolling("Store keys", &html! { table {
                     thead { tr { th.axis { "cell" } @for stage in &stages { th { (stage) } } } }
                     tbody { @for row in report.rows.iter().filter(shown) { (keys_of(row, &stages)) } }
-                } }
+                } }))
             }
         }
     }

@@ -2,8 +2,10 @@
 
 use crate::experiment::file::experiment::{Experiment, Sampling, Steps};
 use crate::experiment::scoring::feature_space::FeatureSpace;
+use crate::report::findings::trained::trained;
 use crate::report::rows::axes::GUIDANCE;
 use crate::report::rows::input::Report;
+use crate::report::rows::seeds;
 use crate::report::rows::values::{self, thousands, varies};
 use crate::report::table::{caption, sheet};
 
@@ -17,6 +19,9 @@ pub fn statement(report: &Report) -> String {
             "The net was trained for {} steps. ",
             thousands(train.updates() as usize)
         ));
+    }
+    if let Some(sentence) = trained(report) {
+        text.push_str(&format!("{sentence} "));
     }
     text.push_str(&drawn(report));
     if let Some(eval) = report.eval() {
@@ -35,11 +40,12 @@ pub fn statement(report: &Report) -> String {
     text.trim_end().to_string()
 }
 
-/// `12 cells: resolution [16, 32, 64] × scale [0, 1, 5, 10]`.
+/// `12 cells: resolution [16, 32, 64] × scale [0, 1, 5, 10]`; where seeds repeat them `14 cells: heads [1, 2, 4], each with
+/// 2 seeds`.
 fn cells(report: &Report) -> String {
     let axes = report
         .axes
-        .varying()
+        .changing()
         .map(|axis| format!("{} [{}]", axis.name, values::told(&axis.values)));
     // What is zipped moves together: not every combination is there.
     let between = if report.axes.crossed() {
@@ -48,10 +54,15 @@ fn cells(report: &Report) -> String {
         " with "
     };
     let axes = axes.collect::<Vec<_>>().join(between);
+    let seeds = match seeds::count(report.rows) {
+        0 | 1 => String::new(),
+        n if axes.is_empty() => format!("{n} seeds"),
+        n => format!(", each with {n} seeds"),
+    };
     match report.rows.len() {
         1 => "One cell".to_string(),
-        n if axes.is_empty() => format!("{n} cells"),
-        n => format!("{n} cells: {axes}"),
+        n if axes.is_empty() && seeds.is_empty() => format!("{n} cells"),
+        n => format!("{n} cells: {axes}{seeds}"),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::report::page::html::{self, Parts, Texts};
 use crate::report::paper::bibliography;
 use crate::report::rows::input::Report;
 use crate::report::rows::names;
-use crate::report::table::{caption, frame, latex, markdown, sheet, siunitx};
+use crate::report::table::{caption, claims, frame, latex, markdown, sheet, siunitx};
 use crate::run::results::Row;
 use anyhow::{Context, Result};
 use rayon::prelude::*;
@@ -234,9 +234,7 @@ fn markdown(report: &Report, texts: &Texts) -> String {
     }
     if !texts.claims.is_empty() {
         text.push_str("\nClaims tested:\n\n");
-    }
-    for tested in texts.claims {
-        text.push_str(&format!("- {}  \n  {}\n", tested.claim, tested.verdict));
+        text.push_str(&claims::markdown(texts.claims));
     }
     text
 }

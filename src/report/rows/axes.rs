@@ -1,7 +1,7 @@
 //! The axes that tell the cells of a study apart, found once a report.
 
 use crate::experiment::grid::axis::called;
-use crate::report::rows::seeds::is_seed;
+use crate::report::rows::seeds::{is_seed, variant_key};
 use crate::report::rows::values::{self, at, distinct, exact_place, number, text};
 use crate::run::results::Row;
 use std::collections::HashSet;
@@ -34,7 +34,8 @@ impl Axis {
 #[derive(Clone, Debug)]
 pub struct Axes {
     pub all: Vec<Axis>,
-    cells: usize,
+    /// Cells that differ in more than their seeds.
+    variants: usize,
 }
 
 impl Axes {
@@ -48,7 +49,7 @@ impl Axes {
         });
         Self {
             all: all.collect(),
-            cells: rows.len(),
+            variants: rows.iter().map(variant_key).collect::<HashSet<_>>().len(),
         }
     }
 
@@ -67,12 +68,10 @@ impl Axes {
         self.varying().filter(|axis| !is_seed(&axis.key))
     }
 
-    /// True where there is a cell for each combination of the axes' values.
+    /// True where there is a cell for each combination of the axes' values, seeds aside.
     pub fn crossed(&self) -> bool {
-        self.varying()
-            .map(|axis| axis.values.len())
-            .product::<usize>()
-            == self.cells
+        let lengths = self.changing().map(|axis| axis.values.len());
+        lengths.product::<usize>() == self.variants
     }
 
     /// The axis whose effect is told: guidance scale where it varies, else the last axis of numbers, else the last;

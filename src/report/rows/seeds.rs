@@ -1,6 +1,7 @@
 //! Axes that repeat a cell instead of changing what it is, and means over them.
 
-use crate::report::rows::values::{at, exact, exact_place};
+use crate::report::rows::names;
+use crate::report::rows::values::{at, exact, exact_place, varies};
 use crate::run::results::{Row, Score};
 use std::collections::{HashMap, HashSet};
 
@@ -17,9 +18,29 @@ pub fn of(row: &Row) -> [Option<&toml::Value>; SEEDS.len()] {
     SEEDS.map(|key| at(row, key))
 }
 
-/// Combinations of seeds among the rows.
+/// Whether an axis repeats cells here: a seed of several values.
+pub fn repeats(rows: &[Row], key: &str) -> bool {
+    is_seed(key) && varies(rows, key)
+}
+
+/// The most cells that differ in their seeds alone.
 pub fn count(rows: &[Row]) -> usize {
-    let seeds = |row| exact_place(row, SEEDS.into_iter());
+    groups(rows).iter().map(Vec::len).max().unwrap_or(0)
+}
+
+/// Over how many seeds the means of the rows are, at least and at most: variants without any score aside.
+pub fn scored(rows: &[Row]) -> (usize, usize) {
+    let groups = groups(rows).into_iter();
+    let scored = groups.map(|cells| cells.iter().filter(|row| !row.scores.is_empty()).count());
+    let scored: Vec<usize> = scored.filter(|cells| *cells > 0).collect();
+    let ends = scored.iter().min().zip(scored.iter().max());
+    ends.map_or((0, 0), |(least, most)| (*least, *most))
+}
+
+/// Combinations of training seeds, of the net and of its guide, among the rows.
+pub fn trainings(rows: &[Row]) -> usize {
+    let [net, guide, _] = SEEDS;
+    let seeds = |row| exact_place(row, [net, guide].into_iter());
     rows.iter().map(seeds).collect::<HashSet<_>>().len()
 }
 
@@ -53,6 +74,11 @@ pub struct Variant<'a> {
 
 /// The variants among the rows, in the order of their first cells.
 pub fn variants(rows: &[Row]) -> Vec<Variant<'_>> {
+    groups(rows).into_iter().map(variant).collect()
+}
+
+/// The rows that stand alike on everything but their seeds.
+fn groups(rows: &[Row]) -> Vec<Vec<&Row>> {
     let mut groups: Vec<Vec<&Row>> = Vec::new();
     let mut known: HashMap<String, usize> = HashMap::new();
     for row in rows {
@@ -62,7 +88,29 @@ pub fn variants(rows: &[Row]) -> Vec<Variant<'_>> {
             None => groups.push(vec![row]),
         }
     }
-    groups.into_iter().map(variant).collect()
+    groups
+}
+
+impl Variant<'_> {
+    /// The finite scores of a metric, one a cell that has it.
+    pub fn scores(&self, metric: &str) -> Vec<&Score> {
+        let scores = self.cells.iter();
+        scores.filter_map(|row| names::score(row, metric)).collect()
+    }
+
+    /// The standard deviation of a metric over the seeds; none of a single cell.
+    pub fn deviation(&self, metric: &str) -> Option<f64> {
+        let values = self.scores(metric).into_iter().map(|score| score.value);
+        deviation(&values.collect::<Vec<_>>())
+    }
+}
+
+/// The standard deviation of a sample (n − 1 in the denominator); none of fewer than two values.
+pub fn deviation(values: &[f64]) -> Option<f64> {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    (values.len() > 1).then(|| (squares / (n - 1.0)).sqrt())
 }
 
 fn variant(cells: Vec<&Row>) -> Variant<'_> {

@@ -6,7 +6,9 @@ use crate::experiment::scoring::metric::Method;
 use crate::report::rows::input::Report;
 use crate::report::rows::names::{self, Counted};
 use crate::report::rows::published;
+use crate::report::rows::seeds;
 use crate::report::rows::values::{at, thousands, varies};
+use crate::report::table::best::MOST_COMPARED;
 use crate::report::table::sheet::Sheet;
 use crate::run::results::Row;
 use std::collections::HashMap;
@@ -55,7 +57,13 @@ pub fn parts(report: &Report, sheet: &Sheet) -> Vec<String> {
     if let Some(seed) = report.sample().and_then(Sampling::seed)
         && !varies(report.rows, "sample.seed")
     {
-        parts.push(format!("seed {seed}"));
+        // Beside seeds of training, it must be said whose this one is.
+        let whose = if seeds::count(report.rows) > 1 {
+            "images of "
+        } else {
+            ""
+        };
+        parts.push(format!("{whose}seed {seed}"));
     }
     if report.eval().is_some() {
         parts.push(references(report));
@@ -74,12 +82,12 @@ pub fn parts(report: &Report, sheet: &Sheet) -> Vec<String> {
     parts
 }
 
-/// What the mark of the best and the brackets mean; `mark` as `bold: best`, empty where nothing is marked.
+/// What the mark of the best and what stands behind a value mean; `mark` as `bold: best`, empty where nothing is marked.
 pub fn legend(report: &Report, mark: &str) -> Option<String> {
     report.eval()?;
-    let brackets = "[low, high] = 95 % bootstrap over images, Wilson's for proportions";
+    let spreads = spreads(report);
     if mark.is_empty() {
-        return Some(brackets.to_string());
+        return Some(spreads);
     }
     let kinds = [
         ("eval.reference", "a reference"),
@@ -92,7 +100,22 @@ pub fn legend(report: &Report, mark: &str) -> Option<String> {
     } else {
         format!(" of the cells that share {}", shared.join(" and "))
     };
-    Some(format!("{mark}{among}; {brackets}"))
+    let not_told = if report.rows.len() <= MOST_COMPARED {
+        ", and all whose paired difference from it may be 0"
+    } else {
+        ""
+    };
+    Some(format!("{mark}{among}{not_told}; {spreads}"))
+}
+
+/// What stands behind a value: its interval, of a mean over seeds its standard deviation.
+fn spreads(report: &Report) -> String {
+    let brackets = "[low, high] = 95 % bootstrap over images, Wilson's for proportions";
+    match seeds::scored(report.rows) {
+        (_, 0 | 1) => brackets.to_string(),
+        (1, most) => format!("± = standard deviation over up to {most} seeds; {brackets}"),
+        over => format!("± = standard deviation over {} seeds", spelled(over)),
+    }
 }
 
 /// `n = 350 images a cell; recall counts 5,000 reference images`: how many images the scores were measured on, then

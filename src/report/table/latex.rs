@@ -96,7 +96,7 @@ fn score(entry: &Entry) -> String {
         value
     };
     match &entry.interval {
-        Some(range) => format!("{value} {{\\scriptsize {range}}}"),
+        Some(range) => format!("{value} {{\\scriptsize {}}}", range.replace('±', "$\\pm$")),
         None => value,
     }
 }
@@ -113,6 +113,7 @@ pub fn escape(text: &str) -> String {
             '^' => out.push_str("\\textasciicircum{}"),
             '<' => out.push_str("\\textless{}"),
             '>' => out.push_str("\\textgreater{}"),
+            '±' => out.push_str("$\\pm$"),
             '\n' | '\r' => out.push(' '),
             c => out.push(c),
         }

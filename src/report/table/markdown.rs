@@ -54,11 +54,13 @@ impl Markup for Markdown {
     }
 }
 
-fn pipe(cells: &[String]) -> String {
+/// A line of a pipe table.
+pub fn pipe(cells: &[String]) -> String {
     format!("| {} |\n", cells.join(" | "))
 }
 
-fn escape(text: &str) -> String {
+/// Text that Markdown shows as it stands.
+pub fn escape(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars() {
         match c {

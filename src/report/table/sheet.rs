@@ -1,17 +1,20 @@
-//! The table that people read, once, as text: what varies, every metric with its interval, the best marked.
+//! The table that people read, once, as text: a line a variant, every metric with its interval or, where seeds repeat the
+//! variant, as mean and standard deviation; the best and all that cannot be told from it are marked.
 
 use crate::experiment::file::shown::EVALUATIONS;
 use crate::report::rows::input::Report;
 use crate::report::rows::names::{self, Better};
 use crate::report::rows::published;
+use crate::report::rows::seeds::{self, Variant};
 use crate::report::rows::values::{at, compare, text, varies};
-use crate::run::results::{Row, Score};
+use crate::report::table::best::{Column, MOST_COMPARED};
+use crate::run::results::Row;
 use anyhow::{Result, bail};
 use std::collections::HashSet;
 
 #[derive(Clone, Debug)]
 pub struct Sheet {
-    /// Axes that vary, by short name.
+    /// Axes that vary, by short name; no seeds, which repeat a line.
     pub axes: Vec<String>,
     /// The full keys of `axes`.
     pub keys: Vec<String>,
@@ -34,7 +37,10 @@ pub struct Metric {
 
 #[derive(Clone, Debug)]
 pub struct Line {
+    /// The first of `cells`.
     pub cell: usize,
+    /// The numbers of the cells that the line is the mean of: one a seed.
+    pub cells: Vec<usize>,
     pub group: Group,
     pub at: Vec<String>,
     pub entries: Vec<Option<Entry>>,
@@ -53,18 +59,21 @@ pub enum Group {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
     pub value: String,
-    /// `[2.93, 3.02]`, or `(published 1)` once a published line; none when the interval is a point or not known.
+    /// `[2.93, 3.02]`, of a mean over seeds `± 0.04`, or `(published 1)` once a published line; none when the interval is
+    /// a point or not known.
     pub interval: Option<String>,
+    /// The best of its group, or not told from it.
     pub best: bool,
 }
 
 /// The table of a report, sorted as it asks.
 ///
 /// # Errors
-/// Where the report's sort key is neither an axis nor a metric.
+/// Where the report's sort key is neither an axis nor a metric, or a stored file of influences cannot be read.
 pub fn sheet(report: &Report) -> Result<Sheet> {
-    let rows = sorted(report)?;
+    let variants = sorted(report)?;
     let all = report.axes.all.iter();
+    let all = all.filter(|axis| !seeds::repeats(report.rows, &axis.key));
     let (columns, fixed): (Vec<_>, Vec<_>) = all.partition(|axis| varies(report.rows, &axis.key));
     let mut columns: Vec<(&str, &str)> = columns.iter().map(|a| (&*a.key, &*a.name)).collect();
     // No axis, as it follows from the others.
@@ -72,29 +81,42 @@ pub fn sheet(report: &Report) -> Result<Sheet> {
         columns.push((EVALUATIONS, EVALUATIONS));
     }
     let metrics = metrics(report);
-    let groups = groups(&rows);
-    let entries: Vec<_> = metrics.iter().map(|m| entries(&rows, &groups, m)).collect();
+    let groups = groups(&variants);
+    let compared = report.rows.len() <= MOST_COMPARED;
+    let entries = metrics.iter().map(|metric| {
+        let column = Column {
+            variants: &variants,
+            groups: &groups,
+            metric: &metric.key,
+            better: metric.better,
+            compared,
+        };
+        entries(&column)
+    });
+    let entries: Vec<_> = entries.collect::<Result<_>>()?;
     let value = |row: &Row, key: &str| at(row, key).map(text).unwrap_or_default();
     let places = |row: &Row| columns.iter().map(|(key, _)| value(row, key)).collect();
-    let lines = rows.iter().enumerate().map(|(i, row)| Line {
-        cell: row.cell,
+    let lines = variants.iter().enumerate().map(|(i, variant)| Line {
+        cell: variant.row.cell,
+        cells: variant.cells.iter().map(|row| row.cell).collect(),
         group: Group::Measured(groups[i]),
-        at: places(row),
+        at: places(&variant.row),
         entries: entries.iter().map(|column| column[i].clone()).collect(),
-        missing: row.missing.clone(),
+        missing: variant.cells.iter().find_map(|row| row.missing.clone()),
     });
     let sources = published::sources(report.sweep);
     let published = report.published.iter().map(|row| Line {
         cell: row.cell,
+        cells: Vec::new(),
         group: Group::Published,
         at: places(row),
         entries: printed(row, &metrics, &sources),
         missing: None,
     });
-    let fixed: Vec<(String, String)> = match rows.first() {
-        Some(row) => fixed
+    let fixed: Vec<(String, String)> = match variants.first() {
+        Some(variant) => fixed
             .iter()
-            .map(|axis| (axis.name.clone(), value(row, &axis.key)))
+            .map(|axis| (axis.name.clone(), value(&variant.row, &axis.key)))
             .collect(),
         None => Vec::new(),
     };
@@ -180,12 +202,12 @@ pub fn metrics(report: &Report) -> Vec<Metric> {
     keys.into_iter().map(metric).collect()
 }
 
-/// A number for each row: rows scored against the same reference by the same rules have the same.
-fn groups(rows: &[&Row]) -> Vec<usize> {
+/// A number for each variant: those scored against the same reference by the same rules have the same.
+fn groups(variants: &[Variant]) -> Vec<usize> {
     let mut seen: Vec<[Option<&toml::Value>; 2]> = Vec::new();
     let mut groups = Vec::new();
-    for row in rows {
-        let reference = ["eval.reference", "eval.preset"].map(|key| at(row, key));
+    for variant in variants {
+        let reference = ["eval.reference", "eval.preset"].map(|key| at(&variant.row, key));
         let known = seen.iter().position(|s| *s == reference);
         groups.push(known.unwrap_or(seen.len()));
         if known.is_none() {
@@ -195,53 +217,43 @@ fn groups(rows: &[&Row]) -> Vec<usize> {
     groups
 }
 
-fn entries(rows: &[&Row], groups: &[usize], metric: &Metric) -> Vec<Option<Entry>> {
-    let scores: Vec<_> = rows.iter().map(|r| names::score(r, &metric.key)).collect();
-    let decimals = names::decimals(&metric.key, scores.iter().flatten().map(|s| s.value));
-    let best = best(&scores, groups, metric.better);
-    let entry = |i: usize| {
+fn entries(column: &Column) -> Result<Vec<Option<Entry>>> {
+    let metric = column.metric;
+    let variants = column.variants.iter();
+    let scores: Vec<_> = variants.map(|v| names::score(&v.row, metric)).collect();
+    let decimals = names::decimals(metric, scores.iter().flatten().map(|s| s.value));
+    let marked = column.marked()?;
+    let entry = |(i, variant): (usize, &Variant)| {
         let score = scores[i]?;
         let known = score.low.is_finite() && score.high.is_finite() && score.low < score.high;
+        let interval = || format!("[{:.decimals$}, {:.decimals$}]", score.low, score.high);
+        let deviation = variant.deviation(metric);
         Some(Entry {
             value: format!("{:.decimals$}", score.value),
-            interval: known
-                .then(|| format!("[{:.decimals$}, {:.decimals$}]", score.low, score.high)),
-            best: best[groups[i]] == Some(score.value),
+            interval: deviation
+                .map(|deviation| format!("± {deviation:.decimals$}"))
+                .or_else(|| known.then(interval)),
+            best: marked[i],
         })
     };
-    (0..rows.len()).map(entry).collect()
+    Ok(column.variants.iter().enumerate().map(entry).collect())
 }
 
-/// The best value of each group; none where the metric has no good end. One alone is not the best of anything.
-fn best(scores: &[Option<&Score>], groups: &[usize], better: Option<Better>) -> Vec<Option<f64>> {
-    let mut of_group: Vec<Vec<f64>> = Vec::new();
-    of_group.resize(groups.iter().max().map_or(0, |most| most + 1), Vec::new());
-    for (score, group) in scores.iter().zip(groups) {
-        of_group[*group].extend(score.map(|score| score.value));
-    }
-    let best = of_group.into_iter().map(|values| {
-        let values = Some(values).filter(|values| values.len() > 1)?.into_iter();
-        match better? {
-            Better::Lower => values.reduce(f64::min),
-            Better::Higher => values.reduce(f64::max),
-        }
-    });
-    best.collect()
-}
-
-/// The rows by the report's sort key: an axis upward, a metric from its good end, what is missing last.
-fn sorted<'a>(report: &Report<'a>) -> Result<Vec<&'a Row>> {
-    let mut rows: Vec<&Row> = report.rows.iter().collect();
+/// The variants by the report's sort key: an axis upward, a metric from its good end, what is missing last.
+fn sorted<'a>(report: &Report<'a>) -> Result<Vec<Variant<'a>>> {
+    let mut variants = seeds::variants(report.rows);
     let Some(key) = report.sort else {
-        return Ok(rows);
+        return Ok(variants);
     };
-    if let Some(axis) = report.axes.find(key) {
-        rows.sort_by(|a, b| compare(at(a, &axis.key), at(b, &axis.key)));
-        return Ok(rows);
+    let repeats = |key: &str| seeds::repeats(report.rows, key);
+    if let Some(axis) = report.axes.find(key).filter(|axis| !repeats(&axis.key)) {
+        variants.sort_by(|a, b| compare(at(&a.row, &axis.key), at(&b.row, &axis.key)));
+        return Ok(variants);
     }
     let metrics: Vec<String> = metrics(report).into_iter().map(|m| m.key).collect();
     if !metrics.iter().any(|m| m == key) {
-        let axes = report.axes.all.iter().map(|axis| axis.name.clone());
+        let axes = report.axes.all.iter().filter(|axis| !repeats(&axis.key));
+        let axes = axes.map(|axis| axis.name.clone());
         let known: Vec<String> = axes.chain(metrics).collect();
         bail!(
             "--sort {key}: no such column; allowed: {}",
@@ -252,7 +264,7 @@ fn sorted<'a>(report: &Report<'a>) -> Result<Vec<&'a Row>> {
         Some(Better::Higher) => -1.0,
         _ => 1.0,
     };
-    let rank = |row: &Row| names::score(row, key).map_or(f64::INFINITY, |s| sign * s.value);
-    rows.sort_by(|a, b| rank(a).total_cmp(&rank(b)));
-    Ok(rows)
+    let rank = |v: &Variant| names::score(&v.row, key).map_or(f64::INFINITY, |s| sign * s.value);
+    variants.sort_by(|a, b| rank(a).total_cmp(&rank(b)));
+    Ok(variants)
 }

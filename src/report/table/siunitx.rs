@@ -144,7 +144,8 @@ fn score(place: &Place) -> String {
         (None, false) => format!("{{{}}}", escape(&entry.value)),
     };
     // A hyphen is no minus.
-    let range = entry.interval.as_ref().map(|r| r.replace('-', "$-$"));
+    let range = entry.interval.as_ref();
+    let range = range.map(|r| r.replace('-', "$-$").replace('±', "$\\pm$"));
     let range = range.map(|range| format!("{{\\scriptsize {range}}}"));
     format!("{value} & {}", range.unwrap_or_default())
 }

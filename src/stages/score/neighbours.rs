@@ -81,6 +81,10 @@ impl NeighbourScores {
             (Metric::Precision, _) => {
                 Number::with_influence(share(self.precision()), Some(self.hits()))
             }
+            (Metric::Recall, NeighbourScores::Exact(overlap)) => {
+                let influences = overlap.recall_left_out().spread_influences();
+                Number::with_influence(share(overlap.recall()), Some(influences))
+            }
             (Metric::Recall, _) => Number::alone(share(self.recall())),
             (Metric::FScore, _) => {
                 let precision = self.precision();

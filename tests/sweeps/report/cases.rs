@@ -8,6 +8,7 @@ use fidrunner::report::findings::deltas::{Differences, differences};
 use fidrunner::report::findings::verdicts::tested;
 use fidrunner::report::table::frame::{csv, frame};
 use fidrunner::report::table::sheet::sheet;
+use fidrunner::report::table::terminal;
 use fidrunner::run::plan::Plan;
 use fidrunner::run::results::{self, Row};
 use fidrunner::run::store::Store;
@@ -147,6 +148,33 @@ fn a_key_that_a_case_leaves_out_is_an_empty_place() {
 }
 
 #[test]
+fn cases_without_names_have_a_column_for_each_key_and_nothing_where_they_leave_it_out() {
+    let (head, _) = EXPERIMENT.split_once("[[case]]").unwrap();
+    let (head, arch) = (
+        head.replace("{case}", ""),
+        "[[case]]\nmodel.arch.heads = 4\n",
+    );
+    let cases = "[[case]]\nsample.steps = 50\nsample.eta = 0.5\n\
+        [[chart]]\nx = \"sample.steps\"\ny = [\"fd\"]\nby = [\"model.arch.heads\", \"sample.eta\"]\n";
+    let text = format!("{head}{arch}{cases}");
+    let text = text.replace("[sample]\n", "[sample]\nsampler = \"ddim\"\n");
+    let sweep = parse(&text);
+    let rows = measured(&sweep);
+    let report = report(&sweep, &rows);
+    let sheet = sheet(&report).unwrap();
+    assert_eq!(sheet.axes, ["heads", "eta"]);
+    let at: Vec<_> = sheet.all().iter().map(|line| line.at.join("/")).collect();
+    assert_eq!(at, ["4/", "/0.5"]);
+    let shown = terminal::table(&sheet, 80);
+    let heads: Vec<&str> = shown.lines().next().unwrap().split_whitespace().collect();
+    assert_eq!(heads[..2], ["heads", "eta"], "{shown}");
+    let svg = figures(&report).unwrap().remove(0).svg();
+    for name in ["heads 4", "eta 0.5"] {
+        assert!(svg.lines().any(|line| line.trim() == name), "{name}: {svg}");
+    }
+}
+
+#[test]
 fn a_chart_of_one_place_draws_its_cells_alone() {
     let text = EXPERIMENT.replace(
         "[[chart]]\nx = \"case\"\ny = [\"fd\"]\nby = \"guidance.scale\"",
@@ -230,5 +258,5 @@ fn a_claim_at_a_value_holds_for_a_case_without_the_axis() {
     let found = tested(&report(&sweep, &rows)).unwrap();
     let said =
         "Not decided here: at scale 5, FD (shapes) with case 16 minus that with case 64 is -1.000.";
-    assert_eq!(found[0].verdict, said);
+    assert_eq!(found[0].sentence(), said);
 }

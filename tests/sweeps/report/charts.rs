@@ -134,5 +134,5 @@ fn points_over_an_unshown_axis_are_averaged_and_said_to_be() {
     let figures = figures(&report(&sweep, &rows)).unwrap();
     let svg = figures[0].svg();
     assert!(svg.contains("mean FD (shapes)"));
-    assert!(svg.contains("each point is the mean over seed = 0, 1"));
+    assert!(svg.contains("each point is the mean over 2 seeds"));
 }

@@ -2,7 +2,7 @@
 
 use crate::support::reports::{influence, parse, report, rows, score};
 use fidrunner::experiment::grid::sweep::{Sweep, sweep};
-use fidrunner::report::findings::verdicts::{Tested, tested};
+use fidrunner::report::findings::verdicts::{Tested, Verdict, tested};
 use fidrunner::run::results::Row;
 use std::path::Path;
 
@@ -57,35 +57,86 @@ fn verdicts(sweep: &Sweep, rows: &[Row]) -> Vec<Tested> {
     tested(&report(sweep, rows)).unwrap()
 }
 
+/// The one claim of `text` for these distances.
+fn said(text: &str, fd: [f64; 8], size: f64) -> Tested {
+    let (sweep, folder) = (parse(text), tempfile::tempdir().unwrap());
+    let rows = cells(&sweep, fd, size, folder.path());
+    let mut found = verdicts(&sweep, &rows);
+    assert_eq!(found.len(), 1);
+    found.remove(0)
+}
+
+const BETTER: [f64; 8] = [3.0, 2.0, 3.0, 2.0, 5.0, 4.0, 5.0, 4.0];
+
 #[test]
-fn the_verdict_follows_the_sign_the_interval_and_every_seed() {
-    let (sweep, folder) = (parse(EXPERIMENT), tempfile::tempdir().unwrap());
-    let said = |fd: [f64; 8], size: f64| {
-        let rows = cells(&sweep, fd, size, folder.path());
-        let found = verdicts(&sweep, &rows);
-        assert_eq!(found.len(), 1);
-        assert_eq!(found[0].claim, "A paper, table 2: four heads beat one");
-        found[0].verdict.clone()
-    };
-    let better = [3.0, 2.0, 3.0, 2.0, 5.0, 4.0, 5.0, 4.0];
-    let sure = said(better, 0.01);
+fn the_verdict_follows_the_sign_and_the_interval_over_seeds_and_images() {
+    let sure = said(EXPERIMENT, BETTER, 0.01);
+    assert_eq!(sure.verdict, Verdict::Holds);
+    assert_eq!(sure.source, "A paper, table 2");
+    assert_eq!(sure.says, "four heads beat one");
+    assert_eq!(sure.each, ["-1.000", "-1.000"]);
+    let sentence = sure.sentence();
     assert!(
-        sure.starts_with(
+        sentence.starts_with(
             "Holds here: FD (shapes) with heads 4 minus that with heads 1 is -1.000 [-1.00"
         ),
-        "{sure}"
+        "{sentence}"
+    );
+    // The images of both seeds and both counts of steps are the same: 0.002 a cell, 2.8 standard errors.
+    assert!(
+        sentence.ends_with(" (-1.000; -1.000); this study could have seen 0.006."),
+        "{sentence}"
+    );
+    let worse = said(EXPERIMENT, BETTER.map(|fd| 9.0 - fd), 0.01);
+    assert_eq!(worse.verdict, Verdict::Contrary);
+    // Images that say anything, or seeds far apart, decide nothing.
+    let vague = said(EXPERIMENT, BETTER, 100.0);
+    assert_eq!(vague.verdict, Verdict::Undecided);
+    assert_eq!(vague.needs.as_deref(), Some("far more seeds and images"));
+    let split = said(EXPERIMENT, [3.0, 1.0, 3.0, 1.0, 5.0, 5.0, 5.0, 5.5], 0.01);
+    assert_eq!(split.verdict, Verdict::Undecided);
+    assert_eq!(split.each, ["-2.000", "+0.250"]);
+    assert!(
+        split.needs.as_deref().unwrap().starts_with("about "),
+        "{split:?}"
     );
     assert!(
-        sure.ends_with(", pair by pair -1.000; -1.000; -1.000; -1.000."),
-        "{sure}"
+        split
+            .needs
+            .as_deref()
+            .unwrap()
+            .ends_with(" seeds of 100 images"),
+        "{split:?}"
     );
-    let worse = said(better.map(|fd| 9.0 - fd), 0.01);
-    assert!(worse.starts_with("The contrary holds here: "), "{worse}");
-    // Images that say anything, or one pair that says otherwise, decide nothing.
-    let vague = said(better, 100.0);
-    assert!(vague.starts_with("Not decided here: "), "{vague}");
-    let split = said([3.0, 1.0, 3.0, 1.0, 5.0, 3.0, 5.0, 5.5], 0.01);
-    assert!(split.starts_with("Not decided here: "), "{split}");
+}
+
+#[test]
+fn a_difference_that_is_too_small_to_be_the_papers_is_ruled_out() {
+    // Nothing apart but by the images, whose interval reaches to 0.004 around 0.
+    let equal = [3.0, 3.0, 3.0, 3.0, 5.0, 5.0, 5.0, 5.0];
+    let unknown = said(EXPERIMENT, equal, 0.01);
+    assert_eq!(unknown.verdict, Verdict::Undecided);
+    assert_eq!(unknown.bound.as_deref(), Some("0.004"));
+    // A tenth of 4 is 0.4.
+    let large = format!("{EXPERIMENT}effect = 0.1\n");
+    let ruled_out = said(&large, equal, 0.01);
+    assert_eq!(ruled_out.verdict, Verdict::Bounded);
+    assert!(
+        ruled_out
+            .sentence()
+            .starts_with("No such difference here: ")
+            && ruled_out
+                .sentence()
+                .contains("; no difference larger than 0.004; "),
+        "{}",
+        ruled_out.sentence()
+    );
+    assert_eq!(ruled_out.needs, None);
+    // A thousandth of 4 is 0.004: more images would tell.
+    let small = said(&format!("{EXPERIMENT}effect = 0.001\n"), equal, 0.01);
+    assert_eq!(small.verdict, Verdict::Undecided);
+    let needs = small.needs.unwrap();
+    assert!(needs.starts_with("about 2 seeds of "), "{needs}");
 }
 
 #[test]
@@ -95,17 +146,22 @@ fn a_claim_of_a_place_compares_the_cells_there_only() {
     // Worse by far at 10 steps, better at 50.
     let fd = [3.0, 9.0, 3.0, 2.0, 5.0, 9.0, 5.0, 4.0];
     let mut rows = cells(&sweep, fd, 0.01, folder.path());
-    let said = verdicts(&sweep, &rows).remove(0).verdict;
-    assert!(
-        said.starts_with("Holds here: at steps 50, FD (shapes)"),
-        "{said}"
-    );
-    assert!(said.ends_with("pair by pair -1.000; -1.000."), "{said}");
-    rows.iter_mut().for_each(|row| row.scores.clear());
+    let said = verdicts(&sweep, &rows).remove(0);
     assert_eq!(
-        verdicts(&sweep, &rows).remove(0).verdict,
-        "Not measured here."
+        (said.verdict, said.place.as_str()),
+        (Verdict::Holds, "at steps 50")
     );
+    assert!(
+        said.sentence()
+            .starts_with("Holds here: at steps 50, FD (shapes)"),
+        "{}",
+        said.sentence()
+    );
+    assert_eq!(said.each, ["-1.000", "-1.000"]);
+    rows.iter_mut().for_each(|row| row.scores.clear());
+    let nothing = verdicts(&sweep, &rows).remove(0);
+    assert_eq!(nothing.verdict, Verdict::NotMeasured);
+    assert_eq!(nothing.sentence(), "Not measured here.");
 }
 
 #[test]
@@ -130,6 +186,11 @@ fn what_a_claim_names_must_be_in_the_file() {
             "metric = \"fd\"",
             "metric = \"is\"",
             "[[claim]] 1: metric = \"is\" is not a metric of [eval]",
+        ),
+        (
+            "metric = \"fd\"",
+            "metric = \"fd\"\neffect = 0.0",
+            "[[claim]] 1: effect = 0 is not above 0",
         ),
         (
             "says = \"four heads beat one\"",

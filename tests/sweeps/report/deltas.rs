@@ -92,7 +92,7 @@ fn a_variant_is_one_line_and_each_seed_is_compared_with_its_own() {
     assert_eq!(text(&sheet, 1, 0).unwrap(), "-0.88 (-1.00; -0.75)");
     assert_eq!(text(&sheet, 2, 0).unwrap(), "+0.00 (-0.25; +0.25)");
     assert!(title(&report(&sweep, &rows), &[]).ends_with(", means over 2 seeds"));
-    assert!(caption(&rows).contains("every seed agrees"));
+    assert!(caption(&rows).contains("95 % over seeds and images"));
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn seeds_of_the_guiding_classifier_repeat_a_variant_too() {
 #[test]
 fn a_difference_stands_out_where_images_and_seeds_agree() {
     let (sweep, folder) = (parse(EXPERIMENT), tempfile::tempdir().unwrap());
-    // Both seeds alike at 2 heads; at 4 heads one seed says the contrary, though the images leave no doubt of the mean.
+    // Both seeds alike at 2 heads; at 4 heads they lie apart, so that two of them decide nothing of others.
     let mut rows = cells(&sweep, &[3.5, 2.5, 3.6, 4.5, 3.5, 3.5].map(Some));
     for row in &mut rows {
         let size = if row.cell % 3 == 0 { 0.0 } else { 1.0 };
@@ -129,7 +129,7 @@ fn a_difference_stands_out_where_images_and_seeds_agree() {
     );
     let four = text(&sheet, 2, 0).unwrap();
     assert!(
-        four.starts_with("-0.45 [-0.") && four.ends_with("(+0.10; -1.00)"),
+        four.starts_with("-0.45 [-") && four.ends_with("(+0.10; -1.00)"),
         "{four}"
     );
     // Half a standard error of ±1 over 100 images is 0.2: the same images twice are no more of them.

@@ -1,5 +1,6 @@
 //! What a report says of results, from rows that no job made.
 
+mod best;
 mod cases;
 mod charts;
 mod claims;

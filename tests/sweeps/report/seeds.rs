@@ -1,12 +1,15 @@
 //! What a report says of seeds and counts, and how small its page is.
 
-use crate::support::reports::{EXPERIMENT, parse, rows};
+use crate::support::reports::{EXPERIMENT, SMALL, parse, read, rows, score};
 use base64::Engine;
+use fidrunner::experiment::grid::sweep::Sweep;
 use fidrunner::io::numpy::npz::{self, Array};
+use fidrunner::report::chart::figures::figures;
+use fidrunner::report::chart::picture::Mark;
 use fidrunner::report::findings::overall::findings;
 use fidrunner::report::page::write::{Format, write};
 use fidrunner::report::rows::input::Report;
-use fidrunner::report::table::{caption, sheet};
+use fidrunner::report::table::{caption, sheet, terminal};
 use fidrunner::run::results::Row;
 
 fn seeded() -> String {
@@ -23,8 +26,123 @@ fn no_finding_is_told_of_a_seed() {
     for sentence in found.summary.iter().skip(1).chain(sentences) {
         assert!(!sentence.contains("seed"), "{sentence}");
     }
-    assert_eq!(found.summary[0], "Scores below are means over 2 seeds.");
+    assert_eq!(
+        found.summary[0],
+        "Scores below are means over 2 seeds, ± their standard deviation."
+    );
     assert!(found.summary[1].starts_with("FD (shapes) is lowest at scale 1 for resolution 16"));
+}
+
+/// A study of three numbers of steps from three seeds of drawing, and its rows.
+fn repeated() -> (Sweep, Vec<Row>) {
+    let sweep = parse(&SMALL.replace("[grid]\n", "[grid]\nsample.seed = [0, 1, 2]\n"));
+    let mut rows = rows(&sweep);
+    // Seed, steps.
+    let fd = [3.0, 2.0, 9.0, 4.0, 2.0, 9.0, 5.0, 2.0, 9.0];
+    for (row, fd) in rows.iter_mut().zip(fd) {
+        row.scores = vec![score("fd", fd, 0.25), score("recall", 0.1 * fd, 0.01)];
+    }
+    (sweep, rows)
+}
+
+#[test]
+fn a_table_has_a_line_a_variant_and_the_csv_every_cell() {
+    let (sweep, rows) = repeated();
+    let dir = tempfile::tempdir().unwrap();
+    let formats = [Format::Html, Format::Md, Format::Tex, Format::Csv];
+    write(&Report::new(&sweep, &rows), dir.path(), &formats).unwrap();
+    let markdown = read(dir.path(), "table.md");
+    assert!(
+        markdown.starts_with(
+            "| steps | FD (shapes) ↓ | recall ↑ |\n| ---: | :--- | :--- |\n\
+             | 25 | 4.00 ± 1.00 | 0.400 ± 0.100 |\n\
+             | 50 | **2.00** ± 0.00 | 0.200 ± 0.000 |\n\
+             | 100 | 9.00 ± 0.00 | **0.900** ± 0.000 |\n\n"
+        ),
+        "{markdown}"
+    );
+    assert!(markdown.contains("± = standard deviation over 3 seeds  \n"));
+    assert!(!markdown.contains("[low, high]"));
+    let latex = read(dir.path(), "table.tex");
+    assert!(
+        latex.contains(r"25 & 4.00 {\scriptsize $\pm$ 1.00} &"),
+        "{latex}"
+    );
+    let page = read(dir.path(), "index.html");
+    assert!(page.contains("9 cells: steps [25, 50, 100], each with 3 seeds."));
+    assert!(page.contains("4.00 <span class=\"range\">± 1.00</span>"));
+    assert_eq!(read(dir.path(), "table.csv").lines().count(), 10);
+    assert!(read(dir.path(), "table.csv").starts_with("cell,seed,steps,fd,"));
+    let shown = terminal::table(&sheet::sheet(&Report::new(&sweep, &rows)).unwrap(), 80);
+    assert!(
+        shown.contains("   25  4.00 ± 1.00    0.400 ± 0.100\n"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_seed_that_failed_leaves_the_mean_of_the_others_or_the_interval_of_one() {
+    let (sweep, mut rows) = repeated();
+    for cell in [0, 1, 4] {
+        rows[cell].scores.clear();
+        rows[cell].missing = Some("failed".into());
+    }
+    let report = Report::new(&sweep, &rows);
+    let shown = terminal::table(&sheet::sheet(&report).unwrap(), 80);
+    assert!(shown.contains("4.50 ± 0.71"), "{shown}");
+    assert!(shown.contains("2.00 [1.75, 2.25] *"), "{shown}");
+    let legend = caption::legend(&report, "").unwrap();
+    assert!(
+        legend.starts_with("± = standard deviation over up to 3 seeds; [low, high] = 95 %"),
+        "{legend}"
+    );
+}
+
+#[test]
+fn nothing_is_sorted_by_a_seed() {
+    let (sweep, rows) = repeated();
+    let mut report = Report::new(&sweep, &rows);
+    report.sort = Some("seed");
+    let error = sheet::sheet(&report).err().unwrap().to_string();
+    assert_eq!(
+        error,
+        "--sort seed: no such column; allowed: steps, fd, recall"
+    );
+    report.sort = Some("fd");
+    let lines = sheet::sheet(&report).unwrap().lines;
+    let cells: Vec<_> = lines.into_iter().map(|line| line.cells).collect();
+    assert_eq!(cells, [[1, 4, 7], [0, 3, 6], [2, 5, 8]]);
+}
+
+#[test]
+fn charts_have_a_small_dot_a_seed_around_each_mean() {
+    let charts = "[[chart]]\nx = \"sample.steps\"\ny = [\"fd\"]\nby = \"sample.seed\"\n\
+                  [[chart]]\nx = \"recall\"\ny = [\"fd\"]\n";
+    let (_, rows) = repeated();
+    let small = SMALL.replace("[grid]\n", "[grid]\nsample.seed = [0, 1, 2]\n");
+    let sweep = parse(&format!("{small}{charts}"));
+    let figures = figures(&Report::new(&sweep, &rows)).unwrap();
+    assert_eq!(figures.len(), 2);
+    for figure in figures {
+        let dots = |wanted: f64| {
+            let marks = figure.picture.marks.iter();
+            let dots = marks.filter(|mark| match mark {
+                Mark::Disc { radius, .. } => (radius - wanted).abs() < 0.01,
+                _ => false,
+            });
+            dots.count()
+        };
+        let svg = figure.svg();
+        // Nine cells in three means, which a white edge surrounds.
+        let large = if figure.name == "fd-vs-steps" {
+            4.6
+        } else {
+            4.8
+        };
+        assert_eq!((dots(2.2), dots(large)), (9, 3), "{}", figure.name);
+        assert!(svg.contains("small dots: the seeds"), "{svg}");
+        assert!(!svg.contains("seed 1"), "{svg}");
+    }
 }
 
 #[test]

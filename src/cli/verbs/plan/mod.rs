@@ -1,6 +1,7 @@
 //! `runner plan`.
 
 pub mod budget;
+pub mod detect;
 pub mod expected;
 pub(crate) mod price;
 pub mod run;

@@ -4,6 +4,7 @@ use crate::cli::cache;
 use crate::cli::open::{Choice, Opened, look_at_nets, open};
 use crate::cli::screen::terminal::{Paint, bytes, out, paint, say, short, table};
 use crate::cli::verbs::plan::budget::{Kind, budget};
+use crate::cli::verbs::plan::detect::{DetectArgs, detect};
 use crate::cli::verbs::plan::expected::{Expected, work};
 use crate::cli::verbs::plan::price;
 use crate::cli::verbs::plan::simulate::{SimulateArgs, Simulation};
@@ -34,6 +35,9 @@ Examples:
   # How long it would take on 8 machines like this one, and what would hold them up
   runner plan experiments/guidance.toml --simulate 8
 
+  # How many seeds and images see a difference of 0.01 in the Fréchet distance, from a pilot's rows
+  runner plan experiments/attention.toml --set sample.count=500 --detect 0.01
+
   # The same for GPUs that are not here, from how fast they are
   runner plan imagenet/guidance --only resolution=256 --rate 85.6 --simulate 64
 
@@ -59,11 +63,17 @@ pub struct PlanArgs {
     pub speed: SpeedArgs,
     #[command(flatten)]
     pub simulate: SimulateArgs,
+    #[command(flatten)]
+    pub detect: DetectArgs,
 }
 
 pub fn run(args: &PlanArgs, store: &Path) -> Result<u8> {
     let opened = open(&args.choice, store, args.until.as_deref())?;
     look_at_nets(&opened, &args.choice.file)?;
+    if let Some(asked) = args.detect.detect {
+        detect(&opened, asked, &args.choice.file.display().to_string())?;
+        return Ok(0);
+    }
     if args.why && !args.json {
         print_why(&opened)?;
         return Ok(0);
