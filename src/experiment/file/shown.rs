@@ -62,7 +62,7 @@ pub struct ReportOptions {
     pub column: Option<Column>,
     /// How the numbers of `table.tex` are set.
     #[serde(skip_serializing_if = "Latex::is_plain")]
-    #[schemars(example = &"siunitx")]
+    #[schemars(example = &"siunitx", extend("default" = "plain"))]
     pub latex: Latex,
 }
 

@@ -82,13 +82,18 @@ pub struct Head {
     pub aside: bool,
 }
 
+/// The length of a line before its name above the data.
+pub const SAMPLE: f64 = 32.0;
+/// Between a line's sample and its name.
+pub const GAP: f64 = 7.0;
+
 /// Where the names of series stand.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq)]
 pub enum Legend {
     /// Right of the data, near the ends of the lines.
     Beside,
-    /// Above the data, in this many columns of one width.
-    Above(usize),
+    /// Above the data, row by row in columns that begin here.
+    Above(Vec<f64>),
 }
 
 impl Layout {
@@ -124,14 +129,27 @@ impl Layout {
         }
     }
 
-    /// Where the names stand: in a narrow column there is no room for them beside the data.
+    /// Where the names stand that are shown: in a narrow column there is no room for them beside the data.
     pub fn legend(&self, names: &[&str]) -> Legend {
         if self.place != Place::Column(Column::Single) {
             return Legend::Beside;
         }
-        let widest = widest(names.iter().map(|name| text_width(name, self.label)));
-        let columns = (self.width - self.margin()) / (widest + 60.0);
-        Legend::Above((columns as usize).max(1))
+        let widths = names.iter().map(|name| text_width(name, self.label));
+        let widths: Vec<f64> = widths.map(|width| SAMPLE + GAP + width + 14.0).collect();
+        let starts = |columns: usize| {
+            let widest = |column| widest(widths.iter().skip(column).step_by(columns).copied());
+            let ends = (0..columns).scan(self.margin(), |end, column| {
+                *end += widest(column);
+                Some(*end)
+            });
+            let mut starts = vec![self.margin()];
+            starts.extend(ends);
+            // The last one is where a further column would begin.
+            starts.pop().filter(|end| *end <= self.width + 14.0)?;
+            Some(starts)
+        };
+        let most = (2..=names.len()).rev().find_map(starts);
+        Legend::Above(most.unwrap_or_else(|| vec![self.margin()]))
     }
 
     /// The places of what stands around the data of these scales.
@@ -143,6 +161,7 @@ impl Layout {
             top: 0.0,
             bottom: 0.0,
         };
+        plot.right = self.narrowed(plot, x);
         let (ticks, rows) = self.ticks(plot, x);
         let head = self.head(around.head, around.aside);
         let notes = around.notes.iter();
@@ -226,15 +245,31 @@ impl Layout {
         legend.min(0.5 * self.width)
     }
 
+    /// The right end of the data that leaves room in a column for the labels of the ticks, up to a third of it.
+    fn narrowed(&self, plot: Plot, x: &Scale) -> f64 {
+        if self.place == Place::Page {
+            return plot.right;
+        }
+        let ends = x.ticks.iter().map(|(value, text)| {
+            let half = 0.5 * text_width(&cut(text), self.tick);
+            let room = self.width - 2.0 - half - plot.left;
+            plot.left + room / x.place(*value).max(0.1)
+        });
+        let least = plot.left + (plot.right - plot.left) / 1.5;
+        ends.fold(plot.right, f64::min).max(least)
+    }
+
     /// The height above the data.
     fn top(&self, head: &[Head], names: &[&str]) -> f64 {
         let last = match (self.place, head.last()) {
             (Place::Column(_), Some(last)) => last.at.1,
             _ => return 52.0,
         };
-        let lines = match self.legend(names) {
-            Legend::Above(columns) if names.iter().any(|name| !name.is_empty()) => {
-                crowd::named(names.len()).len().div_ceil(columns)
+        let named = crowd::named(names.len());
+        let named: Vec<&str> = named.into_iter().map(|i| names[i]).collect();
+        let lines = match self.legend(&named) {
+            Legend::Above(starts) if named.iter().any(|name| !name.is_empty()) => {
+                named.len().div_ceil(starts.len())
             }
             _ => 0,
         };
@@ -311,7 +346,8 @@ impl Layout {
     /// The ticks of the x axis that are shown. Labels too long for one row stand in several, in turn.
     fn ticks(&self, plot: Plot, x: &Scale) -> (Vec<(f64, String)>, usize) {
         let at = |value: f64| plot.at(x.place(value), 0.0).0;
-        let shown = x.ticks.iter().map(|(value, text)| (at(*value), cut(text)));
+        let shown = x.ticks.iter();
+        let shown = shown.map(|(value, text)| (at(*value), cut(text)));
         let shown: Vec<(f64, String)> = shown.collect();
         let half = |label: &str| 0.5 * text_width(label, self.tick);
         let shown = if shown.len() > crowd::MOST_TICKS {

@@ -3,7 +3,7 @@
 mod data;
 
 use crate::report::chart::crowd;
-use crate::report::chart::layout::{Around, Layout, Legend, Plot, Room};
+use crate::report::chart::layout::{Around, GAP, Layout, Legend, Plot, Room, SAMPLE};
 use crate::report::chart::lines::data::Data;
 use crate::report::chart::palette::{self, Look};
 use crate::report::chart::picture::{Anchor, At, Picture};
@@ -164,37 +164,33 @@ pub fn legend(picture: &mut Picture, layout: &Layout, plot: Plot, shown: &Shown)
         return;
     }
     let named = crowd::named(shown.names.len());
-    let places: Vec<At> = match layout.legend(shown.names) {
+    let names: Vec<&str> = named.iter().map(|&i| shown.names[i]).collect();
+    let (places, length): (Vec<At>, f64) = match layout.legend(&names) {
         Legend::Beside => {
             let ends: Vec<f64> = named.iter().map(|&i| shown.ends[i]).collect();
-            column(&ends, plot)
-                .map(|y| (plot.right + 12.0, y))
-                .collect()
+            let heights = column(&ends, plot);
+            (heights.map(|y| (plot.right + 12.0, y)).collect(), 40.0)
         }
-        Legend::Above(columns) => above(named.len(), columns, plot, layout.width),
+        Legend::Above(starts) => (above(names.len(), &starts, plot), SAMPLE),
     };
-    let length = match layout.legend(shown.names) {
-        Legend::Beside => 40.0,
-        Legend::Above(_) => 32.0,
-    };
-    for (i, (x, y)) in named.into_iter().zip(places) {
+    for ((i, name), (x, y)) in named.into_iter().zip(names).zip(places) {
         let look = shown.looks[i];
-        let name = layout.fitted(shown.names[i], layout.width - x - length - 7.0);
+        let start = x + length + GAP;
+        let name = layout.fitted(name, layout.width - start);
         picture.dashes(&[(x, y), (x + length, y)], look.dash, look.colour, 2.2);
         picture.point(look.form, (x + 0.5 * length, y), 4.6, look.colour);
-        let at = (x + length + 7.0, y);
+        let at = (start, y);
         picture.text(at, &name, layout.label, palette::INK, Anchor::Left);
     }
 }
 
-/// Places row by row in so many columns, the last row just above the data.
-fn above(count: usize, columns: usize, plot: Plot, width: f64) -> Vec<At> {
-    let rows = count.div_ceil(columns);
-    let step = (width - 4.0) / columns as f64;
+/// Places row by row in columns that begin at `starts`, the last row just above the data.
+fn above(count: usize, starts: &[f64], plot: Plot) -> Vec<At> {
+    let rows = count.div_ceil(starts.len());
     let place = |i: usize| {
-        let (row, column) = (i / columns, i % columns);
+        let row = i / starts.len();
         let up = 19.0 + 20.0 * (rows - 1 - row) as f64;
-        (2.0 + step * column as f64, plot.top - up)
+        (starts[i % starts.len()], plot.top - up)
     };
     (0..count).map(place).collect()
 }

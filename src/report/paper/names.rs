@@ -72,7 +72,7 @@ fn is_name(text: &str) -> bool {
     let written = |c: char| c.is_alphabetic() || matches!(c, '.' | '-' | '\'' | '’');
     let known = |word: &&str| capital(word) || PARTICLES.contains(word);
     words.len() <= 5
-        && words.iter().any(|word| capital(word))
+        && words.iter().any(capital)
         && words
             .iter()
             .all(|word| known(word) && word.chars().all(written))

@@ -78,7 +78,7 @@ impl Number {
         let bare = text.strip_prefix(['+', '-']).unwrap_or(text);
         let (before, after) = bare.split_once('.').unwrap_or((bare, ""));
         let digits = |part: &str| part.chars().all(|c| c.is_ascii_digit());
-        (digits(before) && digits(after) && !before.is_empty()).then(|| Number {
+        (digits(before) && digits(after) && !before.is_empty()).then_some(Number {
             before: before.len(),
             after: after.len(),
             signed: bare.len() < text.len(),
@@ -144,7 +144,8 @@ fn score(place: &Place) -> String {
         (None, false) => format!("{{{}}}", escape(&entry.value)),
     };
     // A hyphen is no minus.
-    let range = entry.interval.as_ref().map(|r| r.replace('-', "$-$"));
+    let range = entry.interval.as_ref();
+    let range = range.map(|r| r.replace('-', "$-$").replace('±', "$\\pm$"));
     let range = range.map(|range| format!("{{\\scriptsize {range}}}"));
     format!("{value} & {}", range.unwrap_or_default())
 }

@@ -1,7 +1,6 @@
 //! `runner report --bundle`: what a bundle tells of the command that made it, and its one file.
 
-use crate::cli::open::Opened;
-use crate::cli::verbs::report::run::ReportArgs;
+use crate::cli::open::{Choice, Opened};
 use crate::io::disk::{read_bounded, write_atomic};
 use crate::report::paper::bundle::{Given, zip};
 use crate::report::rows::input::Report;
@@ -17,7 +16,11 @@ const ITSELF: &str = "FILE.zip";
 ///
 /// # Errors
 /// Where `path` is a folder, or the experiment file cannot be read.
-pub fn given(args: &ReportArgs, opened: &Opened, path: &Path) -> Result<Given> {
+pub fn given(
+    opened: &Opened,
+    (choice, sort): (&Choice, Option<&str>),
+    path: &Path,
+) -> Result<Given> {
     ensure!(
         !path.is_dir(),
         "--bundle {} is a folder; allowed: the name of a file\nhint: --bundle {}",
@@ -26,7 +29,7 @@ pub fn given(args: &ReportArgs, opened: &Opened, path: &Path) -> Result<Given> {
     );
     Ok(Given {
         experiment: read_bounded(&opened.file, LARGEST)?,
-        command: command(args),
+        command: command(choice, sort),
     })
 }
 
@@ -47,13 +50,12 @@ pub fn write(report: &Report, given: &Given, path: &Path) -> Result<Vec<PathBuf>
 }
 
 /// The command in a shell's words.
-fn command(args: &ReportArgs) -> String {
-    let choice = &args.choice;
+fn command(choice: &Choice, sort: Option<&str>) -> String {
     let mut words = vec![choice.file.display().to_string()];
     let mut add = |flag: &str, value: &str| words.extend([flag.to_string(), value.to_string()]);
     choice.set.iter().for_each(|value| add("--set", value));
     choice.only.iter().for_each(|value| add("--only", value));
-    args.sort.iter().for_each(|value| add("--sort", value));
+    sort.iter().for_each(|value| add("--sort", value));
     add("--bundle", ITSELF);
     let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
     format!("runner report {}", words.join(" "))

@@ -92,7 +92,10 @@ pub fn run(args: &ReportArgs, store: &Path) -> Result<u8> {
     };
     let own = folder(&opened, &args.choice);
     let place = match &args.bundle {
-        Some(path) => Place::Bundle(path, bundle::given(args, &opened, path)?),
+        Some(path) => Place::Bundle(
+            path,
+            bundle::given(&opened, (&args.choice, args.sort.as_deref()), path)?,
+        ),
         None => Place::Folder(args.out.as_deref().unwrap_or(&own), &formats),
     };
     let wanted = Wanted {

@@ -6,6 +6,7 @@ use crate::report::chart::picture::{Anchor, At, Colour, Mark, Picture};
 use anyhow::Result;
 use miniz_oxide::deflate::compress_to_vec_zlib;
 use pdf_writer::types::{LineCapStyle, LineJoinStyle};
+use pdf_writer::writers::Page;
 use pdf_writer::{Content, Filter, Finish, Name, Pdf, Rect, Ref, Str, TextStr};
 use std::collections::BTreeMap;
 
@@ -40,31 +41,17 @@ pub fn pdf(picture: &Picture, points: f64) -> Result<Vec<u8>> {
     for mark in &picture.marks {
         sheet.mark(&mut content, mark, &shades);
     }
-    let mut next = 0;
-    let mut object = || {
-        next += 1;
-        Ref::new(next)
-    };
-    let [catalog, pages, page, stream, info] = [(); 5].map(|()| object());
-    let [font, descendant, descriptor, unicode, file] = [(); 5].map(|()| object());
+    let [catalog, pages, page, stream, info] = [1, 2, 3, 4, 5].map(Ref::new);
+    let [font, descendant, descriptor, unicode, file] = [6, 7, 8, 9, 10].map(Ref::new);
     let mut pdf = Pdf::new();
     pdf.set_version(VERSION.0, VERSION.1);
     pdf.catalog(catalog).pages(pages);
     pdf.pages(pages).kids([page]).count(1);
+    let size = (rounded(picture.width * points), rounded(sheet.height));
     let mut sized = pdf.page(page);
-    let width = rounded(picture.width * points);
-    sized.media_box(Rect::new(0.0, 0.0, width, rounded(sheet.height)));
+    sized.media_box(Rect::new(0.0, 0.0, size.0, size.1));
     sized.parent(pages).contents(stream);
-    let mut resources = sized.resources();
-    resources.fonts().pair(FONT, font);
-    let mut states = resources.ext_g_states();
-    for (alpha, name) in shades.values() {
-        let mut state = states.insert(Name(name.as_bytes())).dict();
-        state.pair(Name(b"Type"), Name(b"ExtGState"));
-        state.pair(Name(b"ca"), rounded(*alpha));
-    }
-    states.finish();
-    resources.finish();
+    resources(&mut sized, font, &shades);
     sized.finish();
     let compressed = compress_to_vec_zlib(&content.finish(), 9);
     pdf.stream(stream, &compressed).filter(Filter::FlateDecode);
@@ -83,9 +70,24 @@ pub fn pdf(picture: &Picture, points: f64) -> Result<Vec<u8>> {
     Ok(pdf.finish())
 }
 
-/// How opaque fills may be, each with the name of its state, by their bits: 1 is one of them where there is another.
-fn shades(picture: &Picture) -> BTreeMap<u64, (f64, String)> {
-    let mut shades: BTreeMap<u64, (f64, String)> = BTreeMap::new();
+/// What the page's stream names: the font, and how opaque fills are.
+fn resources(page: &mut Page, font: Ref, shades: &Shades) {
+    let mut resources = page.resources();
+    resources.fonts().pair(FONT, font);
+    let mut states = resources.ext_g_states();
+    for (alpha, name) in shades.values() {
+        let mut state = states.insert(Name(name.as_bytes())).dict();
+        state.pair(Name(b"Type"), Name(b"ExtGState"));
+        state.pair(Name(b"ca"), rounded(*alpha));
+    }
+}
+
+/// How opaque fills are, each with the name of its state, by their bits.
+type Shades = BTreeMap<u64, (f64, String)>;
+
+/// The shades of a picture; 1 is one of them where there is another.
+fn shades(picture: &Picture) -> Shades {
+    let mut shades = Shades::new();
     for mark in &picture.marks {
         if let Mark::Fill { alpha, .. } = mark
             && *alpha < 1.0
@@ -115,7 +117,7 @@ impl Sheet {
         )
     }
 
-    fn mark(&self, content: &mut Content, mark: &Mark, shades: &BTreeMap<u64, (f64, String)>) {
+    fn mark(&self, content: &mut Content, mark: &Mark, shades: &Shades) {
         match mark {
             Mark::Line {
                 points,

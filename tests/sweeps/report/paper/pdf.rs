@@ -21,11 +21,11 @@ fn figures(text: &str) -> Vec<Figure> {
 }
 
 fn texts_of(picture: &Picture) -> Vec<&str> {
-    let text = |mark| match mark {
-        &Mark::Text { ref text, .. } => Some(text.as_str()).filter(|text| !text.is_empty()),
+    let texts = picture.marks.iter().filter_map(|mark| match mark {
+        Mark::Text { text, .. } => Some(text.as_str()),
         _ => None,
-    };
-    picture.marks.iter().filter_map(text).collect()
+    });
+    texts.filter(|text| !text.is_empty()).collect()
 }
 
 #[test]
