@@ -101,7 +101,7 @@ fn claims(claims: &[Tested]) -> Markup {
         @if !claims.is_empty() {
             section {
                 h2 { "Claims tested" }
-                (scrolling("Claims tested", &claims::rows(claims)))
+                (scrolling("Claims tested", &claims::table(claims)))
             }
         }
     }
