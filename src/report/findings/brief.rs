@@ -3,6 +3,7 @@
 use crate::report::findings::overall::findings;
 use crate::report::findings::verdicts::{Tested, Verdict};
 use crate::report::rows::input::Report;
+use anyhow::Result;
 
 /// Verdicts in the order in which they are told, and how.
 const TOLD: [(Verdict, &str); 5] = [
@@ -15,10 +16,14 @@ const TOLD: [(Verdict, &str); 5] = [
 
 /// `Of 5 claims 3 hold (more heads are better; ...) and 2 are not decided (...).`; of a study without claims its first
 /// finding, and nothing where it has none.
-pub fn brief(report: &Report, claims: &[Tested]) -> Option<String> {
+///
+/// # Errors
+/// Where a stored file of influences cannot be read.
+pub fn brief(report: &Report, claims: &[Tested]) -> Result<Option<String>> {
     if claims.is_empty() {
-        let found = findings(report);
-        return found.summary.into_iter().find(|s| !s.starts_with("Scores"));
+        let found = findings(report)?;
+        let mut sentences = found.summary.into_iter();
+        return Ok(sentences.find(|sentence| !sentence.starts_with("Scores")));
     }
     let parts = TOLD.iter().filter_map(|(verdict, word)| {
         let own = claims.iter().filter(|tested| tested.verdict == *verdict);
@@ -42,10 +47,10 @@ pub fn brief(report: &Report, claims: &[Tested]) -> Option<String> {
         [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
         _ => parts.concat(),
     };
-    Some(match claims.len() {
+    Ok(Some(match claims.len() {
         1 => format!("Of one claim {told}."),
         n => format!("Of {n} claims {told}."),
-    })
+    }))
 }
 
 fn one(verdict: Verdict) -> &'static str {

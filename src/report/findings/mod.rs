@@ -5,4 +5,5 @@ pub mod deltas;
 mod many;
 pub mod overall;
 pub mod trained;
+pub mod trend;
 pub mod verdicts;

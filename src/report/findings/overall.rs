@@ -2,13 +2,16 @@
 
 use crate::experiment::scoring::metric::Metric;
 use crate::report::findings::many::{self, MOST_SWEEPS};
+use crate::report::findings::trend::{Told, Trend, bounds, trend};
 use crate::report::rows::axes::{Axis, GUIDANCE};
 use crate::report::rows::input::Report;
 use crate::report::rows::names::{self, Better};
 use crate::report::rows::seeds::{self, Variant};
 use crate::report::rows::values::{at, compare, number, text, thousands};
+use crate::report::table::best::MOST_COMPARED;
 use crate::report::table::sheet;
 use crate::run::results::Score;
+use anyhow::Result;
 use std::collections::HashMap;
 
 /// Sentences over all cells, then the same told group by group.
@@ -24,25 +27,23 @@ pub struct Group {
     pub sentences: Vec<String>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Trend {
-    Rises,
-    Falls,
-    Unclear,
-}
-
 /// One group's variants, in the order of the swept axis.
 struct Sweep<'a> {
     name: String,
     variants: Vec<&'a Variant<'a>>,
+    /// How each metric of [`names::TRENDS`] changes from one end to the other.
+    trends: Vec<Trend>,
 }
 
 /// The findings of a report. Cells that differ in their seeds alone are told as one, by their means.
-pub fn findings(report: &Report) -> Findings {
+///
+/// # Errors
+/// Where a stored file of influences cannot be read.
+pub fn findings(report: &Report) -> Result<Findings> {
     let variants = seeds::variants(report.rows);
     let repeats = seeds::count(report.rows);
     let mut findings = match report.axes.swept() {
-        Some(axis) => along(report, &variants, axis),
+        Some(axis) => along(report, &variants, axis)?,
         None => Findings {
             summary: extremes(report, &variants),
             groups: Vec::new(),
@@ -57,12 +58,20 @@ pub fn findings(report: &Report) -> Findings {
         );
         findings.summary.insert(0, means);
     }
-    findings
+    Ok(findings)
 }
 
 /// What changes along the swept axis.
-fn along(report: &Report, variants: &[Variant], axis: &Axis) -> Findings {
-    let sweeps = sweeps(report, variants, axis);
+fn along(report: &Report, variants: &[Variant], axis: &Axis) -> Result<Findings> {
+    let mut sweeps = sweeps(report, variants, axis);
+    let compared = report.rows.len() <= MOST_COMPARED;
+    for sweep in &mut sweeps {
+        let trends = names::TRENDS.map(|metric| match ends(sweep, metric.id()) {
+            Some((from, to)) => trend(from, to, compared),
+            None => Ok(Trend::Unclear),
+        });
+        sweep.trends = trends.into_iter().collect::<Result<_>>()?;
+    }
     let (within, beyond) = if seeds::count(report.rows) > 1 {
         (
             ", within the intervals or not in the same way for every seed",
@@ -80,8 +89,8 @@ fn along(report: &Report, variants: &[Variant], axis: &Axis) -> Findings {
     let metrics = names::metrics(report.rows);
     let mut summary = Vec::new();
     summary.extend(teller.optimum(&sweeps, &metrics));
-    for metric in names::TRENDS.map(Metric::id) {
-        summary.extend(teller.overall(&sweeps, metric));
+    for n in 0..names::TRENDS.len() {
+        summary.extend(teller.overall(&sweeps, n));
     }
     summary.extend(teller.baseline(&sweeps));
     let (told, more) = sweeps.split_at(sweeps.len().min(MOST_SWEEPS));
@@ -97,7 +106,7 @@ fn along(report: &Report, variants: &[Variant], axis: &Axis) -> Findings {
             sentences: vec!["table.csv has their cells.".to_string()],
         });
     }
-    Findings { summary, groups }
+    Ok(Findings { summary, groups })
 }
 
 /// Where cells are no full grid: the best variant by each metric.
@@ -138,6 +147,7 @@ fn sweeps<'a>(report: &Report, variants: &'a [Variant], axis: &Axis) -> Vec<Swee
             None => sweeps.push(Sweep {
                 name,
                 variants: vec![variant],
+                trends: Vec::new(),
             }),
         }
     }
@@ -177,11 +187,11 @@ impl Teller<'_> {
                 ));
             }
         }
-        for metric in names::TRENDS.map(Metric::id) {
+        for (n, metric) in names::TRENDS.map(Metric::id).into_iter().enumerate() {
             if let Some((from, to)) = ends(sweep, metric) {
                 let label = capital(&names::label(metric, self.world));
                 let change = to.1.value - from.1.value;
-                let how = match trend(from, to) {
+                let how = match sweep.trends[n] {
                     Trend::Unclear => self.within.to_string(),
                     _ => String::new(),
                 };
@@ -210,11 +220,14 @@ impl Teller<'_> {
     }
 
     /// `Class agreement rises from scale 0 to scale 10 in 3 of 3 sweeps.`
-    fn overall(&self, sweeps: &[Sweep], metric: &str) -> Option<String> {
-        let ends: Vec<_> = sweeps.iter().filter_map(|s| ends(s, metric)).collect();
+    /// `trend` is the metric's place in [`names::TRENDS`].
+    fn overall(&self, sweeps: &[Sweep], trend: usize) -> Option<String> {
+        let metric = names::TRENDS[trend].id();
+        let known = || sweeps.iter().filter_map(|s| Some((s, ends(s, metric)?)));
+        let ends: Vec<_> = known().map(|(_, ends)| ends).collect();
         let ((first, _), (last, _)) = ends.first()?;
         let span = format!("from {} to {}", self.at(first), self.at(last));
-        let count = |t: Trend| ends.iter().filter(|(a, b)| trend(*a, *b) == t).count();
+        let count = |t: Trend| known().filter(|(s, _)| s.trends[trend] == t).count();
         let label = capital(&names::label(metric, self.world));
         let total = ends.len();
         let parts = [
@@ -280,8 +293,6 @@ impl Teller<'_> {
     }
 }
 
-type Told<'a> = (&'a Variant<'a>, &'a Score);
-
 /// The variants that have a score of the metric, in the order of the swept axis.
 fn scored<'a>(sweep: &Sweep<'a>, metric: &str) -> impl DoubleEndedIterator<Item = Told<'a>> {
     let variants = sweep.variants.iter();
@@ -303,47 +314,6 @@ fn unguided<'a>(sweep: &Sweep<'a>) -> Option<(&'a Score, &'a Score)> {
     let zero = |v: &&&Variant| at(&v.row, GUIDANCE).and_then(number) == Some(0.0);
     let variant: &'a Variant = sweep.variants.iter().find(zero)?;
     names::beside_baseline(&variant.row)
-}
-
-/// Clear where the intervals do not touch and every seed moves the same way.
-fn trend((from, a): Told, (to, b): Told) -> Trend {
-    let (a_low, a_high) = bounds(a);
-    let (b_low, b_high) = bounds(b);
-    let moves = |sign: f64| {
-        let pairs = seeds::pairs(&from.cells, &to.cells).into_iter();
-        let mut changes = pairs.filter_map(|(from, to)| {
-            let [from, to] = [from, to].map(|row| names::score(row, &a.metric));
-            Some(to?.value - from?.value)
-        });
-        changes.all(|change| change * sign > 0.0)
-    };
-    if b_low > a_high && moves(1.0) {
-        Trend::Rises
-    } else if b_high < a_low && moves(-1.0) {
-        Trend::Falls
-    } else {
-        Trend::Unclear
-    }
-}
-
-/// The interval; the value itself where there is none.
-fn bounds(score: &Score) -> (f64, f64) {
-    if score.low.is_finite() && score.high.is_finite() {
-        (score.low, score.high)
-    } else {
-        (score.value, score.value)
-    }
-}
-
-/// `0.826 [0.814, 0.838]`; of a mean over seeds `0.826 ± 0.004`.
-fn told_of((variant, score): Told) -> String {
-    match variant.deviation(&score.metric) {
-        Some(deviation) => {
-            let decimals = names::decimals(&score.metric, [score.value].into_iter());
-            format!("{:.decimals$} ± {deviation:.decimals$}", score.value)
-        }
-        None => told(score),
-    }
 }
 
 fn told(score: &Score) -> String {

@@ -3,7 +3,7 @@
 use crate::report::chart::figures::Figure;
 use crate::report::findings::brief::brief;
 use crate::report::findings::deltas::Differences;
-use crate::report::findings::overall::findings;
+use crate::report::findings::overall::{Findings, findings};
 use crate::report::findings::verdicts::Tested;
 use crate::report::grids::embedded::Strips;
 use crate::report::page::excerpt::{Excerpt, first_lines};
@@ -14,6 +14,7 @@ use crate::report::rows::input::Report;
 use crate::report::table::html::{scrolling, table};
 use crate::report::table::sheet::Sheet;
 use crate::report::table::{caption, claims};
+use anyhow::Result;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 const STYLE: &str = include_str!("style.css");
@@ -35,7 +36,10 @@ pub struct Parts<'a> {
 }
 
 /// The whole document.
-pub fn page(report: &Report, parts: &Parts) -> String {
+///
+/// # Errors
+/// Where a stored file of influences cannot be read.
+pub fn page(report: &Report, parts: &Parts) -> Result<String> {
     let name = &report.sweep.name;
     let shown = html! {
         header {
@@ -44,7 +48,7 @@ pub fn page(report: &Report, parts: &Parts) -> String {
             (warnings(report))
         }
         (claims(parts.texts.claims))
-        (found(report))
+        (found(&findings(report)?))
         (scores(report, parts))
         (charts(parts.figures))
         (samples(parts.overviews, parts.excerpt))
@@ -59,10 +63,10 @@ pub fn page(report: &Report, parts: &Parts) -> String {
     };
     let first = parts.figures.first();
     let head = html! {
-        @if let Some(sentence) = brief(report, parts.texts.claims) { meta name="description" content=(sentence); }
+        @if let Some(sentence) = brief(report, parts.texts.claims)? { meta name="description" content=(sentence); }
         @if let Some(figure) = first { meta property="og:image" content={ (figure.name) ".svg" }; }
     };
-    document(name, &head, &shown)
+    Ok(document(name, &head, &shown))
 }
 
 /// A document of the title `title` in the style of all pages. `more` stands at the end of its head, where it may add to the
@@ -107,8 +111,7 @@ fn claims(claims: &[Tested]) -> Markup {
     }
 }
 
-fn found(report: &Report) -> Markup {
-    let findings = findings(report);
+fn found(findings: &Findings) -> Markup {
     html! {
         @if !findings.summary.is_empty() || !findings.groups.is_empty() {
             section {

@@ -100,7 +100,10 @@ pub fn files(report: &Report, formats: &[Format]) -> Result<Vec<File>> {
             overviews: &embedded::embedded(&overviews)?,
             excerpt: excerpt.as_ref(),
         };
-        files.push(("index.html".into(), html::page(report, &parts).into_bytes()));
+        files.push((
+            "index.html".into(),
+            html::page(report, &parts)?.into_bytes(),
+        ));
     }
     files.extend(tables(report, &texts, formats)?);
     files.extend(charts(&figures, formats)?);

@@ -20,7 +20,7 @@ fn seeded() -> String {
 fn no_finding_is_told_of_a_seed() {
     let sweep = parse(&seeded());
     let rows = rows(&sweep);
-    let found = findings(&Report::new(&sweep, &rows));
+    let found = findings(&Report::new(&sweep, &rows)).unwrap();
     let groups = found.groups.iter();
     let sentences = groups.flat_map(|g| g.sentences.iter().chain([&g.name]));
     for sentence in found.summary.iter().skip(1).chain(sentences) {
@@ -150,7 +150,7 @@ fn seeds_alone_have_no_findings() {
     let (head, _) = EXPERIMENT.split_once("[[zip]]").unwrap();
     let sweep = parse(&format!("{head}[grid]\nsample.seed = [0, 1]\n"));
     let rows = rows(&sweep);
-    let found = findings(&Report::new(&sweep, &rows));
+    let found = findings(&Report::new(&sweep, &rows)).unwrap();
     assert!(found.summary.is_empty() && found.groups.is_empty());
 }
 
@@ -158,7 +158,12 @@ fn seeds_alone_have_no_findings() {
 fn a_change_that_one_seed_contradicts_is_not_told_as_one() {
     let sweep = parse(&seeded());
     let mut rows = rows(&sweep);
-    let told = |rows: &[Row]| findings(&Report::new(&sweep, rows)).summary.join(" ");
+    let told = |rows: &[Row]| {
+        findings(&Report::new(&sweep, rows))
+            .unwrap()
+            .summary
+            .join(" ")
+    };
     assert!(told(&rows).contains("Class agreement rises in 3 of 3 sweeps"));
     for row in &mut rows {
         let at = |key: &str| {

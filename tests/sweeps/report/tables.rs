@@ -172,7 +172,7 @@ fn zipped_lists_tell_cells_apart_where_the_first_does_not() {
     let sheet = sheet::sheet(&report).unwrap();
     assert_eq!(sheet.axes, ["steps", "sampler"]);
     assert_eq!(sheet.lines[2].at, ["50", "ddim"]);
-    let told = overall::findings(&report).summary.join(" ");
+    let told = overall::findings(&report).unwrap().summary.join(" ");
     assert!(
         told.contains("FD (shapes) is lowest at steps 50, sampler ddpm: 2.50 [2.25, 2.75]."),
         "{told}"
@@ -182,7 +182,12 @@ fn zipped_lists_tell_cells_apart_where_the_first_does_not() {
 #[test]
 fn findings_take_their_direction_from_the_numbers() {
     let (sweep, mut rows) = small();
-    let summary = |rows: &[Row]| overall::findings(&report(&sweep, rows)).summary.join(" ");
+    let summary = |rows: &[Row]| {
+        overall::findings(&report(&sweep, rows))
+            .unwrap()
+            .summary
+            .join(" ")
+    };
     let told = summary(&rows);
     assert!(
         told.contains("FD (shapes) is lowest at steps 50 (2.50)."),
