@@ -60,14 +60,3 @@ pub fn bounds(score: &Score) -> (f64, f64) {
         (score.value, score.value)
     }
 }
-
-/// `0.826 [0.814, 0.838]`; of a mean over seeds `0.826 ± 0.004`.
-fn told_of((variant, score): Told) -> String {
-    match variant.deviation(&score.metric) {
-        Some(deviation) => {
-            let decimals = names::decimals(&score.metric, [score.value].into_iter());
-            format!("{:.decimals$} ± {deviation:.decimals$}", score.value)
-        }
-        None => told(score),
-    }
-}
