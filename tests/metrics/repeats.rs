@@ -11,7 +11,7 @@ const IMAGES: usize = 100;
 /// `common` of their variance in all repetitions alike: each repetition's mean, and what its images move.
 fn study(seed: u64, repeats: usize, seeds: f64, common: f64) -> (Vec<f64>, Vec<Vec<f64>>) {
     let mut drawn = normal(seed, IMAGES * (repeats + 1) + repeats).into_iter();
-    let mut next = || f64::from(drawn.next().unwrap());
+    let mut next = || drawn.next().unwrap();
     let shared: Vec<f64> = (0..IMAGES).map(|_| common.sqrt() * next()).collect();
     let repetition = |next: &mut dyn FnMut() -> f64| -> (f64, Vec<f64>) {
         let own = shared.iter().map(|s| s + (1.0 - common).sqrt() * next());
@@ -74,7 +74,7 @@ fn a_bootstrap_over_three_seeds_and_their_images_is_too_narrow() {
                 let mut drawn = normal(0xb00 + i, 3 + 3 * IMAGES).into_iter();
                 // A uniform choice from the fraction of a wide normal number.
                 let mut choose = |n: usize| {
-                    let wide = f64::from(drawn.next().unwrap()) * 1e3;
+                    let wide = drawn.next().unwrap() * 1e3;
                     ((wide - wide.floor()) * n as f64) as usize
                 };
                 let total: f64 = (0..3)

@@ -8,6 +8,8 @@ pub const MOST_LINES: usize = 24;
 const NAMED: usize = 16;
 /// Dots beyond which a chart of two metrics shows the dots alone.
 pub const MOST_DOTS: usize = 400;
+/// Small dots of single seeds beyond which a chart shows the means alone.
+pub const MOST_SEEDS: usize = 1000;
 /// Ticks beyond which those that would touch are left out.
 pub const MOST_TICKS: usize = 24;
 /// Names of lines in what is read aloud.

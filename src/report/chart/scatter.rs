@@ -160,7 +160,9 @@ impl Tracing<'_> {
         for variant in sorted {
             let trace = known.get(&self.name(&variant.row));
             if let (Some(&trace), Some(mut dot)) = (trace, self.dot(&variant.row)) {
-                dot.seeds = self.seeds(variant);
+                if self.report.rows.len() <= crowd::MOST_SEEDS {
+                    dot.seeds = self.seeds(variant);
+                }
                 traces[trace].dots.push(dot);
             }
         }

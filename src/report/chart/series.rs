@@ -1,5 +1,6 @@
 //! Rows to the series of a chart: lines over an axis, averaged over what the chart does not show.
 
+use crate::report::chart::crowd::MOST_SEEDS;
 use crate::report::rows::axes::Axes;
 use crate::report::rows::input::Report;
 use crate::report::rows::names;
@@ -80,6 +81,7 @@ pub fn lines(report: &Report, shown: &Shown) -> Lines {
         points: points(scores),
     });
     let mut series: Vec<Series> = series.collect();
+    thin(&mut series);
     let long = series.iter().any(|s| s.name.chars().count() > LONGEST);
     let first = |row: &Row| -> Group {
         let places = shown.by.iter().map(|key| at(row, key).cloned());
@@ -152,17 +154,29 @@ fn points(scores: &Scores) -> Vec<Point> {
 
 /// The mean of each seed's scores; none where there is one seed.
 fn of_seeds(cells: &[(&Row, &Score)]) -> Vec<f64> {
-    let mut found: Vec<(_, Vec<f64>)> = Vec::new();
+    let mut found: Vec<Vec<f64>> = Vec::new();
+    let mut known: HashMap<_, usize> = HashMap::new();
     for (row, score) in cells {
-        let seed = seeds::of(row);
-        match found.iter_mut().find(|(known, _)| *known == seed) {
-            Some((_, values)) => values.push(score.value),
-            None => found.push((seed, vec![score.value])),
+        let seed = seeds::of(row).map(|value| value.map(exact));
+        let place = *known.entry(seed).or_insert(found.len());
+        match found.get_mut(place) {
+            Some(values) => values.push(score.value),
+            None => found.push(vec![score.value]),
         }
     }
     let mean = |values: &Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
-    let means = found.iter().map(|(_, values)| mean(values));
+    let means = found.iter().map(mean);
     means.filter(|_| found.len() > 1).collect()
+}
+
+/// Leaves the seeds out where a chart would have more dots of them than can be told apart.
+fn thin(series: &mut [Series]) {
+    let points = || series.iter().flat_map(|series| &series.points);
+    if points().map(|point| point.seeds.len()).sum::<usize>() > MOST_SEEDS {
+        for point in series.iter_mut().flat_map(|series| &mut series.points) {
+            point.seeds.clear();
+        }
+    }
 }
 
 /// What each point is the mean over; none where no point has several scores.

@@ -8,52 +8,59 @@ use crate::report::table::sheet::{Line, Sheet};
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
-/// Cells that a page shows all of.
+/// Cells, and lines of a table, that a page shows all of.
 pub const MOST: usize = 500;
-/// Cells that it shows of more, and lines of what is told cell by cell.
+/// Lines that it shows of more, and of what is told cell by cell.
 pub const SHOWN: usize = 100;
 
 /// Some cells of a large study.
 pub struct Excerpt {
-    /// Their lines, in the order that the report asks for, else the best first; the published ones as ever.
+    /// The lines that are shown, in the order that the report asks for, else the best first; the published ones as ever.
     pub sheet: Sheet,
-    /// The numbers of the cells.
+    /// The numbers of the cells whose samples and keys are shown: the first of each line.
     pub cells: HashSet<usize>,
-    /// Which they are: `The 100 of 10,000 cells with the lowest FD (shapes)`.
-    pub which: String,
+    /// Which lines they are: `The 100 of 10,000 cells with the lowest FD (shapes)`; none where every line is shown, in which
+    /// many cells differ in their seeds alone.
+    pub which: Option<String>,
 }
 
 impl Excerpt {
     /// The cells that the page shows; none where it shows all.
     pub fn of(report: &Report, sheet: &Sheet) -> Option<Excerpt> {
-        let all = sheet.lines.len();
-        if all <= MOST {
+        if report.rows.len() <= MOST {
             return None;
         }
         let mut lines: Vec<&Line> = sheet.lines.iter().collect();
-        let ranked = sheet.metrics.iter().find(|metric| metric.better.is_some());
-        let order = match (report.sort, ranked) {
-            (Some(key), _) => format!("that come first by {key}"),
-            (None, Some(metric)) => {
-                let word = rank(report, &mut lines, &metric.key);
-                format!("with the {word} {}", metric.label)
-            }
-            (None, None) => "that come first".to_string(),
-        };
-        lines.truncate(SHOWN);
-        let word = match seeds::count(report.rows) {
-            0 | 1 => "cells",
-            _ => "variants",
-        };
+        let which = (lines.len() > MOST).then(|| first(report, sheet, &mut lines));
         Some(Excerpt {
-            cells: lines.iter().flat_map(|line| line.cells.clone()).collect(),
+            cells: lines.iter().map(|line| line.cell).collect(),
             sheet: Sheet {
                 lines: lines.into_iter().cloned().collect(),
                 ..sheet.clone()
             },
-            which: format!("The {SHOWN} of {} {word} {order}", thousands(all)),
+            which,
         })
     }
+}
+
+/// Leaves those lines that are shown of too many; the words for them.
+fn first(report: &Report, sheet: &Sheet, lines: &mut Vec<&Line>) -> String {
+    let ranked = sheet.metrics.iter().find(|metric| metric.better.is_some());
+    let order = match (report.sort, ranked) {
+        (Some(key), _) => format!("that come first by {key}"),
+        (None, Some(metric)) => {
+            let word = rank(report, lines, &metric.key);
+            format!("with the {word} {}", metric.label)
+        }
+        (None, None) => "that come first".to_string(),
+    };
+    let word = match seeds::count(report.rows) {
+        0 | 1 => "cells",
+        _ => "variants",
+    };
+    let all = thousands(lines.len());
+    lines.truncate(SHOWN);
+    format!("The {SHOWN} of {all} {word} {order}")
 }
 
 /// Sorts lines by a metric from its good end, what is missing last; the word for that end.

@@ -136,9 +136,9 @@ fn scores(report: &Report, parts: &Parts) -> Markup {
     html! {
         section {
             h2 { "Scores" }
-            @match parts.excerpt {
-                Some(excerpt) => {
-                    p { (excerpt.which) "; table.csv, table.md and table.tex have all of them." }
+            @match parts.excerpt.and_then(|excerpt| Some((excerpt, excerpt.which.as_ref()?))) {
+                Some((excerpt, which)) => {
+                    p { (which) "; table.csv, table.md and table.tex have all of them." }
                     (table(&excerpt.sheet, "Scores"))
                 }
                 None => { (table(texts.sheet, "Scores")) }

@@ -44,7 +44,7 @@ fn keys(report: &Report, excerpt: Option<&Excerpt>) -> Markup {
                 @match excerpt {
                     Some(_) => {
                         summary { "Store keys of the cells in the table of scores" }
-                        p { "`runner status FILE --json` tells those of all." }
+                        p { "Of cells that differ in their seeds alone the first; `runner status FILE --json` tells those of all." }
                     }
                     None => { summary { "Store keys of every cell" } }
                 }

@@ -13,8 +13,8 @@ pub fn samples(overviews: &[Strips], excerpt: Option<&Excerpt>) -> Markup {
         @if !overviews.is_empty() {
             section {
                 h2 { "Samples" }
-                @if let Some(excerpt) = excerpt {
-                    p { (excerpt.which) ". `runner report FILE --only KEY=VALUE` shows the samples of a part of the grid." }
+                @if let Some(which) = excerpt.and_then(|excerpt| excerpt.which.as_ref()) {
+                    p { (which) ". `runner report FILE --only KEY=VALUE` shows the samples of a part of the grid." }
                 }
                 @for (number, overview) in overviews.iter().enumerate() { (figure(overview, number)) }
             }

@@ -59,9 +59,13 @@ pub fn variant_key(row: &Row) -> String {
 
 /// The cells of two variants that have the same seeds.
 pub fn pairs<'a>(from: &[&'a Row], to: &[&'a Row]) -> Vec<(&'a Row, &'a Row)> {
-    let partner = |row: &Row| from.iter().copied().find(|other| of(other) == of(row));
+    let seed = |row: &Row| of(row).map(|value| value.map(exact));
+    let mut partners: HashMap<_, &Row> = HashMap::new();
+    for row in from {
+        partners.entry(seed(row)).or_insert(*row);
+    }
     to.iter()
-        .filter_map(|row| Some((partner(row)?, *row)))
+        .filter_map(|row| Some((*partners.get(&seed(row))?, *row)))
         .collect()
 }
 

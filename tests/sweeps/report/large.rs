@@ -83,6 +83,35 @@ fn a_page_of_five_hundred_cells_shows_all() {
 }
 
 #[test]
+fn a_study_of_few_variants_from_many_seeds_shows_each_once() {
+    let seeds: Vec<String> = (0..300).map(|seed| seed.to_string()).collect();
+    let text = SMALL.replace(
+        "sample.steps = [25, 50, 100]",
+        &format!(
+            "sample.steps = [25, 50]\nsample.seed = [{}]",
+            seeds.join(", ")
+        ),
+    );
+    let sweep = parse(&text);
+    let mut rows = rows(&sweep);
+    for row in &mut rows {
+        row.scores = vec![score("fd", row.cell as f64 + 1.0, 0.25)];
+        row.provenance.clear();
+    }
+    let dir = tempfile::tempdir().unwrap();
+    write(&report(&sweep, &rows), dir.path(), &FORMATS).unwrap();
+    let page = read(dir.path(), "index.html");
+    assert_eq!(table_lines(&page), 2);
+    assert!(!page.contains(" of 2 variants") && page.contains("over 300 seeds"));
+    let (_, keys) = page
+        .split_once("Store keys of the cells in the table of scores")
+        .unwrap();
+    let (keys, _) = keys.split_once("</table>").unwrap();
+    assert_eq!(keys.matches("<td class=\"axis\">").count(), 2, "{keys}");
+    assert_eq!(read(dir.path(), "table.csv").lines().count(), 601);
+}
+
+#[test]
 fn crowded_charts_say_what_they_leave_out() {
     let dir = written(30);
     let lines = read(dir.path(), "fd-vs-steps.svg");

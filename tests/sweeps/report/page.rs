@@ -71,16 +71,19 @@ fn claims_are_one_table_in_which_a_source_stands_once() {
     let (_, table) = markdown.split_once("\nClaims tested:\n\n").unwrap();
     let lines: Vec<&str> = table.lines().collect();
     assert_eq!(lines.len(), 5, "{table}");
-    assert_eq!(lines[0], "| source | finding | difference | verdict |");
+    assert_eq!(
+        lines[0],
+        "| source | finding | difference | sees | verdict |"
+    );
     assert!(
         lines[2].starts_with(
-            "| A paper | fifty beat twenty-five | FD (shapes): steps 50 minus steps 25 -1.000"
+            "| A paper | fifty beat twenty-five | FD (shapes) with steps 50 minus that with steps 25 -1.000"
         ) && lines[2].ends_with(" | ? not decided |"),
         "{table}"
     );
     assert_eq!(
         lines[3],
-        "|  | a hundred beat fifty | FD (shapes): steps 100 minus steps 50 | – not measured |"
+        "|  | a hundred beat fifty | FD (shapes) with steps 100 minus that with steps 50 |  | – not measured |"
     );
     assert!(
         lines[4].starts_with("| Another | twenty-five \\| fifty |"),
