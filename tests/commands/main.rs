@@ -10,7 +10,6 @@ mod evaluator;
 mod export;
 mod faults;
 mod files;
-mod gallery;
 mod hand_over;
 mod help;
 mod inception;

@@ -1,7 +1,8 @@
-//! What is handed over to other programs: reports for TensorBoard and for model cards, and sets of images packed.
+//! What is handed over to other programs: reports for TensorBoard, for model cards, for papers and for a gallery, and sets of images packed.
 
 mod bundle;
 mod events;
+mod gallery;
 mod model_card;
 mod pack;
 mod step;

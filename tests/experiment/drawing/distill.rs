@@ -8,7 +8,7 @@ use fidrunner::jobs::of_cell::jobs_of;
 use fidrunner::stages::inputs::Looked;
 use std::path::Path;
 
-const FILE: &str = "name = \"a\"\n[model]\npreset = \"shapes16\"\n[model.process]\npredict = \"velocity\"\n\
+const FILE: &str = "name = \"a\"\n[model]\npreset = \"shapes16\"\n[model.arch]\nnull_class = true\n[model.process]\npredict = \"velocity\"\n\
     [train]\ndata = \"shapes\"\nsteps = 300\nbatch = 32\nlearning_rate = 1e-3\n\
     [train.distill]\nteacher = \"experiments/shapes/unet16.safetensors\"\nteacher_steps = 16\nconvert_steps = 500\n\
     [sample]\nsampler = \"ddim\"\nspacing = \"trailing\"\nsteps = 4\ncount = 10\n";

@@ -93,9 +93,9 @@ fn the_verdict_follows_the_sign_and_the_interval_over_seeds_and_images() {
     let vague = said(EXPERIMENT, BETTER, 100.0);
     assert_eq!(vague.verdict, Verdict::Undecided);
     assert_eq!(vague.needs.as_deref(), Some("far more seeds and images"));
-    let split = said(EXPERIMENT, [3.0, 1.0, 3.0, 1.0, 5.0, 5.0, 5.0, 5.5], 0.01);
+    let split = said(EXPERIMENT, [3.0, 1.0, 3.0, 1.0, 5.0, 4.5, 5.0, 4.5], 0.01);
     assert_eq!(split.verdict, Verdict::Undecided);
-    assert_eq!(split.each, ["-2.000", "+0.250"]);
+    assert_eq!(split.each, ["-2.000", "-0.500"]);
     assert!(
         split.needs.as_deref().unwrap().starts_with("about "),
         "{split:?}"
@@ -132,8 +132,8 @@ fn a_difference_that_is_too_small_to_be_the_papers_is_ruled_out() {
         ruled_out.sentence()
     );
     assert_eq!(ruled_out.needs, None);
-    // A thousandth of 4 is 0.004: more images would tell.
-    let small = said(&format!("{EXPERIMENT}effect = 0.001\n"), equal, 0.01);
+    // Less than the interval's end: more images would tell.
+    let small = said(&format!("{EXPERIMENT}effect = 0.0009\n"), equal, 0.01);
     assert_eq!(small.verdict, Verdict::Undecided);
     let needs = small.needs.unwrap();
     assert!(needs.starts_with("about 2 seeds of "), "{needs}");
