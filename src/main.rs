@@ -41,6 +41,7 @@ fn main() -> ExitCode {
         Command::Reconstruct(args) => verbs::ask::reconstruct::run(args, &store),
         Command::Inspect(args) => verbs::inspect::run(args, &store),
         Command::Fetch(args) => verbs::fetch::run(args),
+        Command::Gallery(args) => verbs::gallery::run(args),
         Command::Import(args) => verbs::import::run(args),
         Command::Schema(args) => verbs::start::schema::run(args),
         Command::Verify(args) => verbs::verify::run(args, &store),

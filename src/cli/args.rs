@@ -5,6 +5,7 @@ use crate::cli::verbs::ask::reconstruct::ReconstructArgs;
 use crate::cli::verbs::clean::CleanArgs;
 use crate::cli::verbs::export::ExportArgs;
 use crate::cli::verbs::fetch::FetchArgs;
+use crate::cli::verbs::gallery::GalleryArgs;
 use crate::cli::verbs::import::ImportArgs;
 use crate::cli::verbs::inspect::InspectArgs;
 use crate::cli::verbs::pack::args::PackArgs;
@@ -86,6 +87,8 @@ pub enum Command {
     Status(StatusArgs),
     /// Write tables, charts and sample grids
     Report(ReportArgs),
+    /// Collect finished reports on one page: a chart and a sentence each
+    Gallery(GalleryArgs),
     /// Write the samples of a cell as one npz
     Export(ExportArgs),
     /// Put folders, archives and batches of images into one npz or tar

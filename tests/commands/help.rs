@@ -3,7 +3,7 @@
 use crate::desk::{Desk, EXPERIMENT};
 
 /// Every command with what the short help says of it, in its order.
-pub const COMMANDS: [(&str, &str); 21] = [
+pub const COMMANDS: [(&str, &str); 22] = [
     (
         "init",
         "List the studies that ship, or write one here to be changed",
@@ -19,6 +19,10 @@ pub const COMMANDS: [(&str, &str); 21] = [
         "Show how far a sweep is, or what happened in one cell",
     ),
     ("report", "Write tables, charts and sample grids"),
+    (
+        "gallery",
+        "Collect finished reports on one page: a chart and a sentence each",
+    ),
     ("export", "Write the samples of a cell as one npz"),
     (
         "pack",

@@ -10,6 +10,7 @@ mod evaluator;
 mod export;
 mod faults;
 mod files;
+mod gallery;
 mod hand_over;
 mod help;
 mod inception;

@@ -1,5 +1,6 @@
 //! `runner plan`: the grid, the jobs, their costs and reasons; of files that are imported and of those of the paper.
 
+mod detect;
 mod estimates;
 mod paths;
 mod simulated;

@@ -4,6 +4,7 @@ pub mod ask;
 pub mod clean;
 pub mod export;
 pub mod fetch;
+pub mod gallery;
 pub mod import;
 pub mod inspect;
 pub mod pack;

@@ -364,8 +364,12 @@ fn digits(value: f64) -> String {
     format!("{value:.decimals$}")
 }
 
+/// The text as a sentence begins with it; a name such as `sFD` keeps its own letters.
 fn capital(text: &str) -> String {
     let mut chars = text.chars();
     let first = chars.next().map(|c| c.to_uppercase().to_string());
-    first.unwrap_or_default() + chars.as_str()
+    match chars.clone().next() {
+        Some(second) if second.is_uppercase() => text.to_string(),
+        _ => first.unwrap_or_default() + chars.as_str(),
+    }
 }

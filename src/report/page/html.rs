@@ -1,6 +1,7 @@
 //! The report as one HTML file that needs nothing else: no script, no font, no address outside of itself.
 
 use crate::report::chart::figures::Figure;
+use crate::report::findings::brief::brief;
 use crate::report::findings::deltas::Differences;
 use crate::report::findings::overall::findings;
 use crate::report::findings::verdicts::Tested;
@@ -56,7 +57,12 @@ pub fn page(report: &Report, parts: &Parts) -> String {
             }
         }
     };
-    document(name, &html! {}, &shown)
+    let first = parts.figures.first();
+    let head = html! {
+        @if let Some(sentence) = brief(report, parts.texts.claims) { meta name="description" content=(sentence); }
+        @if let Some(figure) = first { meta property="og:image" content={ (figure.name) ".svg" }; }
+    };
+    document(name, &head, &shown)
 }
 
 /// A document of the title `title` in the style of all pages. `more` stands at the end of its head, where it may add to the
@@ -95,7 +101,7 @@ fn claims(claims: &[Tested]) -> Markup {
         @if !claims.is_empty() {
             section {
                 h2 { "Claims tested" }
-                (scrolling("Claims tested", &claims::rows(claims)))
+                (scrolling("Claims tested", &claims::table(claims)))
             }
         }
     }

@@ -2,6 +2,7 @@
 
 pub mod excerpt;
 pub mod format;
+pub mod gallery;
 pub mod html;
 mod provenance;
 mod samples;

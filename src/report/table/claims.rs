@@ -4,15 +4,16 @@ use crate::report::findings::verdicts::{Tested, Verdict};
 use crate::report::table::markdown::{escape, pipe};
 use maud::{Markup, html};
 
-/// `sees` is the smallest difference that the study could have seen.
-const HEADS: [&str; 6] = [
-    "source",
-    "finding",
-    "where",
-    "difference",
-    "sees",
-    "verdict",
-];
+/// The column of the places that claims are of.
+const WHERE: &str = "where";
+
+/// The heads of the columns: `sees` is the smallest difference that the study could have seen; that of places only where some claim is of one.
+fn heads(claims: &[Tested]) -> Vec<&'static str> {
+    let placed = claims.iter().any(|tested| !tested.place.is_empty());
+    let mut heads = vec!["source", "finding", WHERE, "difference", "sees", "verdict"];
+    heads.retain(|head| *head != WHERE || placed);
+    heads
+}
 
 /// Claims of one source that follow each other, so that it is said once.
 fn sources(claims: &[Tested]) -> impl Iterator<Item = &[Tested]> {
@@ -49,15 +50,16 @@ fn word(tested: &Tested) -> String {
     }
 }
 
-/// The rows of the page's table.
-pub fn rows(claims: &[Tested]) -> Markup {
+/// The page's table.
+pub fn table(claims: &[Tested]) -> Markup {
+    let heads = heads(claims);
     html! {
         table.claims {
-            thead { tr { @for head in HEADS { th scope="col" { (head) } } } }
+            thead { tr { @for head in &heads { th scope="col" { (head) } } } }
             @for group in sources(claims) {
                 tbody {
                     @for (i, tested) in group.iter().enumerate() {
-                        tr { @if i == 0 { th.source scope="rowgroup" rowspan=(group.len()) { (tested.source) } } (row(tested)) }
+                        tr { @if i == 0 { th.source scope="rowgroup" rowspan=(group.len()) { (tested.source) } } (row(tested, &heads)) }
                     }
                 }
             }
@@ -65,11 +67,11 @@ pub fn rows(claims: &[Tested]) -> Markup {
     }
 }
 
-/// The places of a claim behind its source.
-fn row(tested: &Tested) -> Markup {
+/// The cells of a claim behind that of its source, below these heads.
+fn row(tested: &Tested, heads: &[&str]) -> Markup {
     html! {
         td { (tested.says) }
-        td { (tested.place) }
+        @if heads.contains(&WHERE) { td { (tested.place) } }
         td.difference {
             (tested.compared)
             @if let Some(difference) = &tested.difference { br; span.number { (difference) } }
@@ -82,8 +84,14 @@ fn row(tested: &Tested) -> Markup {
 
 /// A pipe table in which a source that goes on stands once.
 pub fn markdown(claims: &[Tested]) -> String {
-    let mut out = pipe(&HEADS.map(String::from));
-    out.push_str(&pipe(&HEADS.map(|_| ":---".to_string())));
+    let heads = heads(claims);
+    let mut out = pipe(
+        &heads
+            .iter()
+            .map(|head| head.to_string())
+            .collect::<Vec<_>>(),
+    );
+    out.push_str(&pipe(&vec![":---".to_string(); heads.len()]));
     for group in sources(claims) {
         for (i, tested) in group.iter().enumerate() {
             let source = if i == 0 { tested.source.as_str() } else { "" };
@@ -96,7 +104,7 @@ pub fn markdown(claims: &[Tested]) -> String {
             }
             let verdict = format!("{} {}", mark(tested.verdict), word(tested));
             let sees = tested.smallest.as_deref().unwrap_or_default();
-            let cells = [
+            let mut cells = vec![
                 source,
                 &tested.says,
                 &tested.place,
@@ -104,7 +112,11 @@ pub fn markdown(claims: &[Tested]) -> String {
                 sees,
                 &verdict,
             ];
-            out.push_str(&pipe(&cells.map(escape)));
+            if !heads.contains(&WHERE) {
+                cells.remove(2);
+            }
+            let cells: Vec<String> = cells.into_iter().map(escape).collect();
+            out.push_str(&pipe(&cells));
         }
     }
     out

@@ -121,7 +121,18 @@ fn score(place: &Place) -> maud::Markup {
     html! {
         td {
             @if entry.best { strong { (entry.value) } } @else { (entry.value) }
-            @if let Some(range) = &entry.interval { " " span.range { (range) } }
+            @if let Some(range) = &entry.interval {
+                @for part in parts(range) { " " span.range { (part) } }
+            }
         }
     }
+}
+
+/// An interval and what follows it in parentheses, which stand below each other where the table is narrow.
+fn parts(range: &str) -> impl Iterator<Item = &str> {
+    let (interval, rest) = match range.find("] (") {
+        Some(end) => (&range[..=end], Some(&range[end + 2..])),
+        None => (range, None),
+    };
+    std::iter::once(interval).chain(rest)
 }

@@ -11,7 +11,8 @@ use std::fs;
 use std::path::Path;
 
 /// What is parsed and not run: a part of the command, and why.
-const PARSED: [(&str, &str); 9] = [
+const PARSED: [(&str, &str); 10] = [
+    (" --detect", "needs the rows of a sweep"),
     ("runner fetch ", "needs the network"),
     ("cuda:", "needs a GPU"),
     (" --slurm", "needs a cluster"),

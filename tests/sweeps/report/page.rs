@@ -46,6 +46,64 @@ fn the_page_needs_nothing_outside_of_itself() {
 }
 
 #[test]
+fn claims_are_one_table_in_which_a_source_stands_once() {
+    let claim = |source: &str, says: &str, better: usize, than: usize| {
+        format!(
+            "[[claim]]\nsource = \"{source}\"\nsays = \"{says}\"\nmetric = \"fd\"\n\
+             better.sample.steps = {better}\nthan.sample.steps = {than}\n"
+        )
+    };
+    let claims = [
+        claim("A paper", "fifty beat twenty-five", 50, 25),
+        claim("A paper", "a hundred beat fifty", 100, 50),
+        claim("Another", "twenty-five | fifty", 25, 50),
+    ];
+    let sweep = parse(&format!("{SMALL}{}", claims.concat()));
+    let (_, rows) = small();
+    let dir = tempfile::tempdir().unwrap();
+    write(
+        &report(&sweep, &rows),
+        dir.path(),
+        &[Format::Html, Format::Md],
+    )
+    .unwrap();
+    let markdown = read(dir.path(), "table.md");
+    let (_, table) = markdown.split_once("\nClaims tested:\n\n").unwrap();
+    let lines: Vec<&str> = table.lines().collect();
+    assert_eq!(lines.len(), 5, "{table}");
+    assert_eq!(lines[0], "| source | finding | difference | verdict |");
+    assert!(
+        lines[2].starts_with(
+            "| A paper | fifty beat twenty-five | FD (shapes): steps 50 minus steps 25 -1.000"
+        ) && lines[2].ends_with(" | ? not decided |"),
+        "{table}"
+    );
+    assert_eq!(
+        lines[3],
+        "|  | a hundred beat fifty | FD (shapes): steps 100 minus steps 50 | – not measured |"
+    );
+    assert!(
+        lines[4].starts_with("| Another | twenty-five \\| fifty |"),
+        "{table}"
+    );
+    let page = read(dir.path(), "index.html");
+    let (_, table) = page.split_once("<h2>Claims tested</h2>").unwrap();
+    let (table, _) = table.split_once("</table>").unwrap();
+    assert_eq!(
+        table.matches("rowspan=\"2\">A paper<").count(),
+        1,
+        "{table}"
+    );
+    assert_eq!(table.matches("A paper").count(), 1, "{table}");
+    assert_eq!(
+        table.matches("class=\"verdict open\"").count(),
+        3,
+        "{table}"
+    );
+    assert!(!table.contains(">where<"), "{table}");
+}
+
+#[test]
 fn hostile_names_are_only_text() {
     let hostile = r#"a<script>alert(1)</script>&\input{x}_50%$"#;
     let text = SMALL.replace(
