@@ -21,7 +21,7 @@ pub fn readme(report: &Report, command: &str, names: &[&str]) -> String {
     let files: String = names.iter().map(line).collect();
     format!(
         "The study `{}`, for a paper\n\nMade by\n  {command}\n  runner {}\n\n{}\n\nFiles\n{files}\n\
-         The widths of the PDFs, in points (1/72 inch), are those that `report.column` asks for.\n\
+         A chart's PDF is as wide as `report.column` asks for: it needs no width where it is included.\n\
          table.tex names the packages it needs in its first line. In a paper:\n\n  \
          \\usepackage{{booktabs,graphicx}}\n  \\input{{table}}\n  \\includegraphics{{CHART.pdf}}\n  \
          \\bibliography{{references}}\n",
@@ -72,7 +72,9 @@ fn meaning(name: &str) -> &'static str {
         "table.tex" => "the same rounded, for \\input into a LaTeX document",
         BIBLIOGRAPHY => "the works that the experiment file names, and the program, as BibTeX",
         EXPERIMENT => "the experiment file as it was given",
-        RESOLVED => "the same with the command's changes and every default written out",
+        RESOLVED => {
+            "the same with the command's changes, its [defaults] and everything left out written out"
+        }
         DIGESTS => "the sha256 of every file here, and of what the results rest on",
         README => "this text",
         _ if name.ends_with(".pdf") => "a chart at its printed size",
