@@ -32,7 +32,7 @@ pub fn head(text: &str) -> Option<Head> {
     let whole = named.replace(" & ", " and ");
     let parts = whole.split(" and ").flat_map(|part| part.split(", "));
     let authors: Vec<String> = parts
-        .map(|part| part.trim().trim_start_matches("and ").to_string())
+        .map(|part| part.trim().trim_end_matches(',').to_string())
         .filter(|part| !part.is_empty())
         .collect();
     let all_names = !authors.is_empty() && authors.iter().all(|author| is_name(author));
