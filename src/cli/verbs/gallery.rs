@@ -3,7 +3,7 @@
 use crate::cli::screen::terminal::{out, say, warning};
 use crate::io::disk::write_atomic;
 use crate::report::page::gallery::gallery;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
 use std::path::{Path, PathBuf};
 
@@ -38,6 +38,8 @@ pub fn run(args: &GalleryArgs) -> Result<u8> {
     }
     match &args.out {
         Some(path) => {
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("making {}", folder.display()))?;
             write_atomic(
                 path,
                 |file| Ok(file.write_all(gallery.markdown.as_bytes())?),

@@ -130,7 +130,11 @@ fn plain(attribute: &str) -> String {
 
 /// The way from the folder `from` to `to`, with `/`; `to` as it stands where the two have no common root.
 fn relative(to: &Path, from: &Path) -> String {
-    let whole = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    // An empty path is this folder.
+    let whole = |path: &Path| {
+        let path = Path::new(".").join(path);
+        std::path::absolute(&path).unwrap_or(path)
+    };
     let (to, from) = (whole(to), whole(from));
     let (to, from): (Vec<_>, Vec<_>) = (to.components().collect(), from.components().collect());
     let common = to.iter().zip(&from).take_while(|(a, b)| a == b).count();

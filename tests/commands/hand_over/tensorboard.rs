@@ -184,7 +184,7 @@ fn event_files_are_written_when_asked_for_the_same_each_time_and_leave_when_stal
 
     let why = desk.refused(&["report", "small.toml", "--format", "tensorbord"]);
     assert!(
-        why.contains("unknown format `tensorbord`; allowed: html, csv, parquet, md, tex, svg, png, tensorboard, card"),
+        why.contains("unknown format `tensorbord`; allowed: html, csv, parquet, md, tex, svg, png, pdf, bib, tensorboard, card"),
         "{why}"
     );
 }
