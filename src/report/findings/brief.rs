@@ -1,31 +1,35 @@
 //! What a study found, in one sentence.
 
-use crate::report::findings::overall::findings;
+use crate::report::findings::overall::Findings;
 use crate::report::findings::verdicts::{Tested, Verdict};
-use crate::report::rows::input::Report;
-use anyhow::Result;
 
-/// Verdicts in the order in which they are told, and how.
-const TOLD: [(Verdict, &str); 5] = [
-    (Verdict::Holds, "hold"),
-    (Verdict::Contrary, "are contradicted"),
-    (Verdict::Bounded, "are ruled out in their size"),
-    (Verdict::Undecided, "are not decided"),
-    (Verdict::NotMeasured, "were not measured"),
+/// Verdicts in the order in which they are told, and how of one claim and of several.
+const TOLD: [(Verdict, &str, &str); 5] = [
+    (Verdict::Holds, "holds", "hold"),
+    (Verdict::Contrary, "is contradicted", "are contradicted"),
+    (
+        Verdict::Bounded,
+        "is ruled out in its size",
+        "are ruled out in their size",
+    ),
+    (Verdict::Undecided, "is not decided", "are not decided"),
+    (
+        Verdict::NotMeasured,
+        "was not measured",
+        "were not measured",
+    ),
 ];
 
 /// `Of 5 claims 3 hold (more heads are better; ...) and 2 are not decided (...).`; of a study without claims its first
 /// finding, and nothing where it has none.
-///
-/// # Errors
-/// Where a stored file of influences cannot be read.
-pub fn brief(report: &Report, claims: &[Tested]) -> Result<Option<String>> {
+pub fn brief(findings: &Findings, claims: &[Tested]) -> Option<String> {
     if claims.is_empty() {
-        let found = findings(report)?;
-        let mut sentences = found.summary.into_iter();
-        return Ok(sentences.find(|sentence| !sentence.starts_with("Scores")));
+        let mut sentences = findings.summary.iter();
+        return sentences
+            .find(|sentence| !sentence.starts_with("Scores"))
+            .cloned();
     }
-    let parts = TOLD.iter().filter_map(|(verdict, word)| {
+    let parts = TOLD.iter().filter_map(|(verdict, one, several)| {
         let own = claims.iter().filter(|tested| tested.verdict == *verdict);
         let mut says: Vec<&str> = Vec::new();
         let mut count = 0;
@@ -37,8 +41,8 @@ pub fn brief(report: &Report, claims: &[Tested]) -> Result<Option<String>> {
         }
         let word = match count {
             0 => return None,
-            1 => one(*verdict),
-            _ => word,
+            1 => one,
+            _ => several,
         };
         Some(format!("{count} {word} ({})", says.join("; ")))
     });
@@ -47,18 +51,8 @@ pub fn brief(report: &Report, claims: &[Tested]) -> Result<Option<String>> {
         [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
         _ => parts.concat(),
     };
-    Ok(Some(match claims.len() {
+    Some(match claims.len() {
         1 => format!("Of one claim {told}."),
         n => format!("Of {n} claims {told}."),
-    }))
-}
-
-fn one(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Holds => "holds",
-        Verdict::Contrary => "is contradicted",
-        Verdict::Bounded => "is ruled out in its size",
-        Verdict::Undecided => "is not decided",
-        Verdict::NotMeasured => "was not measured",
-    }
+    })
 }

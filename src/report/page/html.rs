@@ -40,6 +40,7 @@ pub struct Parts<'a> {
 /// # Errors
 /// Where a stored file of influences cannot be read.
 pub fn page(report: &Report, parts: &Parts) -> Result<String> {
+    let findings = findings(report)?;
     let name = &report.sweep.name;
     let shown = html! {
         header {
@@ -48,7 +49,7 @@ pub fn page(report: &Report, parts: &Parts) -> Result<String> {
             (warnings(report))
         }
         (claims(parts.texts.claims))
-        (found(&findings(report)?))
+        (found(&findings))
         (scores(report, parts))
         (charts(parts.figures))
         (samples(parts.overviews, parts.excerpt))
@@ -63,7 +64,7 @@ pub fn page(report: &Report, parts: &Parts) -> Result<String> {
     };
     let first = parts.figures.first();
     let head = html! {
-        @if let Some(sentence) = brief(report, parts.texts.claims)? { meta name="description" content=(sentence); }
+        @if let Some(sentence) = brief(&findings, parts.texts.claims) { meta name="description" content=(sentence); }
         @if let Some(figure) = first { meta property="og:image" content={ (figure.name) ".svg" }; }
     };
     Ok(document(name, &head, &shown))
