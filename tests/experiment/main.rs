@@ -15,3 +15,4 @@ mod presets;
 mod schema;
 mod set;
 mod slurm;
+mod studies;

@@ -86,7 +86,15 @@ enum Meaning {
 fn of(report: &Report, chart: &Chart, layout: &Layout) -> Result<Vec<Figure>> {
     let place = chart.place();
     if place.is_empty() {
-        return of_rows(report, chart, ("", layout));
+        return of_rows(
+            report,
+            chart,
+            &Frame {
+                page: report.rows,
+                place: "",
+                layout,
+            },
+        );
     }
     let stands = |row: &Row| place.iter().all(|(key, v)| same(at(row, key), Some(v)));
     let rows = report.rows.iter().filter(|row| stands(row)).cloned();
@@ -104,19 +112,29 @@ fn of(report: &Report, chart: &Chart, layout: &Layout) -> Result<Vec<Figure>> {
     };
     let told = place.iter().map(|(key, v)| report.axes.label(key, v));
     let told = told.collect::<Vec<_>>().join(", ");
-    let mut figures = of_rows(&part, chart, (&format!(" at {told}"), layout))?;
+    let frame = Frame {
+        page: report.rows,
+        place: &format!(" at {told}"),
+        layout,
+    };
+    let mut figures = of_rows(&part, chart, &frame)?;
     for figure in &mut figures {
         figure.name = format!("{}-at-{}", figure.name, names::slug(&told));
     }
     Ok(figures)
 }
 
-/// The figures of a chart of all cells; `place` follows the name of what goes up.
-fn of_rows(
-    report: &Report,
-    chart: &Chart,
-    (place, layout): (&str, &Layout),
-) -> Result<Vec<Figure>> {
+/// What the figures of a chart stand in.
+struct Frame<'a> {
+    /// The rows of the whole page.
+    page: &'a [Row],
+    /// ` at scale 5`: follows the name of what goes up.
+    place: &'a str,
+    layout: &'a Layout,
+}
+
+/// The figures of a chart of the report's cells.
+fn of_rows(report: &Report, chart: &Chart, frame: &Frame) -> Result<Vec<Figure>> {
     let metrics: Vec<String> = sheet::metrics(report).into_iter().map(|m| m.key).collect();
     let by = chart
         .by
@@ -142,51 +160,44 @@ fn of_rows(
             bail!("chart.y = {y} is an axis; a metric goes up the chart");
         };
         figures.extend(match &x {
-            Meaning::Axis(key) => Some(over_axis(report, key, &by, (&y, place, layout))),
-            Meaning::Metric(x) => {
-                (*x != y).then(|| over_metric(report, x, &by, (&y, place, layout)))
-            }
+            Meaning::Axis(key) => Some(over_axis(report, key, &by, (&y, frame))),
+            Meaning::Metric(x) => (*x != y).then(|| over_metric(report, x, &by, (&y, frame))),
         });
     }
     Ok(figures)
 }
 
 /// The metric `y` over the axis of the full key `x`.
-fn over_axis(
-    report: &Report,
-    x: &str,
-    by: &[String],
-    (y, place, layout): (&str, &str, &Layout),
-) -> Figure {
-    let shown = Shown { x, by, metric: y };
+fn over_axis(report: &Report, x: &str, by: &[String], (y, frame): (&str, &Frame)) -> Figure {
+    let shown = Shown {
+        page: frame.page,
+        x,
+        by,
+        metric: y,
+    };
     let words = Words {
         metric: y,
-        y: &format!("{}{place}", names::label(y, report.world())),
+        y: &format!("{}{}", names::label(y, report.world()), frame.place),
         x: &axes::title(x),
     };
     Figure {
         name: names::slug(&format!("{y}-vs-{}", report.axes.name(x))),
-        picture: lines::draw(&series::lines(report, &shown), &words, layout),
-        points: layout.points,
+        picture: lines::draw(&series::lines(report, &shown), &words, frame.layout),
+        points: frame.layout.points,
     }
 }
 
 /// The metric `y` over the metric `x`.
-fn over_metric(
-    report: &Report,
-    x: &str,
-    by: &[String],
-    (y, place, layout): (&str, &str, &Layout),
-) -> Figure {
+fn over_metric(report: &Report, x: &str, by: &[String], (y, frame): (&str, &Frame)) -> Figure {
     let label = |metric| names::label(metric, report.world());
     let pair = Pair {
         x: (x, &label(x)),
-        y: (y, &format!("{}{place}", label(y))),
+        y: (y, &format!("{}{}", label(y), frame.place)),
     };
     Figure {
         name: names::slug(&format!("{y}-vs-{x}")),
-        picture: scatter::draw(report, &pair, by, layout),
-        points: layout.points,
+        picture: scatter::draw(report, &pair, by, frame.layout),
+        points: frame.layout.points,
     }
 }
 

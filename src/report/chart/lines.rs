@@ -47,7 +47,7 @@ pub fn draw(lines: &Lines, words: &Words, layout: &Layout) -> Picture {
     let mut picture = Picture::new(layout.width, room.height, title);
     axes(&mut picture, layout, &room, &y);
     heads(&mut picture, layout, &room, words.x);
-    let looks = palette::looks(lines.series.len());
+    let looks = looks(lines);
     let data = Data::new(lines, plot, x, y);
     data.draw(&mut picture, &looks);
     let shown = Shown {
@@ -58,6 +58,17 @@ pub fn draw(lines: &Lines, words: &Words, layout: &Layout) -> Picture {
     legend(&mut picture, layout, plot, &shown);
     foot(&mut picture, layout, &room);
     picture
+}
+
+/// The look of each series: that of its line in the other charts of the page, but where so many lines would be one gradient
+/// and this chart has few.
+fn looks(lines: &Lines) -> Vec<Look> {
+    let count = lines.series.len();
+    if lines.looks > crowd::MOST_LINES && count <= crowd::MOST_LINES {
+        return palette::looks(count);
+    }
+    let all = palette::looks(lines.looks);
+    lines.series.iter().map(|series| all[series.look]).collect()
 }
 
 fn notes(lines: &Lines) -> Vec<String> {

@@ -29,6 +29,8 @@ pub struct Point {
 pub struct Series {
     /// `scale 1`.
     pub name: String,
+    /// Its number among the lines that have a look: the same in all charts of a page that part the same lines.
+    pub look: usize,
     /// In axis order; absent where nothing was measured.
     pub points: Vec<Point>,
 }
@@ -47,6 +49,8 @@ pub struct Lines {
     /// The distinct values of the x axis, in order.
     pub values: Vec<toml::Value>,
     pub series: Vec<Series>,
+    /// Lines that have a look, those without a place in this chart too.
+    pub looks: usize,
     pub published: Vec<Printed>,
     /// What the first row's series is, where names are too long to stand beside the data: it is called `base` then, and the
     /// others by what they change.
@@ -59,6 +63,8 @@ pub struct Lines {
 
 /// What a chart shows of the cells.
 pub struct Shown<'a> {
+    /// The rows of the whole page: each of their lines has a look of its own, whether this chart has it or not.
+    pub page: &'a [Row],
     /// The full key of the axis to the right.
     pub x: &'a str,
     /// The full keys of the axes that part the lines: one line a combination of their values.
@@ -71,13 +77,16 @@ pub struct Shown<'a> {
 pub fn lines(report: &Report, shown: &Shown) -> Lines {
     let rows = report.rows;
     let values = distinct(rows, shown.x);
-    let groups = groups(rows, shown);
+    let all = groups(shown.page, shown.by, |_| true);
+    let groups = groups(rows, shown.by, |row| at(row, shown.x).is_some());
+    let looks: HashMap<_, usize> = all.iter().map(texts).zip(0..).collect();
     let others = report.published.iter();
     let published = others.filter_map(|row| printed(row, shown, &values, &groups));
     let scores = scores(rows, shown, &values, &groups);
     let averaged = averages(report, shown, &scores);
     let series = groups.iter().zip(&scores).map(|(group, scores)| Series {
         name: named(&report.axes, shown.by, group),
+        look: looks.get(&texts(group)).copied().unwrap_or_default(),
         points: points(scores),
     });
     let mut series: Vec<Series> = series.collect();
@@ -97,6 +106,7 @@ pub fn lines(report: &Report, shown: &Shown) -> Lines {
     let unscored = |row: &&Row| names::score(row, shown.metric).is_none();
     Lines {
         series,
+        looks: all.len(),
         base: base.map(|base| named(&report.axes, shown.by, &base)),
         published: published.collect(),
         averaged,
@@ -116,8 +126,7 @@ fn scores<'a>(
     groups: &[Group],
 ) -> Vec<Scores<'a>> {
     let places = order(values);
-    let texts = |group: &Group| group.iter().map(|v| v.as_ref().map(exact)).collect();
-    let lines: HashMap<Vec<Option<String>>, usize> = groups.iter().map(texts).zip(0..).collect();
+    let lines: HashMap<_, usize> = groups.iter().map(texts).zip(0..).collect();
     let mut scores = vec![Scores::new(); groups.len()];
     for row in rows {
         let line = lines.get(&exact_place(row, shown.by.iter().map(String::as_str)));
@@ -191,22 +200,26 @@ fn averages(report: &Report, shown: &Shown, scores: &[Scores]) -> Option<String>
 /// What the cells of a line have in common: a value of each axis that parts the lines; none of one that they do not have.
 type Group = Vec<Option<toml::Value>>;
 
-/// The combinations of axes that some cell with a place in the chart has, in the order of each axis's values, those
+/// What a map of groups is keyed by.
+fn texts(group: &Group) -> Vec<Option<String>> {
+    group.iter().map(|v| v.as_ref().map(exact)).collect()
+}
+
+/// The combinations of the axes `by` that some of the rows of interest has, in the order of each axis's values, those
 /// without a value first; one empty one where there is no axis.
-fn groups(rows: &[Row], shown: &Shown) -> Vec<Group> {
-    let by = shown.by;
+fn groups(rows: &[Row], by: &[String], of_interest: impl Fn(&Row) -> bool) -> Vec<Group> {
     if by.is_empty() {
         return vec![Vec::new()];
     }
     let axes: Vec<Vec<toml::Value>> = by.iter().map(|key| distinct(rows, key)).collect();
     let orders: Vec<HashMap<String, usize>> = axes.iter().map(|values| order(values)).collect();
     let place = |row: &Row| {
-        at(row, shown.x)?;
         let each = by.iter().zip(&orders);
         let each = each.map(|(key, order)| order.get(&exact(at(row, key)?)).copied());
-        Some(each.collect::<Vec<Option<usize>>>())
+        each.collect::<Vec<Option<usize>>>()
     };
-    let found: HashSet<Vec<Option<usize>>> = rows.iter().filter_map(place).collect();
+    let found = rows.iter().filter(|row| of_interest(row)).map(place);
+    let found: HashSet<Vec<Option<usize>>> = found.collect();
     let mut found: Vec<Vec<Option<usize>>> = found.into_iter().collect();
     found.sort();
     let values = |place: Vec<Option<usize>>| {

@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 
 /// The axis of the training step at which a net is sampled.
 const TRAINED: &str = "sample.trained_steps";
+/// The axis of how long a net is trained.
+const STEPS: &str = "train.steps";
 /// The last step of a training is compared with this part of it: another quarter of the steps lies between.
 const BEFORE: f64 = 0.8;
 /// A change of the Fréchet distance below which a net counts as trained out.
@@ -17,11 +19,11 @@ const LITTLE: f64 = 0.05;
 /// A sentence on how the last fifth of the training changed the Fréchet distance, or that it was not measured; none of a
 /// study that trains no denoiser or has no Fréchet distance.
 pub fn trained(report: &Report) -> Option<String> {
-    report.spec().and_then(Experiment::net_train)?;
+    let train = report.spec().and_then(Experiment::net_train)?;
     let metrics = names::metrics(report.rows);
     let metric = metrics.iter().find(|metric| names::ranks(metric))?;
     let label = names::label(metric, report.world());
-    let changes = changes(report, metric);
+    let changes = changes(report, metric, train.updates() as f64);
     let largest = changes.iter().copied().reduce(f64::max);
     let Some(largest) = largest else {
         return Some(format!(
@@ -29,26 +31,29 @@ pub fn trained(report: &Report) -> Option<String> {
         ));
     };
     let percent = 100.0 * largest;
-    let nets = match changes.len() {
-        1 => "the net".to_string(),
-        n => format!("{} nets", thousands(n)),
-    };
-    Some(if largest < LITTLE {
-        format!(
-            "The last fifth of the training changed {label} of {nets} by {percent:.1} % at most: they are trained out."
-        )
-    } else {
-        let moved = changes.iter().filter(|change| **change >= LITTLE).count();
-        format!(
-            "The last fifth of the training changed {label} by up to {percent:.0} %, and by 5 % or more for {} of {nets}: \
-             longer training would change these scores.",
-            thousands(moved)
-        )
+    let longer = "longer training would change these scores";
+    let little = largest < LITTLE;
+    Some(match changes.len() {
+        1 => format!(
+            "The last fifth of the training changed {label} by {percent:.1} % for the one net of which it was measured: {}.",
+            if little { "it is trained out" } else { longer }
+        ),
+        n if little => format!(
+            "The last fifth of the training changed {label} of {} nets by {percent:.1} % at most: they are trained out.",
+            thousands(n)
+        ),
+        n => format!(
+            "The last fifth of the training changed {label} by up to {percent:.0} %, and by 5 % or more for {} of {} nets: \
+             {longer}.",
+            thousands(changes.iter().filter(|change| **change >= LITTLE).count()),
+            thousands(n)
+        ),
     })
 }
 
-/// How far the last fifth of the training moved the distance of each net, as a share, by means over seeds.
-fn changes(report: &Report, metric: &str) -> Vec<f64> {
+/// How far the last fifth of the training moved the distance of each net, as a share, by means over seeds. A cell that does
+/// not say after how many updates is of a net at the end of its `updates`.
+fn changes(report: &Report, metric: &str, updates: f64) -> Vec<f64> {
     let variants = seeds::variants(report.rows);
     let mut nets: BTreeMap<String, Vec<(f64, f64)>> = BTreeMap::new();
     let elsewhere = |variant: &Variant| {
@@ -57,9 +62,9 @@ fn changes(report: &Report, metric: &str) -> Vec<f64> {
         report.axes.place(&variant.row, others)
     };
     for variant in &variants {
-        let step = at(&variant.row, TRAINED).and_then(number);
-        let score = names::score(&variant.row, metric);
-        if let (Some(step), Some(score)) = (step, score) {
+        let told = |key| at(&variant.row, key).and_then(number);
+        let step = told(TRAINED).or_else(|| told(STEPS)).unwrap_or(updates);
+        if let Some(score) = names::score(&variant.row, metric) {
             let net = nets.entry(elsewhere(variant)).or_default();
             net.push((step, score.value));
         }

@@ -218,6 +218,7 @@ fn a_chart_of_evaluations_has_them_whatever_the_axes_are_called() {
 fn drawn(sweep: &Sweep, rows: &[Row]) -> Vec<(String, Vec<bool>)> {
     let by = ["case".to_string()];
     let shown = Shown {
+        page: rows,
         x: "guidance.scale",
         by: &by,
         metric: "fd",
@@ -247,6 +248,32 @@ fn a_line_goes_on_past_values_of_others_and_ends_where_a_score_is_missing() {
     rows[3].at.retain(|(key, _)| key != "guidance.scale");
     rows[4].at.retain(|(key, _)| key != "guidance.scale");
     assert_eq!(drawn(&sweep, &rows).len(), 1);
+}
+
+#[test]
+fn a_line_looks_the_same_in_a_chart_that_lacks_another() {
+    let sweep = parse(EXPERIMENT);
+    let mut rows = measured(&sweep);
+    let by = ["case".to_string()];
+    let looks = |rows: &[Row], page: &[Row]| {
+        let shown = Shown {
+            page,
+            x: "guidance.scale",
+            by: &by,
+            metric: "fd",
+        };
+        let lines = lines(&report(&sweep, rows), &shown);
+        let looks = lines.series.iter().map(|series| series.look);
+        (looks.collect::<Vec<_>>(), lines.looks)
+    };
+    assert_eq!(looks(&rows, &rows), (vec![0, 1], 2));
+    // A chart of some of the page's rows.
+    assert_eq!(looks(&rows[3..], &rows), (vec![1], 2));
+    // A case without the axis has no line, and keeps its look.
+    for row in &mut rows[..3] {
+        row.at.retain(|(key, _)| key != "guidance.scale");
+    }
+    assert_eq!(looks(&rows, &rows), (vec![1], 2));
 }
 
 #[test]

@@ -231,6 +231,17 @@ fn a_report_says_whether_its_nets_are_trained_out() {
         much.contains("by up to 33 %, and by 5 % or more for 1 of 2 nets"),
         "{much}"
     );
+    // One net is looked at before its end too; the other cells do not say when.
+    let one = EXPERIMENT
+        .replace("steps = 10\nbatch", "steps = 10\nkeep = [8]\nbatch")
+        .replace("sample.steps = [10, 50]", "sample.steps = [10]")
+        .replace("model.arch.heads = [1, 4]", "")
+        + "[[case]]\nmodel.arch.heads = [1, 4, 8]\n[[case]]\nmodel.arch.heads = 4\nsample.trained_steps = 8\n";
+    assert_eq!(
+        told(&one, [4.0, 4.0, 3.0, 3.0, 2.0, 2.0, 3.3, 3.3]),
+        "The last fifth of the training changed FD (shapes) by 10.0 % for the one net of which it was measured: \
+         longer training would change these scores."
+    );
     assert_eq!(
         told(EXPERIMENT, BETTER),
         "Whether longer training would change FD (shapes) was not measured."
