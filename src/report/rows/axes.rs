@@ -18,11 +18,13 @@ pub struct Axis {
     pub name: String,
     /// The distinct values, as `distinct` orders them.
     pub values: Vec<toml::Value>,
+    /// Whether some cell has none.
+    gaps: bool,
 }
 
 impl Axis {
     fn varies(&self) -> bool {
-        self.values.len() > 1
+        self.values.len() + usize::from(self.gaps) > 1
     }
 
     fn numeric(&self) -> bool {
@@ -44,6 +46,7 @@ impl Axes {
         let names = short(&keys, &[]);
         let all = keys.into_iter().zip(names).map(|(key, name)| Axis {
             values: distinct(rows, &key),
+            gaps: rows.iter().any(|row| at(row, &key).is_none()),
             key,
             name,
         });
@@ -58,7 +61,7 @@ impl Axes {
         self.all.iter().find(|a| a.key == name || a.name == name)
     }
 
-    /// The axes that take more than one value.
+    /// The axes that take more than one value; having none counts as one.
     pub fn varying(&self) -> impl DoubleEndedIterator<Item = &Axis> {
         self.all.iter().filter(|axis| axis.varies())
     }
