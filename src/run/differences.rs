@@ -84,6 +84,7 @@ impl Evidence {
 
     /// The cheapest larger study whose smallest visible difference is `target` or less, as far as images and trainings of
     /// this one tell; none within 20 trainings and 16 times as many images. Of one training it is counted in images alone.
+    /// Images are rounded up to two digits: a pilot tells no more.
     pub fn enough(&self, target: f64) -> Option<Size> {
         match self.basis {
             Basis::Images(_) => {
@@ -92,20 +93,26 @@ impl Evidence {
                 let most = (self.images * MULTIPLES[MULTIPLES.len() - 1]) as f64;
                 (images <= most).then_some(Size {
                     trainings: 1,
-                    images: images as usize,
+                    images: two_digits(images as usize),
                 })
             }
             Basis::Repeats(spread) => {
                 let sizes = MULTIPLES.into_iter().filter_map(|times| {
                     let trainings = (spread.repeats..=MOST_REPEATS)
                         .find(|k| spread.planned(*k, times as f64) <= target)?;
-                    let images = self.images * times;
+                    let images = two_digits(self.images * times);
                     Some(Size { trainings, images })
                 });
                 sizes.min_by_key(|size| size.trainings * size.images)
             }
         }
     }
+}
+
+/// The next number from `count` up that has two digits and then zeros.
+fn two_digits(count: usize) -> usize {
+    let unit = 10usize.pow(count.max(1).ilog10().saturating_sub(1));
+    count.div_ceil(unit) * unit
 }
 
 /// The metric of the second cell of each pair minus that of the first, over the pairs where both have it; none where
@@ -276,5 +283,16 @@ fn influence(row: &Row, metric: &str) -> Result<Option<Vec<f64>>> {
         Ok(Some(file.f64(metric).with_context(reading)?.data))
     } else {
         Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::two_digits;
+
+    #[test]
+    fn a_count_is_rounded_up_to_two_digits() {
+        let rounded = [1, 12, 100, 101, 2_000, 13_401].map(two_digits);
+        assert_eq!(rounded, [1, 12, 100, 110, 2_000, 14_000]);
     }
 }

@@ -182,21 +182,16 @@ fn tell(tested: &mut Tested, claim: &Claim, found: &Difference, worse: f64) {
 }
 
 fn needed(size: Option<Size>) -> String {
-    // Two digits: a pilot tells no more.
-    let rounded = |images: usize| {
-        let unit = 10usize.pow(images.max(1).ilog10().saturating_sub(1));
-        thousands(images.div_ceil(unit) * unit)
-    };
     match size {
         None => "far more seeds and images".to_string(),
         Some(Size {
             trainings: 1,
             images,
         }) => {
-            format!("about {} images a cell", rounded(images))
+            format!("about {} images a cell", thousands(images))
         }
         Some(Size { trainings, images }) => {
-            format!("about {trainings} seeds of {} images", rounded(images))
+            format!("about {trainings} seeds of {} images", thousands(images))
         }
     }
 }
