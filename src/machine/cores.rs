@@ -5,6 +5,7 @@ use candle_core::Device;
 use rayon::{ThreadPoolBuildError, ThreadPoolBuilder};
 use std::ops::Range;
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 /// Set by [`settle`]: the cores that were allowed then, by the system's numbers; empty where the system does not say.
 static ALLOWED: OnceLock<Vec<usize>> = OnceLock::new();
@@ -80,6 +81,36 @@ pub fn count() -> usize {
     }
 }
 
+/// Does `work` and tells for which share of its time the calling thread had a core: about 1 for a calculation on an idle
+/// machine, less where other programs take turns with it. 1 where the system does not say.
+pub fn occupied<R>(work: impl FnOnce() -> R) -> (R, f64) {
+    let (before, had) = (Instant::now(), had_core());
+    let done = work();
+    let passed = before.elapsed().as_secs_f64();
+    let share = match (had, had_core()) {
+        (Some(from), Some(to)) if passed > 0.0 => (to - from).as_secs_f64() / passed,
+        _ => 1.0,
+    };
+    (done, share.min(1.0))
+}
+
+/// How long the calling thread has had a core since it was started.
+#[cfg(unix)]
+fn had_core() -> Option<Duration> {
+    // SAFETY: a time is plain numbers, and the call fills it.
+    let time = unsafe {
+        let mut time: libc::timespec = std::mem::zeroed();
+        let told = libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time);
+        (told == 0).then_some(time)
+    }?;
+    Some(Duration::new(time.tv_sec as u64, time.tv_nsec as u32))
+}
+
+#[cfg(not(unix))]
+fn had_core() -> Option<Duration> {
+    None
+}
+
 #[cfg(target_os = "linux")]
 fn allowed() -> Vec<usize> {
     // SAFETY: a set of cores is plain bits, the call fills it, and the size is its own.
@@ -116,6 +147,17 @@ fn stay(_cores: &[usize]) {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(unix)]
+    fn a_thread_that_sleeps_has_no_core() {
+        let (answer, share) = occupied(|| {
+            std::thread::sleep(Duration::from_millis(100));
+            7
+        });
+        assert_eq!(answer, 7);
+        assert!(share < 0.5, "{share}");
+    }
 
     #[test]
     fn shares_are_all_cores_and_each_once() {

@@ -73,15 +73,16 @@ impl Record {
         let Some(root) = root(&reached)? else {
             return Ok(grads);
         };
+        let nodes = root.sorted_nodes();
         let mut rest = Vec::new();
-        if self.mixed() {
+        if self.mixed(&nodes) {
             for seam in reached.iter().rev() {
                 if let Some(last) = held.0.remove(&seam.made.id()) {
                     rest.push((&seam.made, last.gradient));
                 }
             }
         } else {
-            for node in root.sorted_nodes() {
+            for node in nodes {
                 if node.is_variable() {
                     continue;
                 }
@@ -107,10 +108,12 @@ impl Record {
         Ok(grads)
     }
 
-    /// Whether an operation that was not noted takes the result of one that was, and gives to one that was.
-    fn mixed(&self) -> bool {
+    /// Whether one of `nodes` was not noted, takes the result of one that was, and gives to one that was. What was noted
+    /// behind the last seam is not among them: candle's `backward` has been there.
+    fn mixed(&self, nodes: &[&Tensor]) -> bool {
         let noted = |t: &Tensor| self.steps.contains_key(&t.id());
-        let inputs = self.steps.values().flat_map(Step::inputs);
+        let steps = nodes.iter().filter_map(|node| self.steps.get(&node.id()));
+        let inputs = steps.flat_map(Step::inputs);
         let mut foreign = inputs.filter(|t| t.track_op() && !t.is_variable() && !noted(t));
         foreign.any(|t| t.sorted_nodes().into_iter().any(noted))
     }
@@ -169,4 +172,47 @@ fn by_candle(rest: &[(&Tensor, Tensor)]) -> Result<Option<GradStore>> {
         });
     }
     total.map(|total| total.backward()).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::gradients::record::{recording, seam};
+    use crate::kernels::pairs;
+    use candle_core::{Device, Var};
+
+    /// Noted, then left to candle, then noted.
+    fn between(x: &Tensor) -> Result<Tensor> {
+        let h = pairs::sum(x, x)?.sqr()?;
+        pairs::sum(&h, &h)
+    }
+
+    #[test]
+    fn what_follows_the_last_seam_does_not_leave_the_net_to_candle() -> Result<()> {
+        let x = Var::new(&[1f32, 2.0], &Device::Cpu)?;
+        for (net, head, mixed) in [
+            (false, false, false),
+            (false, true, false),
+            (true, false, true),
+        ] {
+            let (loss, record) = recording(|| {
+                let made = pairs::sum(x.as_tensor(), x.as_tensor())?;
+                let made = if net { between(&made)? } else { made };
+                let end = seam(&made)?;
+                let end = if head { between(&end)? } else { end };
+                end.sum_all()
+            });
+            let nodes = record.seams[0].made.clone();
+            assert_eq!(record.mixed(&nodes.sorted_nodes()), mixed);
+            let found = record.backward(&loss?)?.remove(x.as_tensor());
+            // Each `between` is 8 x^2 of what it takes.
+            let slope = |x: f32| if net || head { 64.0 * x } else { 2.0 };
+            let expected = [slope(1.0), slope(2.0)];
+            assert_eq!(
+                found.map(|g| g.to_vec1::<f32>()).transpose()?,
+                Some(expected.to_vec())
+            );
+        }
+        Ok(())
+    }
 }

@@ -27,7 +27,9 @@ pub fn draw(lines: &Lines, words: &Words, layout: &Layout) -> Picture {
     bounds.extend(all().flat_map(|p| &p.seeds));
     bounds.extend(lines.published.iter().map(|p| p.value));
     let y = Scale::of_metric(words.metric, &bounds);
-    let x = Scale::of_values(&lines.values);
+    // The data have at least half of the width.
+    let inset = data::reach(lines) / (0.5 * layout.width);
+    let x = Scale::of_values(&lines.values, inset.min(0.25));
     let mean = if lines.averaged.is_some() {
         "mean "
     } else {

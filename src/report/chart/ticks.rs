@@ -63,8 +63,9 @@ impl Scale {
     }
 
     /// The scale of an axis of the experiment: its own values as ticks; log-spaced where they double or span more than
-    /// 20 times, even where they are no numbers.
-    pub fn of_values(values: &[toml::Value]) -> Self {
+    /// 20 times, even where they are no numbers. At least `inset` of the axis, below 0.5, lies beyond the outermost numbers at
+    /// either end.
+    pub fn of_values(values: &[toml::Value], inset: f64) -> Self {
         let numbers: Option<Vec<f64>> = values.iter().map(number).collect();
         let Some(numbers) = numbers.filter(|n| n.len() > 1) else {
             let ticks = values.iter().enumerate();
@@ -78,8 +79,9 @@ impl Scale {
             };
         };
         let (low, high) = ends(&numbers);
+        let inset = inset / (1.0 - 2.0 * inset);
         if low > 0.0 && (geometric(&numbers) || high > 20.0 * low) {
-            let room = (high / low).powf(0.06);
+            let room = (high / low).powf(inset.max(0.06));
             let (low, high) = (low / room, high * room);
             return Self {
                 kind: Kind::Log,
@@ -88,7 +90,7 @@ impl Scale {
                 ticks: own(values, &numbers),
             };
         }
-        let room = 0.04 * (high - low);
+        let room = inset.max(0.04) * (high - low);
         let mut sorted = numbers.clone();
         sorted.sort_by(f64::total_cmp);
         let crowded = sorted.windows(2).any(|w| w[1] - w[0] < 0.05 * (high - low));
@@ -180,16 +182,26 @@ mod tests {
     #[test]
     fn doubling_values_are_evenly_spaced() {
         let values = [16, 32, 64].map(toml::Value::Integer);
-        let scale = Scale::of_values(&values);
+        let scale = Scale::of_values(&values, 0.0);
         let place = [16.0, 32.0, 64.0].map(|v| scale.place(v));
         assert!((place[1] - 0.5).abs() < 1e-9);
         assert!((place[2] - place[1] - (place[1] - place[0])).abs() < 1e-9);
     }
 
     #[test]
+    fn the_outermost_values_have_the_room_that_is_asked_for() {
+        for values in [[1, 2, 4], [1, 2, 3]] {
+            let values = values.map(toml::Value::Integer);
+            let place = |inset| Scale::of_values(&values, inset).place(1.0);
+            assert!((place(0.1) - 0.1).abs() < 1e-9);
+            assert!(place(0.0) > 0.03);
+        }
+    }
+
+    #[test]
     fn values_of_far_apart_sizes_all_have_their_ticks() {
         let values = [5, 10, 25, 100, 1000].map(toml::Value::Integer);
-        let scale = Scale::of_values(&values);
+        let scale = Scale::of_values(&values, 0.0);
         let labels: Vec<&str> = scale.ticks.iter().map(|t| t.1.as_str()).collect();
         assert_eq!(labels, ["5", "10", "25", "100", "1000"]);
         let place = [5.0, 10.0, 25.0, 100.0, 1000.0].map(|v| scale.place(v));

@@ -1,7 +1,7 @@
 //! How long a pass takes here, by making some: of the net itself where it is small enough, else of one like it.
 
 use crate::experiment::nets::arch::{Arch, Trunk};
-use crate::machine::cores::beside;
+use crate::machine::cores::{beside, occupied};
 use crate::nets::inventory;
 use crate::stages::cost::ready::Ready;
 use crate::stages::cost::work::{Subject, Workload};
@@ -25,12 +25,25 @@ const MOST_PASSES: usize = 25;
 const NARROWEST: usize = 32;
 const SMALLEST: usize = 8;
 
-/// Seconds of `workload` for one image on `device`, measured in about `share`.
+/// What a probe found.
+#[derive(Clone, Copy, Debug)]
+pub struct Probed {
+    /// Seconds of one image.
+    pub seconds: f64,
+    /// For which share of its time the probe had a core: below 1 where other programs kept the CPU busy. 1 on a GPU.
+    pub share: f64,
+}
+
+/// The time of `workload` on `device`, measured in about `time`.
 ///
 /// # Errors
 /// Where no such net can be built, or the device has no room for the probe.
-pub fn measure(workload: &Workload, device: &Device, share: Duration) -> Result<f64> {
-    beside(device, || measure_here(workload, device, share))
+pub fn measure(workload: &Workload, device: &Device, time: Duration) -> Result<Probed> {
+    let (seconds, share) = beside(device, || occupied(|| measure_here(workload, device, time)));
+    Ok(Probed {
+        seconds: seconds?,
+        share: if device.is_cpu() { share } else { 1.0 },
+    })
 }
 
 fn measure_here(workload: &Workload, device: &Device, share: Duration) -> Result<f64> {

@@ -1,10 +1,9 @@
 //! What was measured of a device, kept in a file of its own, and what follows for other nets.
 
 use crate::io::disk::{read_json, write_json};
-use crate::machine::cores;
 use crate::machine::isa::Isa;
 use crate::process::table;
-use crate::stages::cost::probe;
+use crate::stages::cost::probe::{self, Probed};
 use crate::stages::cost::work::{Subject, Work, Workload};
 use anyhow::{Context, Result};
 use candle_core::Device;
@@ -17,6 +16,8 @@ use std::time::Duration;
 
 /// How long the probes of a device take together, about.
 pub const PROBE: Duration = Duration::from_secs(5);
+/// The share of its time for which a probe has to have a core, or its workload is probed again by the next plan.
+pub const ALONE: f64 = 0.75;
 /// Workloads that are probed at once; others are estimated by the nearest of these.
 const MOST: usize = 8;
 /// How many times as many multiply-adds a workload of the same kind may have to be estimated by one that was measured.
@@ -28,6 +29,13 @@ pub struct Measured {
     pub workload: Workload,
     /// Seconds of one image.
     pub seconds: f64,
+    /// For which share of its time the probe had a core; below [`ALONE`] other programs made it longer.
+    #[serde(default = "whole")]
+    pub share: f64,
+}
+
+fn whole() -> f64 {
+    1.0
 }
 
 /// What is known of one device.
@@ -67,13 +75,13 @@ impl Rates {
             host: table::host(),
             device: device.to_string(),
             build: build(),
-            threads: cores::count(),
+            threads: rayon::current_num_threads(),
             at: String::new(),
             measured: Vec::new(),
         }
     }
 
-    /// What was kept by this build on as many cores; nothing otherwise, and nothing of a file that cannot be read.
+    /// What was kept by this build with as many threads; nothing otherwise, and nothing of a file that cannot be read.
     pub fn read(path: &Path, device: &str) -> Rates {
         let fresh = Rates::none(device);
         let kept: Option<Rates> = read_json(path).ok();
@@ -94,8 +102,8 @@ impl Rates {
         write_json(path, self)
     }
 
-    /// Which of these are to be probed, because nothing near them was measured or is to be: at most eight, those of the most
-    /// multiply-adds first.
+    /// Which of these are to be probed, because nothing near them was measured on cores of its own or is to be: at most eight,
+    /// those of the most multiply-adds first.
     pub fn missing(&self, work: &[Work]) -> Vec<Workload> {
         // By address: a plan has one of each.
         let mut sums: HashMap<*const Workload, (&Workload, f64)> = HashMap::new();
@@ -105,7 +113,7 @@ impl Rates {
             place.or_insert((&work.workload, 0.0)).1 += each * work.images;
         }
         let far = |workload: &Workload| {
-            let mut known = self.measured.iter();
+            let mut known = self.measured.iter().filter(|known| known.share >= ALONE);
             !known.any(|known| is_near(&known.workload, workload))
         };
         let mut wanted: Vec<(&Workload, f64)> = sums.into_values().collect();
@@ -120,21 +128,32 @@ impl Rates {
         chosen
     }
 
-    /// Probes these on `device`, in about [`PROBE`] together.
+    /// Probes these on `device`, in about [`PROBE`] together, and gives the smallest share of a probe's time for which it had
+    /// a core: below [`ALONE`] other programs kept the machine busy, and the times are longer than they would be without them.
     ///
     /// # Errors
     /// Where a net cannot be built or the device has no room for it; those before are kept in `self`.
-    pub fn probe(&mut self, workloads: &[Workload], device: &Device) -> Result<()> {
-        let share = PROBE / workloads.len().max(1) as u32;
+    pub fn probe(&mut self, workloads: &[Workload], device: &Device) -> Result<f64> {
+        let each = PROBE / workloads.len().max(1) as u32;
+        let mut least: f64 = 1.0;
         for workload in workloads {
-            let seconds = probe::measure(workload, device, share)?;
-            self.measured.push(Measured {
-                workload: workload.clone(),
-                seconds,
-            });
+            let probed = probe::measure(workload, device, each)?;
+            least = least.min(probed.share);
+            self.keep(workload, probed);
         }
         self.at = jiff::Timestamp::now().to_string();
-        Ok(())
+        Ok(least)
+    }
+
+    /// In place of what was measured near it while other programs had the cores.
+    fn keep(&mut self, workload: &Workload, probed: Probed) {
+        self.measured
+            .retain(|old| old.share >= ALONE || !is_near(&old.workload, workload));
+        self.measured.push(Measured {
+            workload: workload.clone(),
+            seconds: probed.seconds,
+            share: probed.share,
+        });
     }
 
     fn exact(&self, workload: &Workload) -> Option<&Measured> {
@@ -196,6 +215,10 @@ mod tests {
         }
     }
 
+    fn probed(seconds: f64, share: f64) -> Probed {
+        Probed { seconds, share }
+    }
+
     fn work(workload: &Workload, images: f64) -> Work {
         Work {
             workload: Arc::new(workload.clone()),
@@ -214,10 +237,7 @@ mod tests {
         let all = [work(&small, 10.0), work(&large, 1.0), work(&small, 10.0)];
         assert_eq!(rates.missing(&all), [large.clone(), small.clone()]);
         for (workload, seconds) in [(&small, 0.001), (&large, 2.0), (&guide, 0.0005)] {
-            rates.measured.push(Measured {
-                workload: workload.clone(),
-                seconds,
-            });
+            rates.keep(workload, probed(seconds, 1.0));
         }
         assert_eq!(rates.missing(&all), []);
         assert_eq!(rates.seconds(&small), Some(0.001));
@@ -235,14 +255,23 @@ mod tests {
     }
 
     #[test]
+    fn what_was_measured_beside_other_programs_is_used_and_measured_again() {
+        let net = workload("shapes16", Operation::Forward);
+        let mut rates = Rates::none("cpu");
+        rates.keep(&net, probed(0.01, 0.3));
+        assert_eq!(rates.seconds(&net), Some(0.01));
+        assert_eq!(rates.missing(&[work(&net, 1.0)]), [net.clone()]);
+        rates.keep(&net, probed(0.003, 0.98));
+        assert_eq!(rates.seconds(&net), Some(0.003));
+        assert_eq!(rates.missing(&[work(&net, 1.0)]), []);
+    }
+
+    #[test]
     fn rates_of_another_build_or_of_nonsense_are_measured_again() {
         let folder = tempfile::tempdir().unwrap();
         let path = file(folder.path(), "cpu");
         let mut rates = Rates::none("cpu");
-        rates.measured.push(Measured {
-            workload: workload("shapes16", Operation::Forward),
-            seconds: -1.0,
-        });
+        rates.keep(&workload("shapes16", Operation::Forward), probed(-1.0, 1.0));
         rates.write(&path).unwrap();
         assert_eq!(Rates::read(&path, "cpu").measured, []);
         rates.measured[0].seconds = 1.0;

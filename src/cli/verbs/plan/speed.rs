@@ -7,7 +7,7 @@ use crate::cli::verbs::plan::expected::{Speed, untimed};
 use crate::cli::verbs::work::places::list;
 use crate::run::device::named::{CPU, Named, devices};
 use crate::run::plan::Plan;
-use crate::stages::cost::rates::{PROBE, Rates, file};
+use crate::stages::cost::rates::{ALONE, PROBE, Rates, file};
 use crate::stages::cost::work::Work;
 use anyhow::Result;
 use clap::Args;
@@ -103,10 +103,16 @@ fn rates_of(device: &Named, cache: &Cache, untimed: &[Work], probing: Probing) -
         )),
         None => say(&format!("measuring this machine's {name} ({seconds} s)")),
     }
-    if let Err(error) = rates.probe(&missing, &device.device) {
-        warning(&format!(
+    match rates.probe(&missing, &device.device) {
+        Ok(share) if share < ALONE => warning(&format!(
+            "other programs had the {name} for {:.0} % of the measurement: an idle machine takes less time than is told here, and \
+             the next plan measures again",
+            100.0 * (1.0 - share)
+        )),
+        Ok(_) => {}
+        Err(error) => warning(&format!(
             "measuring {name}: {error:#}; some times stay unknown"
-        ));
+        )),
     }
     if let Some(path) = path
         && let Err(error) = rates.write(&path)

@@ -36,7 +36,7 @@ impl<'a> Data<'a> {
             x,
             y,
             numeric: lines.values.len() > 1 && numbers,
-            bars: lines.series.len() > MOST_BANDS && overlap(&lines.series),
+            bars: bars(lines),
         }
     }
 
@@ -183,6 +183,19 @@ impl<'a> Data<'a> {
         };
         self.lines.series.iter().map(last).collect()
     }
+}
+
+/// Whether intervals are bars beside each other.
+fn bars(lines: &Lines) -> bool {
+    lines.series.len() > MOST_BANDS && overlap(&lines.series)
+}
+
+/// Pixels that the outermost lines are drawn beside their places at most.
+pub fn reach(lines: &Lines) -> f64 {
+    if !bars(lines) || lines.series.len() > crowd::MOST_LINES {
+        return 0.0;
+    }
+    0.5 * BESIDE * (lines.series.len() - 1) as f64
 }
 
 /// Whether the intervals of two lines lie over each other at a value of the x axis.
