@@ -43,6 +43,11 @@ fn each_fault_of_a_broken_page_is_found_and_none_of_a_whole_one() {
             "<svg><title>a chart</title></svg>".into(),
             "chart without a title",
         ),
+        (
+            "narrow",
+            "<table><tr><th class=\"axis\" style=\"max-width: 1rem; overflow-wrap: anywhere\">evaluations</th></tr></table>".into(),
+            "broken word: evaluations",
+        ),
         ("script", "<script>nothing.there()</script>".into(), ""),
     ];
     let pages: Vec<_> = broken

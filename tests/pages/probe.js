@@ -8,6 +8,18 @@ const drawn = (element) => {
   return style.visibility === "visible" && box.width > 0 && box.height > 0;
 };
 
+// The parts of texts in elements of `selector` that have no place to be broken at.
+const words = (document, selector) => {
+  const nodes = [...document.querySelectorAll(selector)].flatMap((element) => [...element.childNodes]);
+  return nodes.filter((node) => node.nodeType === Node.TEXT_NODE && !/\s/.test(node.textContent));
+};
+
+const lines = (node) => {
+  const range = node.ownerDocument.createRange();
+  range.selectNodeContents(node);
+  return new Set([...range.getClientRects()].map((box) => Math.round(box.top))).size;
+};
+
 const faults = (view) => {
   const found = [];
   const page = view.document.documentElement;
@@ -19,6 +31,9 @@ const faults = (view) => {
   for (const chart of view.document.querySelectorAll("svg")) {
     const title = chart.querySelector(":scope > title");
     if (chart.getAttribute("role") !== "img" || !title || !title.textContent.trim()) found.push("chart without a title");
+  }
+  for (const word of words(view.document, "th.axis")) {
+    if (lines(word) > 1) found.push(`broken word: ${word.textContent} at the head of a table`);
   }
   return found;
 };
