@@ -4,10 +4,14 @@
 mod peers;
 
 use candle_core::{Device, Result, Tensor};
+use fidrunner::machine::alloc::{LineAligned, keep_pages};
 use fidrunner::nets::inception::net::{Inception, SIDE, Taps, tensors};
 use peers::turns::Turns;
 use serde_json::json;
 use std::collections::HashMap;
+
+#[global_allocator]
+static ALLOCATOR: LineAligned = LineAligned;
 
 /// Images of a batch when the command line names no other number.
 const BATCH: usize = 16;
@@ -26,7 +30,7 @@ fn weights() -> Result<HashMap<String, Tensor>> {
 }
 
 fn main() -> Result<()> {
-    fidrunner::machine::alloc::keep_pages();
+    keep_pages();
     // Before anything calculates: packing the weights would start rayon's threads elsewhere.
     let mut turns = Turns::start(1);
     let mut numbers = std::env::args().skip(1).filter_map(|a| a.parse().ok());

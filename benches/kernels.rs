@@ -9,8 +9,12 @@ use fidrunner::kernels::conv::conv2d;
 use fidrunner::kernels::linear::product::linear;
 use fidrunner::kernels::norm::group_norm::{Activation, group_norm};
 use fidrunner::kernels::resample;
+use fidrunner::machine::alloc::{LineAligned, keep_pages};
 use peers::turns::Turns;
 use serde_json::json;
+
+#[global_allocator]
+static ALLOCATOR: LineAligned = LineAligned;
 
 /// An operation by its name at the peer, its sizes, and whether gradients are taken too.
 type Row = (&'static str, &'static [usize], bool);
@@ -89,7 +93,7 @@ fn operation(&(op, shape, grad): &Row) -> Result<Run> {
 }
 
 fn main() -> Result<()> {
-    fidrunner::machine::alloc::keep_pages();
+    keep_pages();
     let only = std::env::args().skip(1).find(|a| !a.starts_with("--"));
     let mut turns = Turns::start(5);
     for row in ROWS {

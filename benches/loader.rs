@@ -10,12 +10,16 @@ use fidrunner::data::loader::{Loader, Order};
 use fidrunner::data::resize::input;
 use fidrunner::data::shapes::{Scene, Stream};
 use fidrunner::experiment::scoring::rules::Preprocessing;
+use fidrunner::machine::alloc::{LineAligned, keep_pages};
 use libjpeg_turbo_rs::{PixelFormat, Subsampling, compress};
 use peers::torch::Peer;
 use rayon::prelude::*;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
+
+#[global_allocator]
+static ALLOCATOR: LineAligned = LineAligned;
 
 /// Numbers in one image's input for Inception.
 const INPUT: usize = Preprocessing::Tf1.input_len();
@@ -103,7 +107,7 @@ fn steps(folder: &str) -> Result<()> {
 }
 
 fn main() -> Result<()> {
-    fidrunner::machine::alloc::keep_pages();
+    keep_pages();
     let folder = tempfile::tempdir()?;
     let bytes = write_photos(folder.path())?;
     let folder = folder.path().to_str().context("a folder's name")?;

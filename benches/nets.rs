@@ -14,12 +14,16 @@ use fidrunner::experiment::file::experiment::Train;
 use fidrunner::experiment::nets::arch::{Arch, ClassifierArch, UnetArch};
 use fidrunner::experiment::nets::presets;
 use fidrunner::kernels::gradients::record::recording;
+use fidrunner::machine::alloc::{LineAligned, keep_pages};
 use fidrunner::nets::adm::classifier::Classifier;
 use fidrunner::nets::adm::unet::Unet;
 use fidrunner::nets::inventory;
 use fidrunner::stages::train::optimizer::adamw::AdamW;
 use peers::turns::Turns;
 use serde_json::{Value, json};
+
+#[global_allocator]
+static ALLOCATOR: LineAligned = LineAligned;
 
 /// What is measured, and which of it.
 struct Rows {
@@ -164,7 +168,7 @@ fn train(rows: &mut Rows, n: usize, name: &str, arch: &UnetArch, spec: &Train) -
 }
 
 fn main() -> Result<()> {
-    fidrunner::machine::alloc::keep_pages();
+    keep_pages();
     let spec: Train = serde_json::from_value(json!({
         "data": "shapes", "steps": 1, "batch": 1, "learning_rate": 1e-4
     }))

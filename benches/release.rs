@@ -26,6 +26,7 @@ use fidrunner::diffusion::samplers::method::Method;
 use fidrunner::experiment::file::experiment::{Kind, Model, Precision};
 use fidrunner::experiment::nets::arch::Arch;
 use fidrunner::io::numpy::npz::{self, Array};
+use fidrunner::machine::alloc::{LineAligned, keep_pages};
 use fidrunner::nets::adm::classifier::Classifier;
 use fidrunner::nets::adm::unet::Unet;
 use fidrunner::nets::precision::dtype;
@@ -34,6 +35,9 @@ use fidrunner::stages::weights::{Loaded, load};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+
+#[global_allocator]
+static ALLOCATOR: LineAligned = LineAligned;
 
 const IMAGES: [u64; 4] = [0, 1, 2, 3];
 const STEPS: usize = 3;
@@ -107,7 +111,7 @@ fn ours(folder: &Path, steps: &str, precision: Precision, out: &Path) -> Result<
 
 fn main() -> Result<()> {
     fidrunner::machine::cores::settle(None).expect("the first to start rayon's threads");
-    fidrunner::machine::alloc::keep_pages();
+    keep_pages();
     let mut arguments = std::env::args().skip(1).filter(|a| !a.starts_with("--"));
     let Some(folder) = arguments.next().map(PathBuf::from) else {
         println!("no folder with the released files was named: see benches/release.rs");

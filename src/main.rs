@@ -6,11 +6,15 @@ use fidrunner::cli::profile::session::{self, Teller};
 use fidrunner::cli::screen::terminal;
 use fidrunner::cli::verbs;
 use fidrunner::cli::verbs::work::places;
+use fidrunner::machine::alloc::{LineAligned, keep_pages};
 use fidrunner::machine::cores;
 use std::process::ExitCode;
 
+#[global_allocator]
+static ALLOCATOR: LineAligned = LineAligned;
+
 fn main() -> ExitCode {
-    fidrunner::machine::alloc::keep_pages();
+    keep_pages();
     let Cli { store, command } = Cli::parse();
     let share = match &command {
         Command::Work(args) => args.core_share.as_deref().and_then(places::share),
