@@ -3,11 +3,13 @@
 use crate::experiment::file::experiment::{Experiment, Sampling, Steps};
 use crate::experiment::scoring::feature_space::FeatureSpace;
 use crate::report::findings::trained::trained;
-use crate::report::rows::axes::GUIDANCE;
+use crate::report::rows::axes::{Axis, GUIDANCE};
 use crate::report::rows::input::Report;
 use crate::report::rows::seeds;
-use crate::report::rows::values::{self, thousands, varies};
+use crate::report::rows::values::{self, exact_place, thousands, varies};
 use crate::report::table::{caption, sheet};
+use crate::run::results::Row;
+use std::collections::HashSet;
 
 /// What was measured, in one paragraph.
 pub fn statement(report: &Report) -> String {
@@ -41,19 +43,9 @@ pub fn statement(report: &Report) -> String {
 }
 
 /// `12 cells: resolution [16, 32, 64] × scale [0, 1, 5, 10]`; where seeds repeat them `14 cells: heads [1, 2, 4], each with
-/// 2 seeds`.
+/// 2 seeds`; where axes move together `18 cells: 6 combinations of noised, res_blocks and pool`.
 fn cells(report: &Report) -> String {
-    let axes = report
-        .axes
-        .changing()
-        .map(|axis| format!("{} [{}]", axis.name, values::told(&axis.values)));
-    // What is zipped moves together: not every combination is there.
-    let between = if report.axes.crossed() {
-        " × "
-    } else {
-        " with "
-    };
-    let axes = axes.collect::<Vec<_>>().join(between);
+    let axes = axes(report.rows, &report.axes.changing().collect::<Vec<_>>());
     let seeds = match seeds::count(report.rows) {
         0 | 1 => String::new(),
         n if axes.is_empty() => format!("{n} seeds"),
@@ -64,6 +56,38 @@ fn cells(report: &Report) -> String {
         n if axes.is_empty() && seeds.is_empty() => format!("{n} cells"),
         n => format!("{n} cells: {axes}{seeds}"),
     }
+}
+
+/// The axes with their values: first those of which not every combination is there, because they are zipped or stand in
+/// cases, then those of which each value stands at all that the others say.
+fn axes(rows: &[Row], axes: &[&Axis]) -> String {
+    let kinds = |axes: &[&Axis]| {
+        let keys = || axes.iter().map(|axis| axis.key.as_str());
+        let places = rows.iter().map(|row| exact_place(row, keys()));
+        places.collect::<HashSet<_>>().len()
+    };
+    let all = kinds(axes);
+    let crossed = |axis: &&Axis| {
+        let others: Vec<&Axis> = axes.iter().copied().filter(|a| a.key != axis.key).collect();
+        kinds(&others) * kinds(&[axis]) == all
+    };
+    let (crossed, together): (Vec<&Axis>, Vec<&Axis>) = axes.iter().copied().partition(crossed);
+    let told = |axis: &&Axis| format!("{} [{}]", axis.name, values::told(&axis.values));
+    let first = match &together[..] {
+        [] => None,
+        [_] | [_, _] => Some(together.iter().map(told).collect::<Vec<_>>().join(" with ")),
+        [before @ .., last] => {
+            let before: Vec<&str> = before.iter().map(|axis| axis.name.as_str()).collect();
+            Some(format!(
+                "{} combinations of {} and {}",
+                kinds(&together),
+                before.join(", "),
+                last.name
+            ))
+        }
+    };
+    let parts = first.into_iter().chain(crossed.iter().map(told));
+    parts.collect::<Vec<_>>().join(" × ")
 }
 
 /// How images were drawn, as far as it is common to all cells.

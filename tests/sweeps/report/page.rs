@@ -25,6 +25,40 @@ fn shapes_metrics_are_never_called_fid() {
 }
 
 #[test]
+fn axes_that_move_together_are_told_apart_from_those_that_are_crossed() {
+    let said = |zip: &str| {
+        let sweep = parse(&EXPERIMENT.replace("[grid]\n", &format!("[[zip]]\n{zip}\n[grid]\n")));
+        let rows = rows(&sweep);
+        let dir = tempfile::tempdir().unwrap();
+        write(&report(&sweep, &rows), dir.path(), &[Format::Html]).unwrap();
+        let page = read(dir.path(), "index.html");
+        let start = page.find("<p>").unwrap() + 3;
+        page[start..][..page[start..].find(". ").unwrap()].to_string()
+    };
+    let crossed = "resolution [16, 32, 64] × scale [0, 1, 5, 10]";
+    assert_eq!(
+        said("sample.steps = [25, 50]\nsample.eta = [0, 0.5]"),
+        "24 cells: resolution [16, 32, 64] × steps [25, 50] × scale [0, 1, 5, 10]"
+    );
+    assert_eq!(
+        said("sample.steps = [25, 25, 50]\nsample.eta = [0, 0.5, 0]"),
+        format!("36 cells: steps [25, 50] with eta [0, 0.5] × {crossed}")
+    );
+    assert_eq!(
+        said(
+            "sample.steps = [25, 25, 50]\nsample.eta = [0, 0.5, 0]\nsample.count = [900, 900, 800]"
+        ),
+        format!("36 cells: steps [25, 50] with eta [0, 0.5] × {crossed}")
+    );
+    assert_eq!(
+        said(
+            "sample.steps = [25, 25, 50, 50]\nsample.eta = [0, 0.5, 0, 0]\nsample.count = [900, 900, 800, 900]"
+        ),
+        format!("48 cells: 4 combinations of steps, eta and count × {crossed}")
+    );
+}
+
+#[test]
 fn the_page_needs_nothing_outside_of_itself() {
     let sweep = parse(EXPERIMENT);
     let rows = rows(&sweep);
