@@ -33,7 +33,7 @@ const LARGE: usize = 4096;
 /// The system's allocator, but for large buffers, which begin at a cache line.
 ///
 /// glibc's begin sixteen bytes behind one, so that every vector of sixteen floats that a kernel reads or writes would lie
-/// across two lines; and what is freed by its own aligned allocation does not fit the next buffer of that size.
+/// across two lines; and what is freed by its own aligned allocation may not fit the next buffer of that size.
 pub struct LineAligned;
 
 // SAFETY: every pointer comes from `System` with a layout that is found again from its size; those of large buffers are
