@@ -86,9 +86,10 @@ unsafe impl GlobalAlloc for LineAligned {
                         return start;
                     }
                     // The block may now begin elsewhere beside a line.
-                    let kept = layout.size().min(size);
-                    let from = start.add(way);
-                    std::ptr::copy(from, start.add(to_line(start)), kept);
+                    if to_line(start) != way {
+                        let kept = layout.size().min(size);
+                        std::ptr::copy(start.add(way), start.add(to_line(start)), kept);
+                    }
                     moved(start)
                 }
                 _ => {

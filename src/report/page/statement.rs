@@ -6,10 +6,9 @@ use crate::report::findings::trained::trained;
 use crate::report::rows::axes::{Axis, GUIDANCE};
 use crate::report::rows::input::Report;
 use crate::report::rows::seeds;
-use crate::report::rows::values::{self, exact_place, thousands, varies};
+use crate::report::rows::values::{self, thousands, varies};
 use crate::report::table::{caption, sheet};
 use crate::run::results::Row;
-use std::collections::HashSet;
 
 /// What was measured, in one paragraph.
 pub fn statement(report: &Report) -> String {
@@ -62,9 +61,8 @@ fn cells(report: &Report) -> String {
 /// cases, then those of which each value stands at all that the others say.
 fn axes(rows: &[Row], axes: &[&Axis]) -> String {
     let kinds = |axes: &[&Axis]| {
-        let keys = || axes.iter().map(|axis| axis.key.as_str());
-        let places = rows.iter().map(|row| exact_place(row, keys()));
-        places.collect::<HashSet<_>>().len()
+        let keys: Vec<&str> = axes.iter().map(|axis| axis.key.as_str()).collect();
+        values::places(rows, &keys)
     };
     let all = kinds(axes);
     let crossed = |axis: &&Axis| {

@@ -2,7 +2,7 @@
 
 use crate::experiment::grid::axis::called;
 use crate::report::rows::seeds::{is_seed, variant_key};
-use crate::report::rows::values::{self, at, distinct, exact_place, number, text};
+use crate::report::rows::values::{self, at, distinct, number, places, text};
 use crate::run::results::Row;
 use std::collections::HashSet;
 
@@ -112,10 +112,6 @@ fn keys(rows: &[Row]) -> Vec<String> {
     let Some(first) = rows.first() else {
         return Vec::new();
     };
-    let kinds = |keys: &[String]| {
-        let place = |row| exact_place(row, keys.iter().map(String::as_str));
-        rows.iter().map(place).collect::<HashSet<_>>().len()
-    };
     let all = values::keys(rows);
     let mut keys = first.axes.clone();
     for key in &all {
@@ -124,7 +120,7 @@ fn keys(rows: &[Row]) -> Vec<String> {
         }
         let mut more = keys.clone();
         more.push(key.clone());
-        if kinds(&more) > kinds(&keys) {
+        if places(rows, &more) > places(rows, &keys) {
             keys = more;
         }
     }

@@ -1,9 +1,9 @@
 //! Axes that repeat a cell instead of changing what it is, and means over them.
 
 use crate::report::rows::names;
-use crate::report::rows::values::{at, exact, exact_place, varies};
+use crate::report::rows::values::{at, exact, places, varies};
 use crate::run::results::{Row, Score};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 /// The full keys of all seeds: of training the net, of training its classifier, of drawing.
 const SEEDS: [&str; 3] = ["train.seed", "guidance.train.seed", "sample.seed"];
@@ -40,8 +40,7 @@ pub fn scored(rows: &[Row]) -> (usize, usize) {
 /// Combinations of training seeds, of the net and of its guide, among the rows.
 pub fn trainings(rows: &[Row]) -> usize {
     let [net, guide, _] = SEEDS;
-    let seeds = |row| exact_place(row, [net, guide].into_iter());
-    rows.iter().map(seeds).collect::<HashSet<_>>().len()
+    places(rows, &[net, guide])
 }
 
 /// Where a row stands on everything but its seeds.

@@ -64,6 +64,12 @@ pub fn exact_place<'a>(row: &Row, keys: impl Iterator<Item = &'a str>) -> Vec<Op
     keys.map(|key| at(row, key).map(exact)).collect()
 }
 
+/// How many places of some keys the rows stand at.
+pub fn places<S: AsRef<str>>(rows: &[Row], keys: &[S]) -> usize {
+    let place = |row| exact_place(row, keys.iter().map(AsRef::as_ref));
+    rows.iter().map(place).collect::<HashSet<_>>().len()
+}
+
 /// Whether two values of an axis are one: 1 and 1.0 are.
 pub fn same(a: Option<&toml::Value>, b: Option<&toml::Value>) -> bool {
     match (a.and_then(number), b.and_then(number)) {
