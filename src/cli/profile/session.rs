@@ -34,8 +34,15 @@ struct Session {
     path: PathBuf,
     process: &'static str,
     teller: Teller,
-    /// What each worker process is called, and its trace.
-    workers: Mutex<Vec<(String, PathBuf)>>,
+    workers: Mutex<Vec<Started>>,
+}
+
+/// A worker process that this one started.
+struct Started {
+    /// Its place among the devices of the call, by which workers are told: they start at once, in any order.
+    place: usize,
+    process: String,
+    trace: PathBuf,
 }
 
 /// Begins a profile of this process, the command `process`, where one is asked for.
@@ -73,18 +80,22 @@ fn prepare(path: &Path) -> Result<()> {
         .context("the trace cannot be written\nhint: name a file in a folder that exists and may be written to")
 }
 
-/// The flag for a process that this one starts, called `process`; None where no profile is taken.
-pub fn for_worker(process: &str) -> Option<OsString> {
+/// The flag for a process that this one starts, called `process`, at `place` of the devices; None where no profile is taken.
+pub fn for_worker(process: &str, place: usize) -> Option<OsString> {
     let session = SESSION.get()?;
     let mut workers = session
         .workers
         .lock()
         .unwrap_or_else(PoisonError::into_inner);
-    let mut path = session.path.clone().into_os_string();
-    path.push(format!(".worker-{}", workers.len() + 1));
-    workers.push((process.to_string(), path.clone().into()));
+    let mut trace = session.path.clone().into_os_string();
+    trace.push(format!(".worker-{}", workers.len() + 1));
     let mut flag = OsString::from(format!("{FLAG}="));
-    flag.push(path);
+    flag.push(&trace);
+    workers.push(Started {
+        place,
+        process: process.to_string(),
+        trace: trace.into(),
+    });
     Some(flag)
 }
 
@@ -103,13 +114,18 @@ pub fn end() -> Result<()> {
         return Ok(());
     };
     let own = trace::totals(&found, session.process);
-    let workers = session
+    let mut workers = session
         .workers
         .lock()
         .unwrap_or_else(PoisonError::into_inner);
+    // A worker that was started again stands behind the one that died.
+    workers.sort_by_key(|worker| worker.place);
     let traces: Vec<Worker> = workers
         .iter()
-        .map(|(process, path)| Worker { path, process })
+        .map(|Started { process, trace, .. }| Worker {
+            path: trace,
+            process,
+        })
         .collect();
     let theirs = trace::write(&session.path, &found, &own, &traces);
     let all = theirs.as_deref().unwrap_or_default();

@@ -69,14 +69,14 @@ impl Beside {
     /// # Errors
     /// Where a process cannot be started.
     pub fn start(&self) -> Result<Others> {
-        let start = |device: &String| {
+        let start = |(place, device): (usize, &String)| {
             let mut child = Command::new(std::env::current_exe()?)
                 .args(
                     std::env::args_os()
                         .skip(1)
                         .filter(|arg| !session::is_flag(arg)),
                 )
-                .args(session::for_worker(device))
+                .args(session::for_worker(device, place))
                 .args([FLAG, device])
                 .stdin(Stdio::piped())
                 .stdout(Stdio::null())
@@ -94,7 +94,7 @@ impl Beside {
                 words: Some(words),
             })
         };
-        let started = self.others.iter().map(start);
+        let started = self.others.iter().enumerate().map(start);
         let started = started.collect::<Result<Vec<_>, _>>();
         Ok(Others(
             started.context("starting a process for a further device")?,

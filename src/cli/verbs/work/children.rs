@@ -180,7 +180,7 @@ impl Team<'_> {
         if order.waits {
             command.arg("--wait");
         }
-        command.args(session::for_worker(&place.name));
+        command.args(session::for_worker(&place.name, n));
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
