@@ -1,6 +1,7 @@
 //! What every net is that predicts the noise in an image, or the image behind it, whatever its family.
 
 use crate::experiment::nets::arch::Answer;
+use crate::kernels::gradients::checkpoint::Activations;
 use crate::nets::adm::layers::Dropout;
 use crate::nets::attention::Attention;
 use candle_core::{Result, Tensor};
@@ -16,6 +17,8 @@ pub struct Conditions<'a> {
     pub low: Option<&'a Tensor>,
     /// While training.
     pub dropout: Option<&'a Dropout>,
+    /// While training: those of its blocks.
+    pub activations: Activations,
     /// For nets with attention blocks; the others pass it over.
     pub attention: Option<Attention<'a>>,
 }

@@ -6,10 +6,12 @@ use candle_core::{Device, Result, Tensor};
 use fidrunner::experiment::nets::arch::{
     Arch, ClassifierArch, FeatureArch, Pool, QkvOrder, Trunk, UnetArch,
 };
+use fidrunner::kernels::gradients::checkpoint::Activations;
 use fidrunner::kernels::gradients::record::recording;
 use fidrunner::nets::adm::classifier::Classifier;
 use fidrunner::nets::adm::layers::Dropout;
 use fidrunner::nets::adm::unet::Unet;
+use fidrunner::nets::denoiser::{Conditions, Denoiser};
 use fidrunner::nets::features::FeatureNet;
 
 fn trunk() -> Trunk {
@@ -61,31 +63,66 @@ fn assert_as_candle(
     Ok(())
 }
 
-#[test]
-fn a_unet_with_any_of_its_options() -> Result<()> {
+/// `answer` is the net's, with its activations kept or calculated again: every weight has the same gradient but for the order
+/// in which a tensor's gradients are added.
+fn assert_as_kept(
+    arch: &Arch,
+    answer: impl Fn(&candle_nn::VarBuilder<'static>, Activations) -> Result<Tensor>,
+) -> Result<()> {
+    let (variables, vb) = variables(arch, "net.");
+    let [kept, recomputed] = [Activations::Kept, Activations::Recomputed].map(|activations| {
+        let (loss, record) = recording(|| answer(&vb, activations)?.sqr()?.mean_all());
+        let loss = loss?;
+        Ok::<_, candle_core::Error>((loss.to_scalar::<f32>()?, record.backward(&loss)?))
+    });
+    let ((loss, kept), (again, recomputed)) = (kept?, recomputed?);
+    assert_eq!(loss.to_bits(), again.to_bits(), "the answers");
+    for (name, var) in &variables {
+        let [want, got] = [&kept, &recomputed].map(|grads| {
+            let gradient = grads.get(var).expect(name);
+            gradient.flatten_all()?.to_vec1::<f32>()
+        });
+        let (want, got) = (want?, got?);
+        let largest = want.iter().fold(0f32, |most, g| most.max(g.abs()));
+        for (got, want) in got.iter().zip(&want) {
+            let apart = (got - want).abs();
+            assert!(apart <= 1e-5 * largest, "{name}: {got} for {want}");
+        }
+    }
+    Ok(())
+}
+
+fn trunks() -> [Trunk; 6] {
     let with = |change: &dyn Fn(&mut Trunk)| {
         let mut trunk = trunk();
         change(&mut trunk);
         trunk
     };
-    let trunks = [
+    [
         trunk(),
         with(&|t| t.qkv_order = QkvOrder::Legacy),
         with(&|t| t.updown = false),
         with(&|t| (t.updown, t.conv_resample) = (false, false)),
         with(&|t| t.adagn = false),
         with(&|t| t.rescale_residual = true),
-    ];
+    ]
+}
+
+fn of_trunk(trunk: Trunk) -> UnetArch {
+    UnetArch {
+        trunk,
+        heads_up: None,
+        classes: Some(5),
+        null_class: false,
+        learn_sigma: true,
+        low_resolution: None,
+    }
+}
+
+#[test]
+fn a_unet_with_any_of_its_options() -> Result<()> {
     let (x, t, y) = images()?;
-    for trunk in trunks {
-        let arch = UnetArch {
-            trunk,
-            heads_up: None,
-            classes: Some(5),
-            null_class: false,
-            learn_sigma: true,
-            low_resolution: None,
-        };
+    for arch in trunks().map(of_trunk) {
         for p in [0.0, 0.3] {
             assert_as_candle(&Arch::Unet(arch.clone()), |vb| {
                 let dropout = Dropout::new(p, 1, 2);
@@ -97,19 +134,54 @@ fn a_unet_with_any_of_its_options() -> Result<()> {
 }
 
 #[test]
-fn a_classifier_with_any_pool() -> Result<()> {
-    let (x, t, _) = images()?;
-    for pool in [
+fn a_unet_that_recomputes_its_activations() -> Result<()> {
+    let (x, t, y) = images()?;
+    for arch in trunks().map(of_trunk) {
+        for p in [0.0, 0.3] {
+            assert_as_kept(&Arch::Unet(arch.clone()), |vb, activations| {
+                let dropout = Dropout::new(p, 1, 2);
+                let given = Conditions {
+                    labels: Some(&y),
+                    dropout: Some(&dropout),
+                    activations,
+                    ..Conditions::default()
+                };
+                Unet::new(&arch, vb.clone())?.denoise(&x, &t, &given)
+            })?;
+        }
+    }
+    Ok(())
+}
+
+fn classifiers() -> [ClassifierArch; 4] {
+    let pools = [
         Pool::Adaptive,
         Pool::Attention,
         Pool::Spatial,
         Pool::SpatialV2,
-    ] {
-        let arch = ClassifierArch {
-            trunk: trunk(),
-            classes: 5,
-            pool,
-        };
+    ];
+    pools.map(|pool| ClassifierArch {
+        trunk: trunk(),
+        classes: 5,
+        pool,
+    })
+}
+
+#[test]
+fn a_classifier_that_recomputes_its_activations() -> Result<()> {
+    let (x, t, _) = images()?;
+    for arch in classifiers() {
+        assert_as_kept(&Arch::Classifier(arch.clone()), |vb, activations| {
+            Classifier::new(&arch, vb.clone())?.log_probs_with(&x, &t, activations)
+        })?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_classifier_with_any_pool() -> Result<()> {
+    let (x, t, _) = images()?;
+    for arch in classifiers() {
         assert_as_candle(&Arch::Classifier(arch.clone()), |vb| {
             Classifier::new(&arch, vb.clone())?.log_probs(&x, &t)
         })?;

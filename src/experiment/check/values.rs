@@ -39,6 +39,10 @@ impl Experiment {
                 "train.labels are clusters of features, and [model] is the net that makes features\nhint: take `labels` and `label_features` out"
             );
             ensure!(
+                !train.gradient_checkpointing || self.model.kind != Kind::Features,
+                "train.gradient_checkpointing is for nets with residual blocks, and [model] is a feature net\nhint: take it out"
+            );
+            ensure!(
                 self.model.checkpoint.is_none(),
                 "[train] starts from fresh weights, so model.checkpoint cannot be set\nhint: take one of the two out"
             );

@@ -131,7 +131,11 @@ pub const FLAGS: &[(&str, &str, &str)] = &[
         "",
         "nets are trained in `f32` or `tf32`",
     ),
-    ("use_checkpoint", "", "without effect on images"),
+    (
+        "use_checkpoint",
+        "train.gradient_checkpointing",
+        "of attention blocks too, which ADM checkpoints always; without effect on images",
+    ),
     (
         "use_kl",
         "",

@@ -1,7 +1,9 @@
 //! The gradients of a recorded net: the order of candle's `backward`, without its zeros and its copies.
 
-use crate::kernels::gradients::record::{Record, Seam, Step};
+use crate::kernels::gradients::checkpoint::take_inside;
+use crate::kernels::gradients::record::{Record, Step};
 use crate::kernels::pairs::{Sum, add_into};
+use crate::kernels::view::ours;
 use candle_core::backprop::GradStore;
 use candle_core::{Result, Tensor, TensorId};
 use std::collections::HashMap;
@@ -61,24 +63,50 @@ impl Record {
     /// # Errors
     /// Those of the operations' gradients.
     pub fn backward(self, loss: &Tensor) -> Result<GradStore> {
+        // What a pass that failed has left.
+        drop(take_inside());
         let mut grads = loss.backward()?;
-        let mut held = Gradients::default();
         let mut reached = Vec::new();
         for seam in &self.seams {
             if let Some(gradient) = grads.remove(&seam.leaf) {
-                held.add(&seam.made, gradient.detach().contiguous()?, false)?;
-                reached.push(seam);
+                reached.push((&seam.made, gradient.detach().contiguous()?));
             }
         }
-        let Some(root) = root(&reached)? else {
+        grads = self.through(&reached, grads)?;
+        for inside in take_inside() {
+            grads.extend(inside)?;
+        }
+        Ok(grads)
+    }
+
+    /// Gradients in every variable that `y`, made in this recording, depends on, given that of `y` itself. Those of weights
+    /// inside checkpointed parts are left to the [`Record::backward`] around it.
+    ///
+    /// # Errors
+    /// Those of the operations' gradients.
+    pub(super) fn backward_from(self, y: &Tensor, dy: Tensor) -> Result<GradStore> {
+        let reached = [(y, dy)];
+        if ours(&[y]) {
+            return self.through(&reached, GradStore::default());
+        }
+        Ok(by_candle(&reached)?.unwrap_or_default())
+    }
+
+    /// Adds to `grads` those of what the `reached` tensors were made of, given theirs.
+    fn through(&self, reached: &[(&Tensor, Tensor)], mut grads: GradStore) -> Result<GradStore> {
+        let mut held = Gradients::default();
+        for (made, gradient) in reached {
+            held.add(made, gradient.clone(), false)?;
+        }
+        let Some(root) = root(reached)? else {
             return Ok(grads);
         };
         let nodes = root.sorted_nodes();
         let mut rest = Vec::new();
         if self.mixed(&nodes) {
-            for seam in reached.iter().rev() {
-                if let Some(last) = held.0.remove(&seam.made.id()) {
-                    rest.push((&seam.made, last.gradient));
+            for (made, _) in reached.iter().rev() {
+                if let Some(last) = held.0.remove(&made.id()) {
+                    rest.push((*made, last.gradient));
                 }
             }
         } else {
@@ -149,9 +177,9 @@ impl Step {
 }
 
 /// A tensor on which all of these depend, made without reading more than a number of each.
-fn root(seams: &[&Seam]) -> Result<Option<Tensor>> {
+fn root(reached: &[(&Tensor, Tensor)]) -> Result<Option<Tensor>> {
     let mut root: Option<Tensor> = None;
-    for Seam { made, .. } in seams {
+    for (made, _) in reached {
         let one = made.flatten_all()?.get(0)?;
         root = Some(match root {
             Some(root) => (root + one)?,

@@ -71,10 +71,10 @@ pub fn recording<R>(work: impl FnOnce() -> R) -> (R, Record) {
 /// Where no copy of `x` can be made.
 pub fn seam(x: &Tensor) -> Result<Tensor> {
     let wanted = x.track_op() && !x.is_variable() && ours(&[x]);
-    if !wanted || OPEN.with_borrow(Vec::is_empty) {
+    if !wanted || !is_recording() {
         return Ok(x.clone());
     }
-    let leaf = Var::from_tensor(&x.detach())?.into_inner();
+    let leaf = leaf(x)?;
     OPEN.with_borrow_mut(|open| {
         if let Some(record) = open.last_mut() {
             record.seams.push(Seam {
@@ -84,6 +84,16 @@ pub fn seam(x: &Tensor) -> Result<Tensor> {
         }
     });
     Ok(leaf)
+}
+
+/// Whether a recording is under way on this thread.
+pub(super) fn is_recording() -> bool {
+    OPEN.with_borrow(|open| !open.is_empty())
+}
+
+/// The same values as a variable, at which gradients stop.
+pub(super) fn leaf(x: &Tensor) -> Result<Tensor> {
+    Ok(Var::from_tensor(&x.detach())?.into_inner())
 }
 
 /// `op` of `x`, noted.

@@ -1,6 +1,7 @@
 //! The noisy classifier (arXiv:2105.05233, section 4): the UNet's way down and middle under one of four pools.
 
 use crate::experiment::nets::arch::{ClassifierArch, Pool};
+use crate::kernels::gradients::checkpoint::Activations;
 use crate::kernels::gradients::record::seam;
 use crate::machine::profile::{Operation, span};
 use crate::nets::adm::attention::{AttentionPool, PoolShape, heads};
@@ -84,10 +85,14 @@ impl Classifier {
 
     /// x [n, c, h, w] noised to t `[n]` f32 on the original clock → [n, classes].
     pub fn logits(&self, x: &Tensor, t: &Tensor) -> Result<Tensor> {
+        self.ask(x, t, Asked::default())
+    }
+
+    fn ask(&self, x: &Tensor, t: &Tensor, asked: Asked) -> Result<Tensor> {
         let _span = span(Operation::Classifier);
         self.encoder.check(x, t)?;
         let emb = self.time_embed.forward(t)?.silu()?;
-        let (outputs, middle) = self.encoder.forward(x, &emb, Asked::default())?;
+        let (outputs, middle) = self.encoder.forward(x, &emb, asked)?;
         // The spatial pools read every block's output: there is no one place where the trunk ends.
         let middle = match &self.head {
             Head::Adaptive(..) | Head::Attention(..) => seam(&middle)?,
@@ -117,7 +122,21 @@ impl Classifier {
 
     /// ln p(class | x, t), [n, classes].
     pub fn log_probs(&self, x: &Tensor, t: &Tensor) -> Result<Tensor> {
-        ops::log_softmax(&self.logits(x, t)?, D::Minus1)
+        self.log_probs_with(x, t, Activations::Kept)
+    }
+
+    /// The same, with the blocks' activations kept for gradients or calculated again.
+    pub fn log_probs_with(
+        &self,
+        x: &Tensor,
+        t: &Tensor,
+        activations: Activations,
+    ) -> Result<Tensor> {
+        let asked = Asked {
+            activations,
+            ..Asked::default()
+        };
+        ops::log_softmax(&self.ask(x, t, asked)?, D::Minus1)
     }
 }
 

@@ -8,7 +8,7 @@ use crate::random::stream::{Rng, stream};
 use candle_core::{DType, Device, Result, Tensor, bail};
 use candle_nn::{Init, VarBuilder};
 use rayon::prelude::*;
-use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How a layer's weights start: torch's default, or zero where ADM zeroes a block's last layer.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -213,7 +213,7 @@ pub struct Dropout {
     p: f64,
     seed: u64,
     step: u64,
-    layer: Cell<u64>,
+    layer: AtomicU64,
 }
 
 impl Dropout {
@@ -222,7 +222,25 @@ impl Dropout {
             p,
             seed,
             step,
-            layer: Cell::new(0),
+            layer: AtomicU64::new(0),
+        }
+    }
+
+    /// The next layer's mask alone, for a block that calculates more than once: each of its [`Dropout::again`] has it.
+    pub fn reserve(&self) -> Self {
+        let layer = self.layer.fetch_add(1, Ordering::Relaxed);
+        Self {
+            layer: AtomicU64::new(layer),
+            ..*self
+        }
+    }
+
+    /// The same, with the layers still to come.
+    pub fn again(&self) -> Self {
+        let layer = self.layer.load(Ordering::Relaxed);
+        Self {
+            layer: AtomicU64::new(layer),
+            ..*self
         }
     }
 
@@ -231,7 +249,7 @@ impl Dropout {
         if self.p <= 0.0 {
             return Ok(x.clone());
         }
-        let layer = self.layer.replace(self.layer.get() + 1);
+        let layer = self.layer.fetch_add(1, Ordering::Relaxed);
         let mut purpose = [0; 16];
         purpose[..7].copy_from_slice(b"dropout");
         purpose[8..].copy_from_slice(&layer.to_le_bytes());

@@ -1,6 +1,7 @@
 //! What the UNet and the classifier share: the time embedding, the way down, the middle.
 
 use crate::experiment::nets::arch::Trunk;
+use crate::kernels::gradients::checkpoint::{Activations, Part, checkpointed};
 use crate::kernels::resample::{avg_pool2, upsample2};
 use crate::nets::adm::attention::{AttentionBlock, heads};
 use crate::nets::adm::layers::{Conv2d, Dropout, Linear, Start, Window, timestep_embedding};
@@ -8,12 +9,13 @@ use crate::nets::adm::resblock::{ResBlock, Resample};
 use crate::nets::attention::Attention;
 use candle_core::{DType, Result, Tensor, bail};
 use candle_nn::VarBuilder;
+use std::sync::Arc;
 
 /// One numbered child of a block.
 pub enum Layer {
     Conv(Conv2d),
-    Res(ResBlock),
-    Attention(AttentionBlock),
+    Res(Arc<ResBlock>),
+    Attention(Arc<AttentionBlock>),
     /// Plain down: a strided convolution, or the 2x2 mean.
     Down(Option<Conv2d>),
     /// Plain up: nearest, then a convolution if learned.
@@ -25,11 +27,62 @@ pub enum Layer {
 pub struct Asked<'a> {
     /// While training.
     pub dropout: Option<&'a Dropout>,
+    /// While training: of residual and attention blocks.
+    pub activations: Activations,
     pub attention: Option<Attention<'a>>,
 }
 
+/// A residual block that calculates again for its gradients, with the same mask.
+struct AgainRes {
+    block: Arc<ResBlock>,
+    dropout: Option<Dropout>,
+}
+
+impl Part for AgainRes {
+    fn forward(&self, x: &Tensor, emb: &Tensor) -> Result<Tensor> {
+        let dropout = self.dropout.as_ref().map(Dropout::again);
+        self.block.forward(x, emb, dropout.as_ref())
+    }
+}
+
+/// An attention block that calculates again for its gradients.
+struct AgainAttention(Arc<AttentionBlock>);
+
+impl Part for AgainAttention {
+    fn forward(&self, x: &Tensor, _: &Tensor) -> Result<Tensor> {
+        self.0.forward(x, None)
+    }
+}
+
 impl Layer {
+    /// As [`Layer::forward`] in training, with as little of the block remembered as its gradients can do with.
+    fn recomputed(&self, x: &Tensor, emb: &Tensor, asked: Asked) -> Result<Tensor> {
+        match self {
+            Layer::Res(block) => {
+                let part = AgainRes {
+                    block: block.clone(),
+                    dropout: asked.dropout.map(Dropout::reserve),
+                };
+                checkpointed(part, x, emb)
+            }
+            Layer::Attention(block) if asked.attention.is_none() => {
+                checkpointed(AgainAttention(block.clone()), x, emb)
+            }
+            _ => self.forward(
+                x,
+                emb,
+                Asked {
+                    activations: Activations::Kept,
+                    ..asked
+                },
+            ),
+        }
+    }
+
     fn forward(&self, x: &Tensor, emb: &Tensor, asked: Asked) -> Result<Tensor> {
+        if asked.activations == Activations::Recomputed {
+            return self.recomputed(x, emb, asked);
+        }
         match self {
             Layer::Conv(conv) => conv.forward(x),
             Layer::Res(block) => block.forward(x, emb, asked.dropout),
@@ -100,9 +153,9 @@ impl Builder<'_> {
     /// The block of this name below `root`.
     pub fn attention(&self, channels: usize, name: &str, root: &VarBuilder) -> Result<Layer> {
         let heads = heads(channels, self.heads, self.trunk.channels_per_head)?;
-        Ok(Layer::Attention(AttentionBlock::new(
+        Ok(Layer::Attention(Arc::new(AttentionBlock::new(
             self.trunk, channels, heads, name, root,
-        )?))
+        )?)))
     }
 
     pub fn res(
@@ -112,9 +165,9 @@ impl Builder<'_> {
         resample: Resample,
         vb: VarBuilder,
     ) -> Result<Layer> {
-        Ok(Layer::Res(ResBlock::new(
+        Ok(Layer::Res(Arc::new(ResBlock::new(
             self.trunk, cin, cout, resample, vb,
-        )?))
+        )?)))
     }
 
     fn down(&self, channels: usize, vb: VarBuilder) -> Result<Layer> {

@@ -180,6 +180,7 @@ impl Denoiser for Unet {
 fn asked<'a>(given: &Conditions<'a>) -> Asked<'a> {
     Asked {
         dropout: given.dropout,
+        activations: given.activations,
         attention: given.attention,
     }
 }

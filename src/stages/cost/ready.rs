@@ -180,11 +180,9 @@ impl<'a> Ready<'a> {
             Opened::Classifier(net) => net.log_probs(x, t)?,
             Opened::Denoiser(net) => {
                 let given = Conditions {
-                    without_class: false,
                     labels: net.classes().map(|_| &self.labels),
                     low: self.low.as_ref(),
-                    dropout: None,
-                    attention: None,
+                    ..Conditions::default()
                 };
                 net.denoise(x, t, &given)?
             }

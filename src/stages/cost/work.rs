@@ -155,19 +155,20 @@ impl Jobs {
             dtype: job.train.dtype,
             batch: job.train.batch.max(1),
         };
+        let forward = Workload {
+            operation: Operation::Forward,
+            ..workload.clone()
+        };
         let (updates, batch) = (job.train.updates() as f64, job.train.batch as f64);
-        let teacher = job.train.distill.as_ref().map(|distill| {
-            let forward = Workload {
-                operation: Operation::Forward,
-                ..workload.clone()
-            };
+        let mut passes = vec![self.passes(workload, updates * batch)?];
+        if job.train.gradient_checkpointing {
+            // Every block calculates once more.
+            passes.push(self.passes(forward.clone(), updates * batch)?);
+        }
+        if let Some(distill) = &job.train.distill {
             // Two of a teacher's steps make one of its student's; it is asked once while the prediction is converted.
             let asked = 2.0 * updates - distill.convert_steps as f64;
-            (forward, asked * batch)
-        });
-        let mut passes = vec![self.passes(workload, updates * batch)?];
-        if let Some((forward, images)) = teacher {
-            passes.push(self.passes(forward, images)?);
+            passes.push(self.passes(forward, asked * batch)?);
         }
         Some(passes)
     }

@@ -90,11 +90,9 @@ fn draw(
     let low = Tensor::from_vec(pixels, shape, drawer.device())?;
     let y = Tensor::from_slice(&labels, labels.len(), drawer.device())?;
     let given = Conditions {
-        without_class: false,
         labels: denoiser.classes().map(|_| &y),
         low: Some(&low),
-        dropout: None,
-        attention: None,
+        ..Conditions::default()
     };
     let answer = |x: &Tensor, t: &Tensor| denoiser.denoise(x, t, &given);
     Ok((drawer.draw(images, &answer, None, made)?, labels))

@@ -28,7 +28,7 @@ impl TrainStep<'_> {
             (vec![0; batch.count()], x0)
         };
         let t = schedule.clock(At::Each(&places), batch.count(), self.device)?;
-        let log_probs = net.log_probs(&x, &t)?;
+        let log_probs = net.log_probs_with(&x, &t, self.activations())?;
         let quartiles: Vec<usize> = places.iter().map(|p| 4 * p / schedule.len()).collect();
         let (loss, values, accuracy) = cross_entropy(&log_probs, batch, self.device)?;
         let terms = vec![

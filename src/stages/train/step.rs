@@ -3,6 +3,7 @@
 use crate::diffusion::process::timesteps::Timesteps;
 use crate::diffusion::random::noise::{Noise, START};
 use crate::experiment::file::experiment::Train;
+use crate::kernels::gradients::checkpoint::Activations;
 use crate::nets::adm::layers::Dropout;
 use crate::nets::denoiser::{Conditions, Denoiser};
 use crate::random::stream::{stream, uniform};
@@ -52,7 +53,17 @@ impl TrainStep<'_> {
             labels: labels.filter(|_| net.classes().is_some()),
             low,
             dropout: Dropout::new(self.train.dropout, self.train.seed, self.step),
+            activations: self.activations(),
         })
+    }
+
+    /// What becomes of the tensors inside the blocks.
+    pub fn activations(&self) -> Activations {
+        if self.train.gradient_checkpointing {
+            Activations::Recomputed
+        } else {
+            Activations::Kept
+        }
     }
 
     /// The labels of the batch, some of them replaced by the one that stands for none; drawn for each image by its place
@@ -78,6 +89,7 @@ pub(super) struct Told {
     labels: Option<Tensor>,
     low: Option<Tensor>,
     dropout: Dropout,
+    activations: Activations,
 }
 
 impl Told {
@@ -85,6 +97,7 @@ impl Told {
     pub fn learning(&self) -> Conditions<'_> {
         Conditions {
             dropout: Some(&self.dropout),
+            activations: self.activations,
             ..self.asked()
         }
     }
@@ -92,11 +105,9 @@ impl Told {
     /// As a net gets them that only answers.
     pub fn asked(&self) -> Conditions<'_> {
         Conditions {
-            without_class: false,
             labels: self.labels.as_ref(),
             low: self.low.as_ref(),
-            dropout: None,
-            attention: None,
+            ..Conditions::default()
         }
     }
 }

@@ -38,11 +38,9 @@ fn ask(net: &dyn Denoiser, labels: Option<&Tensor>, low: Option<&Tensor>) -> Res
     let x = Tensor::randn(0f32, 1.0, (2, 3, SIDE, SIDE), &Device::Cpu)?;
     let t = Tensor::new(&[10f32, 900.0], &Device::Cpu)?;
     let given = Conditions {
-        without_class: false,
         labels,
         low,
-        dropout: None,
-        attention: None,
+        ..Conditions::default()
     };
     net.denoise(&x, &t, &given)
 }

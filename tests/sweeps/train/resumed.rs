@@ -215,6 +215,25 @@ fn a_feature_net_resumed_ends_at_the_same_bits() {
 }
 
 #[test]
+fn a_training_that_recomputes_activations_goes_the_same_way_and_resumes_exactly() {
+    for text in [UNET, CLASSIFIER, SUPERRES] {
+        let recomputed = format!("{text}gradient_checkpointing = true\n");
+        resumes_exactly(&recomputed);
+        let [kept, recomputed] = [text, &recomputed].map(|text| {
+            let dir = tempfile::tempdir().unwrap();
+            train(text, dir.path(), None).unwrap();
+            let log = std::fs::read_to_string(dir.path().join("log.csv")).unwrap();
+            let mut lines = log.lines();
+            let place = lines.next().unwrap().split(',').position(|c| c == "loss");
+            let value = lines.next().unwrap().split(',').nth(place.unwrap());
+            value.unwrap().parse::<f64>().unwrap()
+        });
+        let apart = (kept - recomputed).abs() / kept;
+        assert!(apart < 1e-4, "{kept} and {recomputed}");
+    }
+}
+
+#[test]
 fn a_kept_checkpoint_names_its_training_seconds() {
     let dir = tempfile::tempdir().unwrap();
     train(UNET, dir.path(), None).unwrap();

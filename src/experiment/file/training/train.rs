@@ -173,6 +173,11 @@ pub struct Train {
     #[serde(default, skip_serializing_if = "Precision::is_f32")]
     #[schemars(transform = trained_in, extend("default" = Precision::default()), example = &"tf32")]
     pub dtype: Precision,
+    /// Whether the tensors inside residual and attention blocks are calculated again for the gradients instead of being kept:
+    /// less memory, more time. The last bits of the weights may differ. Nets of ADM's family only.
+    #[serde(default, skip_serializing_if = "is_false")]
+    #[schemars(extend("default" = false), example = true)]
+    pub gradient_checkpointing: bool,
     /// How the timesteps of a denoiser's batches are drawn.
     #[serde(default)]
     #[schemars(example = &"loss-second-moment")]
@@ -294,6 +299,10 @@ impl Train {
             power.unwrap_or_default()
         ))
     }
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 fn is_zero(value: &f64) -> bool {
