@@ -30,9 +30,14 @@ pub fn with_products<R>(products: Products, work: impl FnOnce() -> R) -> R {
     work()
 }
 
-/// Whether the innermost [`with_products`] around this call allows TF32.
+/// What the innermost [`with_products`] around this call allows.
+pub fn current() -> Products {
+    ALLOWED.get()
+}
+
+/// Whether that is TF32.
 pub fn allowed() -> bool {
-    ALLOWED.get() == Products::Tf32
+    current() == Products::Tf32
 }
 
 #[cfg(test)]

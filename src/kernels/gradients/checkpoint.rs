@@ -2,11 +2,12 @@
 //! of a net keeps what it was given, and calculates again what lies inside it when gradients are taken.
 
 use crate::kernels::gradients::record::{apply2, is_recording, leaf, recording};
+use crate::kernels::tf32::{self, Products, with_products};
 use crate::kernels::view::View;
 use candle_core::backend::BackendStorage;
 use candle_core::backprop::GradStore;
 use candle_core::{
-    CpuStorage, CudaStorage, CustomOp2, Layout, Result, Shape, Storage, Tensor, bail,
+    Context, CpuStorage, CudaStorage, CustomOp2, Layout, Result, Shape, Storage, Tensor, bail,
 };
 use std::cell::RefCell;
 use std::sync::{Mutex, PoisonError};
@@ -47,8 +48,12 @@ pub fn checkpointed(part: impl Part, x: &Tensor, given: &Tensor) -> Result<Tenso
     }
     // In a recording of its own, which is thrown away with all that the part made on its way.
     let (made, _) = recording(|| part.forward(&x.detach(), &given.detach()));
-    let made = Mutex::new(Some(made?.detach().contiguous()?));
-    apply2([x, given], Checkpoint { part, made })
+    let op = Checkpoint {
+        part,
+        products: tf32::current(),
+        made: Mutex::new(Some(made?.detach().contiguous()?)),
+    };
+    apply2([x, given], op)
 }
 
 /// The gradients that were put aside since the last call.
@@ -58,21 +63,17 @@ pub(super) fn take_inside() -> Vec<GradStore> {
 
 struct Checkpoint<P> {
     part: P,
+    /// As they were when it was called first: gradients are taken elsewhere.
+    products: Products,
     /// What the part made, until the operation has copied it.
     made: Mutex<Option<Tensor>>,
 }
 
 impl<P> Checkpoint<P> {
     fn made(&self) -> Result<Tensor> {
-        let made = self
-            .made
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        match made {
-            Some(made) => Ok(made),
-            None => bail!("checkpoint: the output was asked for twice"),
-        }
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.take()
+            .context("checkpoint: the output was asked for twice")
     }
 }
 
@@ -118,7 +119,8 @@ impl<P: Part> CustomOp2 for Checkpoint<P> {
         dy: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let (x, given) = (leaf(x)?, leaf(given)?);
-        let (y, record) = recording(|| self.part.forward(&x, &given));
+        let again = || self.part.forward(&x, &given);
+        let (y, record) = recording(|| with_products(self.products, again));
         let y = y?;
         let mut grads = record.backward_from(&y, dy.clone())?;
         let found = (grads.remove(&x), grads.remove(&given));
@@ -150,6 +152,7 @@ mod tests {
     impl Part for Product {
         fn forward(&self, x: &Tensor, given: &Tensor) -> Result<Tensor> {
             self.calls.fetch_add(1, Ordering::Relaxed);
+            assert!(tf32::allowed(), "the products of the first call");
             x.mul(given)?.mul(&self.weight)
         }
     }
@@ -168,10 +171,11 @@ mod tests {
             calls: calls.clone(),
         };
         // Once at the end of the net, and once before an operation that is candle's.
-        let (loss, record) = recording(|| {
+        let net = || {
             let inner = checkpointed(part(), &x, &given)?;
             checkpointed(part(), &inner.sqr()?, &given)?.sum_all()
-        });
+        };
+        let (loss, record) = recording(|| with_products(Products::Tf32, net));
         assert_eq!(calls.load(Ordering::Relaxed), 2);
         let grads = record.backward(&loss?)?;
         assert_eq!(calls.load(Ordering::Relaxed), 4);
@@ -196,7 +200,7 @@ mod tests {
             weight: weight.clone(),
             calls: calls.clone(),
         };
-        let y = checkpointed(part, &x, &x)?;
+        let y = with_products(Products::Tf32, || checkpointed(part, &x, &x))?;
         let grads = y.sum_all()?.backward()?;
         assert_eq!(calls.load(Ordering::Relaxed), 1);
         let found = grads.get(&weight).map(|gradient| gradient.to_vec1::<f32>());
