@@ -55,35 +55,19 @@ impl Part for AgainAttention {
 }
 
 impl Layer {
-    /// As [`Layer::forward`] in training, with as little of the block remembered as its gradients can do with.
-    fn recomputed(&self, x: &Tensor, emb: &Tensor, asked: Asked) -> Result<Tensor> {
+    fn forward(&self, x: &Tensor, emb: &Tensor, asked: Asked) -> Result<Tensor> {
+        let again = asked.activations == Activations::Recomputed;
         match self {
-            Layer::Res(block) => {
+            Layer::Res(block) if again => {
                 let part = AgainRes {
                     block: block.clone(),
                     dropout: asked.dropout.map(Dropout::reserve),
                 };
                 checkpointed(part, x, emb)
             }
-            Layer::Attention(block) if asked.attention.is_none() => {
+            Layer::Attention(block) if again && asked.attention.is_none() => {
                 checkpointed(AgainAttention(block.clone()), x, emb)
             }
-            _ => self.forward(
-                x,
-                emb,
-                Asked {
-                    activations: Activations::Kept,
-                    ..asked
-                },
-            ),
-        }
-    }
-
-    fn forward(&self, x: &Tensor, emb: &Tensor, asked: Asked) -> Result<Tensor> {
-        if asked.activations == Activations::Recomputed {
-            return self.recomputed(x, emb, asked);
-        }
-        match self {
             Layer::Conv(conv) => conv.forward(x),
             Layer::Res(block) => block.forward(x, emb, asked.dropout),
             Layer::Attention(block) => block.forward(x, asked.attention),
