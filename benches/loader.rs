@@ -6,7 +6,7 @@ mod peers;
 
 use anyhow::{Context, Result};
 use fidrunner::data::gallery::Gallery;
-use fidrunner::data::loader::{Loader, Order};
+use fidrunner::data::loader::{Loader, Make, Order};
 use fidrunner::data::resize::input;
 use fidrunner::data::shapes::{Scene, Stream};
 use fidrunner::experiment::scoring::rules::Preprocessing;
@@ -67,7 +67,7 @@ fn one_pass(folder: &str, preprocessings: &[Preprocessing]) -> Result<f64> {
     let order = Order {
         images: 0..gallery.len(),
         batch: 32,
-        preprocessings: preprocessings.to_vec(),
+        make: Make::Inputs(preprocessings.to_vec()),
         mixed_sizes: true,
         threads: THREADS,
     };

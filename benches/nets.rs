@@ -2,7 +2,7 @@
 //! training step, of the nets that ship here. `PYTHON` names an interpreter with `benches/peers/requirements.txt`.
 //!
 //! PyTorch runs with its tensors contiguous and in `channels_last`, and with `--compiled` by `torch.compile` in both too,
-//! which needs a C++ compiler; the fastest is what ours is beside. Words after `--` choose the rows that hold all of them:
+//! which needs a C++ compiler; the fastest is what ours is beside. With `--avx2` neither side uses wider vectors. Words after `--` choose the rows that hold all of them:
 //! `cargo bench --bench nets -- shapes32 training`.
 
 mod peers;
@@ -19,7 +19,7 @@ use fidrunner::nets::adm::classifier::Classifier;
 use fidrunner::nets::adm::unet::Unet;
 use fidrunner::nets::inventory;
 use fidrunner::stages::train::optimizer::adamw::AdamW;
-use peers::turns::Turns;
+use peers::turns::{AVX2, Turns};
 use serde_json::{Value, json};
 
 #[global_allocator]
@@ -37,13 +37,13 @@ impl Rows {
     fn open() -> Rows {
         let (options, words): (Vec<String>, Vec<String>) = std::env::args()
             .skip(1)
-            .filter(|a| a != "--bench")
+            .filter(|a| a != "--bench" && a != AVX2)
             .partition(|a| a.starts_with("--"));
         let mut ways = vec!["contiguous", "channels_last"];
         match options.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             [] => {}
             ["--compiled"] => ways.extend(["compiled", "compiled channels_last"]),
-            _ => panic!("{options:?}: --compiled is the only option"),
+            _ => panic!("{options:?}: --compiled and {AVX2} are the only options"),
         }
         Rows {
             turns: Turns::start(2),

@@ -12,20 +12,37 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Starts `torch_ops.py` with that many threads on the device that PyTorch calls so; the error says in a word why there
-    /// is none.
-    pub fn start(threads: usize, device: &str) -> Result<Peer, String> {
+    /// Starts `torch_ops.py` with that many threads on the device that PyTorch calls so, and, where one is named, with no
+    /// wider vectors than this instruction set has; the error says in a word why there is none.
+    pub fn start(threads: usize, device: &str, isa: Option<&str>) -> Result<Peer, String> {
         let arguments = [threads.to_string(), device.to_string()];
-        Peer::run("torch_ops.py", &arguments, "torch")
+        let limits = ["ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS"];
+        // The first is read as it is written, the others in capitals.
+        let value = |name: &str, isa: &str| match name {
+            "ATEN_CPU_CAPABILITY" => isa.to_string(),
+            _ => isa.to_uppercase(),
+        };
+        let limits = limits.iter().filter_map(|name| Some((*name, value(name, isa?))));
+        Peer::run_with("torch_ops.py", &arguments, "torch", limits)
     }
 
     /// Starts a script of this folder, which first says what it is; `needs` is what it imports.
     pub fn run(script: &str, arguments: &[String], needs: &str) -> Result<Peer, String> {
+        Peer::run_with(script, arguments, needs, [])
+    }
+
+    fn run_with(
+        script: &str,
+        arguments: &[String],
+        needs: &str,
+        environment: impl IntoIterator<Item = (&'static str, String)>,
+    ) -> Result<Peer, String> {
         let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".into());
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peers");
         let mut child = Command::new(&python)
             .arg(format!("{folder}/{script}"))
             .args(arguments)
+            .envs(environment)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

@@ -3,6 +3,7 @@
 use super::torch::Peer;
 use candle_core::{Device, Result};
 use fidrunner::machine::cores::{self, beside};
+use fidrunner::machine::isa::Isa;
 use serde_json::Value;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -13,6 +14,9 @@ const ROUNDS: usize = 5;
 const WARM: Duration = Duration::from_millis(20);
 /// A side's idle threads look for work for a while after its turn, on the other side's cores.
 const SETTLE: Duration = Duration::from_millis(300);
+
+/// The option that keeps both sides to AVX2.
+pub const AVX2: &str = "--avx2";
 
 /// A machine's two sides; the second may be missing.
 pub struct Turns {
@@ -27,15 +31,18 @@ impl Turns {
         Turns::on(Device::Cpu, "cpu", repeat)
     }
 
-    /// The same where our side calculates on `device`, which PyTorch calls `name`. Call it before anything calculates.
+    /// The same where our side calculates on `device`, which PyTorch calls `name`. Call it before anything calculates. With
+    /// `--avx2` among the program's arguments neither side uses wider vectors than AVX2 has.
     pub fn on(device: Device, name: &str, repeat: usize) -> Turns {
         cores::settle(None)
             .expect("nothing calculated before, so rayon's threads are not started yet");
         let threads = rayon::current_num_threads();
-        let peer = Peer::start(threads, name);
+        let avx2 = std::env::args().any(|word| word == AVX2);
+        assert!(!avx2 || Isa::Avx2.choose(), "this machine has no AVX2");
+        let peer = Peer::start(threads, name, avx2.then_some("avx2"));
         match &peer {
-            Ok(p) => println!("{threads} threads, beside {}", p.name),
-            Err(why) => println!("{threads} threads, ours alone: {why}"),
+            Ok(p) => println!("{threads} threads, {:?}, beside {}", Isa::best(), p.name),
+            Err(why) => println!("{threads} threads, {:?}, ours alone: {why}", Isa::best()),
         }
         let head = "median ms: ours, torch, ratio; best ms: ours, torch, ratio";
         println!("{:<58} {head}", "");

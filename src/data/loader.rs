@@ -1,9 +1,11 @@
-//! Images to ready batches: decoded, surveyed and resized on every core, a few batches ahead of whoever takes them.
+//! Images to ready batches: decoded, surveyed and, where it is asked, resized on every core, a few batches ahead of whoever
+//! takes them.
 
 use crate::data::gallery::Gallery;
 use crate::data::resize::input;
 use crate::data::survey::Facts;
 use crate::experiment::scoring::rules::Preprocessing;
+use crate::io::image::file::Rgb8;
 use crate::machine::cores;
 use crate::machine::profile::{Operation, span};
 use anyhow::{Context, Error, Result, anyhow, ensure};
@@ -23,12 +25,29 @@ pub struct Order {
     pub images: Range<usize>,
     /// Images a batch; the last may be shorter.
     pub batch: usize,
-    /// The input is made once for each of these, out of one decoding.
-    pub preprocessings: Vec<Preprocessing>,
+    pub make: Make,
     /// Whether images may differ in size (`Rules::mixed_sizes`).
     pub mixed_sizes: bool,
     /// Threads that decode and resize; 0 takes one a core.
     pub threads: usize,
+}
+
+/// What is made of an image that was decoded.
+#[derive(Clone, Debug)]
+pub enum Make {
+    /// The input of a published network, once for each of these.
+    Inputs(Vec<Preprocessing>),
+    /// Nothing: whoever takes the images resizes them.
+    Images,
+}
+
+impl Make {
+    fn preprocessings(&self) -> &[Preprocessing] {
+        match self {
+            Make::Inputs(hows) => hows,
+            Make::Images => &[],
+        }
+    }
 }
 
 /// A batch of images in order.
@@ -36,8 +55,10 @@ pub struct Inputs {
     /// Index of the first image in the gallery.
     pub first: usize,
     pub facts: Vec<Facts>,
-    /// f32 [n, 3, 299, 299] each, in the order's order of preprocessings.
+    /// f32 [n, 3, 299, 299] for each of [`Make::Inputs`], in its order.
     pub planes: Vec<Vec<f32>>,
+    /// The images of [`Make::Images`], else none.
+    pub images: Vec<Rgb8>,
 }
 
 /// Batches in index order. An image that cannot be read or is of a size that does not fit ends them with an error that
@@ -79,6 +100,7 @@ struct Slot {
 struct Body {
     facts: Vec<Option<Facts>>,
     planes: Vec<Vec<f32>>,
+    images: Vec<Option<Rgb8>>,
     /// The earliest image that failed, and why.
     failed: Option<(usize, Error)>,
 }
@@ -99,7 +121,7 @@ impl Loader {
         );
         ensure!(order.batch > 0, "batch = 0 is not at least 1");
         ensure!(
-            !order.preprocessings.is_empty(),
+            !matches!(&order.make, Make::Inputs(hows) if hows.is_empty()),
             "no preprocessing is asked"
         );
         let count = match order.threads {
@@ -153,6 +175,7 @@ impl Loader {
             first: slot.first,
             facts,
             planes: std::mem::take(&mut body.planes),
+            images: body.images.drain(..).flatten().collect(),
         })
     }
 
@@ -224,7 +247,7 @@ impl Shared {
     /// What one thread does: an image after the other, until there is none or the loader is dropped.
     fn work(&self) {
         cores::roam();
-        let hows = self.order.preprocessings.iter();
+        let hows = self.order.make.preprocessings().iter();
         let mut scratch: Vec<Vec<f32>> = hows.map(|how| vec![0f32; how.input_len()]).collect();
         while let Some((slot, i)) = self.begin() {
             let made = catch_unwind(AssertUnwindSafe(|| self.make(i, &mut scratch)));
@@ -265,37 +288,51 @@ impl Shared {
 
     fn slot(&self, first: usize) -> Slot {
         let n = self.order.batch.min(self.order.images.end - first);
+        let hows = self.order.make.preprocessings();
         let planes = |how: &Preprocessing| vec![0f32; n * how.input_len()];
         Slot {
             first,
             left: AtomicUsize::new(n),
             body: Mutex::new(Body {
                 facts: vec![None; n],
-                planes: self.order.preprocessings.iter().map(planes).collect(),
+                planes: hows.iter().map(planes).collect(),
+                images: vec![None; n],
                 failed: None,
             }),
         }
     }
 
-    /// Image `i` into `scratch`, one input after the other.
-    fn make(&self, i: usize, scratch: &mut [Vec<f32>]) -> Result<Facts> {
+    /// What is seen of image `i`, which goes into `scratch`, one input after the other, or is given back.
+    fn make(&self, i: usize, scratch: &mut [Vec<f32>]) -> Result<(Facts, Option<Rgb8>)> {
         let decoded = {
             let _span = span(Operation::Decode);
             self.gallery.read_noted(i)?
         };
+        let facts = Facts::of_decoded(&decoded);
+        let hows = match &self.order.make {
+            Make::Images => return Ok((facts, Some(decoded.image))),
+            Make::Inputs(hows) => hows,
+        };
         let _span = span(Operation::Resize);
-        for (how, out) in self.order.preprocessings.iter().zip(scratch) {
+        for (how, out) in hows.iter().zip(scratch) {
             input::fill(&decoded.image, *how, out)
                 .with_context(|| format!("resizing {}", self.gallery.name(i)))?;
         }
-        Ok(Facts::of_decoded(&decoded))
+        Ok((facts, None))
     }
 
-    fn put(&self, slot: &Slot, j: usize, made: Result<Facts>, scratch: &[Vec<f32>]) {
+    fn put(
+        &self,
+        slot: &Slot,
+        j: usize,
+        made: Result<(Facts, Option<Rgb8>)>,
+        scratch: &[Vec<f32>],
+    ) {
         let mut body = lock(&slot.body);
         match made {
-            Ok(facts) => {
+            Ok((facts, image)) => {
                 body.facts[j] = Some(facts);
+                body.images[j] = image;
                 for (planes, input) in body.planes.iter_mut().zip(scratch) {
                     planes[j * input.len()..(j + 1) * input.len()].copy_from_slice(input);
                 }

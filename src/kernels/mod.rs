@@ -5,6 +5,7 @@ pub mod attention;
 pub mod conv;
 #[cfg(feature = "cuda")]
 pub mod cuda;
+pub mod device_code;
 pub mod gradients;
 pub mod linear;
 pub mod maps;

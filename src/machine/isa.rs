@@ -28,12 +28,20 @@ impl Isa {
         all
     }
 
-    /// The fastest of them, looked up once.
+    /// The fastest of them, looked up once, or the one that was chosen.
     pub fn best() -> Isa {
-        static BEST: OnceLock<Isa> = OnceLock::new();
         *BEST.get_or_init(|| Isa::available()[0])
     }
+
+    /// Whether kernels use this one from here on: where the machine has it, and before the first of them has run. For
+    /// measuring what another machine would take.
+    #[must_use]
+    pub fn choose(self) -> bool {
+        Isa::available().contains(&self) && *BEST.get_or_init(|| self) == self
+    }
 }
+
+static BEST: OnceLock<Isa> = OnceLock::new();
 
 /// `fn name(isa, arguments)` that runs the `#[inline(always)]` body compiled for that instruction set.
 /// The body is an unsafe function over a type of `Lanes`, safe to call where the machine has that type's instructions.

@@ -8,14 +8,27 @@ use std::f64::consts::TAU;
 /// Words between two steps of one lane: more than one step can use.
 const STEP: u128 = 1 << 32;
 
-/// The stream of `lane` at `step`. `purpose`, of which the first 24 bytes count, keeps uses of one seed apart.
-pub fn stream(seed: u64, purpose: impl AsRef<[u8]>, lane: u64, step: u64) -> ChaCha8Rng {
+/// Words of a block of ChaCha.
+const BLOCK: u128 = 16;
+
+/// The key of the streams of `seed`. `purpose`, of which the first 24 bytes count, keeps uses of one seed apart.
+pub fn key(seed: u64, purpose: impl AsRef<[u8]>) -> [u8; 32] {
     let mut key = [0; 32];
     key[..8].copy_from_slice(&seed.to_le_bytes());
     for (slot, byte) in key[8..].iter_mut().zip(purpose.as_ref()) {
         *slot = *byte;
     }
-    let mut rng = ChaCha8Rng::from_seed(key);
+    key
+}
+
+/// The block of ChaCha, counted from 0, with which `step` of a lane begins.
+pub fn first_block(step: u64) -> u64 {
+    step.wrapping_mul((STEP / BLOCK) as u64)
+}
+
+/// The stream of `lane` at `step`.
+pub fn stream(seed: u64, purpose: impl AsRef<[u8]>, lane: u64, step: u64) -> ChaCha8Rng {
+    let mut rng = ChaCha8Rng::from_seed(key(seed, purpose));
     rng.set_stream(lane);
     rng.set_word_pos(u128::from(step) * STEP);
     rng

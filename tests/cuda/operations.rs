@@ -4,8 +4,13 @@ use crate::gpu::{gpu, off};
 use crate::support::golden::values;
 use crate::support::tensors::normal;
 use candle_core::{DType, Device, Result, Shape, Tensor, Var};
+use fidrunner::data::resize::input::fill;
+use fidrunner::diffusion::random::noise::Noise;
+use fidrunner::experiment::scoring::rules::Preprocessing;
+use fidrunner::io::image::file::Rgb8;
 use fidrunner::kernels::attention::scaled_dot::attention;
 use fidrunner::kernels::conv::conv2d;
+use fidrunner::kernels::cuda::resize::{Rule, resize};
 use fidrunner::kernels::norm::group_norm::{Activation, group_norm};
 use fidrunner::kernels::tf32::{Products, with_products};
 use fidrunner::kernels::{maps, resample};
@@ -199,5 +204,55 @@ fn tf32_is_near_f32_where_it_is_asked_for_and_nowhere_else() -> Result<()> {
     let plain = with_grads(&run, &there)?;
     let off = off(&plain[0], &want[0]);
     assert!(off <= F32, "after it, f32 is off by {off:.1e}");
+    Ok(())
+}
+
+#[test]
+fn noise_is_that_of_the_cpu_but_for_last_bits() -> Result<()> {
+    let (noise, images, shape) = (Noise::new(7), [3u64, 4, 5, 6], (3, 256, 256));
+    let mut differ = 0;
+    for step in [0, 1, 999] {
+        let want = values(&noise.tensor(&images, step, shape, &Device::Cpu)?);
+        let got = values(&noise.tensor(&images, step, shape, &gpu())?);
+        for (got, want) in got.iter().zip(&want) {
+            let (got, want) = (*got as f32, *want as f32);
+            let last = f32::from_bits(want.abs().to_bits() + 1) - want.abs();
+            assert!((got - want).abs() <= last, "{got} is not {want}");
+            differ += usize::from(got.to_bits() != want.to_bits());
+        }
+    }
+    println!("noise: {differ} of 2,359,296 values differ in their last bit");
+    assert!(differ <= 3, "{differ} values differ");
+    // Images that do not follow each other come from the CPU.
+    let apart = [9u64, 3];
+    let got = values(&noise.tensor(&apart, 1, shape, &gpu())?);
+    assert_eq!(got, values(&noise.tensor(&apart, 1, shape, &Device::Cpu)?));
+    Ok(())
+}
+
+#[test]
+fn images_are_resized_to_the_bits_of_the_cpu() -> Result<()> {
+    for (w, h) in [(32, 32), (256, 256), (500, 375)] {
+        let pixels: Vec<u8> = (0..2 * w * h * 3)
+            .map(|i| (i * i / 7 + 31 * i) as u8)
+            .collect();
+        for (how, rule) in [
+            (Preprocessing::Tf1, Rule::Tensorflow),
+            (Preprocessing::Torch, Rule::Pytorch),
+            (Preprocessing::TorchBytes, Rule::PytorchBytes),
+        ] {
+            let mut want = vec![0f32; 2 * how.input_len()];
+            let images = pixels.chunks(w * h * 3);
+            for (image, out) in images.zip(want.chunks_mut(how.input_len())) {
+                let data = image.to_vec();
+                fill(&Rgb8 { w, h, data }, how, out).expect("an input");
+            }
+            let got = resize(&pixels, (h, w), rule, how.side(), &gpu())?;
+            let got = got.flatten_all()?.to_vec1::<f32>()?;
+            let differ = got.iter().zip(&want);
+            let differ = differ.filter(|(a, b)| a.to_bits() != b.to_bits()).count();
+            assert_eq!(differ, 0, "{how:?} of {w} by {h}");
+        }
+    }
     Ok(())
 }

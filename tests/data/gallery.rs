@@ -2,7 +2,7 @@
 
 use crate::support::files::{npy, refusal, tar_of};
 use fidrunner::data::gallery::{Gallery, Unreadable};
-use fidrunner::data::loader::{Loader, Order};
+use fidrunner::data::loader::{Loader, Make, Order};
 use fidrunner::data::resize::input;
 use fidrunner::data::shapes::{Scene, Stream};
 use fidrunner::data::survey::{Facts, Finding, Oddity, Survey};
@@ -48,7 +48,7 @@ fn order(gallery: &Gallery, batch: usize, threads: usize) -> Order {
     Order {
         images: 0..gallery.len(),
         batch,
-        preprocessings: BOTH.to_vec(),
+        make: Make::Inputs(BOTH.to_vec()),
         mixed_sizes: false,
         threads,
     }
@@ -56,7 +56,7 @@ fn order(gallery: &Gallery, batch: usize, threads: usize) -> Order {
 
 /// Inputs of every image, one after the other, and the facts.
 fn loaded(gallery: &Arc<Gallery>, order: Order) -> anyhow::Result<(Vec<Vec<f32>>, Vec<Facts>)> {
-    let mut planes = vec![Vec::new(); order.preprocessings.len()];
+    let mut planes = vec![Vec::new(); BOTH.len()];
     let mut facts = Vec::new();
     let start = order.images.start;
     for inputs in Loader::start(gallery.clone(), order)? {
@@ -128,6 +128,38 @@ fn batches_come_in_order_and_equal_for_any_number_of_threads() {
 }
 
 #[test]
+fn images_come_as_they_are_where_they_are_resized_later() {
+    let dir = tempfile::tempdir().unwrap();
+    write_folder(dir.path());
+    let gallery = Arc::new(Gallery::open(&[spec(dir.path())]).unwrap());
+    let (_, facts) = loaded(&gallery, order(&gallery, 7, 1)).unwrap();
+    for (batch, threads) in [(1, 1), (3, 4), (7, 2)] {
+        let order = Order {
+            make: Make::Images,
+            ..order(&gallery, batch, threads)
+        };
+        let (mut images, mut seen) = (Vec::new(), Vec::new());
+        for inputs in Loader::start(gallery.clone(), order).unwrap() {
+            let inputs = inputs.unwrap();
+            assert!(inputs.planes.is_empty() && inputs.first == images.len());
+            images.extend(inputs.images.into_iter().map(|image| image.data));
+            seen.extend(inputs.facts);
+        }
+        let wanted: Vec<Vec<u8>> = (0..7).map(|i| gallery.read(i).unwrap().data).collect();
+        assert!(images == wanted && seen == facts, "{batch} by {threads}");
+    }
+    // A size that does not fit is told before the image is handed out.
+    write_png(&dir.path().join("0/2.png"), &scene(2, 25), 25, 25);
+    let gallery = Arc::new(Gallery::open(&[spec(dir.path())]).unwrap());
+    let order = Order {
+        make: Make::Images,
+        ..order(&gallery, 7, 2)
+    };
+    let first = Loader::start(gallery, order).unwrap().next().unwrap();
+    assert!(refusal(first).contains("25 by 25"));
+}
+
+#[test]
 fn a_loader_that_is_left_early_ends_its_threads() {
     let dir = tempfile::tempdir().unwrap();
     write_folder(dir.path());
@@ -152,7 +184,7 @@ fn a_loader_that_is_left_early_ends_its_threads() {
             ..order(&gallery, 1, 1)
         },
         Order {
-            preprocessings: vec![],
+            make: Make::Inputs(vec![]),
             ..order(&gallery, 1, 1)
         },
     ] {

@@ -5,5 +5,6 @@ mod support;
 
 mod attention;
 mod convolutions;
+mod device_code;
 mod gradients;
 mod maps;

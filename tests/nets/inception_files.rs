@@ -1,10 +1,14 @@
 //! Inception's weights under the names of all three publishers, and files that are not Inception.
 
 use crate::support::golden::values;
-use crate::support::inception::{case, net, tap, weights};
+use crate::support::inception::{self, case, net, tap, weights};
 use candle_core::{Device, Tensor};
+use fidrunner::data::resize::input::fill;
+use fidrunner::experiment::scoring::rules::Preprocessing;
+use fidrunner::io::image::file::Rgb8;
 use fidrunner::nets::inception::names::{Names, Order, Scheme, Source};
 use fidrunner::nets::inception::net::{Inception, SIDE, Taps, tensors};
+use fidrunner::stages::describe::extract::{Extractor, Rows};
 use std::collections::HashMap;
 
 /// The weights as another publisher's file would hold them, its scales left out.
@@ -187,4 +191,35 @@ fn files_that_are_not_inception_are_refused_by_what_they_lack() {
                 `Mixed_6b.branch7x7dbl_4.bn.running_var`";
     // A backtrace may follow.
     assert!(error.starts_with(want), "{error}");
+}
+
+#[test]
+fn an_image_is_described_alike_whoever_resizes_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("inception.safetensors");
+    inception::write(&path);
+    let extractor = Extractor::open(&path, None, &Device::Cpu).unwrap();
+    // A GPU alone takes images as they are.
+    assert!(
+        Preprocessing::ALL
+            .iter()
+            .all(|how| !extractor.resizes(*how))
+    );
+    // Images of one size, and of several.
+    for sizes in [[(24, 24), (24, 24)], [(24, 24), (9, 17)]] {
+        let images = sizes.map(|(w, h)| {
+            let data = (0..w * h * 3).map(|i| (i * 37) as u8).collect();
+            Rgb8 { w, h, data }
+        });
+        let how = Preprocessing::Torch;
+        let mut inputs = vec![0f32; 2 * how.input_len()];
+        for (image, out) in images.iter().zip(inputs.chunks_mut(how.input_len())) {
+            fill(image, how, out).unwrap();
+        }
+        let (mut resized, mut given) = (Rows::default(), Rows::default());
+        extractor.describe(inputs, how, &mut resized).unwrap();
+        extractor.describe_images(&images, how, &mut given).unwrap();
+        assert!(!given.pool.is_empty() && given.pool == resized.pool);
+        assert!(given.spatial == resized.spatial && given.logits == resized.logits);
+    }
 }

@@ -3,6 +3,7 @@
 pub mod blur;
 pub mod classifier;
 pub mod combined;
+pub mod finite;
 pub mod interval;
 pub mod rule;
 pub mod self_attention;

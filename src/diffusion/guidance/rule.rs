@@ -1,9 +1,10 @@
 //! What a rule of guidance may change at a step of a sampler, and where that step stands.
 
+use crate::diffusion::guidance::finite::Checks;
 use crate::diffusion::process::clamp::Clamp;
 use crate::diffusion::process::level::Place;
 use crate::diffusion::process::posterior::{Field, Output, Posterior};
-use candle_core::{D, DType, Result, Tensor, bail};
+use candle_core::{Result, Tensor};
 
 /// Where a batch stands when its net is asked.
 pub struct Point<'a> {
@@ -18,29 +19,26 @@ pub struct Point<'a> {
     pub t: &'a Tensor,
     /// The rule's scale, which messages name.
     pub scale: Option<f64>,
+    /// Those of the draw.
+    pub checks: &'a Checks,
 }
 
 impl Point<'_> {
     /// # Errors
-    /// Where `tensor` [n, c, h, w] holds an infinity or a NaN: `what`, the step, its timestep and the scale are named.
+    /// Where `tensor` [n, c, h, w] holds an infinity or a NaN: `what`, the step, its timestep and the scale are named. On a
+    /// GPU it may be a later check that tells it.
     pub fn finite(&self, tensor: &Tensor, what: &str) -> Result<()> {
-        // An infinity or a NaN anywhere makes the sum one. Plane by plane first: a GPU makes each sum on one of its processors.
-        let planes = tensor.flatten_from(2)?.sum(D::Minus1)?;
-        if planes
-            .sum_all()?
-            .to_dtype(DType::F64)?
-            .to_scalar::<f64>()?
-            .is_finite()
-        {
-            return Ok(());
-        }
+        self.checks.finite(tensor, || self.not_finite(what))
+    }
+
+    fn not_finite(&self, what: &str) -> String {
         let Place { step, steps, .. } = self.place;
         let timestep = self.place.level.timestep;
         let guidance = match self.scale {
             Some(scale) => format!("guidance scale {scale}"),
             None => "no guidance".to_string(),
         };
-        bail!(
+        format!(
             "the {what} is not finite at step {step} of {steps} (timestep {timestep}, {guidance})"
         )
     }

@@ -1,5 +1,6 @@
 //! A batch of images by the sampler that a recipe names, and images as bytes.
 
+use crate::diffusion::guidance::finite::Checks;
 use crate::diffusion::guidance::rule::Guidance;
 use crate::diffusion::process::posterior::{Field, Reading};
 use crate::diffusion::random::noise::START;
@@ -33,6 +34,7 @@ pub fn draw(
         reading: recipe.reading,
         net: denoise,
         guidance: recipe.guidance,
+        checks: Checks::default(),
     };
     draw_with(recipe.method.start().as_mut(), &net, noise, tick)
 }

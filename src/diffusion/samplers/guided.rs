@@ -1,5 +1,6 @@
 //! A net under guidance, as samplers ask it: for the posterior of a step, or for x0 alone.
 
+use crate::diffusion::guidance::finite::Checks;
 use crate::diffusion::guidance::rule::{Guidance, Point, Steered};
 use crate::diffusion::process::at::At;
 use crate::diffusion::process::level::Place;
@@ -14,6 +15,8 @@ pub struct Guided<'a> {
     pub net: &'a Field<'a>,
     /// None draws unguided and runs no other net.
     pub guidance: Option<&'a dyn Guidance>,
+    /// Whether all stays finite; settled by whoever draws.
+    pub checks: Checks,
 }
 
 /// What a step goes toward.
@@ -89,7 +92,7 @@ impl Guided<'_> {
     }
 
     /// # Errors
-    /// Where the images x [n, c, h, w] that a step led to hold an infinity or a NaN.
+    /// Where the images x [n, c, h, w] that a step led to hold an infinity or a NaN; on a GPU a later check may tell it.
     pub fn finite(&self, x: &Tensor, place: &Place) -> Result<()> {
         let t = self.clock(x, place)?;
         self.point(x, &t, place).finite(x, "image")
@@ -119,6 +122,7 @@ impl Guided<'_> {
             x,
             t,
             scale: self.guidance.map(Guidance::scale),
+            checks: &self.checks,
         }
     }
 }

@@ -85,5 +85,6 @@ pub fn draw_with(
             return Ok(None);
         }
     }
+    net.checks.settle()?;
     Ok(Some(x))
 }

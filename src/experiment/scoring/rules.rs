@@ -21,6 +21,15 @@ pub enum Preprocessing {
     Clean,
 }
 
+/// How pixels between pixels are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filter {
+    /// Of the four around it, without antialias.
+    Bilinear,
+    /// Of all that it covers, in Pillow's way.
+    Bicubic,
+}
+
 impl Preprocessing {
     pub const ALL: [Preprocessing; 4] = [
         Preprocessing::Tf1,
@@ -36,6 +45,16 @@ impl Preprocessing {
             | Preprocessing::Torch
             | Preprocessing::TorchBytes
             | Preprocessing::Clean => 299,
+        }
+    }
+
+    /// What it resizes by.
+    pub const fn filter(self) -> Filter {
+        match self {
+            Preprocessing::Tf1 | Preprocessing::Torch | Preprocessing::TorchBytes => {
+                Filter::Bilinear
+            }
+            Preprocessing::Clean => Filter::Bicubic,
         }
     }
 

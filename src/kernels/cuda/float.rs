@@ -1,5 +1,6 @@
 //! The three types of float, tensors as the driver sees them, and the compiled kernels by name.
 
+use crate::kernels::device_code::SOURCE;
 use candle_core::backend::BackendStorage;
 use candle_core::cuda_backend::CudaDType;
 use candle_core::cuda_backend::cudarc::cudnn::CudnnDataType;
@@ -95,7 +96,7 @@ pub fn aligned(tensor: &Tensor) -> Result<Tensor> {
 pub fn kernel<T: Float>(device: &CudaDevice, name: &str) -> Result<CudaFunction> {
     static COMPILED: OnceLock<std::result::Result<String, String>> = OnceLock::new();
     let compiled = COMPILED.get_or_init(|| {
-        let ptx = compile_ptx(include_str!("kernels.cu"));
+        let ptx = compile_ptx(SOURCE);
         ptx.map(|ptx| ptx.to_src()).map_err(|e| e.to_string())
     });
     match compiled {

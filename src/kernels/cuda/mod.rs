@@ -9,9 +9,11 @@ pub mod attention;
 pub mod conv;
 mod cudnn;
 mod float;
+pub mod noise;
 pub mod norm;
 pub mod pool;
 pub mod resample;
+pub mod resize;
 pub mod softmax;
 
 use candle_core::{DType, Tensor};

@@ -3,6 +3,7 @@
 
 pub mod attention;
 pub mod classifier;
+mod labels;
 pub mod layers;
 pub mod resblock;
 pub mod resize;

@@ -5,6 +5,7 @@ use crate::experiment::nets::arch::{Answer, UnetArch};
 use crate::kernels::gradients::record::seam;
 use crate::kernels::pairs::join;
 use crate::machine::profile::{Operation, span};
+use crate::nets::adm::labels::Labels;
 use crate::nets::adm::layers::{Conv2d, Dropout, GroupNorm, Start, Window};
 use crate::nets::adm::resblock::Resample;
 use crate::nets::adm::resize::{Filter, resize};
@@ -17,6 +18,7 @@ pub struct Unet {
     time_embed: TimeEmbedding,
     /// [classes, 4M], and a row more for the null class.
     label_emb: Option<Tensor>,
+    labels: Labels,
     encoder: Encoder,
     output_blocks: Vec<Vec<Layer>>,
     norm: GroupNorm,
@@ -71,6 +73,7 @@ impl Unet {
         Ok(Self {
             time_embed,
             label_emb,
+            labels: Labels::default(),
             encoder,
             output_blocks,
             norm: GroupNorm::new(channels, trunk.norm_groups, f32.pp("out.0"))?,
@@ -109,7 +112,9 @@ impl Unet {
         let _span = span(Operation::Unet);
         let emb = self.time_embed.forward(t)?;
         let emb = match (&self.label_emb, y) {
-            (Some(table), Some(y)) => (emb + table.embedding(&labels(y, n, table.dim(0)?)?)?)?,
+            (Some(table), Some(y)) => {
+                (emb + table.embedding(&self.labels.of(y, n, table.dim(0)?)?)?)?
+            }
             (None, None) => emb,
             (Some(_), None) => {
                 bail!("a class-conditional net was given no labels\nhint: ask for classes")
@@ -182,22 +187,6 @@ fn asked<'a>(given: &Conditions<'a>) -> Asked<'a> {
         dropout: given.dropout,
         activations: given.activations,
         attention: given.attention,
-    }
-}
-
-/// y as u32, once it is n labels below the number of classes.
-fn labels(y: &Tensor, n: usize, classes: usize) -> Result<Tensor> {
-    let y = y.to_dtype(DType::U32)?;
-    if y.dims() != [n] {
-        bail!("{n} images need {n} labels, and those are {:?}", y.dims());
-    }
-    match y
-        .to_vec1::<u32>()?
-        .iter()
-        .find(|&&label| label as usize >= classes)
-    {
-        Some(label) => bail!("label {label} is outside 0..={}", classes - 1),
-        None => Ok(y),
     }
 }
 

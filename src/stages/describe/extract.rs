@@ -4,11 +4,13 @@ use crate::data::resize::input;
 use crate::experiment::file::experiment::{Kind, Model};
 use crate::experiment::nets::arch::Arch;
 use crate::experiment::scoring::feature_space::{FeatureSpace, INCEPTION, OWN_NET};
-use crate::experiment::scoring::rules::Preprocessing;
+use crate::experiment::scoring::rules::{Filter, Preprocessing};
 use crate::io::checkpoint::Checkpoint;
 use crate::io::image::file::Rgb8;
 use crate::io::numpy::npz::Array;
 use crate::jobs::inputs::card::card;
+#[cfg(feature = "cuda")]
+use crate::kernels::cuda::resize::{Rule, resize};
 use crate::machine::cores::beside;
 use crate::machine::profile::{Operation, span};
 use crate::nets::features::{self, FeatureNet};
@@ -147,8 +149,14 @@ impl Extractor {
         Ok(())
     }
 
-    /// Each of `batches`, u8 [n, side, side, 3], resized and through Inception. For a GPU a thread is a batch ahead of it; on
-    /// the CPU the net and what resizes share the cores.
+    /// Whether images come to it as they are, to be resized where the net is: a GPU does it by the bilinear rules, which
+    /// give the same bits there.
+    pub fn resizes(&self, how: Preprocessing) -> bool {
+        cfg!(feature = "cuda") && self.device.is_cuda() && how.filter() == Filter::Bilinear
+    }
+
+    /// Each of `batches`, u8 [n, side, side, 3], resized and through Inception. Where a GPU does not resize, a thread is a
+    /// batch ahead of it; on the CPU the net and what resizes share the cores.
     fn resized(
         &self,
         batches: Chunks<'_, u8>,
@@ -157,6 +165,13 @@ impl Extractor {
         rows: &mut Rows,
         tick: &mut dyn FnMut(usize),
     ) -> Result<()> {
+        if self.resizes(how) {
+            for batch in batches {
+                self.through_inception(&self.uploaded(batch, (side, side), how)?, rows)?;
+                tick(batch.len() / (3 * side * side));
+            }
+            return Ok(());
+        }
         let mut describe = |inputs: Vec<f32>| -> Result<()> {
             let n = inputs.len() / how.input_len();
             self.describe(inputs, how, rows)?;
@@ -180,13 +195,64 @@ impl Extractor {
     }
 
     /// f32 [n, 3, side, side], made by `how` → features, appended to `rows`.
+    ///
+    /// # Errors
+    /// Those of the net, and a net that takes pixels as they are.
     pub fn describe(&self, inputs: Vec<f32>, how: Preprocessing, rows: &mut Rows) -> Result<()> {
+        let shape = (inputs.len() / how.input_len(), 3, how.side(), how.side());
+        self.through_inception(&Tensor::from_vec(inputs, shape, &self.device)?, rows)
+    }
+
+    /// Images, resized by `how` where the net is → features, appended to `rows`: the bits of [`Extractor::describe`].
+    ///
+    /// # Errors
+    /// As [`Extractor::describe`].
+    pub fn describe_images(
+        &self,
+        images: &[Rgb8],
+        how: Preprocessing,
+        rows: &mut Rows,
+    ) -> Result<()> {
+        let Some(first) = images.first() else {
+            return Ok(());
+        };
+        let size = (first.h, first.w);
+        if self.resizes(how) && images.iter().all(|image| (image.h, image.w) == size) {
+            let pixels: Vec<&[u8]> = images.iter().map(|image| &image.data[..]).collect();
+            return self.through_inception(&self.uploaded(&pixels.concat(), size, how)?, rows);
+        }
+        // Images of several sizes are resized one by one.
+        let mut inputs = vec![0f32; images.len() * how.input_len()];
+        inputs
+            .par_chunks_mut(how.input_len())
+            .zip(images)
+            .try_for_each(|(out, image)| input::fill(image, how, out))?;
+        self.describe(inputs, how, rows)
+    }
+
+    /// u8 [n, h, w, 3] → f32 [n, 3, side, side] on the GPU, resized there by `how`.
+    #[cfg(feature = "cuda")]
+    fn uploaded(&self, pixels: &[u8], size: (usize, usize), how: Preprocessing) -> Result<Tensor> {
+        let _span = span(Operation::Resize);
+        let rule = match how {
+            Preprocessing::Tf1 => Rule::Tensorflow,
+            Preprocessing::Torch => Rule::Pytorch,
+            Preprocessing::TorchBytes => Rule::PytorchBytes,
+            Preprocessing::Clean => bail!("a GPU does not resize by Pillow's bicubic"),
+        };
+        Ok(resize(pixels, size, rule, how.side(), &self.device)?)
+    }
+
+    #[cfg(not(feature = "cuda"))]
+    fn uploaded(&self, _: &[u8], _: (usize, usize), how: Preprocessing) -> Result<Tensor> {
+        bail!("{} is resized on a GPU by a build with one", how.name())
+    }
+
+    fn through_inception(&self, x: &Tensor, rows: &mut Rows) -> Result<()> {
         let Net::Inception(net) = &self.net else {
             bail!("this feature net takes pixels as they are, not resized")
         };
-        let shape = (inputs.len() / how.input_len(), 3, how.side(), how.side());
-        let x = Tensor::from_vec(inputs, shape, &self.device)?;
-        let features = beside(&self.device, || net.forward(&x, Taps::EVALUATOR))?;
+        let features = beside(&self.device, || net.forward(x, Taps::EVALUATOR))?;
         for (rows, tensor) in [
             (&mut rows.pool, &features.pool),
             (&mut rows.spatial, &features.spatial),

@@ -1,7 +1,7 @@
 //! A gallery to described parts: what is missing is read, resized and put through the net, everything else is found again.
 
 use crate::data::gallery::Gallery;
-use crate::data::loader::{Loader, Order as Load};
+use crate::data::loader::{Loader, Make, Order as Load};
 use crate::data::survey::Facts;
 use crate::experiment::key::{Key, hex};
 use crate::experiment::scoring::feature_space::Input;
@@ -303,10 +303,16 @@ fn resized(
     rows: &mut [Rows],
     tick: &mut dyn FnMut(usize),
 ) -> Result<Vec<Facts>> {
+    let hows: Vec<Preprocessing> = missing.iter().map(|&p| order.preprocessings[p]).collect();
+    let by_net = hows.iter().all(|how| order.extractor.resizes(*how));
     let load = Load {
         images: range,
         batch: order.extractor.batch(),
-        preprocessings: missing.iter().map(|&p| order.preprocessings[p]).collect(),
+        make: if by_net {
+            Make::Images
+        } else {
+            Make::Inputs(hows.clone())
+        },
         mixed_sizes: order.mixed_sizes,
         threads: 0,
     };
@@ -314,9 +320,10 @@ fn resized(
     for inputs in Loader::start(order.gallery.clone(), load)? {
         let inputs = inputs?;
         facts.extend(inputs.facts);
-        let planes = missing.iter().zip(inputs.planes).zip(&mut *rows);
-        for ((&p, planes), rows) in planes {
-            let how = order.preprocessings[p];
+        for (&how, rows) in hows.iter().zip(&mut *rows).filter(|_| by_net) {
+            order.extractor.describe_images(&inputs.images, how, rows)?;
+        }
+        for ((planes, &how), rows) in inputs.planes.into_iter().zip(&hows).zip(&mut *rows) {
             order.extractor.describe(planes, how, rows)?;
         }
         tick(facts.len());

@@ -21,7 +21,8 @@ use crate::stages::draw::degraded::Degraded;
 use crate::stages::draw::drawer::open_net;
 use crate::stages::weights::Loaded;
 use anyhow::{Context, Result, bail, ensure};
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
+use std::cell::OnceCell;
 
 /// Where the second answer comes from.
 enum Source {
@@ -55,6 +56,8 @@ pub struct GuidedBatch<'a> {
     pub probe: Option<&'a Probe>,
     /// How the denoiser multiplies.
     pub products: Products,
+    /// `[n]` u32, the label that stands for no class, once it was asked for.
+    pub null_labels: OnceCell<Tensor>,
 }
 
 impl<'a> Guide<'a> {
@@ -183,33 +186,38 @@ impl GuidedBatch<'_> {
 
     /// The sampled net's answer when it is asked for no class.
     fn without_class(&self, null: Null, point: &Point) -> candle_core::Result<Tensor> {
-        let count = self.images.len();
+        let device = point.x.device();
         let labels = match (null, self.denoiser.null_class()) {
-            (Null::Class, Some(null)) => vec![null; count],
-            (Null::Random, _) => {
-                let classes = self.denoiser.classes().unwrap_or(1) as u32;
-                // A seed of its own for every step: a fresh class each time, and the same in any batch.
-                let seed = self.seed.wrapping_add((point.place.step as u64) << 32);
-                let of = |&image: &u64| label(&Rule::Random, seed, image, classes);
-                self.images
-                    .iter()
-                    .map(of)
-                    .collect::<candle_core::Result<_>>()?
-            }
-            _ => {
-                let given = Conditions {
-                    without_class: true,
-                    ..Conditions::default()
-                };
-                return self.denoiser.denoise(point.x, point.t, &given);
-            }
+            (Null::Class, Some(null)) => Some(self.all_of(null, device)?),
+            (Null::Random, _) => Some(self.random(point.place.step, device)?),
+            _ => None,
         };
-        let labels = Tensor::from_vec(labels, count, point.x.device())?;
         let given = Conditions {
-            labels: Some(&labels),
+            labels: labels.as_ref(),
+            without_class: labels.is_none(),
             ..Conditions::default()
         };
         self.denoiser.denoise(point.x, point.t, &given)
+    }
+
+    /// One label for all images: one tensor for the whole draw, so that a net looks at it once.
+    fn all_of(&self, label: u32, device: &Device) -> candle_core::Result<Tensor> {
+        if let Some(labels) = self.null_labels.get() {
+            return Ok(labels.clone());
+        }
+        let labels = Tensor::full(label, self.images.len(), device)?;
+        Ok(self.null_labels.get_or_init(|| labels).clone())
+    }
+
+    /// A class for each image: a fresh one at each step, and the same in any batch.
+    fn random(&self, step: usize, device: &Device) -> candle_core::Result<Tensor> {
+        let classes = self.denoiser.classes().unwrap_or(1) as u32;
+        let seed = self.seed.wrapping_add((step as u64) << 32);
+        let of = |&image: &u64| label(&Rule::Random, seed, image, classes);
+        let labels = self.images.iter().map(of);
+        let labels = labels.collect::<candle_core::Result<Vec<u32>>>()?;
+        let count = labels.len();
+        Tensor::from_vec(labels, count, device)
     }
 }
 

@@ -15,6 +15,7 @@ use crate::stages::draw::drawer::{Drawer, Drawn, images, open_net};
 use crate::stages::draw::guides::{Guide, GuidedBatch};
 use anyhow::{Result, ensure};
 use candle_core::Tensor;
+use std::cell::OnceCell;
 
 /// All that drawing needs, once it is loaded.
 struct Sampling<'a> {
@@ -103,6 +104,7 @@ impl<'a> Sampling<'a> {
                     seed,
                     probe: probe.as_ref(),
                     products: products(self.job.sample.dtype),
+                    null_labels: OnceCell::new(),
                 };
                 guide.rule(&batch, |rule| {
                     self.drawer.draw(images, &answer, Some(rule), made)

@@ -5,6 +5,7 @@ use crate::support::tensors::{far, normal};
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::VarBuilder;
 use fidrunner::diffusion::guidance::combined::{Combined, Form};
+use fidrunner::diffusion::guidance::finite::Checks;
 use fidrunner::diffusion::guidance::rule::{Guidance, Point};
 use fidrunner::diffusion::guidance::strength::Strength;
 use fidrunner::diffusion::process::clamp::Clamp;
@@ -125,6 +126,7 @@ impl<'a> Step<'a> {
                 },
                 net,
                 guidance: Some(rule),
+                checks: Checks::default(),
             };
             guided.x0(&self.x, STEP).unwrap().x0
         })

@@ -8,6 +8,7 @@ use fidrunner::diffusion::guidance::classifier::{
     ClassifierGuidance, class_gradient, entropy_scaled_gradient,
 };
 use fidrunner::diffusion::guidance::combined::{Combined, Form};
+use fidrunner::diffusion::guidance::finite::Checks;
 use fidrunner::diffusion::guidance::rule::{Guidance, Point};
 use fidrunner::diffusion::guidance::strength::Strength;
 use fidrunner::diffusion::process::clamp::Clamp;
@@ -194,6 +195,7 @@ fn single_steps_agree_with_the_formulas() {
                     reading: reading(&case, &schedule),
                     net,
                     guidance: Some(rule),
+                    checks: Checks::default(),
                 };
                 let noise = || Ok(inputs["z"].clone());
                 method

@@ -1,0 +1,105 @@
+//! Group normalisation with SiLU, and its gradients.
+
+use super::{Float, close, each_float, input, kernel, kernels, launch, values, with_gradients};
+use crate::support::tensors::normal;
+use candle_core::{Device, Tensor};
+use fidrunner::kernels::norm::group_norm::{Activation, group_norm};
+
+type Forward<T> = unsafe extern "C" fn(
+    x: *const T,
+    gain: *const f32,
+    offset: *const f32,
+    y: *mut T,
+    stats: *mut f32,
+    plane: i32,
+    width: i32,
+    silu: i32,
+    eps: f32,
+);
+type Backward<T> = unsafe extern "C" fn(
+    x: *const T,
+    gain: *const f32,
+    offset: *const f32,
+    stats: *const f32,
+    dy: *const T,
+    dx: *mut T,
+    dgain: *mut f32,
+    doffset: *mut f32,
+    plane: i32,
+    width: i32,
+    silu: i32,
+);
+
+/// Images, channels, rows, columns, groups.
+const SHAPES: [[usize; 5]; 4] = [
+    [2, 32, 4, 4, 32],
+    [2, 96, 6, 8, 32],
+    [1, 64, 2, 2, 16],
+    [1, 32, 32, 32, 4],
+];
+
+fn is_the_cpus<T: Float>([n, c, h, w, groups]: [usize; 5], activation: Activation, threads: usize) {
+    let Some(library) = kernels() else { return };
+    // A mean far from zero, as nets have them.
+    let (x, wide) = input::<T>(1, &[n, c, h, w], 2.0, 1.5);
+    let (dy, slope) = input::<T>(2, &[n, c, h, w], 1.0, 0.0);
+    let [scale, shift] = [3, 4].map(|seed| normal(seed, (n, c), 0.3).unwrap());
+    let (gain, offset) = (values(&(&scale + 1.0).unwrap()), values(&shift));
+    let one = Tensor::ones(c, candle_core::DType::F32, &Device::Cpu).unwrap();
+    let zero = one.zeros_like().unwrap();
+    let (want, slopes) = with_gradients(&[&wide, &scale, &shift], &slope, |t| {
+        group_norm(&t[0], groups, &one, &zero, Some((&t[1], &t[2])), activation)
+    })
+    .unwrap();
+
+    let (grid, plane, width) = ((n * groups, threads), (h * w) as i32, (c / groups) as i32);
+    let silu = i32::from(activation == Activation::Silu);
+    let function: Forward<T> = kernel::<T, _>(library, "group_norm");
+    let room = (vec![T::of(0.0); x.len()], vec![0f32; 2 * n * groups]);
+    let (y, stats) = launch(
+        library,
+        grid,
+        room,
+        |(y, stats)| (y.as_mut_ptr(), stats.as_mut_ptr()),
+        // SAFETY: the sizes are those of the buffers.
+        |(y, stats)| unsafe {
+            let (gain, offset) = (gain.as_ptr(), offset.as_ptr());
+            function(x.as_ptr(), gain, offset, y, stats, plane, width, silu, 1e-5)
+        },
+    );
+    close(&format!("group norm {activation:?}"), &y, &want);
+
+    let function: Backward<T> = kernel::<T, _>(library, "group_norm_grad");
+    let room = (vec![T::of(0.0); x.len()], vec![vec![0f32; n * c]; 2]);
+    let (dx, affine) = launch(
+        library,
+        grid,
+        room,
+        |(dx, affine)| {
+            let [gain, offset] = [0, 1].map(|k| affine[k].as_mut_ptr());
+            (dx.as_mut_ptr(), gain, offset)
+        },
+        // SAFETY: as above.
+        |(dx, dgain, doffset)| unsafe {
+            let (x, gain, offset, dy) = (x.as_ptr(), gain.as_ptr(), offset.as_ptr(), dy.as_ptr());
+            let stats = stats.as_ptr();
+            function(
+                x, gain, offset, stats, dy, dx, dgain, doffset, plane, width, silu,
+            )
+        },
+    );
+    close("its input's gradient", &dx, &slopes[0]);
+    close("its gain's gradient", &affine[0], &slopes[1]);
+    close("its offset's gradient", &affine[1], &slopes[2]);
+}
+
+#[test]
+fn group_norms_and_their_gradients_are_the_cpus() {
+    for shape in SHAPES {
+        for activation in [Activation::None, Activation::Silu] {
+            for threads in [64, 256] {
+                each_float!(is_the_cpus(shape, activation, threads));
+            }
+        }
+    }
+}
