@@ -13,6 +13,7 @@ use fidrunner::experiment::nets::arch::{Arch, ClassifierArch, UnetArch};
 use fidrunner::experiment::nets::presets;
 use fidrunner::kernels::attention::scaled_dot::attention;
 use fidrunner::kernels::conv::conv2d;
+use fidrunner::kernels::gradients::record::recording;
 use fidrunner::kernels::norm::group_norm::{Activation, group_norm};
 use fidrunner::kernels::resample::{avg_pool2, upsample2};
 use fidrunner::kernels::tf32::{Products, with_products};
@@ -171,10 +172,13 @@ impl Bench {
             &format!("{preset}: {n} images, a training step, float32{told}"),
             request,
             &mut || {
-                let answer = with_products(products, || net.forward(&x, &t, Some(&y), None))?;
-                let (eps, v) = parts(&answer)?;
-                let loss = ((eps - &noise)?.sqr()?.mean_all()? + v.sqr()?.mean_all()?)?;
-                optimizer.update(&loss.backward()?, 1e-4).map_err(refuse)
+                let (loss, record) = recording(|| {
+                    let answer = with_products(products, || net.forward(&x, &t, Some(&y), None))?;
+                    let (eps, v) = parts(&answer)?;
+                    (eps - &noise)?.sqr()?.mean_all()? + v.sqr()?.mean_all()?
+                });
+                let grads = record.backward(&loss?)?;
+                optimizer.update(&grads, 1e-4).map_err(refuse)
             },
         )
     }

@@ -16,13 +16,19 @@ impl Peer {
     /// wider vectors than this instruction set has; the error says in a word why there is none.
     pub fn start(threads: usize, device: &str, isa: Option<&str>) -> Result<Peer, String> {
         let arguments = [threads.to_string(), device.to_string()];
-        let limits = ["ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS"];
+        let limits = [
+            "ATEN_CPU_CAPABILITY",
+            "ONEDNN_MAX_CPU_ISA",
+            "MKL_ENABLE_INSTRUCTIONS",
+        ];
         // The first is read as it is written, the others in capitals.
         let value = |name: &str, isa: &str| match name {
             "ATEN_CPU_CAPABILITY" => isa.to_string(),
             _ => isa.to_uppercase(),
         };
-        let limits = limits.iter().filter_map(|name| Some((*name, value(name, isa?))));
+        let limits = limits
+            .iter()
+            .filter_map(|name| Some((*name, value(name, isa?))));
         Peer::run_with("torch_ops.py", &arguments, "torch", limits)
     }
 

@@ -1,10 +1,15 @@
-//! Two maps to one: their sum, a map times a mask, the channels of both. Candle does these on one thread where it must not
-//! start threads of its own (`machine::cores::settle`).
+//! Two maps to one: their sum, a map times a mask, the channels of both, all of them noted. In f32 on the CPU they are our
+//! own, because candle does them on one thread where it must not start threads of its own (`machine::cores::settle`); halves
+//! and GPUs take candle's.
 
 use crate::kernels::gradients::record::{apply_sum, apply2};
-use crate::kernels::view::{View, ours, slice, tensor};
+use crate::kernels::view::{View, noted, ours, slice, tensor};
 use crate::machine::scratch::unfilled;
-use candle_core::{CpuStorage, CustomOp2, InplaceOp2, Layout, Result, Shape, Tensor, bail};
+use candle_core::backend::{BackendDevice, BackendStorage};
+use candle_core::op::{Add, Mul};
+use candle_core::{
+    CpuStorage, CudaStorage, CustomOp2, InplaceOp2, Layout, Result, Shape, Tensor, bail,
+};
 use rayon::prelude::*;
 
 /// Floats that a task takes.
@@ -40,7 +45,7 @@ pub fn masked(x: &Tensor, mask: &Tensor) -> Result<Tensor> {
 /// Where the shapes differ in more than the channels.
 pub fn join(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     let fit = a.rank() == b.rank() && a.rank() > 2 && a.dim(0)? == b.dim(0)?;
-    if fit && ours(&[a, b]) && a.dims()[2..] == b.dims()[2..] {
+    if fit && noted(&[a, b]) && a.dims()[2..] == b.dims()[2..] {
         apply2([&a.contiguous()?, &b.contiguous()?], Join)
     } else {
         Tensor::cat(&[a, b], 1)
@@ -56,7 +61,7 @@ pub(crate) fn add_into(a: &Tensor, b: &Tensor) -> Result<()> {
 }
 
 fn fit(a: &Tensor, b: &Tensor) -> bool {
-    a.shape() == b.shape() && ours(&[a, b])
+    a.shape() == b.shape() && noted(&[a, b])
 }
 
 /// `f` of each pair.
@@ -88,8 +93,23 @@ impl CustomOp2 for Sum {
         s2: &CpuStorage,
         l2: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let y = zipped(slice(s1, l1)?, slice(s2, l2)?, |a, b| a + b);
-        Ok((CpuStorage::F32(y), l1.shape().clone()))
+        let y = match (s1, s2) {
+            (CpuStorage::F32(_), CpuStorage::F32(_)) => {
+                CpuStorage::F32(zipped(slice(s1, l1)?, slice(s2, l2)?, |a, b| a + b))
+            }
+            _ => s1.binary_impl::<Add>(s2, l1, l2)?,
+        };
+        Ok((y, l1.shape().clone()))
+    }
+
+    fn cuda_fwd(
+        &self,
+        s1: &CudaStorage,
+        l1: &Layout,
+        s2: &CudaStorage,
+        l2: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        Ok((s1.binary_impl::<Add>(s2, l1, l2)?, l1.shape().clone()))
     }
 
     fn bwd(
@@ -140,8 +160,23 @@ impl CustomOp2 for Masked {
         s2: &CpuStorage,
         l2: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let y = zipped(slice(s1, l1)?, slice(s2, l2)?, |x, m| x * m);
-        Ok((CpuStorage::F32(y), l1.shape().clone()))
+        let y = match (s1, s2) {
+            (CpuStorage::F32(_), CpuStorage::F32(_)) => {
+                CpuStorage::F32(zipped(slice(s1, l1)?, slice(s2, l2)?, |x, m| x * m))
+            }
+            _ => s1.binary_impl::<Mul>(s2, l1, l2)?,
+        };
+        Ok((y, l1.shape().clone()))
+    }
+
+    fn cuda_fwd(
+        &self,
+        s1: &CudaStorage,
+        l1: &Layout,
+        s2: &CudaStorage,
+        l2: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        Ok((s1.binary_impl::<Mul>(s2, l1, l2)?, l1.shape().clone()))
     }
 
     fn bwd(
@@ -151,6 +186,9 @@ impl CustomOp2 for Masked {
         _: &Tensor,
         dy: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        if !ours(&[dy, mask]) {
+            return Ok((Some((dy * mask)?), None));
+        }
         let dy = dy.contiguous()?;
         let dx = zipped(&View::of(&dy)?, &View::of(mask)?, |d, m| d * m);
         Ok((Some(tensor(dx, dy.shape())?), None))
@@ -161,6 +199,45 @@ impl CustomOp2 for Masked {
 fn widths(a: &Shape, b: &Shape) -> (usize, usize) {
     let width = |shape: &Shape| shape.dims()[1..].iter().product::<usize>();
     (width(a), width(b))
+}
+
+/// `[n, c + d, ...]` of `[n, c, ...]` and `[n, d, ...]`.
+fn both(a: &Shape, b: &Shape) -> Shape {
+    let mut dims = a.dims().to_vec();
+    dims[1] += b.dims()[1];
+    dims.into()
+}
+
+/// Both, contiguous, behind each other image by image, by candle's copies.
+fn joined<S>([(s1, l1), (s2, l2)]: [(&S, &Layout); 2]) -> Result<(S, Shape)>
+where
+    S: BackendStorage,
+    S::Device: BackendDevice<Storage = S>,
+{
+    let shape = both(l1.shape(), l2.shape());
+    let n = shape.dims()[0];
+    let (first, second) = widths(l1.shape(), l2.shape());
+    // SAFETY: the two copies below fill it.
+    let mut y = unsafe { s1.device().alloc_uninit(&shape, s1.dtype())? };
+    s1.copy2d(
+        &mut y,
+        n,
+        first,
+        first,
+        first + second,
+        l1.start_offset(),
+        0,
+    )?;
+    s2.copy2d(
+        &mut y,
+        n,
+        second,
+        second,
+        first + second,
+        l2.start_offset(),
+        first,
+    )?;
+    Ok((y, shape))
 }
 
 impl CustomOp2 for Join {
@@ -175,10 +252,12 @@ impl CustomOp2 for Join {
         s2: &CpuStorage,
         l2: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
+        if !matches!((s1, s2), (CpuStorage::F32(_), CpuStorage::F32(_))) {
+            return joined([(s1, l1), (s2, l2)]);
+        }
         let (a, b) = (slice(s1, l1)?, slice(s2, l2)?);
         let (first, second) = widths(l1.shape(), l2.shape());
-        let mut dims = l1.shape().dims().to_vec();
-        dims[1] += l2.shape().dims()[1];
+        let shape = both(l1.shape(), l2.shape());
         let mut y = unfilled(a.len() + b.len());
         if first + second > 0 {
             y.par_chunks_mut(first + second)
@@ -188,7 +267,17 @@ impl CustomOp2 for Join {
                     y[first..].copy_from_slice(&b[i * second..][..second]);
                 });
         }
-        Ok((CpuStorage::F32(y), dims.into()))
+        Ok((CpuStorage::F32(y), shape))
+    }
+
+    fn cuda_fwd(
+        &self,
+        s1: &CudaStorage,
+        l1: &Layout,
+        s2: &CudaStorage,
+        l2: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        joined([(s1, l1), (s2, l2)])
     }
 
     fn bwd(
@@ -198,6 +287,15 @@ impl CustomOp2 for Join {
         _: &Tensor,
         dy: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        if !ours(&[dy]) {
+            let part = |of: &Tensor, start| -> Result<Option<Tensor>> {
+                let part = of
+                    .track_op()
+                    .then(|| dy.narrow(1, start, of.dim(1)?)?.contiguous());
+                part.transpose()
+            };
+            return Ok((part(a, 0)?, part(b, a.dim(1)?)?));
+        }
         let dy = dy.contiguous()?;
         let view = View::of(&dy)?;
         let (first, second) = widths(a.shape(), b.shape());

@@ -1,7 +1,8 @@
 //! Twice as large by repetition, and half as large by means, with gradients that add up where a tensor is used twice.
 
+use crate::kernels::gradients::cast::{half, widened};
 use crate::kernels::gradients::record::apply1;
-use crate::kernels::view::{View, half, ours, slice, tensor, widened};
+use crate::kernels::view::{View, ours, slice, tensor};
 use crate::machine::flush::Flush;
 use crate::machine::profile::{Operation, span};
 use crate::machine::scratch::unfilled;
@@ -16,7 +17,11 @@ pub fn upsample2(x: &Tensor) -> Result<Tensor> {
     }
     #[cfg(feature = "cuda")]
     if crate::kernels::cuda::takes(&[x]) {
-        return crate::kernels::cuda::resample::upsample2(x);
+        return crate::kernels::cuda::planes::upsample2(x);
+    }
+    if half(x) {
+        // For the gradients' sums: what is repeated is exact in either type.
+        return widened([x], |[x]| upsample2(x));
     }
     let (n, c, h, w) = x.dims4()?;
     x.reshape((n, c, h, 1, w, 1))?
@@ -29,7 +34,7 @@ pub fn avg_pool2(x: &Tensor) -> Result<Tensor> {
     let _span = span(Operation::ResampleForward);
     #[cfg(feature = "cuda")]
     if crate::kernels::cuda::takes(&[x]) {
-        return crate::kernels::cuda::resample::avg_pool2(x);
+        return crate::kernels::cuda::planes::avg_pool2(x);
     }
     if ours(&[x]) {
         apply1(&x.contiguous()?, AvgPool2)

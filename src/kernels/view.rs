@@ -12,23 +12,15 @@ pub fn ours(tensors: &[&Tensor]) -> bool {
         .all(|t| t.dtype() == DType::F32 && t.device().is_cpu())
 }
 
-/// Whether this is f16 or bf16 on the CPU, which our kernels widen to f32, and round once at the end.
-pub fn half(tensor: &Tensor) -> bool {
-    matches!(tensor.dtype(), DType::F16 | DType::BF16) && tensor.device().is_cpu()
-}
-
-/// A half-precision operation by way of the f32 one: `operation` gets `tensors` widened, and its result is rounded to the
-/// type of the first.
-pub fn widened<const N: usize>(
-    tensors: [&Tensor; N],
-    operation: impl FnOnce(&[Tensor; N]) -> Result<Tensor>,
-) -> Result<Tensor> {
-    let dtype = tensors.first().map_or(DType::F32, |t| t.dtype());
-    let mut wide = tensors.map(Tensor::clone);
-    for tensor in &mut wide {
-        *tensor = tensor.to_dtype(DType::F32)?;
-    }
-    operation(&wide)?.to_dtype(dtype)
+/// Whether what these tensors take part in is noted by a recording: floats of at most 32 bits and of one type, on the CPU or
+/// on an NVIDIA GPU.
+pub fn noted(tensors: &[&Tensor]) -> bool {
+    let float = |t: &Tensor| matches!(t.dtype(), DType::F32 | DType::F16 | DType::BF16);
+    let first = tensors.first().map(|t| t.dtype());
+    tensors.iter().all(|t| {
+        let device = t.device();
+        (device.is_cpu() || device.is_cuda()) && float(t) && Some(t.dtype()) == first
+    })
 }
 
 /// The elements of a contiguous f32 storage.

@@ -10,6 +10,7 @@ use candle_nn::VarBuilder;
 use fidrunner::diffusion::guidance::classifier::class_gradient;
 use fidrunner::experiment::file::experiment::Train;
 use fidrunner::experiment::nets::arch::Arch;
+use fidrunner::kernels::gradients::record::recording;
 use fidrunner::nets::adm::classifier::Classifier;
 use fidrunner::nets::adm::unet::Unet;
 use fidrunner::nets::inception::net::{Inception, SIDE, Taps};
@@ -84,6 +85,41 @@ fn unets_answer_as_the_reference_does_and_have_its_gradients() -> Result<()> {
                 "{} {dtype:?} is off by {far:.1e}",
                 case.name
             );
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn recorded_gradients_are_those_of_candle() -> Result<()> {
+    for case in cases("models", "unet") {
+        let arch = arch_of_config(case.text("kind"), &case.value["config"]);
+        let (vars, vb) = there(&arch, &case);
+        let Arch::Unet(made) = arch else {
+            panic!("{} is not a UNet", case.name)
+        };
+        let stored = case.arrays();
+        let on = |name: &str| stored[name].to_device(&gpu()).unwrap();
+        let y = stored.get("y");
+        let y = y.map(|y| y.to_dtype(DType::U32).unwrap().to_device(&gpu()).unwrap());
+        for dtype in [DType::F32, DType::BF16] {
+            let net = Unet::new(&made, vb.clone().to_dtype(dtype))?;
+            let x = Var::from_tensor(&on("x"))?;
+            let loss = || {
+                net.forward(&x, &on("t"), y.as_ref(), None)?
+                    .sqr()?
+                    .mean_all()
+            };
+            let want = loss()?.backward()?;
+            let (recorded, record) = recording(loss);
+            let got = record.backward(&recorded?)?;
+            for (name, var) in vars.iter().chain([(&"x".to_string(), &x)]) {
+                let both = (got.get(var), want.get(var));
+                let (Some(got), Some(want)) = both else {
+                    panic!("{name}: {both:?}")
+                };
+                assert_eq!(values(got), values(want), "{} {dtype:?} {name}", case.name);
+            }
         }
     }
     Ok(())

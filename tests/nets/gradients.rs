@@ -3,7 +3,7 @@
 use crate::support::archs::variables;
 use crate::support::tensors::normal;
 use candle_core::backprop::GradStore;
-use candle_core::{Device, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor};
 use fidrunner::experiment::nets::arch::{
     Arch, ClassifierArch, FeatureArch, Pool, QkvOrder, Trunk, UnetArch,
 };
@@ -139,6 +139,26 @@ fn a_unet_with_any_of_its_options() -> Result<()> {
             assert_as_candle(&Arch::Unet(arch.clone()), |vb| {
                 let dropout = Dropout::new(p, 1, 2);
                 Unet::new(&arch, vb.clone())?.forward(&x, &t, Some(&y), Some(&dropout))
+            })?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn nets_whose_blocks_are_in_halves() -> Result<()> {
+    let (x, t, y) = images()?;
+    for dtype in [DType::BF16, DType::F16] {
+        for arch in trunks().map(of_trunk) {
+            assert_as_candle(&Arch::Unet(arch.clone()), |vb| {
+                let dropout = Dropout::new(0.3, 1, 2);
+                let net = Unet::new(&arch, vb.clone().to_dtype(dtype))?;
+                net.forward(&x, &t, Some(&y), Some(&dropout))
+            })?;
+        }
+        for arch in classifiers() {
+            assert_as_candle(&Arch::Classifier(arch.clone()), |vb| {
+                Classifier::new(&arch, vb.clone().to_dtype(dtype))?.log_probs(&x, &t)
             })?;
         }
     }

@@ -2,6 +2,9 @@
 
 use crate::kernels::attention::loops::{Head, Qkv};
 use crate::kernels::attention::scaled_dot::{attention, forward_heads};
+#[cfg(feature = "cuda")]
+use crate::kernels::cuda::attention::{Done, Parts};
+use crate::kernels::gradients::cast::{half, widened};
 use crate::kernels::gradients::record::apply1;
 use crate::kernels::view::{View, ours, slice, tensor};
 use crate::machine::flush::Flush;
@@ -30,9 +33,33 @@ pub fn qkv_attention(qkv: &Tensor, heads: usize, order: Order) -> Result<Tensor>
         let isa = Isa::best();
         return apply1(&qkv.contiguous()?, QkvAttention { isa, heads, order });
     }
+    if half(qkv) {
+        return widened([qkv], |[qkv]| qkv_attention(qkv, heads, order));
+    }
+    let sizes = Sizes::new(qkv.shape(), heads, Isa::best())?;
+    #[cfg(feature = "cuda")]
+    if crate::kernels::cuda::takes(&[qkv]) {
+        let _span = span(Operation::AttentionForward);
+        let parts = Parts {
+            heads,
+            d: sizes.head.d,
+            l: sizes.head.l,
+            by_part: order == Order::ByPart,
+        };
+        let done = Done::of_qkv(qkv, parts)?;
+        if !qkv.track_op() {
+            return done.y.reshape(sizes.out);
+        }
+        let op = OnGpu {
+            done,
+            heads,
+            order,
+            out: sizes.out,
+        };
+        return apply1(&qkv.contiguous()?, op);
+    }
     let part = |i: usize| part(qkv, heads, order, i);
-    let out = Sizes::new(qkv.shape(), heads, Isa::best())?.out;
-    attention(&part(0)?, &part(1)?, &part(2)?)?.reshape(out)
+    attention(&part(0)?, &part(1)?, &part(2)?)?.reshape(sizes.out)
 }
 
 /// n, the channels d of a head and the positions l of `qkv [n, 3 * heads * d, ...]`.
@@ -55,6 +82,55 @@ pub(super) fn part(qkv: &Tensor, heads: usize, order: Order, i: usize) -> Result
             .narrow(1, i * c, c)?
             .contiguous()?
             .reshape((n * heads, d, l)),
+    }
+}
+
+/// The reverse of [`part`]: all three, each `[n * heads, d, l]`, as they lie in `[n, 3 * heads * d, ...]` of this shape.
+#[cfg_attr(not(feature = "cuda"), cfg(test))]
+fn whole(parts: &[Tensor; 3], heads: usize, order: Order, shape: &Shape) -> Result<Tensor> {
+    let (all, d, l) = parts[0].dims3()?;
+    let whole = match order {
+        Order::ByHead => Tensor::cat(parts, 1)?,
+        Order::ByPart => {
+            let by_image = |part: &Tensor| part.reshape((all / heads, heads * d, l));
+            let parts = parts.iter().map(by_image).collect::<Result<Vec<_>>>()?;
+            Tensor::cat(&parts, 1)?
+        }
+    };
+    whole.reshape(shape)
+}
+
+/// The operation on a GPU, calculated before it becomes part of the graph.
+#[cfg(feature = "cuda")]
+struct OnGpu {
+    done: Done,
+    heads: usize,
+    order: Order,
+    out: Shape,
+}
+
+#[cfg(feature = "cuda")]
+impl CustomOp1 for OnGpu {
+    fn name(&self) -> &'static str {
+        "qkv-attention"
+    }
+
+    fn cpu_fwd(&self, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
+        bail!("the GPU's attention was given a tensor on the CPU")
+    }
+
+    fn cuda_fwd(
+        &self,
+        _: &candle_core::CudaStorage,
+        _: &Layout,
+    ) -> Result<(candle_core::CudaStorage, Shape)> {
+        Ok((self.done.storage()?, self.out.clone()))
+    }
+
+    fn bwd(&self, qkv: &Tensor, _: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
+        let _span = span(Operation::AttentionBackward);
+        let parts = self.done.backward(&dy.reshape(self.done.y.shape())?)?;
+        whole(&parts, self.heads, self.order, qkv.shape()).map(Some)
     }
 }
 
@@ -143,5 +219,26 @@ impl CustomOp1 for QkvAttention {
                 });
             });
         tensor(grads, qkv.shape()).map(Some)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::Device;
+
+    #[test]
+    fn parts_are_put_back_where_they_were() -> Result<()> {
+        let (n, heads, d, l) = (2, 3, 4, 5);
+        let shape = Shape::from((n, 3 * heads * d, l));
+        let count = shape.elem_count() as u32;
+        let qkv = Tensor::arange(0u32, count, &Device::Cpu)?.reshape(&shape)?;
+        for order in [Order::ByHead, Order::ByPart] {
+            let parts = [0, 1, 2].map(|i| part(&qkv, heads, order, i));
+            let [q, k, v] = parts;
+            let again = whole(&[q?, k?, v?], heads, order, &shape)?;
+            assert_eq!(again.to_vec3::<u32>()?, qkv.to_vec3::<u32>()?);
+        }
+        Ok(())
     }
 }

@@ -1,9 +1,10 @@
 //! Attention as one operation with gradients: scores are never stored for more than 32 queries of a head.
 
 use crate::kernels::attention::loops::{Head, Qkv};
+use crate::kernels::gradients::cast::{half, widened};
 use crate::kernels::gradients::record::apply3;
 use crate::kernels::simd::tile::COLS;
-use crate::kernels::view::{View, half, ours, slice, tensor, widened};
+use crate::kernels::view::{View, ours, slice, tensor};
 use crate::machine::flush::Flush;
 use crate::machine::isa::Isa;
 use crate::machine::profile::{Operation, span};

@@ -1,13 +1,15 @@
 //! The convolution and its gradients by cuDNN; its choice of algorithm is asked for once a shape.
 
+use super::bias::{After, add, sums};
 use super::cudnn::{Described, Problem, chosen, library};
-use super::float::{Float, aligned, by_type, device, grid, int, kernel, loops, tensor, view, with};
+use super::float::{Float, aligned, by_type, device, int, tensor, view, with};
+use crate::kernels::gradients::record::{apply2, apply3};
 use crate::machine::profile::{Operation, span};
 use candle_core::cuda_backend::cudarc::cudnn::sys::{
     cudnnConvolutionBwdDataAlgo_t as DataAlgo, cudnnConvolutionBwdFilterAlgo_t as FilterAlgo,
 };
 use candle_core::cuda_backend::cudarc::cudnn::{ConvBackwardData, ConvBackwardFilter, ConvForward};
-use candle_core::cuda_backend::cudarc::driver::{CudaSlice, CudaView, PushKernelArg};
+use candle_core::cuda_backend::cudarc::driver::{CudaSlice, CudaView};
 use candle_core::{
     CpuStorage, CudaDevice, CudaStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail,
 };
@@ -29,8 +31,8 @@ impl Conv2d {
     pub fn apply(self, x: &Tensor, w: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
         let (x, w) = (x.contiguous()?, w.contiguous()?);
         match bias {
-            Some(b) => x.apply_op3(&w, &b.contiguous()?, self),
-            None => x.apply_op2(&w, self),
+            Some(b) => apply3([&x, &w, &b.contiguous()?], self),
+            None => apply2([&x, &w], self),
         }
     }
 
@@ -60,8 +62,12 @@ impl Conv2d {
         bias: Option<(&CudaStorage, &Layout)>,
     ) -> Result<(CudaStorage, Shape)> {
         let problem = self.problem(l1.shape(), l2.shape())?;
-        let relu = i32::from(self.relu);
-        let y = by_type!(s1, forward((s1, l1), (s2, l2), bias, &problem, relu))?;
+        let after = if self.relu {
+            After::Relu
+        } else {
+            After::Nothing
+        };
+        let y = by_type!(s1, forward((s1, l1), (s2, l2), bias, &problem, after))?;
         Ok((y, Shape::from(problem.y.map(|d| d as usize).to_vec())))
     }
 
@@ -113,8 +119,7 @@ fn forward<T: Float>(
     (s2, l2): (&CudaStorage, &Layout),
     bias: Option<(&CudaStorage, &Layout)>,
     p: &Problem,
-    // 1 or 0, as the kernel takes it.
-    relu: i32,
+    after: After,
 ) -> Result<CudaStorage> {
     let dev = device(s1);
     let (x, w): (CudaView<T>, CudaView<T>) = (view(s1, l1)?, view(s2, l2)?);
@@ -139,19 +144,8 @@ fn forward<T: Float>(
     })?;
     if let Some((s3, l3)) = bias {
         let b: CudaView<T> = view(s3, l3)?;
-        let [_, channels, rows, columns] = p.y;
-        if b.len() != channels as usize {
-            bail!("conv2d: bias of {} for {channels} channels", b.len());
-        }
-        let total = int(count(&p.y))?;
-        let plane = int(rows as usize * columns as usize)?;
-        let function = kernel::<T>(dev, "add_bias")?;
-        let stream = dev.cuda_stream();
-        let mut call = stream.launch_builder(&function);
-        call.arg(&mut y).arg(&b).arg(&plane).arg(&channels);
-        call.arg(&total).arg(&relu);
-        // SAFETY: the arguments are those of `add_bias`, and the sizes are the tensors'.
-        unsafe { call.launch(loops(count(&p.y))?)? };
+        let [_, channels, rows, columns] = p.y.map(|d| d as usize);
+        add(&mut y, &b, (channels, rows * columns), after, dev)?;
     }
     Ok(CudaStorage::wrap_cuda_slice(y, dev.clone()))
 }
@@ -227,21 +221,6 @@ fn weight_grad<T: Float>(
         Ok(())
     })?;
     Ok(tensor(dw, shape, dev))
-}
-
-/// The bias's gradient: dy summed over images and pixels, a block of threads for each channel.
-fn bias_grad<T: Float>((s, l): (&CudaStorage, &Layout), shape: &Shape) -> Result<Tensor> {
-    let (dev, (n, channels, h, w)) = (device(s), l.shape().dims4()?);
-    let dy: CudaView<T> = view(s, l)?;
-    let mut db = room::<T>(dev, channels)?;
-    let (n, plane, c) = (int(n)?, int(h * w)?, int(channels)?);
-    int(dy.len())?;
-    let (function, stream) = (kernel::<T>(dev, "bias_grad")?, dev.cuda_stream());
-    let mut call = stream.launch_builder(&function);
-    call.arg(&dy).arg(&mut db).arg(&n).arg(&c).arg(&plane);
-    // SAFETY: the arguments are those of `bias_grad`, and the sizes are the tensor's.
-    unsafe { call.launch(grid(channels, 512)?)? };
-    Ok(tensor(db, shape, dev))
 }
 
 impl CustomOp2 for Conv2d {
@@ -322,9 +301,7 @@ impl CustomOp3 for Conv2d {
         let dy = aligned(dy)?;
         let (dx, dw) = self.backward(x, w, &dy)?;
         let db = if bias.track_op() {
-            Some(with([&dy], |[dy]| {
-                by_type!(dy.0, bias_grad(dy, bias.shape()))
-            })?)
+            Some(with([&dy], |[dy]| by_type!(dy.0, sums(dy, bias.shape())))?)
         } else {
             None
         };

@@ -6,13 +6,13 @@
 
 pub mod adamw;
 pub mod attention;
+pub mod bias;
 pub mod conv;
 mod cudnn;
 mod float;
 pub mod noise;
 pub mod norm;
-pub mod pool;
-pub mod resample;
+pub mod planes;
 pub mod resize;
 pub mod softmax;
 

@@ -1,6 +1,7 @@
 //! Group normalisation with its affine map and SiLU: one launch forwards, one backwards.
 
-use super::float::{Float, aligned, by_type, device, grid, int, kernel, tensor, view, with};
+use super::float::{Float, aligned, by_type, device, grid, int, kernel, loops, tensor, view, with};
+use crate::kernels::gradients::record::apply3;
 use crate::kernels::norm::loops::Activation;
 use crate::machine::profile::{Operation, span};
 use candle_core::cuda_backend::cudarc::driver::{CudaView, PushKernelArg};
@@ -32,7 +33,94 @@ pub fn group_norm(
         silu: activation == Activation::Silu,
         stats: OnceLock::new(),
     };
-    aligned(x)?.apply_op3(&affine(gain)?, &affine(offset)?, op)
+    apply3([&aligned(x)?, &affine(gain)?, &affine(offset)?], op)
+}
+
+/// The normalisation's own affine map, `[c]` each.
+type Affine<'a> = (&'a Tensor, &'a Tensor);
+
+/// See `kernels::norm::group_norm`: both affine maps as one, a gain and an offset `[n, c]` f32, in one launch; none where
+/// one of the maps is part of a graph or not f32. `adaptive` are the scale and the shift `[n, c]`, whose rows may lie apart.
+pub fn affine(n: usize, own: Affine, adaptive: Option<Affine>) -> Result<Option<(Tensor, Tensor)>> {
+    let (weight, bias) = own;
+    let ours = |t: &Tensor| t.device().is_cuda() && t.dtype() == DType::F32 && !t.track_op();
+    // Rows that lie apart alike, of neighbouring values.
+    let row = |t: &Tensor| match t.stride() {
+        [row, 1] => Some(*row),
+        _ => None,
+    };
+    let rows = adaptive.map(|(scale, shift)| (row(scale), row(shift)));
+    let fit = match rows {
+        None => true,
+        Some((scale, shift)) => scale.is_some() && scale == shift,
+    };
+    let all = [weight, bias].into_iter();
+    let mut all = all.chain(
+        adaptive
+            .into_iter()
+            .flat_map(|(scale, shift)| [scale, shift]),
+    );
+    if !fit || !all.all(ours) {
+        return Ok(None);
+    }
+    let (weight, bias) = (weight.contiguous()?, bias.contiguous()?);
+    // Where there is none, the kernel reads nothing of what stands in its place.
+    let (scale, shift) = adaptive.unwrap_or((&weight, &bias));
+    let row = rows.and_then(|(row, _)| row).unwrap_or(0);
+    with([&weight, &bias, scale, shift], |parts| {
+        mapped(n, parts, adaptive.is_some().then_some(row)).map(Some)
+    })
+}
+
+/// What is stored from the layout's first element on.
+fn from_start<'a>(storage: &'a CudaStorage, layout: &Layout) -> Result<CudaView<'a, f32>> {
+    Ok(storage
+        .as_cuda_slice::<f32>()?
+        .slice(layout.start_offset()..))
+}
+
+/// `parts` are weight, bias, scale and shift; the latter count where they have a `row`.
+fn mapped(n: usize, parts: [Part; 4], row: Option<usize>) -> Result<(Tensor, Tensor)> {
+    let [weight, bias, scale, shift] = parts;
+    let (dev, channels) = (device(weight.0), weight.1.shape().elem_count());
+    let count = n * channels;
+    if bias.1.shape().elem_count() != channels {
+        bail!(
+            "group_norm: {channels} gains and {:?} offsets",
+            bias.1.shape()
+        );
+    }
+    for part in [scale, shift].into_iter().filter(|_| row.is_some()) {
+        if part.1.dims() != [n, channels] {
+            bail!("group_norm: {:?} is not [{n}, {channels}]", part.1.shape());
+        }
+    }
+    // SAFETY: the kernel writes every element of both.
+    let (mut gain, mut offset) = unsafe {
+        (
+            dev.alloc::<f32>(count.max(1))?,
+            dev.alloc::<f32>(count.max(1))?,
+        )
+    };
+    let (weight, bias) = (from_start(weight.0, weight.1)?, from_start(bias.0, bias.1)?);
+    let (scale, shift) = (from_start(scale.0, scale.1)?, from_start(shift.0, shift.1)?);
+    let (width, rows, total) = (int(channels)?, int(row.unwrap_or(0))?, int(count)?);
+    let (none, function, stream) = (0u64, kernel::<f32>(dev, "affine")?, dev.cuda_stream());
+    let mut call = stream.launch_builder(&function);
+    call.arg(&weight).arg(&bias);
+    match row {
+        Some(_) => call.arg(&scale).arg(&shift),
+        // Null pointers.
+        None => call.arg(&none).arg(&none),
+    };
+    call.arg(&mut gain).arg(&mut offset);
+    call.arg(&width).arg(&rows).arg(&total);
+    if count > 0 {
+        // SAFETY: the arguments are those of `affine`, and the sizes were checked.
+        unsafe { call.launch(loops(count)?)? };
+    }
+    let shape = Shape::from((n, channels));
+    Ok((tensor(gain, &shape, dev), tensor(offset, &shape, dev)))
 }
 
 struct GroupNorm {

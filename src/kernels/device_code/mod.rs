@@ -6,6 +6,7 @@ pub const SOURCE: &str = concat!(
     include_str!("float.cu"),
     include_str!("norm.cu"),
     include_str!("softmax.cu"),
+    include_str!("attention.cu"),
     include_str!("bias.cu"),
     include_str!("planes.cu"),
     include_str!("adamw.cu"),

@@ -86,6 +86,19 @@ __device__ void group_norm_grad(const T *x, const float *gain, const float *offs
     }
 }
 
+// Both affine maps as one, of [channels] and of [n, channels] with rows `row` apart: what normalised values are multiplied
+// by, then what is added, each [n, channels]. `scale` and `shift` may be null.
+extern "C" __global__ void affine_f32(const float *weight, const float *bias, const float *scale, const float *shift,
+                                      float *gain, float *offset, int channels, int row, int count) {
+    for (int i = blockIdx.x * blockDim.x + threadIdx.x; i < count; i += gridDim.x * blockDim.x) {
+        int c = i % channels;
+        size_t at = (size_t)(i / channels) * row + c;
+        float by = scale ? scale[at] + 1.0f : 1.0f;
+        gain[i] = by * weight[c];
+        offset[i] = by * bias[c] + (shift ? shift[at] : 0.0f);
+    }
+}
+
 #define NORMS(T, NAME)                                                                                                   \
     extern "C" __global__ void group_norm_##NAME(const T *x, const float *gain, const float *offset, T *y, float *stats, \
                                                  int plane, int width, int silu, float eps) {                            \

@@ -3,9 +3,9 @@
 use crate::kernels::gradients::checkpoint::take_inside;
 use crate::kernels::gradients::record::{Record, Step};
 use crate::kernels::pairs::{Sum, add_into};
-use crate::kernels::view::ours;
+use crate::kernels::view::{noted, ours};
 use candle_core::backprop::GradStore;
-use candle_core::{Result, Tensor, TensorId};
+use candle_core::{DType, Result, Tensor, TensorId};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
@@ -35,9 +35,11 @@ impl Gradients {
     }
 }
 
-/// Both, in the memory of one of them where that is its own.
+/// Both; in f32 on the CPU in the memory of one of them where that is its own.
 fn sum(old: &Held, new: Held) -> Result<Held> {
-    let gradient = if old.own {
+    let gradient = if !ours(&[&old.gradient, &new.gradient]) {
+        (&old.gradient + &new.gradient)?
+    } else if old.own {
         add_into(&old.gradient, &new.gradient)?;
         old.gradient.clone()
     } else if new.own {
@@ -86,7 +88,7 @@ impl Record {
     /// Those of the operations' gradients.
     pub(super) fn backward_from(self, y: &Tensor, dy: Tensor) -> Result<GradStore> {
         let reached = [(y, dy)];
-        if ours(&[y]) {
+        if noted(&[y]) {
             return self.through(&reached, GradStore::default());
         }
         Ok(by_candle(&reached)?.unwrap_or_default())
@@ -180,7 +182,7 @@ impl Step {
 fn root(reached: &[(&Tensor, Tensor)]) -> Result<Option<Tensor>> {
     let mut root: Option<Tensor> = None;
     for (made, _) in reached {
-        let one = made.flatten_all()?.get(0)?;
+        let one = made.flatten_all()?.get(0)?.to_dtype(DType::F32)?;
         root = Some(match root {
             Some(root) => (root + one)?,
             None => one,
@@ -193,7 +195,8 @@ fn root(reached: &[(&Tensor, Tensor)]) -> Result<Option<Tensor>> {
 fn by_candle(rest: &[(&Tensor, Tensor)]) -> Result<Option<GradStore>> {
     let mut total: Option<Tensor> = None;
     for (tensor, gradient) in rest.iter().rev() {
-        let product = (*tensor * gradient)?.sum_all()?;
+        // Of what may be in halves and in f32; the value is of no use.
+        let product = (*tensor * gradient)?.sum_all()?.to_dtype(DType::F32)?;
         total = Some(match total {
             Some(total) => (total + product)?,
             None => product,
@@ -205,14 +208,60 @@ fn by_candle(rest: &[(&Tensor, Tensor)]) -> Result<Option<GradStore>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::attention::qkv::{Order, qkv_attention};
+    use crate::kernels::conv::conv2d;
+    use crate::kernels::gradients::cast::cast;
     use crate::kernels::gradients::record::{recording, seam};
-    use crate::kernels::pairs;
+    use crate::kernels::norm::group_norm::{Activation, group_norm};
+    use crate::kernels::{pairs, resample};
     use candle_core::{Device, Var};
 
     /// Noted, then left to candle, then noted.
     fn between(x: &Tensor) -> Result<Tensor> {
         let h = pairs::sum(x, x)?.sqr()?;
         pairs::sum(&h, &h)
+    }
+
+    #[test]
+    fn blocks_in_halves_are_noted_whole() -> Result<()> {
+        for dtype in [DType::F32, DType::BF16, DType::F16] {
+            let made = |shape: &[usize]| {
+                Var::from_tensor(&Tensor::randn(0f32, 1.0, shape, &Device::Cpu)?.to_dtype(dtype)?)
+            };
+            let (x, w, p) = (
+                made(&[2, 4, 4, 4])?,
+                made(&[6, 8, 3, 3])?,
+                made(&[2, 2, 2, 2])?,
+            );
+            let one = Tensor::ones(8, DType::F32, &Device::Cpu)?;
+            let mask = x.ones_like()?;
+            let block = || {
+                let h = pairs::join(&pairs::masked(&x, &mask)?, &x)?;
+                let h = group_norm(&h, 2, &one, &one, None, Activation::Silu)?;
+                let h = conv2d(&resample::avg_pool2(&h)?, &w, None, 1, 1)?;
+                let h = pairs::sum(&qkv_attention(&h, 1, Order::ByHead)?, &p)?;
+                seam(&cast(&resample::upsample2(&h)?, DType::F32)?)?
+                    .sqr()?
+                    .sum_all()
+            };
+            let want = block()?.backward()?;
+            let (loss, record) = recording(block);
+            assert!(!record.mixed(&record.seams[0].made.sorted_nodes()));
+            // Nothing but variables and what is noted.
+            for node in record.seams[0].made.sorted_nodes() {
+                let known = node.is_variable() || record.steps.contains_key(&node.id());
+                assert!(known, "{dtype:?}: {node:?}");
+            }
+            let got = record.backward(&loss?)?;
+            for var in [&x, &w, &p] {
+                let [got, want] = [&got, &want].map(|grads| {
+                    let gradient = grads.get(var).expect("a gradient").to_dtype(DType::F32)?;
+                    gradient.flatten_all()?.to_vec1::<f32>()
+                });
+                assert_eq!(got?, want?, "{dtype:?}");
+            }
+        }
+        Ok(())
     }
 
     #[test]

@@ -2,5 +2,6 @@
 //! gradient to them, on one thread. What the operations of this room note in a [`record`] is gone through here instead.
 
 pub mod backward;
+pub mod cast;
 pub mod checkpoint;
 pub mod record;

@@ -1,6 +1,6 @@
 //! What the operations of this room did, noted while they run, so that gradients can be taken without candle's `backward`.
 
-use crate::kernels::view::ours;
+use crate::kernels::view::noted;
 use candle_core::{CustomOp1, CustomOp2, CustomOp3, Result, Tensor, TensorId, Var};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -70,7 +70,7 @@ pub fn recording<R>(work: impl FnOnce() -> R) -> (R, Record) {
 /// # Errors
 /// Where no copy of `x` can be made.
 pub fn seam(x: &Tensor) -> Result<Tensor> {
-    let wanted = x.track_op() && !x.is_variable() && ours(&[x]);
+    let wanted = x.track_op() && !x.is_variable() && noted(&[x]);
     if !wanted || !is_recording() {
         return Ok(x.clone());
     }

@@ -14,6 +14,15 @@ pub fn linear(x: &Tensor, w: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
     let _span = span(Operation::LinearForward);
     if !ours(&[x, w]) || bias.is_some_and(|b| !ours(&[b])) {
         let y = x.matmul(&w.t()?)?;
+        #[cfg(feature = "cuda")]
+        if let Some(bias) = bias.filter(|b| crate::kernels::cuda::takes(&[&y, b]))
+            && y.dtype() == candle_core::DType::F32
+            && !y.track_op()
+            && !bias.track_op()
+        {
+            crate::kernels::cuda::bias::add_to_rows(&y, bias)?;
+            return Ok(y);
+        }
         return match bias {
             Some(b) => y.broadcast_add(b),
             None => Ok(y),

@@ -176,7 +176,7 @@ impl Stack {
             #[cfg(feature = "cuda")]
             (Parts::Plain(parts), Kind::Plain(x)) if cuda::takes(&[x]) => {
                 let mean = kind == Pool::Mean;
-                parts.push(cuda::pool::Pool3 { stride, pad, mean }.apply(x)?);
+                parts.push(cuda::planes::Pool3 { stride, pad, mean }.apply(x)?);
             }
             (Parts::Plain(parts), Kind::Plain(x)) => parts.push(match kind {
                 Pool::Max => plain_max(x, stride, pad)?,

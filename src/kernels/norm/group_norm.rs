@@ -1,9 +1,10 @@
 //! Group normalisation (arXiv:1803.08494) with its affine map, ADM's scale and shift, and SiLU, as one operation with gradients.
 
+use crate::kernels::gradients::cast::{half, widened};
 use crate::kernels::gradients::record::apply3;
 pub use crate::kernels::norm::loops::Activation;
 use crate::kernels::norm::loops::{Grads, Group, Stats, backward, forward};
-use crate::kernels::view::{View, half, ours, slice, tensor, widened};
+use crate::kernels::view::{View, ours, slice, tensor};
 use crate::machine::flush::Flush;
 use crate::machine::isa::Isa;
 use crate::machine::profile::{Operation, span};
@@ -52,6 +53,10 @@ fn affine(
     scale_shift: Option<(&Tensor, &Tensor)>,
 ) -> Result<(Tensor, Tensor)> {
     let (n, c) = (x.dim(0)?, x.dim(1)?);
+    #[cfg(feature = "cuda")]
+    if let Some(both) = crate::kernels::cuda::norm::affine(n, (weight, bias), scale_shift)? {
+        return Ok(both);
+    }
     let (weight, bias) = (weight.reshape((1, c))?, bias.reshape((1, c))?);
     let (gain, offset) = match scale_shift {
         None => (weight.broadcast_as((n, c))?, bias.broadcast_as((n, c))?),

@@ -63,13 +63,7 @@ impl AttentionBlock {
 
     /// x [n, c, h, w] → the same shape.
     pub fn forward(&self, x: &Tensor, asked: Option<Attention>) -> Result<Tensor> {
-        // GPUs take the positions as tokens.
-        let tokens = if x.device().is_cpu() {
-            x.clone()
-        } else {
-            x.flatten_from(2)?
-        };
-        let qkv = self.qkv.forward(&self.norm.forward(&tokens)?)?;
+        let qkv = self.qkv.forward(&self.norm.forward(x)?)?;
         let order = match self.order {
             QkvOrder::Legacy => Order::ByHead,
             QkvOrder::New => Order::ByPart,
@@ -89,12 +83,7 @@ impl AttentionBlock {
         } else {
             qkv_attention(&qkv, self.heads, order)?
         };
-        let out = sum(&tokens, &self.proj_out.forward(&mixed)?)?;
-        if x.device().is_cpu() {
-            Ok(out)
-        } else {
-            out.reshape(x.shape())
-        }
+        sum(x, &self.proj_out.forward(&mixed)?)
     }
 }
 

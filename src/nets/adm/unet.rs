@@ -2,6 +2,7 @@
 //! the noise (arXiv:2102.09672 and arXiv:2104.07636).
 
 use crate::experiment::nets::arch::{Answer, UnetArch};
+use crate::kernels::gradients::cast::cast;
 use crate::kernels::gradients::record::seam;
 use crate::kernels::pairs::join;
 use crate::machine::profile::{Operation, span};
@@ -141,9 +142,7 @@ impl Unet {
             };
             h = run(block, &join(&h, &skip)?, &emb, asked)?;
         }
-        let answer = self
-            .head
-            .forward(&self.norm.silu(&h.to_dtype(x.dtype())?)?)?;
+        let answer = self.head.forward(&self.norm.silu(&cast(&h, x.dtype())?)?)?;
         seam(&answer)
     }
 }

@@ -51,7 +51,9 @@ fn build(name: &str, source: &str) -> Option<Library> {
         }
     };
     // What is loaded stays.
-    [text, made].iter().for_each(|file| _ = std::fs::remove_file(file));
+    [text, made]
+        .iter()
+        .for_each(|file| _ = std::fs::remove_file(file));
     library
 }
 

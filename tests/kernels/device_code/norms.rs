@@ -103,3 +103,56 @@ fn group_norms_and_their_gradients_are_the_cpus() {
         }
     }
 }
+
+type Affine = unsafe extern "C" fn(
+    weight: *const f32,
+    bias: *const f32,
+    scale: *const f32,
+    shift: *const f32,
+    gain: *mut f32,
+    offset: *mut f32,
+    channels: i32,
+    row: i32,
+    count: i32,
+);
+
+#[test]
+fn both_affine_maps_are_one() {
+    let Some(library) = kernels() else { return };
+    let function: Affine = kernel::<f32, _>(library, "affine");
+    let (n, c) = (3, 10);
+    // Scale and shift lie beside each other, as a layer gives them.
+    let [weight, bias] = [1, 2].map(|seed| values(&normal(seed, c, 1.0).unwrap()));
+    let both = values(&normal(3, (n, 2 * c), 1.0).unwrap());
+    for adaptive in [true, false] {
+        let room = [vec![f32::NAN; n * c], vec![f32::NAN; n * c]];
+        let [gain, offset] = launch(
+            library,
+            (1, 32),
+            room,
+            |room| room.each_mut().map(Vec::as_mut_ptr),
+            |[gain, offset]| {
+                let null = std::ptr::null();
+                let (scale, shift) = match adaptive {
+                    true => (both.as_ptr(), both[c..].as_ptr()),
+                    false => (null, null),
+                };
+                let (weight, bias) = (weight.as_ptr(), bias.as_ptr());
+                let (width, row, count) = (c as i32, 2 * c as i32, (n * c) as i32);
+                // SAFETY: the sizes are those of the buffers.
+                unsafe { function(weight, bias, scale, shift, gain, offset, width, row, count) }
+            },
+        );
+        let want = |i: usize| {
+            let (image, c0) = (i / c, i % c);
+            let (scale, shift) = (both[image * 2 * c + c0], both[image * 2 * c + c + c0]);
+            match adaptive {
+                true => ((1.0 + scale) * weight[c0], (1.0 + scale) * bias[c0] + shift),
+                false => (weight[c0], bias[c0]),
+            }
+        };
+        let (gains, offsets): (Vec<f32>, Vec<f32>) = (0..n * c).map(want).unzip();
+        close("gains", &gain, &gains);
+        close("offsets", &offset, &offsets);
+    }
+}
