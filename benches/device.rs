@@ -177,7 +177,9 @@ impl Bench {
                     let (eps, v) = parts(&answer)?;
                     (eps - &noise)?.sqr()?.mean_all()? + v.sqr()?.mean_all()?
                 });
-                let grads = record.backward(&loss?)?;
+                let grads = optimizer
+                    .gradients(record.backward(&loss?)?)
+                    .map_err(refuse)?;
                 optimizer.update(&grads, 1e-4).map_err(refuse)
             },
         )

@@ -161,8 +161,9 @@ fn train(rows: &mut Rows, n: usize, name: &str, arch: &UnetArch, spec: &Train) -
             let (eps, v) = parts(&net.forward(&x, &t, Some(&y), None)?)?;
             (eps - &noise)?.sqr()?.mean_all()? + v.sqr()?.mean_all()?
         });
+        let gradients = optimizer.gradients(record.backward(&loss?)?);
         optimizer
-            .update(&record.backward(&loss?)?, 1e-4)
+            .update(&gradients.map_err(refuse)?, 1e-4)
             .map_err(refuse)
     })
 }

@@ -23,6 +23,10 @@ pub fn upsample2(x: &Tensor) -> Result<Tensor> {
         // For the gradients' sums: what is repeated is exact in either type.
         return widened([x], |[x]| upsample2(x));
     }
+    if half(x) {
+        // For the gradients' sums: what is repeated is exact in either type.
+        return widened([x], |[x]| upsample2(x));
+    }
     let (n, c, h, w) = x.dims4()?;
     x.reshape((n, c, h, 1, w, 1))?
         .broadcast_as((n, c, h, 2, w, 2))?

@@ -5,7 +5,7 @@ use crate::nets::adm::classifier::Classifier;
 use crate::nets::adm::unet::{SuperRes, Unet};
 use crate::nets::denoiser::Denoiser;
 use crate::nets::features::FeatureNet;
-use candle_core::{Result, bail};
+use candle_core::{DType, Result, bail};
 use candle_nn::VarBuilder;
 
 /// A net by what it is for.
@@ -28,7 +28,21 @@ pub fn open(arch: &Arch, vb: VarBuilder) -> Result<Net> {
     })
 }
 
-/// The same, where `arch` is a denoiser's.
+/// The same for a net that is trained: whatever the type of `vb`, all that follows the blocks is in f32, and so is a loss.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_trained(arch: &Arch, vb: VarBuilder) -> Result<Net> {
+    match arch {
+        Arch::Classifier(arch) => {
+            let head = vb.to_dtype(DType::F32);
+            Classifier::with_head(arch, vb, head).map(Net::Classifier)
+        }
+        Arch::Unet(_) | Arch::SuperRes(_) | Arch::Features(_) => open(arch, vb),
+    }
+}
+
+/// As [`open`], where `arch` is a denoiser's.
 ///
 /// # Errors
 /// As [`open`], and for nets of other purposes.

@@ -236,15 +236,18 @@ fn a_classifier_in_half_precision_guides_nearly_as_in_full() {
 }
 
 #[test]
-fn nets_are_not_trained_in_halves() {
+fn nets_are_not_trained_in_ieee_halves() {
     let desk = Desk::new();
     let train = "[model]\npreset = \"shapes16\"\n[train]\ndata = \"shapes\"\nsteps = 1\nbatch = 1\nlearning_rate = 1e-3\n";
     std::fs::write(desk.path("t.toml"), format!("name = \"t\"\n{train}")).unwrap();
-    desk.done(&["plan", "t.toml", "--set", "train.dtype=\"tf32\""]);
+    for dtype in ["tf32", "bf16"] {
+        let dtype = format!("train.dtype=\"{dtype}\"");
+        desk.done(&["plan", "t.toml", "--set", &dtype]);
+    }
     let why = desk.refused(&["plan", "t.toml", "--set", "train.dtype=\"f16\""]);
     for said in [
-        "train.dtype = \"f16\": nets are trained in \"f32\" or \"tf32\"\n",
-        "hint: halves are for drawing, as `sample.dtype`\n",
+        "train.dtype = \"f16\": nets are trained in \"f32\", \"tf32\" or \"bf16\"\n",
+        "hint: take \"bf16\", whose range needs no scaled losses; f16 is for drawing, as `sample.dtype`\n",
     ] {
         assert!(why.contains(said), "{why}");
     }

@@ -242,7 +242,8 @@ fn training_moves_the_weights_as_on_the_cpu() -> Result<()> {
             let loss = (out.narrow(1, 0, 3)? - at(&noise)?)?.sqr()?.mean_all()?;
             let loss = (loss + out.narrow(1, 3, 3)?.sqr()?.mean_all()?)?;
             losses.push(f64::from(loss.to_scalar::<f32>()?));
-            adamw.update(&loss.backward()?, 1e-3).expect("an update");
+            let gradients = adamw.gradients(loss.backward()?).expect("gradients");
+            adamw.update(&gradients, 1e-3).expect("an update");
         }
         Ok((losses, adamw.ema().expect("weights")))
     };

@@ -16,3 +16,4 @@ mod schema;
 mod set;
 mod slurm;
 mod studies;
+mod training;

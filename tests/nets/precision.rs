@@ -7,6 +7,7 @@ use candle_nn::var_builder::SimpleBackend;
 use candle_nn::{Init, VarBuilder};
 use fidrunner::experiment::nets::arch::{Arch, UnetArch};
 use fidrunner::experiment::nets::presets;
+use fidrunner::nets::adm::classifier::Classifier;
 use fidrunner::nets::adm::unet::Unet;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -138,5 +139,26 @@ fn the_convolutions_of_the_blocks_are_halves_and_nothing_else_is() {
             assert_eq!(*dtype, wanted, "{preset}: {name}");
         }
         assert!(asked.values().any(|d| *d == DType::F16));
+    }
+}
+
+#[test]
+fn classifiers_of_every_pool_answer_in_halves() {
+    for case in cases("models", "classifier") {
+        let Arch::Classifier(arch) = arch_of_config("classifier", &case.value["config"]) else {
+            panic!("{} is not a classifier", case.name)
+        };
+        let (x, t, _) = inputs(&case);
+        let answer = |dtype| {
+            let vb = variables(&Arch::Classifier(arch.clone()), case.text("prefix")).1;
+            let net = Classifier::new(&arch, vb.to_dtype(dtype)).unwrap();
+            let answer = net.log_probs(&x, &t).unwrap();
+            values(&answer.to_dtype(DType::F32).unwrap())
+        };
+        let (exact, halves) = (answer(DType::F32), answer(DType::F16));
+        let far = |(a, b): (&f64, &f64)| (a - b).abs() / b.abs();
+        let apart = halves.iter().zip(&exact).map(far).fold(0.0, f64::max);
+        println!("{}: {apart:.1e}", case.name);
+        assert!(apart > 0.0 && apart < 5e-3, "{}: {apart}", case.name);
     }
 }

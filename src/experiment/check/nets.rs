@@ -77,7 +77,7 @@ pub fn check_train(table: &str, train: &Train) -> Result<()> {
     check_labels(table, train)?;
     ensure!(
         TRAINED_IN.contains(&train.dtype),
-        "{table}.dtype = \"{}\": nets are trained in \"f32\" or \"tf32\"\nhint: halves are for drawing, as `sample.dtype`",
+        "{table}.dtype = \"{}\": nets are trained in \"f32\", \"tf32\" or \"bf16\"\nhint: take \"bf16\", whose range needs no scaled losses; f16 is for drawing, as `sample.dtype`",
         train.dtype.name()
     );
     for step in &train.keep {

@@ -9,7 +9,9 @@ use crate::experiment::check::sampling::{check_sample, check_steps};
 use crate::experiment::external::check::{
     check_adopted, check_command_sample, check_command_train, check_measuring,
 };
-use crate::experiment::file::experiment::{Eval, Experiment, Kind, Sample, Sampling, Upsample};
+use crate::experiment::file::experiment::{
+    Eval, Experiment, Kind, Precision, Sample, Sampling, Upsample,
+};
 use crate::experiment::nets::arch::Answer;
 use crate::experiment::nets::presets;
 use crate::experiment::scoring::feature_space::FeatureSpace;
@@ -41,6 +43,10 @@ impl Experiment {
             ensure!(
                 !train.gradient_checkpointing || self.model.kind != Kind::Features,
                 "train.gradient_checkpointing is for nets with residual blocks, and [model] is a feature net\nhint: take it out"
+            );
+            ensure!(
+                train.dtype != Precision::Bf16 || self.model.kind != Kind::Features,
+                "train.dtype = \"bf16\" is for nets of ADM's family, and [model] is a feature net\nhint: take it out"
             );
             ensure!(
                 self.model.checkpoint.is_none(),

@@ -65,7 +65,11 @@ pub const FLAGS: &[(&str, &str, &str)] = &[
         "sample.batch",
         "of training scripts: `train.batch`",
     ),
-    ("use_fp16", "sample.dtype", "`True` is `\"f16\"`"),
+    (
+        "use_fp16",
+        "sample.dtype",
+        "`True` is `\"f16\"`; of training scripts: `train.dtype`, which has `\"bf16\"` instead",
+    ),
     (
         "base_samples",
         "upsample.checkpoint",
@@ -129,7 +133,7 @@ pub const FLAGS: &[(&str, &str, &str)] = &[
     (
         "fp16_scale_growth",
         "",
-        "nets are trained in `f32` or `tf32`",
+        "`train.dtype = \"bf16\"` needs no scaled loss",
     ),
     (
         "use_checkpoint",

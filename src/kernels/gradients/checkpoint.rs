@@ -3,7 +3,6 @@
 
 use crate::kernels::gradients::record::{apply2, is_recording, leaf, recording};
 use crate::kernels::tf32::{self, Products, with_products};
-use crate::kernels::view::View;
 use candle_core::backend::BackendStorage;
 use candle_core::backprop::GradStore;
 use candle_core::{
@@ -90,8 +89,21 @@ impl<P: Part> CustomOp2 for Checkpoint<P> {
         _: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let made = self.made()?;
-        let values = View::of(&made)?.to_vec();
-        Ok((CpuStorage::F32(values), made.shape().clone()))
+        let (storage, layout) = made.storage_and_layout();
+        let (Storage::Cpu(storage), Some((start, end))) = (&*storage, layout.contiguous_offsets())
+        else {
+            bail!("checkpoint: the output is not contiguous on the CPU")
+        };
+        let copy = match storage {
+            CpuStorage::F32(values) => CpuStorage::F32(values[start..end].to_vec()),
+            CpuStorage::BF16(values) => CpuStorage::BF16(values[start..end].to_vec()),
+            CpuStorage::F16(values) => CpuStorage::F16(values[start..end].to_vec()),
+            other => bail!(
+                "checkpoint: the output is {:?}, no float of ours",
+                other.dtype()
+            ),
+        };
+        Ok((copy, made.shape().clone()))
     }
 
     fn cuda_fwd(

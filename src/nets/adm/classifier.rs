@@ -1,13 +1,14 @@
 //! The noisy classifier (arXiv:2105.05233, section 4): the UNet's way down and middle under one of four pools.
 
 use crate::experiment::nets::arch::{ClassifierArch, Pool};
+use crate::kernels::gradients::cast::cast;
 use crate::kernels::gradients::checkpoint::Activations;
 use crate::kernels::gradients::record::seam;
 use crate::machine::profile::{Operation, span};
 use crate::nets::adm::attention::{AttentionPool, PoolShape, heads};
 use crate::nets::adm::layers::{Conv2d, GroupNorm, Linear, Start, Window};
 use crate::nets::adm::trunk::{Asked, Builder, Encoder, TimeEmbedding};
-use candle_core::{D, Result, Tensor, bail};
+use candle_core::{D, DType, Result, Tensor, bail};
 use candle_nn::{VarBuilder, ops};
 
 /// Width of the spatial pools' hidden layer.
@@ -24,10 +25,18 @@ pub struct Classifier {
     time_embed: TimeEmbedding,
     encoder: Encoder,
     head: Head,
+    /// What the head takes; spatial pools take f32 whatever it is.
+    head_dtype: DType,
 }
 
 impl Classifier {
+    /// The convolutions of the blocks and the head in the type of `vb`.
     pub fn new(arch: &ClassifierArch, vb: VarBuilder) -> Result<Self> {
+        Self::with_head(arch, vb.clone(), vb)
+    }
+
+    /// The same, with the head by another builder: in f32, it is as ADM's `convert_to_fp16` leaves it.
+    pub fn with_head(arch: &ClassifierArch, vb: VarBuilder, head: VarBuilder) -> Result<Self> {
         let trunk = &arch.trunk;
         if arch.classes == 0 {
             bail!("classes = 0; a classifier needs at least 1");
@@ -41,7 +50,8 @@ impl Classifier {
             trunk.in_channels,
             vb.clone(),
         )?;
-        let (channels, vb) = (encoder.channels(), vb.pp("out"));
+        let (channels, head_dtype) = (encoder.channels(), head.dtype());
+        let vb = head.pp("out");
         let features = encoder.widths.iter().sum::<usize>() + channels;
         let head = match arch.pool {
             Pool::Adaptive => {
@@ -80,6 +90,7 @@ impl Classifier {
             time_embed,
             encoder,
             head,
+            head_dtype,
         })
     }
 
@@ -95,7 +106,7 @@ impl Classifier {
         let (outputs, middle) = self.encoder.forward(x, &emb, asked)?;
         // The spatial pools read every block's output: there is no one place where the trunk ends.
         let middle = match &self.head {
-            Head::Adaptive(..) | Head::Attention(..) => seam(&middle)?,
+            Head::Adaptive(..) | Head::Attention(..) => seam(&cast(&middle, self.head_dtype)?)?,
             Head::Spatial(..) | Head::SpatialV2(..) => middle,
         };
         match &self.head {
@@ -140,12 +151,12 @@ impl Classifier {
     }
 }
 
-/// The mean over the grid of every block's output → [n, sum of widths].
+/// The mean over the grid of every block's output, in f32 as ADM takes it → [n, sum of widths].
 fn spatial_means(mut outputs: Vec<Tensor>, middle: Tensor) -> Result<Tensor> {
     outputs.push(middle);
     let means = outputs
         .iter()
-        .map(|h| h.flatten_from(2)?.mean(2))
+        .map(|h| h.to_dtype(DType::F32)?.flatten_from(2)?.mean(2))
         .collect::<Result<Vec<_>>>()?;
     Tensor::cat(&means, 1)
 }

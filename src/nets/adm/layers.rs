@@ -1,6 +1,7 @@
 //! The layers of the ADM nets and of the feature net, with torch's names and torch's initialisation.
 
 use crate::kernels::conv;
+use crate::kernels::gradients::cast::cast;
 use crate::kernels::linear::product;
 use crate::kernels::norm::group_norm::{Activation, group_norm};
 use crate::kernels::pairs::masked;
@@ -269,10 +270,9 @@ impl Dropout {
                     }
                 }
             });
-        let mask = Tensor::from_vec(mask, x.shape(), &Device::Cpu)?
-            .to_device(x.device())?
-            .to_dtype(x.dtype())?;
-        masked(x, &mask)
+        let mask = Tensor::from_vec(mask, x.shape(), &Device::Cpu)?.to_device(x.device())?;
+        // A half would round 1 / (1 - p), and all that is kept with it, one way.
+        cast(&masked(&cast(x, DType::F32)?, &mask)?, x.dtype())
     }
 }
 

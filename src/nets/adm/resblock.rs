@@ -5,7 +5,7 @@ use crate::experiment::nets::arch::Trunk;
 use crate::kernels::pairs::sum;
 use crate::kernels::resample::{avg_pool2, upsample2};
 use crate::nets::adm::layers::{Conv2d, Dropout, GroupNorm, Linear, Start, Window};
-use candle_core::{D, Result, Tensor};
+use candle_core::{D, DType, Result, Tensor};
 use candle_nn::VarBuilder;
 
 /// What a block does to the grid.
@@ -86,7 +86,7 @@ impl ResBlock {
         } else {
             let e = e.to_dtype(h.dtype())?.unsqueeze(D::Minus1)?;
             self.norm_out
-                .silu(&h.broadcast_add(&e.unsqueeze(D::Minus1)?)?)?
+                .silu(&shifted(&h, &e.unsqueeze(D::Minus1)?)?)?
         };
         let h = match dropout {
             Some(dropout) => dropout.forward(&h)?,
@@ -103,4 +103,14 @@ impl ResBlock {
             Ok(both)
         }
     }
+}
+
+/// h [n, c, h, w] plus e [n, c, 1, 1], both of one type, which the result has. Where gradients are wanted, halves are added
+/// in f32, of the same bits once they are rounded: the gradient of e is a sum over pixels, which halves would stop counting.
+fn shifted(h: &Tensor, e: &Tensor) -> Result<Tensor> {
+    if !h.track_op() {
+        return h.broadcast_add(e);
+    }
+    let wide = |t: &Tensor| t.to_dtype(DType::F32);
+    wide(h)?.broadcast_add(&wide(e)?)?.to_dtype(h.dtype())
 }

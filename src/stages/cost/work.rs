@@ -168,6 +168,12 @@ impl Jobs {
         if let Some(distill) = &job.train.distill {
             // Two of a teacher's steps make one of its student's; it is asked once while the prediction is converted.
             let asked = 2.0 * updates - distill.convert_steps as f64;
+            let dtype = match forward.dtype {
+                // The blocks of a teacher are not calculated in halves.
+                Precision::Bf16 | Precision::F16 => Precision::F32,
+                dtype @ (Precision::F32 | Precision::Tf32) => dtype,
+            };
+            let forward = Workload { dtype, ..forward };
             passes.push(self.passes(forward, asked * batch)?);
         }
         Some(passes)

@@ -11,14 +11,14 @@ use crate::kernels::tf32::with_products;
 use crate::nets::adm::classifier::Classifier;
 use crate::nets::denoiser::Denoiser;
 use crate::nets::features::FeatureNet;
-use crate::nets::open::{Net, open};
-use crate::nets::precision::products;
+use crate::nets::open::{Net, open, open_trained};
+use crate::nets::precision::{dtype, products};
 use crate::stages::feed::Batch;
 use crate::stages::train::distill::{Distilling, Teacher};
 use crate::stages::train::journal::Term;
 use crate::stages::train::step::{Outcome, TrainStep};
 use anyhow::{Context, Result, bail};
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 
 /// A net and what it learns by.
@@ -32,13 +32,16 @@ enum Objective {
 /// A net with its objective.
 pub struct Learner {
     objective: Objective,
+    /// The same with all weights in f32, for a net that is judged and does not learn in it.
+    judged: Option<Objective>,
     pub timesteps: Timesteps,
     train: Train,
     device: Device,
 }
 
 impl Learner {
-    /// The net of `arch` with the weights of `vb`; a distillation's with its `teacher`.
+    /// The net of `arch` with the weights of `vb`, which hands them out in any type; a distillation's with its `teacher`,
+    /// which is f32: where there are many steps, its answers are divided by small numbers.
     ///
     /// # Errors
     /// A net that does not fit its process, or a table that asks it for what it cannot learn.
@@ -51,7 +54,8 @@ impl Learner {
     ) -> Result<Self> {
         let process = || process.context("a net that sees noisy images needs a diffusion process");
         let schedule = || Ok::<_, anyhow::Error>(Schedule::new(process()?, "")?);
-        let objective = match (open(arch, vb.clone())?, teacher) {
+        let blocks = dtype(train.dtype);
+        let objective = match (open_trained(arch, vb.to_dtype(blocks))?, teacher) {
             (Net::Denoiser(net), Some(teacher)) => {
                 let distill = train.distill.as_ref();
                 let distill = distill.context("a teacher stands beside no [train.distill]")?;
@@ -67,6 +71,13 @@ impl Learner {
             (Net::Classifier(net), None) => Objective::Classify(net, schedule()?),
             (Net::Features(net), None) => Objective::Describe(net),
         };
+        let judged = match (&objective, blocks) {
+            (Objective::Classify(..), DType::BF16) => match open(arch, vb.clone())? {
+                Net::Classifier(net) => Some(Objective::Classify(net, schedule()?)),
+                Net::Denoiser(_) | Net::Features(_) => None,
+            },
+            _ => None,
+        };
         let steps = match &objective {
             Objective::Denoise(_, schedule, _) | Objective::Classify(_, schedule) => schedule.len(),
             // Each round of a distillation draws from its own.
@@ -74,6 +85,7 @@ impl Learner {
         };
         Ok(Self {
             objective,
+            judged,
             timesteps: Timesteps::new(train.schedule_sampler, steps),
             train: train.clone(),
             device: vb.device().clone(),
@@ -125,6 +137,12 @@ impl Learner {
 
     /// One training batch at update `step`.
     pub fn outcome(&mut self, batch: &Batch, step: u64) -> Result<Outcome> {
+        self.ask(Purpose::Learn, batch, step)
+    }
+
+    fn ask(&mut self, purpose: Purpose, batch: &Batch, step: u64) -> Result<Outcome> {
+        let judged = self.judged.as_ref().filter(|_| purpose == Purpose::Judge);
+        let objective = judged.unwrap_or(&self.objective);
         let mut at = TrainStep {
             batch,
             step,
@@ -132,7 +150,7 @@ impl Learner {
             train: &self.train,
             device: &self.device,
         };
-        with_products(products(self.train.dtype), || match &self.objective {
+        with_products(products(self.train.dtype), || match objective {
             Objective::Denoise(net, schedule, output) => {
                 at.denoise(net.as_ref(), schedule, *output)
             }
@@ -150,7 +168,7 @@ impl Learner {
         ) {
             return Ok(Vec::new());
         }
-        let outcome = self.outcome(batch, step)?;
+        let outcome = self.ask(Purpose::Judge, batch, step)?;
         let renamed = outcome
             .terms
             .into_iter()
@@ -167,6 +185,13 @@ impl Learner {
             });
         Ok(renamed.collect())
     }
+}
+
+/// What a batch is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Learn,
+    Judge,
 }
 
 impl TrainStep<'_> {

@@ -16,13 +16,12 @@ use crate::stages::train::distill::{Distilling, Teacher};
 use crate::stages::train::journal::Journal;
 use crate::stages::train::kept;
 use crate::stages::train::learner::Learner;
-use crate::stages::train::optimizer::adamw::{AdamW, learning_rate_of};
+use crate::stages::train::optimizer::adamw::{AdamW, learning_rate_of, norm};
 use crate::stages::train::optimizer::averages::Kind;
 use crate::stages::train::resume;
 use crate::stages::train::start_from::{Grown, grow};
 use anyhow::{Context, Result, bail};
 use candle_core::{DType, Tensor};
-use candle_nn::VarBuilder;
 use std::time::Instant;
 
 /// Updates between two lines of the log.
@@ -159,7 +158,7 @@ impl<'a> Run<'a> {
             grown,
         } = Fresh::open(job, context, (&arch, process.as_ref()))?;
         let mut adamw = AdamW::new(weights, train)?;
-        let vb = VarBuilder::from_tensors(adamw.tensors(), DType::F32, &context.device);
+        let vb = adamw.builder(&context.device);
         let mut learner = Learner::new(&arch, process.as_ref(), train, vb, teacher)?;
         let timesteps = &mut learner.timesteps;
         let restored = resume::restore(&context.out, &mut adamw, timesteps, &context.device)?;
@@ -246,20 +245,19 @@ impl<'a> Run<'a> {
                 train.learning_rate
             );
         }
-        let grads = {
+        let gradients = {
             let _span = span(Operation::Gradients);
-            record.backward(&outcome.loss)?
+            self.adamw.gradients(record.backward(&outcome.loss)?)?
         };
         outcome.terms.iter().for_each(|term| self.journal.add(term));
         self.journal.scalar("learning_rate", rate);
         let line = (self.adamw.step + 1).is_multiple_of(LINE_EVERY) || self.adamw.step + 1 == until;
         if line {
-            self.journal
-                .scalar("gradient_norm", self.adamw.gradient_norm(&grads)?);
+            self.journal.scalar("gradient_norm", norm(&gradients)?);
         }
         {
             let _span = span(Operation::Optimizer);
-            self.adamw.update(&grads, rate)?;
+            self.adamw.update(&gradients, rate)?;
         }
         let step = self.adamw.step;
         let saving = step.is_multiple_of(train.checkpoint_every);

@@ -36,7 +36,8 @@ fn walk(train: &Train, look: &mut dyn FnMut(&AdamW)) -> Result<AdamW> {
     for step in 0..train.steps {
         let noise = normal(100 + step, SIZE, 2.0)?;
         let loss = ((&tensors["w"] - &target)? + noise)?.sqr()?.sum_all()?;
-        adamw.update(&loss.backward()?, 0.01).expect("an update");
+        let gradients = adamw.gradients(loss.backward()?).expect("gradients");
+        adamw.update(&gradients, 0.01).expect("an update");
         look(&adamw);
     }
     Ok(adamw)

@@ -114,37 +114,55 @@ fn bytes(folder: &Path, file: &str) -> Vec<u8> {
     std::fs::read(folder.join(file)).unwrap()
 }
 
-#[test]
-fn killed_in_any_round_it_ends_at_the_same_bits() {
+/// The files of a training of three rounds.
+const ROUNDS: [&str; 3] = [
+    "model-000002.safetensors",
+    "model-000005.safetensors",
+    "model.safetensors",
+];
+
+/// A distillation of three rounds, with `more` in its `[train]`, in its folder; stopped each of these ways, it goes on to the
+/// same bits.
+fn ends_at_the_same_bits(more: &str, stops: &[Stop]) -> tempfile::TempDir {
     let (_kept, path) = taught("noise", 3);
     let text = student(
         "velocity",
         &path,
-        "steps = 3\nbatch = 4\nwarmup = 1\nanneal = \"cosine\"\ndropout = 0.1\nflip = true",
+        &format!(
+            "steps = 3\nbatch = 4\nwarmup = 1\nanneal = \"cosine\"\ndropout = 0.1\nflip = true\n{more}"
+        ),
         "teacher_steps = 4\nconvert_steps = 2",
     );
     let whole = tempfile::tempdir().unwrap();
     train(&text, whole.path(), Stop::Never).unwrap();
-    let files = [
-        "model-000002.safetensors",
-        "model-000005.safetensors",
-        "model.safetensors",
-    ];
-    let stops = [1, 2, 3, 4, 5, 6, 7].map(Stop::Saved);
-    for stop in [&stops[..], &[Stop::Ended(2), Stop::Ended(5)]].concat() {
+    for &stop in stops {
         let halves = stopped(&text, stop);
         train(&text, halves.path(), Stop::Never).unwrap();
-        for file in files {
+        for file in ROUNDS {
             let same = bytes(whole.path(), file) == bytes(halves.path(), file);
             assert!(same, "{file} differs");
         }
         assert!(!halves.path().join("training.safetensors").exists());
     }
+    whole
+}
+
+#[test]
+fn in_bfloat16_it_ends_at_the_same_bits_too() {
+    let stops = [Stop::Saved(3), Stop::Ended(2), Stop::Ended(5)];
+    ends_at_the_same_bits("dtype = \"bf16\"", &stops);
+}
+
+#[test]
+fn killed_in_any_round_it_ends_at_the_same_bits() {
+    let stops = [1, 2, 3, 4, 5, 6, 7].map(Stop::Saved);
+    let stops = [&stops[..], &[Stop::Ended(2), Stop::Ended(5)]].concat();
+    let whole = ends_at_the_same_bits("", &stops);
     let card = |file: &str| {
         let file = Checkpoint::open(&whole.path().join(file)).unwrap();
         file.metadata()["runner"].clone()
     };
-    for (file, says) in files.into_iter().zip([None, Some(2), Some(1)]) {
+    for (file, says) in ROUNDS.into_iter().zip([None, Some(2), Some(1)]) {
         let card: Card = serde_json::from_str(&card(file)).unwrap();
         assert_eq!(card.distilled, says, "{file}");
         assert_eq!(card.process.unwrap().predict, Prediction::Velocity);

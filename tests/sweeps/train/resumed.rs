@@ -169,6 +169,17 @@ fn resumes_exactly(text: &str) {
     );
 }
 
+/// What the log of a training says in a column, where it says anything.
+fn logged(text: &str, column: &str) -> Vec<f64> {
+    let dir = tempfile::tempdir().unwrap();
+    train(text, dir.path(), None).unwrap();
+    let log = std::fs::read_to_string(dir.path().join("log.csv")).unwrap();
+    let mut lines = log.lines();
+    let place = lines.next().unwrap().split(',').position(|c| c == column);
+    let values = lines.filter_map(|line| line.split(',').nth(place?));
+    values.filter_map(|value| value.parse().ok()).collect()
+}
+
 #[test]
 fn a_unet_resumed_ends_at_the_same_bits() {
     resumes_exactly(UNET);
@@ -219,17 +230,53 @@ fn a_training_that_recomputes_activations_goes_the_same_way_and_resumes_exactly(
     for text in [UNET, CLASSIFIER, SUPERRES] {
         let recomputed = format!("{text}gradient_checkpointing = true\n");
         resumes_exactly(&recomputed);
-        let [kept, recomputed] = [text, &recomputed].map(|text| {
-            let dir = tempfile::tempdir().unwrap();
-            train(text, dir.path(), None).unwrap();
-            let log = std::fs::read_to_string(dir.path().join("log.csv")).unwrap();
-            let mut lines = log.lines();
-            let place = lines.next().unwrap().split(',').position(|c| c == "loss");
-            let value = lines.next().unwrap().split(',').nth(place.unwrap());
-            value.unwrap().parse::<f64>().unwrap()
-        });
+        let [kept, recomputed] = [text, &recomputed].map(|text| logged(text, "loss")[0]);
         let apart = (kept - recomputed).abs() / kept;
         assert!(apart < 1e-4, "{kept} and {recomputed}");
+    }
+}
+
+#[test]
+fn a_training_in_bfloat16_resumes_exactly() {
+    for text in [UNET, CLASSIFIER, SUPERRES] {
+        for more in ["", "gradient_checkpointing = true\n"] {
+            resumes_exactly(&format!("{text}dtype = \"bf16\"\n{more}"));
+        }
+    }
+}
+
+#[test]
+fn a_training_in_bfloat16_follows_the_one_in_f32() {
+    let longer = |text: &str| {
+        let steps = text.find("steps = ").unwrap();
+        let rest = text[steps..].find('\n').unwrap();
+        format!("{}steps = 100{}", &text[..steps], &text[steps + rest..])
+    };
+    for text in [UNET, CLASSIFIER, SUPERRES] {
+        let text = longer(text).replace("keep = [4]\n", "");
+        let exact = logged(&text, "loss");
+        let halves = logged(&format!("{text}dtype = \"bf16\"\n"), "loss");
+        println!("f32 {exact:?}, bf16 {halves:?}");
+        assert_eq!((exact.len(), halves.len()), (2, 2));
+        assert!(exact[1] < exact[0], "{exact:?}");
+        for (exact, halves) in exact.iter().zip(&halves) {
+            assert!(exact != halves && (exact - halves).abs() / exact < 0.01);
+        }
+    }
+}
+
+#[test]
+fn a_classifier_in_bfloat16_is_judged_in_f32() {
+    // Too small a step to move a weight.
+    let still = CLASSIFIER
+        .replace("1e-3", "1e-30")
+        .replace("weight_decay = 0.05\n", "");
+    let still = still.replace("checkpoint_every = 2", "checkpoint_every = 5");
+    let halves = format!("{still}dtype = \"bf16\"\n");
+    let differ = |column: &str| logged(&still, column) != logged(&halves, column);
+    assert!(differ("gradient_norm"));
+    for quartile in 0..4 {
+        assert!(!differ(&format!("validation_loss_q{quartile}")));
     }
 }
 

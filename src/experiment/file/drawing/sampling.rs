@@ -38,8 +38,8 @@ pub enum Precision {
     F16,
 }
 
-/// What nets are trained in; halves are for drawing.
-pub const TRAINED_IN: [Precision; 2] = [Precision::F32, Precision::Tf32];
+/// What nets are trained in. IEEE halves lose small gradients unless losses are scaled.
+pub const TRAINED_IN: [Precision; 3] = [Precision::F32, Precision::Tf32, Precision::Bf16];
 
 /// Leaves the precisions that nets are trained in.
 pub(in crate::experiment::file) fn trained_in(schema: &mut Schema) {

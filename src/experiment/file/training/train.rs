@@ -169,9 +169,11 @@ pub struct Train {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(transform = path_or_fetched, example = &"fetch:inception")]
     pub label_features: Option<PathBuf>,
-    /// What the net is calculated in while it is trained.
+    /// What the net is calculated in while it is trained. With `bf16`, the blocks of a net of ADM's family are, with their
+    /// gradients; the weights that are trained, their averages, AdamW's moments, embeddings, normalisations, the last layer
+    /// and the loss stay in f32.
     #[serde(default, skip_serializing_if = "Precision::is_f32")]
-    #[schemars(transform = trained_in, extend("default" = Precision::default()), example = &"tf32")]
+    #[schemars(transform = trained_in, extend("default" = Precision::default()), example = &"bf16")]
     pub dtype: Precision,
     /// Whether the tensors inside residual and attention blocks are calculated again for the gradients instead of being kept:
     /// less memory, more time. The last bits of the weights may differ. Nets of ADM's family only.

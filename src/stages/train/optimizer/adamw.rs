@@ -2,10 +2,12 @@
 
 use crate::experiment::file::experiment::{Anneal, Train};
 use crate::stages::train::optimizer::averages::{Averages, Kind};
+use crate::stages::train::optimizer::copies::Copies;
 use crate::stages::train::optimizer::update::Update;
 use anyhow::{Context, Result, ensure};
 use candle_core::backprop::GradStore;
-use candle_core::{DType, Tensor, Var};
+use candle_core::{DType, Device, Tensor, Var};
+use candle_nn::VarBuilder;
 use std::collections::HashMap;
 
 /// The learning rate of step `step` (0-based): linear warm-up, then the asked fall to zero at the last step.
@@ -45,6 +47,7 @@ pub struct AdamW {
     weight_decay: f64,
     ema: f64,
     further: Averages,
+    copies: Copies,
 }
 
 impl AdamW {
@@ -68,10 +71,16 @@ impl AdamW {
             began: 0,
             weight_decay: train.weight_decay,
             ema: train.ema.first(),
+            copies: Copies::default(),
         })
     }
 
-    /// The trained variables by name, for a `VarBuilder`.
+    /// What a net is trained by: where it asks for a weight in another type than f32, it gets a copy that follows the weight.
+    pub fn builder(&self, device: &Device) -> VarBuilder<'static> {
+        self.copies.builder(self.tensors(), device)
+    }
+
+    /// The trained variables by name.
     pub fn tensors(&self) -> HashMap<String, Tensor> {
         self.params
             .iter()
@@ -102,19 +111,29 @@ impl AdamW {
         Ok(names.zip(tensors).collect())
     }
 
-    /// Square root of the summed squares of all gradients.
-    pub fn gradient_norm(&self, grads: &GradStore) -> Result<f64> {
-        let mut sum = 0.0;
-        for p in &self.params {
-            if let Some(grad) = grads.get(&p.var) {
-                sum += grad.sqr()?.sum_all()?.to_scalar::<f32>()? as f64;
-            }
-        }
-        Ok(sum.sqrt())
+    /// The gradients of all weights, f32, in the order of the net, whether they reached the weights or their copies.
+    ///
+    /// # Errors
+    /// A weight that no gradient reached: it would stay untrained unseen.
+    pub fn gradients(&self, mut grads: GradStore) -> Result<Vec<Tensor>> {
+        let gradient = |p: &Param| {
+            let found = match grads.remove(&p.var) {
+                Some(gradient) => Some(gradient),
+                None => self.copies.gradient(&p.name, &mut grads)?,
+            };
+            found.with_context(|| format!("no gradient reaches `{}`", p.name))
+        };
+        self.params.iter().map(gradient).collect()
     }
 
-    /// One step of AdamW and of every average. A parameter that no gradient reached is an error: it would stay untrained unseen.
-    pub fn update(&mut self, grads: &GradStore, learning_rate: f64) -> Result<()> {
+    /// One step of AdamW and of every average by the `gradients` of all weights, in the order of the net.
+    pub fn update(&mut self, gradients: &[Tensor], learning_rate: f64) -> Result<()> {
+        ensure!(
+            gradients.len() == self.params.len(),
+            "{} gradients for a net of {} weights",
+            gradients.len(),
+            self.params.len()
+        );
         self.step += 1;
         let update = Update::at(
             self.step - self.began,
@@ -122,11 +141,9 @@ impl AdamW {
             self.weight_decay,
             self.ema,
         );
-        for p in &self.params {
-            let grad = grads
-                .get(&p.var)
-                .with_context(|| format!("no gradient reaches `{}`", p.name))?;
-            update.take(p.var.as_tensor(), &p.state, grad)?;
+        for (p, gradient) in self.params.iter().zip(gradients) {
+            update.take(p.var.as_tensor(), &p.state, gradient)?;
+            self.copies.follow(&p.name, p.var.as_tensor())?;
         }
         self.further.update(self.step, variables(&self.params))
     }
@@ -147,6 +164,7 @@ impl AdamW {
             let flat = weight.flatten_all()?.to_dtype(DType::F32)?;
             let zero = flat.zeros_like()?;
             p.var.set(weight)?;
+            self.copies.follow(&p.name, p.var.as_tensor())?;
             p.state = Tensor::stack(&[&zero, &zero, &flat], 0)?;
         }
         self.began = self.step;
@@ -188,6 +206,7 @@ impl AdamW {
                 p.var.shape()
             );
             p.var.set(weight)?;
+            self.copies.follow(&p.name, p.var.as_tensor())?;
             p.state = state.copy()?;
         }
         let names: Vec<&str> = self.params.iter().map(|p| p.name.as_str()).collect();
@@ -195,6 +214,15 @@ impl AdamW {
         self.step = step;
         Ok(())
     }
+}
+
+/// Square root of the summed squares of all gradients.
+pub fn norm(gradients: &[Tensor]) -> Result<f64> {
+    let mut sum = 0.0;
+    for gradient in gradients {
+        sum += gradient.sqr()?.sum_all()?.to_scalar::<f32>()? as f64;
+    }
+    Ok(sum.sqrt())
 }
 
 fn variables(params: &[Param]) -> impl Iterator<Item = &Tensor> + Clone {
@@ -221,7 +249,8 @@ mod tests {
         for k in 1..=3 {
             let loss = adamw.params[0].var.sqr().unwrap().sum_all().unwrap();
             let grads = loss.backward().unwrap();
-            adamw.update(&grads, 0.1).unwrap();
+            let gradients = adamw.gradients(grads).unwrap();
+            adamw.update(&gradients, 0.1).unwrap();
             for i in 0..3 {
                 let g = 2.0 * p[i];
                 m[i] = 0.9 * m[i] + 0.1 * g;

@@ -2,4 +2,5 @@
 
 pub mod adamw;
 pub mod averages;
+pub mod copies;
 pub(crate) mod update;
