@@ -25,7 +25,7 @@ use candle_nn::VarBuilder;
 enum Objective {
     Denoise(Box<dyn Denoiser>, Schedule, Output),
     Distill(Box<Distilling>),
-    Classify(Classifier, Schedule),
+    Classify(Box<Classifier>, Schedule),
     Describe(FeatureNet),
 }
 
@@ -68,12 +68,12 @@ impl Learner {
                 let output = Output::of(process()?, net.answer());
                 Objective::Denoise(net, schedule()?, output)
             }
-            (Net::Classifier(net), None) => Objective::Classify(net, schedule()?),
+            (Net::Classifier(net), None) => Objective::Classify(Box::new(net), schedule()?),
             (Net::Features(net), None) => Objective::Describe(net),
         };
         let judged = match (&objective, blocks) {
             (Objective::Classify(..), DType::BF16) => match open(arch, vb.clone())? {
-                Net::Classifier(net) => Some(Objective::Classify(net, schedule()?)),
+                Net::Classifier(net) => Some(Objective::Classify(Box::new(net), schedule()?)),
                 Net::Denoiser(_) | Net::Features(_) => None,
             },
             _ => None,

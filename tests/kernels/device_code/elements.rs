@@ -53,6 +53,7 @@ fn adamw_moves_weights_moments_and_the_average_as_on_the_cpu() {
         let (grad, slope) = input::<f32>(1 + step as u64, &[n], 0.1, 0.05);
         let loss = (&adamw.tensors()["w"] * slope).and_then(|p| p.sum_all());
         let grads = loss.and_then(|loss| loss.backward()).unwrap();
+        let grads = adamw.gradients(grads).unwrap();
         adamw.update(&grads, RATE).unwrap();
 
         // The published rule's coefficients, as `Update::at` takes them.
