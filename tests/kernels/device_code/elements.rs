@@ -5,23 +5,10 @@ use candle_core::Tensor;
 use fidrunner::experiment::file::experiment::Train;
 use fidrunner::stages::train::optimizer::adamw::AdamW;
 
-type Track = unsafe extern "C" fn(
+type Update = unsafe extern "C" fn(
+    weight: *mut f32,
     state: *mut f32,
     grad: *const f32,
-    weight: *const f32,
-    n: i32,
-    rest1: f32,
-    beta2: f32,
-    rest2: f32,
-    decay: f32,
-    rate: f32,
-    root: f32,
-    eps: f32,
-    ema: f32,
-);
-type Apply = unsafe extern "C" fn(
-    weight: *mut f32,
-    state: *const f32,
     n: i32,
     rest1: f32,
     beta2: f32,
@@ -47,8 +34,7 @@ fn adamw_moves_weights_moments_and_the_average_as_on_the_cpu() {
     let zeros = vec![0f32; n];
     let mut state = [&zeros[..], &zeros, &weight].concat();
     let mut adamw = AdamW::new(vec![("w".into(), wide)], &train).unwrap();
-    let track: Track = kernel::<f32, _>(library, "adamw_track");
-    let apply: Apply = kernel::<f32, _>(library, "adamw_apply");
+    let update: Update = kernel::<f32, _>(library, "adamw");
     for step in 1..=STEPS {
         let (grad, slope) = input::<f32>(1 + step as u64, &[n], 0.1, 0.05);
         let loss = (&adamw.tensors()["w"] * slope).and_then(|p| p.sum_all());
@@ -62,24 +48,19 @@ fn adamw_moves_weights_moments_and_the_average_as_on_the_cpu() {
         let rate = (RATE / (1.0 - 0.9f64.powi(step))) as f32;
         let root = (1.0 / (1.0 - 0.999f64.powi(step)).sqrt()) as f32;
         let (eps, ema, count) = (1e-8f32, (1.0 - 0.9f64) as f32, n as i32);
-        state = launch(library, (2, 64), state, Vec::as_mut_ptr, |state| {
-            let (g, w) = (grad.as_ptr(), weight.as_ptr());
-            // SAFETY: the sizes are those of the buffers.
-            unsafe {
-                track(
-                    state, g, w, count, rest1, beta2, rest2, decay, rate, root, eps, ema,
+        (weight, state) = launch(
+            library,
+            (2, 64),
+            (weight, state),
+            |(weight, state)| (weight.as_mut_ptr(), state.as_mut_ptr()),
+            |(w, s)| unsafe {
+                let g = grad.as_ptr();
+                // SAFETY: the sizes are those of the buffers.
+                update(
+                    w, s, g, count, rest1, beta2, rest2, decay, rate, root, eps, ema,
                 )
-            }
-        });
-        let moments = state.as_ptr();
-        weight = launch(library, (2, 64), weight, Vec::as_mut_ptr, |w| {
-            // SAFETY: as above.
-            unsafe {
-                apply(
-                    w, moments, count, rest1, beta2, rest2, decay, rate, root, eps, ema,
-                )
-            }
-        });
+            },
+        );
     }
     let saved = adamw.save();
     let named = |name: &str| -> &Tensor {

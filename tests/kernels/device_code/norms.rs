@@ -133,9 +133,10 @@ fn both_affine_maps_are_one() {
             |room| room.each_mut().map(Vec::as_mut_ptr),
             |[gain, offset]| {
                 let null = std::ptr::null();
-                let (scale, shift) = match adaptive {
-                    true => (both.as_ptr(), both[c..].as_ptr()),
-                    false => (null, null),
+                let (scale, shift) = if adaptive {
+                    (both.as_ptr(), both[c..].as_ptr())
+                } else {
+                    (null, null)
                 };
                 let (weight, bias) = (weight.as_ptr(), bias.as_ptr());
                 let (width, row, count) = (c as i32, 2 * c as i32, (n * c) as i32);
@@ -146,9 +147,10 @@ fn both_affine_maps_are_one() {
         let want = |i: usize| {
             let (image, c0) = (i / c, i % c);
             let (scale, shift) = (both[image * 2 * c + c0], both[image * 2 * c + c + c0]);
-            match adaptive {
-                true => ((1.0 + scale) * weight[c0], (1.0 + scale) * bias[c0] + shift),
-                false => (weight[c0], bias[c0]),
+            if adaptive {
+                ((1.0 + scale) * weight[c0], (1.0 + scale) * bias[c0] + shift)
+            } else {
+                (weight[c0], bias[c0])
             }
         };
         let (gains, offsets): (Vec<f32>, Vec<f32>) = (0..n * c).map(want).unzip();
