@@ -88,6 +88,8 @@ impl Plannable for TrainJob {
         train.checkpoint_every = 0;
         (train.export, train.start_from, train.label_features) = (None, None, None);
         train.ema = train.ema.plain();
+        // The whole batch at once, as where nothing is said.
+        train.microbatch = train.microbatch.filter(|images| *images != train.batch);
         if let Some(distill) = &mut train.distill {
             distill.teacher = PathBuf::new();
         }

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, ensure};
 use candle_core::{Device, Tensor};
 use rayon::ThreadPoolBuilder;
 use rayon::prelude::*;
+use std::ops::Range;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
@@ -35,6 +36,18 @@ impl Batch {
         self.pixels.len() / (3 * self.resolution * self.resolution)
     }
 
+    /// The images `range` of it as a batch of their own.
+    pub fn part(&self, range: Range<usize>) -> Batch {
+        let count = self.count().max(1);
+        Batch {
+            first_draw: self.first_draw + range.start as u64,
+            pixels: rows(&self.pixels, count, &range),
+            resolution: self.resolution,
+            labels: rows(&self.labels, count, &range),
+            attributes: rows(&self.attributes, count, &range),
+        }
+    }
+
     /// f32 [n, 3, resolution, resolution].
     pub fn images(&self, device: &Device) -> candle_core::Result<Tensor> {
         let side = self.resolution;
@@ -48,6 +61,12 @@ impl Batch {
         }
         Tensor::from_slice(&self.labels, self.labels.len(), device).map(Some)
     }
+}
+
+/// Rows `range` of `count` equal ones; nothing of nothing.
+fn rows<T: Clone>(values: &[T], count: usize, range: &Range<usize>) -> Vec<T> {
+    let width = values.len() / count;
+    values[range.start * width..range.end * width].to_vec()
 }
 
 /// Labels in the place of the data's own.
@@ -202,7 +221,7 @@ impl Feed {
     ///
     /// # Errors
     /// Where the system gives no more threads.
-    pub fn start(mut self, steps: std::ops::Range<u64>) -> Result<Receiver<Result<Batch>>> {
+    pub fn start(mut self, steps: Range<u64>) -> Result<Receiver<Result<Batch>>> {
         let (send, receive) = sync_channel(AHEAD);
         let makers = ThreadPoolBuilder::new()
             .num_threads(rayon::current_num_threads())

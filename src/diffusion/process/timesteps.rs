@@ -4,6 +4,7 @@
 use crate::experiment::file::experiment::ScheduleSampler;
 use crate::random::stream::{below, stream, uniform};
 use candle_core::{Result, bail};
+use std::ops::Range;
 
 /// Losses remembered of each step.
 const HISTORY: usize = 10;
@@ -32,6 +33,16 @@ pub struct Draw {
     pub places: Vec<usize>,
     /// 1 / (S p): the weighted mean of the losses is the uniform one's estimate.
     pub weights: Vec<f32>,
+}
+
+impl Draw {
+    /// Those of the images `range` of the batch.
+    pub fn part(&self, range: Range<usize>) -> Draw {
+        Draw {
+            places: self.places[range.clone()].to_vec(),
+            weights: self.weights[range].to_vec(),
+        }
+    }
 }
 
 impl Timesteps {

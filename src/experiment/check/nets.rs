@@ -68,6 +68,14 @@ pub fn check_train(table: &str, train: &Train) -> Result<()> {
     let key = |name: &str| format!("{table}.{name}");
     Range::FromOne.check(&key("steps"), train.steps)?;
     Range::FromOne.check(&key("batch"), train.batch)?;
+    if let Some(microbatch) = train.microbatch {
+        Range::FromOne.check(&key("microbatch"), microbatch)?;
+        ensure!(
+            microbatch <= train.batch,
+            "{table}.microbatch = {microbatch} is more than {table}.batch = {}, the images of a step\nhint: take `microbatch` out: the whole batch then goes through the net at once",
+            train.batch
+        );
+    }
     Range::FromOne.check(&key("checkpoint_every"), train.checkpoint_every)?;
     Range::AboveZero.check(&key("learning_rate"), train.learning_rate)?;
     Range::FromZero.check(&key("weight_decay"), train.weight_decay)?;

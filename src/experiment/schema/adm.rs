@@ -121,7 +121,11 @@ pub const FLAGS: &[(&str, &str, &str)] = &[
         "train.checkpoint_every",
         "`train.keep` names the steps whose weights are kept for good",
     ),
-    ("microbatch", "", "no such key"),
+    (
+        "microbatch",
+        "train.microbatch",
+        "-1 is to leave it out. Every image counts alike here, as in `classifier_train.py`; `image_train.py` adds up the means of all microbatches as they are, and draws timesteps for each by what those before it taught",
+    ),
     ("log_interval", "", "no such key"),
     ("eval_interval", "", "no such key"),
     ("val_data_dir", "", "no such key"),

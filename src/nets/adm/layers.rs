@@ -209,11 +209,14 @@ pub fn timestep_embedding(t: &Tensor, dim: usize) -> Result<Tensor> {
 /// Values of a mask that one task draws.
 const CHUNK: usize = 1 << 14;
 
-/// Dropout whose masks are a pure function of (seed, step, layer), so that a resumed run sees the same ones.
+/// Dropout whose masks are a pure function of (seed, step, layer, place in the batch), so that a resumed run sees the same
+/// ones, and so does an image that goes through the net with fewer others.
 pub struct Dropout {
     p: f64,
     seed: u64,
     step: u64,
+    /// Images of the batch before those that are asked for.
+    before: usize,
     layer: AtomicU64,
 }
 
@@ -223,8 +226,14 @@ impl Dropout {
             p,
             seed,
             step,
+            before: 0,
             layer: AtomicU64::new(0),
         }
+    }
+
+    /// The masks of the images that come after the first `before` of the batch.
+    pub fn after(self, before: usize) -> Self {
+        Self { before, ..self }
     }
 
     /// The next layer's mask alone, for a block that calculates more than once: each of its [`Dropout::again`] has it.
@@ -245,7 +254,7 @@ impl Dropout {
         }
     }
 
-    /// Zeroes a share p of x and scales the rest by 1 / (1 - p); layers are told apart by the order of the calls.
+    /// Zeroes a share p of x [n, ..] and scales the rest by 1 / (1 - p); layers are told apart by the order of the calls.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         if self.p <= 0.0 {
             return Ok(x.clone());
@@ -258,12 +267,13 @@ impl Dropout {
         let keep = (1.0 / (1.0 - self.p)) as f32;
         let limit = (self.p * 4294967296.0) as u64;
         let mut mask = vec![0f32; x.elem_count()];
+        let first = self.before * (mask.len() / x.dim(0)?.max(1));
         mask.par_chunks_mut(CHUNK)
             .enumerate()
             .for_each(|(i, mask)| {
                 // A word a value: each task starts at the word of its first value.
                 let mut rng = rng.clone();
-                rng.set_word_pos((i * CHUNK) as u128);
+                rng.set_word_pos((first + i * CHUNK) as u128);
                 for value in mask {
                     if u64::from(rng.next_u32()) >= limit {
                         *value = keep;
@@ -292,6 +302,19 @@ mod tests {
             let kept = rng.next_u32() >= 1 << 30;
             assert_eq!(*value, if kept { 4.0 / 3.0 } else { 0.0 }, "value {i}");
         }
+        Ok(())
+    }
+
+    #[test]
+    fn an_image_has_its_mask_however_many_go_through_the_net_with_it() -> Result<()> {
+        let (x, p) = (Tensor::ones((5, 3, 7, 7), DType::F32, &Device::Cpu)?, 0.25);
+        let mask = |x: &Tensor, before| {
+            let dropout = Dropout::new(p, 7, 11).after(before);
+            dropout.forward(x)?.flatten_all()?.to_vec1::<f32>()
+        };
+        let whole = mask(&x, 0)?;
+        let parts = [mask(&x.narrow(0, 0, 2)?, 0)?, mask(&x.narrow(0, 2, 3)?, 2)?];
+        assert_eq!(parts.concat(), whole);
         Ok(())
     }
 }

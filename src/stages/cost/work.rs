@@ -153,7 +153,7 @@ impl Jobs {
             subject: Subject::Net(resolve(&job.model, None).ok()?.0),
             operation: Operation::TrainingStep,
             dtype: job.train.dtype,
-            batch: job.train.batch.max(1),
+            batch: job.train.microbatch.unwrap_or(job.train.batch).max(1),
         };
         let forward = Workload {
             operation: Operation::Forward,

@@ -19,11 +19,8 @@ impl TrainStep<'_> {
         let batch = self.batch;
         let x0 = batch.images(self.device)?;
         let (places, x) = if self.train.noised {
-            let drawn = self
-                .timesteps
-                .draw(self.train.seed, self.step, batch.count());
-            let x = schedule.diffuse(&x0, &self.noise()?, At::Each(&drawn.places))?;
-            (drawn.places, x)
+            let x = schedule.diffuse(&x0, &self.noise()?, At::Each(&self.drawn.places))?;
+            (self.drawn.places.clone(), x)
         } else {
             (vec![0; batch.count()], x0)
         };

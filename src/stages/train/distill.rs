@@ -5,7 +5,7 @@ use crate::diffusion::process::at::At;
 use crate::diffusion::process::clamp::Clamp;
 use crate::diffusion::process::posterior::{Output, Reading};
 use crate::diffusion::process::schedule::Schedule;
-use crate::diffusion::process::timesteps::Timesteps;
+use crate::diffusion::process::timesteps::{Draw, Timesteps};
 use crate::diffusion::training::distill::{begun, losses, two_steps_in_one};
 use crate::experiment::file::drawing::sampling::TRAILING;
 use crate::experiment::file::experiment::{Distill, Round, ScheduleSampler, Train};
@@ -160,6 +160,11 @@ impl Distilling {
         Ok(round)
     }
 
+    /// The timesteps of the `count` images of update `step`.
+    pub(super) fn draw(&self, seed: u64, step: u64, count: usize) -> Draw {
+        self.timesteps.draw(seed, step, count)
+    }
+
     /// What the student learns from a batch.
     ///
     /// # Errors
@@ -167,11 +172,10 @@ impl Distilling {
     pub(super) fn outcome(&self, at: &TrainStep) -> Result<Outcome> {
         let (batch, round) = (at.batch, self.round());
         let (x0, noise) = (batch.images(at.device)?, at.noise()?);
-        let drawn = self.timesteps.draw(at.train.seed, at.step, batch.count());
         let halves = round.student.is_some();
-        let places: Vec<usize> = match drawn.places {
-            places if halves => places.into_iter().map(begun).collect(),
-            places => places,
+        let places: Vec<usize> = match &at.drawn.places {
+            places if halves => places.iter().copied().map(begun).collect(),
+            places => places.clone(),
         };
         let x = self.schedule.diffuse(&x0, &noise, At::Each(&places))?;
         let told = at.told(self.student.as_ref(), &x0)?;
@@ -186,7 +190,7 @@ impl Distilling {
         ensure!(
             sum.is_finite(),
             "the teacher's answer at update {} of round {} is {sum}",
-            at.step,
+            at.turn.step,
             round.number
         );
         let t = (self.schedule).clock(At::Each(&places), batch.count(), at.device)?;

@@ -16,7 +16,7 @@ use crate::nets::precision::{dtype, products};
 use crate::stages::feed::Batch;
 use crate::stages::train::distill::{Distilling, Teacher};
 use crate::stages::train::journal::Term;
-use crate::stages::train::step::{Outcome, TrainStep};
+use crate::stages::train::step::{Outcome, TrainStep, Turn};
 use anyhow::{Context, Result, bail};
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
@@ -135,18 +135,57 @@ impl Learner {
         }
     }
 
-    /// One training batch at update `step`.
-    pub fn outcome(&mut self, batch: &Batch, step: u64) -> Result<Outcome> {
-        self.ask(Purpose::Learn, batch, step)
+    /// The timesteps of the `count` images of update `step`; of nets that see no noise, the first.
+    pub fn draw(&self, step: u64, count: usize) -> Draw {
+        let seed = self.train.seed;
+        match &self.objective {
+            Objective::Denoise(..) | Objective::Classify(..) => {
+                self.timesteps.draw(seed, step, count)
+            }
+            Objective::Distill(distilling) => distilling.draw(seed, step, count),
+            Objective::Describe(_) => Draw {
+                places: vec![0; count],
+                weights: vec![1.0; count],
+            },
+        }
     }
 
-    fn ask(&mut self, purpose: Purpose, batch: &Batch, step: u64) -> Result<Outcome> {
-        let judged = self.judged.as_ref().filter(|_| purpose == Purpose::Judge);
-        let objective = judged.unwrap_or(&self.objective);
-        let mut at = TrainStep {
+    /// Lets the drawing of a denoiser's timesteps learn from the losses of all images of a batch.
+    pub fn remember(&mut self, drawn: &Draw, terms: &[Term]) {
+        if let Objective::Denoise(..) = self.objective {
+            let losses = terms.iter().filter(|term| term.name == "loss");
+            let losses = losses.flat_map(|term| term.values.iter().map(|&value| f64::from(value)));
+            self.timesteps
+                .update(&drawn.places, &losses.collect::<Vec<_>>());
+        }
+    }
+
+    /// What is learned from the images of a `turn` of `batch`; `drawn` is of all images of the batch.
+    ///
+    /// # Errors
+    /// Those of the net, and data that does not fit what it learns.
+    pub fn outcome(&self, batch: &Batch, drawn: &Draw, turn: &Turn) -> Result<Outcome> {
+        self.ask(&self.objective, batch, drawn, turn)
+    }
+
+    fn ask(
+        &self,
+        objective: &Objective,
+        batch: &Batch,
+        drawn: &Draw,
+        turn: &Turn,
+    ) -> Result<Outcome> {
+        let part;
+        let batch = if turn.images.len() == batch.count() {
+            batch
+        } else {
+            part = batch.part(turn.images.clone());
+            &part
+        };
+        let at = TrainStep {
             batch,
-            step,
-            timesteps: &mut self.timesteps,
+            turn,
+            drawn: drawn.part(turn.images.clone()),
             train: &self.train,
             device: &self.device,
         };
@@ -161,48 +200,38 @@ impl Learner {
     }
 
     /// Loss and accuracy on images the net does not learn from; nothing for denoisers.
-    pub fn validate(&mut self, batch: &Batch, step: u64) -> Result<Vec<Term>> {
+    pub fn validate(&self, batch: &Batch, step: u64) -> Result<Vec<Term>> {
         if matches!(
             self.objective,
             Objective::Denoise(..) | Objective::Distill(_)
         ) {
             return Ok(Vec::new());
         }
-        let outcome = self.ask(Purpose::Judge, batch, step)?;
-        let renamed = outcome
-            .terms
-            .into_iter()
-            .filter_map(|term| match term.name {
-                "loss" => Some(Term {
-                    name: "validation_loss",
-                    ..term
-                }),
-                "accuracy" => Some(Term {
-                    name: "validation_accuracy",
-                    ..term
-                }),
-                _ => None,
-            });
+        let objective = self.judged.as_ref().unwrap_or(&self.objective);
+        let drawn = self.draw(step, batch.count());
+        let mut terms = Vec::new();
+        for turn in Turn::all(&self.train, step, batch.count()) {
+            terms.extend(self.ask(objective, batch, &drawn, &turn)?.terms);
+        }
+        let renamed = terms.into_iter().filter_map(|term| match term.name {
+            "loss" => Some(Term {
+                name: "validation_loss",
+                ..term
+            }),
+            "accuracy" => Some(Term {
+                name: "validation_accuracy",
+                ..term
+            }),
+            _ => None,
+        });
         Ok(renamed.collect())
     }
 }
 
-/// What a batch is for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Purpose {
-    Learn,
-    Judge,
-}
-
 impl TrainStep<'_> {
-    fn denoise(
-        &mut self,
-        net: &dyn Denoiser,
-        schedule: &Schedule,
-        output: Output,
-    ) -> Result<Outcome> {
-        let (batch, seed, step) = (self.batch, self.train.seed, self.step);
-        let Draw { places, weights } = self.timesteps.draw(seed, step, batch.count());
+    fn denoise(&self, net: &dyn Denoiser, schedule: &Schedule, output: Output) -> Result<Outcome> {
+        let batch = self.batch;
+        let Draw { places, weights } = self.drawn.clone();
         let (x0, noise) = (batch.images(self.device)?, self.noise()?);
         let noised = Noised::new(schedule, &x0, &noise, &places)?;
         let t = schedule.clock(At::Each(&places), batch.count(), self.device)?;
@@ -224,10 +253,6 @@ impl TrainStep<'_> {
         let values = weighted.to_vec1::<f32>()?;
         let loss = (weighted * weights)?.mean_all()?;
         let quartiles: Vec<usize> = places.iter().map(|p| 4 * p / schedule.len()).collect();
-        self.timesteps.update(
-            &places,
-            &values.iter().map(|&v| v as f64).collect::<Vec<_>>(),
-        );
         let mut terms = vec![Term {
             name: "loss",
             values,

@@ -6,6 +6,7 @@ pub mod distill;
 pub mod journal;
 mod kept;
 pub mod learner;
+pub mod microbatch;
 pub mod optimizer;
 pub mod resume;
 pub mod run;

@@ -7,7 +7,6 @@ use crate::jobs::context::{JobContext, Progress, Stopped};
 use crate::jobs::files::results;
 use crate::jobs::files::results::Kept;
 use crate::jobs::train::TrainJob;
-use crate::kernels::gradients::record::recording;
 use crate::machine::profile::{Operation, span};
 use crate::nets::inventory;
 use crate::stages::feed::{Batch, Feed};
@@ -16,6 +15,7 @@ use crate::stages::train::distill::{Distilling, Teacher};
 use crate::stages::train::journal::Journal;
 use crate::stages::train::kept;
 use crate::stages::train::learner::Learner;
+use crate::stages::train::microbatch::{Learned, learn};
 use crate::stages::train::optimizer::adamw::{AdamW, learning_rate_of, norm};
 use crate::stages::train::optimizer::averages::Kind;
 use crate::stages::train::resume;
@@ -235,21 +235,9 @@ impl<'a> Run<'a> {
         let train = &self.job.train;
         let (after, until) = self.course();
         let rate = learning_rate_of(train, self.adamw.step - after, until - after);
-        let (outcome, record) = recording(|| self.learner.outcome(batch, self.adamw.step));
-        let outcome = outcome?;
-        let loss = outcome.loss.to_scalar::<f32>()?;
-        if !loss.is_finite() {
-            bail!(
-                "the loss is {loss} at step {}\nhint: lower `train.learning_rate = {}`, or lengthen `train.warmup`",
-                self.adamw.step,
-                train.learning_rate
-            );
-        }
-        let gradients = {
-            let _span = span(Operation::Gradients);
-            self.adamw.gradients(record.backward(&outcome.loss)?)?
-        };
-        outcome.terms.iter().for_each(|term| self.journal.add(term));
+        let at = (train, self.adamw.step);
+        let Learned { gradients, terms } = learn(&mut self.learner, &self.adamw, at, batch)?;
+        terms.iter().for_each(|term| self.journal.add(term));
         self.journal.scalar("learning_rate", rate);
         let line = (self.adamw.step + 1).is_multiple_of(LINE_EVERY) || self.adamw.step + 1 == until;
         if line {

@@ -1,6 +1,6 @@
 //! A batch at its place in a training, and what a net is told of it.
 
-use crate::diffusion::process::timesteps::Timesteps;
+use crate::diffusion::process::timesteps::Draw;
 use crate::diffusion::random::noise::{Noise, START};
 use crate::experiment::file::experiment::Train;
 use crate::kernels::gradients::checkpoint::Activations;
@@ -11,6 +11,7 @@ use crate::stages::feed::Batch;
 use crate::stages::train::journal::Term;
 use anyhow::Result;
 use candle_core::{Device, Tensor};
+use std::ops::Range;
 
 /// A batch's loss, a scalar with gradients, and what the log keeps of it.
 pub struct Outcome {
@@ -18,12 +19,33 @@ pub struct Outcome {
     pub terms: Vec<Term>,
 }
 
-/// A batch at its place in a training.
-pub(super) struct TrainStep<'a> {
-    pub batch: &'a Batch,
+/// The images of an update's batch that go through the net at once.
+pub struct Turn {
     /// The update, counted from the first of the training.
     pub step: u64,
-    pub timesteps: &'a mut Timesteps,
+    /// Their places in the batch.
+    pub images: Range<usize>,
+}
+
+impl Turn {
+    /// Those of a batch of `count` images, in order: `train.microbatch` images each, and what is left.
+    pub fn all(train: &Train, step: u64, count: usize) -> Vec<Turn> {
+        let each = train.microbatch.unwrap_or(count).max(1);
+        let turn = |start| Turn {
+            step,
+            images: start..count.min(start + each),
+        };
+        (0..count).step_by(each).map(turn).collect()
+    }
+}
+
+/// Images at their place in a training.
+pub(super) struct TrainStep<'a> {
+    /// Those of the turn alone.
+    pub batch: &'a Batch,
+    pub turn: &'a Turn,
+    /// Theirs.
+    pub drawn: Draw,
     pub train: &'a Train,
     pub device: &'a Device,
 }
@@ -52,9 +74,14 @@ impl TrainStep<'_> {
         Ok(Told {
             labels: labels.filter(|_| net.classes().is_some()),
             low,
-            dropout: Dropout::new(self.train.dropout, self.train.seed, self.step),
+            dropout: self.dropout(),
             activations: self.activations(),
         })
+    }
+
+    fn dropout(&self) -> Dropout {
+        let Turn { step, images } = self.turn;
+        Dropout::new(self.train.dropout, self.train.seed, *step).after(images.start)
     }
 
     /// What becomes of the tensors inside the blocks.
@@ -108,6 +135,29 @@ impl Told {
             labels: self.labels.as_ref(),
             low: self.low.as_ref(),
             ..Conditions::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_image_has_its_turn_once() {
+        let text = "data = 'shapes'\nsteps = 1\nbatch = 10\nlearning_rate = 1.0";
+        let mut train: Train = toml::from_str(text).unwrap();
+        for (microbatch, want) in [
+            (None, vec![(0, 10)]),
+            (Some(10), vec![(0, 10)]),
+            (Some(5), vec![(0, 5), (5, 10)]),
+            (Some(4), vec![(0, 4), (4, 8), (8, 10)]),
+            (Some(1), (0..10).map(|i| (i, i + 1)).collect()),
+        ] {
+            train.microbatch = microbatch;
+            let turns = Turn::all(&train, 3, 10).into_iter();
+            let ends = turns.map(|turn| (turn.images.start, turn.images.end));
+            assert_eq!(ends.collect::<Vec<_>>(), want);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! How a training calculates: what it may be asked for, and what of it tells results apart.
 
+mod microbatch;
 mod precision;
 
 use fidrunner::experiment::grid::sweep::cells;

@@ -148,9 +148,11 @@ fn ends_at_the_same_bits(more: &str, stops: &[Stop]) -> tempfile::TempDir {
 }
 
 #[test]
-fn in_bfloat16_it_ends_at_the_same_bits_too() {
+fn in_bfloat16_and_in_parts_it_ends_at_the_same_bits_too() {
     let stops = [Stop::Saved(3), Stop::Ended(2), Stop::Ended(5)];
-    ends_at_the_same_bits("dtype = \"bf16\"", &stops);
+    for more in ["dtype = \"bf16\"", "microbatch = 3"] {
+        ends_at_the_same_bits(more, &stops);
+    }
 }
 
 #[test]

@@ -3,4 +3,5 @@
 mod averages;
 mod clusters;
 mod distillation;
+mod microbatch;
 mod resumed;

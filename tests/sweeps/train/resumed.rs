@@ -11,7 +11,7 @@ use fidrunner::stages::train::run;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-const UNET: &str = r#"
+pub const UNET: &str = r#"
 name = "tiny"
 [model]
 preset = "shapes16"
@@ -33,7 +33,7 @@ checkpoint_every = 2
 keep = [4]
 "#;
 
-const CLASSIFIER: &str = r#"
+pub const CLASSIFIER: &str = r#"
 name = "tiny"
 [model]
 kind = "classifier"
@@ -49,7 +49,7 @@ weight_decay = 0.05
 checkpoint_every = 2
 "#;
 
-const SUPERRES: &str = r#"
+pub const SUPERRES: &str = r#"
 name = "tiny"
 [model]
 kind = "superres"
@@ -71,7 +71,7 @@ learning_rate = 1e-3
 checkpoint_every = 2
 "#;
 
-const FEATURES: &str = r#"
+pub const FEATURES: &str = r#"
 name = "tiny"
 [model]
 kind = "features"
@@ -148,7 +148,8 @@ pub fn weights(path: &Path) -> Vec<(String, Vec<u32>)> {
         .collect()
 }
 
-fn resumes_exactly(text: &str) {
+/// Whether a training that is stopped ends as one that is not.
+pub fn resumes_exactly(text: &str) {
     let (whole, halves) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     train(text, whole.path(), None).unwrap();
     let stopped = train(text, halves.path(), Some(2)).unwrap_err();
@@ -170,7 +171,7 @@ fn resumes_exactly(text: &str) {
 }
 
 /// What the log of a training says in a column, where it says anything.
-fn logged(text: &str, column: &str) -> Vec<f64> {
+pub fn logged(text: &str, column: &str) -> Vec<f64> {
     let dir = tempfile::tempdir().unwrap();
     train(text, dir.path(), None).unwrap();
     let log = std::fs::read_to_string(dir.path().join("log.csv")).unwrap();

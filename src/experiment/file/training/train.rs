@@ -128,6 +128,11 @@ pub struct Train {
     /// Images of one step.
     #[schemars(transform = Range::FromOne, example = 64)]
     pub batch: usize,
+    /// Images that go through the net at once; the gradients of a batch are added up before its step. Less memory, with the
+    /// same draws and masks; the last bits of the weights differ. Left out, the whole batch does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = Range::FromOne, example = 16)]
+    pub microbatch: Option<usize>,
     /// AdamW's learning rate after the warm-up.
     #[schemars(transform = Range::AboveZero, example = 1e-4)]
     pub learning_rate: f64,
