@@ -5,7 +5,7 @@ use crate::diffusion::process::schedule::Schedule;
 use crate::nets::adm::classifier::Classifier;
 use crate::nets::features::FeatureNet;
 use crate::stages::feed::Batch;
-use crate::stages::train::journal::Term;
+use crate::stages::train::journal::Unread;
 use crate::stages::train::step::{Outcome, TrainStep};
 use anyhow::{Context, Result, ensure};
 use candle_core::{D, DType, Device, Tensor};
@@ -29,12 +29,12 @@ impl TrainStep<'_> {
         let quartiles: Vec<usize> = places.iter().map(|p| 4 * p / schedule.len()).collect();
         let (loss, values, accuracy) = cross_entropy(&log_probs, batch, self.device)?;
         let terms = vec![
-            Term {
+            Unread {
                 name: "loss",
                 values,
                 quartiles: quartiles.clone(),
             },
-            Term {
+            Unread {
                 name: "accuracy",
                 values: accuracy,
                 quartiles,
@@ -49,12 +49,12 @@ impl TrainStep<'_> {
         let log_probs = candle_nn::ops::log_softmax(&features.logits, D::Minus1)?;
         let (mut loss, values, accuracy) = cross_entropy(&log_probs, batch, self.device)?;
         let mut terms = vec![
-            Term {
+            Unread {
                 name: "loss",
                 values,
                 quartiles: Vec::new(),
             },
-            Term {
+            Unread {
                 name: "accuracy",
                 values: accuracy,
                 quartiles: Vec::new(),
@@ -70,9 +70,9 @@ impl TrainStep<'_> {
             );
             let target = Tensor::from_slice(&batch.attributes, shape, self.device)?;
             let errors = (&features.attributes - target)?.sqr()?.mean(D::Minus1)?;
-            terms.push(Term {
+            terms.push(Unread {
                 name: "attributes",
-                values: errors.to_vec1()?,
+                values: errors.detach(),
                 quartiles: Vec::new(),
             });
             loss = (loss + (errors.mean_all()? * ATTRIBUTES)?)?;
@@ -86,7 +86,7 @@ fn cross_entropy(
     log_probs: &Tensor,
     batch: &Batch,
     device: &Device,
-) -> Result<(Tensor, Vec<f32>, Vec<f32>)> {
+) -> Result<(Tensor, Tensor, Tensor)> {
     let labels = batch.labels(device)?.context(
         "this data has no classes to learn\nhint: put the images into one folder a class, or name them CLASS_rest.png",
     )?;
@@ -95,6 +95,6 @@ fn cross_entropy(
         .squeeze(1)?
         .neg()?;
     let best = log_probs.argmax(D::Minus1)?;
-    let accuracy = best.eq(&labels)?.to_dtype(DType::F32)?.to_vec1()?;
-    Ok((losses.mean_all()?, losses.to_vec1()?, accuracy))
+    let accuracy = best.eq(&labels)?.to_dtype(DType::F32)?;
+    Ok((losses.mean_all()?, losses.detach(), accuracy))
 }

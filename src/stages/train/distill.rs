@@ -15,7 +15,7 @@ use crate::jobs::train::TrainJob;
 use crate::nets::denoiser::{Conditions, Denoiser};
 use crate::nets::inventory;
 use crate::nets::open::denoiser;
-use crate::stages::train::journal::Term;
+use crate::stages::train::journal::Unread;
 use crate::stages::train::step::{Outcome, TrainStep};
 use crate::stages::weights;
 use anyhow::{Context, Result, ensure};
@@ -208,15 +208,13 @@ impl Distilling {
         let quartiles: Vec<usize> = (places.iter())
             .map(|place| 4 * place / self.schedule.len())
             .collect();
-        let term = |name, values: &Tensor| {
-            anyhow::Ok(Term {
-                name,
-                values: values.to_vec1()?,
-                quartiles: quartiles.clone(),
-            })
+        let term = |name, values: &Tensor| Unread {
+            name,
+            values: values.detach(),
+            quartiles: quartiles.clone(),
         };
         Ok(Outcome {
-            terms: vec![term("loss", &weighted)?, term("mse", &mse)?],
+            terms: vec![term("loss", &weighted), term("mse", &mse)],
             loss: weighted.mean_all()?,
         })
     }

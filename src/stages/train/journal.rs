@@ -1,6 +1,7 @@
 //! The training log: interval means, loss by timestep quartile (ADM's logger), as CSV that a resumed run continues.
 
 use anyhow::{Context, Result};
+use candle_core::Tensor;
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -12,6 +13,27 @@ pub struct Term {
     pub values: Vec<f32>,
     /// 0..4 for each value, or empty.
     pub quartiles: Vec<usize>,
+}
+
+/// A term that may still be in the making on a GPU, which whoever reads it waits for.
+pub struct Unread {
+    pub name: &'static str,
+    /// `[n]` f32, part of no graph.
+    pub values: Tensor,
+    /// As in [`Term`].
+    pub quartiles: Vec<usize>,
+}
+
+impl Unread {
+    /// # Errors
+    /// Those of the device.
+    pub fn read(self) -> candle_core::Result<Term> {
+        Ok(Term {
+            name: self.name,
+            values: self.values.to_vec1()?,
+            quartiles: self.quartiles,
+        })
+    }
 }
 
 /// Means since the last line, and the file that the lines go to.

@@ -15,7 +15,7 @@ use crate::nets::open::{Net, open, open_trained};
 use crate::nets::precision::{dtype, products};
 use crate::stages::feed::Batch;
 use crate::stages::train::distill::{Distilling, Teacher};
-use crate::stages::train::journal::Term;
+use crate::stages::train::journal::{Term, Unread};
 use crate::stages::train::step::{Outcome, TrainStep, Turn};
 use anyhow::{Context, Result, bail};
 use candle_core::{DType, Device, Tensor};
@@ -211,7 +211,9 @@ impl Learner {
         let drawn = self.draw(step, batch.count());
         let mut terms = Vec::new();
         for turn in Turn::all(&self.train, step, batch.count()) {
-            terms.extend(self.ask(objective, batch, &drawn, &turn)?.terms);
+            for term in self.ask(objective, batch, &drawn, &turn)?.terms {
+                terms.push(term.read()?);
+            }
         }
         let renamed = terms.into_iter().filter_map(|term| match term.name {
             "loss" => Some(Term {
@@ -250,19 +252,19 @@ impl TrainStep<'_> {
             }
             _ => losses.loss.clone(),
         };
-        let values = weighted.to_vec1::<f32>()?;
+        let values = weighted.detach();
         let loss = (weighted * weights)?.mean_all()?;
         let quartiles: Vec<usize> = places.iter().map(|p| 4 * p / schedule.len()).collect();
-        let mut terms = vec![Term {
+        let mut terms = vec![Unread {
             name: "loss",
             values,
             quartiles: quartiles.clone(),
         }];
         for (name, part) in [("mse", &losses.mse), ("vb", &losses.vb)] {
             if let Some(part) = part {
-                terms.push(Term {
+                terms.push(Unread {
                     name,
-                    values: part.to_vec1()?,
+                    values: part.detach(),
                     quartiles: quartiles.clone(),
                 });
             }

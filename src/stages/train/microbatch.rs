@@ -6,74 +6,108 @@ use crate::kernels::gradients::record::recording;
 use crate::kernels::pairs::sum;
 use crate::machine::profile::{Operation, span};
 use crate::stages::feed::Batch;
-use crate::stages::train::journal::Term;
+use crate::stages::train::journal::{Term, Unread};
 use crate::stages::train::learner::Learner;
 use crate::stages::train::optimizer::adamw::AdamW;
-use crate::stages::train::step::Turn;
+use crate::stages::train::step::{Outcome, Turn};
 use anyhow::{Result, bail};
 use candle_core::Tensor;
 
-/// What a batch gives.
-#[derive(Default)]
+/// What a batch gives; what is said of it may still be in the making on a GPU.
 pub struct Learned {
     /// Of the mean loss of all its images, f32, in the order of the net.
     pub gradients: Vec<Tensor>,
-    /// Of all its images.
-    pub terms: Vec<Term>,
+    said: Said,
 }
 
-/// What `learner` learns from the batch of update `step`, and what the drawing of timesteps learns with it.
+/// What is said of a batch, not read yet.
+pub struct Said {
+    /// The update, counted from the first of the training.
+    step: u64,
+    drawn: Draw,
+    /// The loss of each turn, a scalar.
+    losses: Vec<Tensor>,
+    /// Of all its images.
+    terms: Vec<Unread>,
+}
+
+impl Learned {
+    /// The gradients, and what is said beside them.
+    pub fn parts(self) -> (Vec<Tensor>, Said) {
+        (self.gradients, self.said)
+    }
+}
+
+impl Said {
+    /// Waits for what is said of the batch, which the drawing of timesteps learns from. After the update, so that a GPU has
+    /// all of it to do while it is waited for: an update by a loss that is no number is thrown away with its training.
+    ///
+    /// # Errors
+    /// A loss that is no number.
+    pub fn read(self, learner: &mut Learner, train: &Train) -> Result<Vec<Term>> {
+        for loss in self.losses {
+            let loss = loss.to_scalar::<f32>()?;
+            if !loss.is_finite() {
+                bail!(
+                    "the loss is {loss} at step {}\nhint: lower `train.learning_rate = {}`, or lengthen `train.warmup`",
+                    self.step,
+                    train.learning_rate
+                );
+            }
+        }
+        let terms = self.terms.into_iter().map(Unread::read);
+        let terms = terms.collect::<candle_core::Result<Vec<Term>>>()?;
+        learner.remember(&self.drawn, &terms);
+        Ok(terms)
+    }
+}
+
+/// What `learner` learns from the batch of update `step`.
 ///
 /// # Errors
-/// A loss that is no number, a weight that no gradient reaches, those of the net.
+/// A weight that no gradient reaches, those of the net.
 pub fn learn(
-    learner: &mut Learner,
+    learner: &Learner,
     adamw: &AdamW,
     (train, step): (&Train, u64),
     batch: &Batch,
 ) -> Result<Learned> {
     let count = batch.count();
     let drawn = learner.draw(step, count);
-    let mut learned = Learned::default();
+    let (mut gradients, mut losses, mut terms) = (Vec::new(), Vec::new(), Vec::new());
     for turn in Turn::all(train, step, count) {
-        let more = part(learner, adamw, train, (batch, &drawn), &turn)?;
-        learned.gradients = added(learned.gradients, more.gradients)?;
-        learned.terms.extend(more.terms);
+        let (outcome, more) = part(learner, adamw, (batch, &drawn), &turn)?;
+        gradients = added(gradients, more)?;
+        losses.push(outcome.loss.detach());
+        terms.extend(outcome.terms);
     }
-    learner.remember(&drawn, &learned.terms);
-    Ok(learned)
+    let said = Said {
+        step,
+        drawn,
+        losses,
+        terms,
+    };
+    Ok(Learned { gradients, said })
 }
 
-/// The same of the images of one turn, with their share of the gradients of the batch's mean loss.
+/// The outcome of the images of one turn, and their share of the gradients of the batch's mean loss.
 fn part(
     learner: &Learner,
     adamw: &AdamW,
-    train: &Train,
     (batch, drawn): (&Batch, &Draw),
     turn: &Turn,
-) -> Result<Learned> {
+) -> Result<(Outcome, Vec<Tensor>)> {
     let (outcome, record) = recording(|| learner.outcome(batch, drawn, turn));
     let outcome = outcome?;
-    let loss = outcome.loss.to_scalar::<f32>()?;
-    if !loss.is_finite() {
-        bail!(
-            "the loss is {loss} at step {}\nhint: lower `train.learning_rate = {}`, or lengthen `train.warmup`",
-            turn.step,
-            train.learning_rate
-        );
-    }
     let _span = span(Operation::Gradients);
     let (images, count) = (turn.images.len(), batch.count());
-    let loss = if images == count {
-        outcome.loss
+    let gradients = if images == count {
+        record.backward(&outcome.loss)?
     } else {
         // The loss is the mean of these images: each counts as it does among all.
-        (outcome.loss * (images as f64 / count as f64))?
+        record.backward(&(&outcome.loss * (images as f64 / count as f64))?)?
     };
-    Ok(Learned {
-        gradients: adamw.gradients(record.backward(&loss)?)?,
-        terms: outcome.terms,
-    })
+    Ok((outcome, adamw.gradients(gradients)?))
 }
 
 /// The sums of both, where there are any yet.

@@ -15,7 +15,7 @@ use crate::stages::train::distill::{Distilling, Teacher};
 use crate::stages::train::journal::Journal;
 use crate::stages::train::kept;
 use crate::stages::train::learner::Learner;
-use crate::stages::train::microbatch::{Learned, learn};
+use crate::stages::train::microbatch::learn;
 use crate::stages::train::optimizer::adamw::{AdamW, learning_rate_of, norm};
 use crate::stages::train::optimizer::averages::Kind;
 use crate::stages::train::resume;
@@ -236,8 +236,7 @@ impl<'a> Run<'a> {
         let (after, until) = self.course();
         let rate = learning_rate_of(train, self.adamw.step - after, until - after);
         let at = (train, self.adamw.step);
-        let Learned { gradients, terms } = learn(&mut self.learner, &self.adamw, at, batch)?;
-        terms.iter().for_each(|term| self.journal.add(term));
+        let (gradients, said) = learn(&self.learner, &self.adamw, at, batch)?.parts();
         self.journal.scalar("learning_rate", rate);
         let line = (self.adamw.step + 1).is_multiple_of(LINE_EVERY) || self.adamw.step + 1 == until;
         if line {
@@ -247,6 +246,8 @@ impl<'a> Run<'a> {
             let _span = span(Operation::Optimizer);
             self.adamw.update(&gradients, rate)?;
         }
+        let terms = said.read(&mut self.learner, train)?;
+        terms.iter().for_each(|term| self.journal.add(term));
         let step = self.adamw.step;
         let saving = step.is_multiple_of(train.checkpoint_every);
         if saving {

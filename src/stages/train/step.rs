@@ -8,7 +8,7 @@ use crate::nets::adm::layers::Dropout;
 use crate::nets::denoiser::{Conditions, Denoiser};
 use crate::random::stream::{stream, uniform};
 use crate::stages::feed::Batch;
-use crate::stages::train::journal::Term;
+use crate::stages::train::journal::Unread;
 use anyhow::Result;
 use candle_core::{Device, Tensor};
 use std::ops::Range;
@@ -16,7 +16,7 @@ use std::ops::Range;
 /// A batch's loss, a scalar with gradients, and what the log keeps of it.
 pub struct Outcome {
     pub loss: Tensor,
-    pub terms: Vec<Term>,
+    pub terms: Vec<Unread>,
 }
 
 /// The images of an update's batch that go through the net at once.
