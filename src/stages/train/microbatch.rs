@@ -13,14 +13,7 @@ use crate::stages::train::step::{Outcome, Turn};
 use anyhow::{Result, bail};
 use candle_core::Tensor;
 
-/// What a batch gives; what is said of it may still be in the making on a GPU.
-pub struct Learned {
-    /// Of the mean loss of all its images, f32, in the order of the net.
-    pub gradients: Vec<Tensor>,
-    said: Said,
-}
-
-/// What is said of a batch, not read yet.
+/// What is said of a batch, which on a GPU may still be in the making.
 pub struct Said {
     /// The update, counted from the first of the training.
     step: u64,
@@ -29,13 +22,6 @@ pub struct Said {
     losses: Vec<Tensor>,
     /// Of all its images.
     terms: Vec<Unread>,
-}
-
-impl Learned {
-    /// The gradients, and what is said beside them.
-    pub fn parts(self) -> (Vec<Tensor>, Said) {
-        (self.gradients, self.said)
-    }
 }
 
 impl Said {
@@ -62,7 +48,8 @@ impl Said {
     }
 }
 
-/// What `learner` learns from the batch of update `step`.
+/// What `learner` learns from the batch of update `step`: the gradients of the mean loss of all its images, f32, in the order
+/// of the net, and what is said of it.
 ///
 /// # Errors
 /// A weight that no gradient reaches, those of the net.
@@ -71,7 +58,7 @@ pub fn learn(
     adamw: &AdamW,
     (train, step): (&Train, u64),
     batch: &Batch,
-) -> Result<Learned> {
+) -> Result<(Vec<Tensor>, Said)> {
     let count = batch.count();
     let drawn = learner.draw(step, count);
     let (mut gradients, mut losses, mut terms) = (Vec::new(), Vec::new(), Vec::new());
@@ -87,7 +74,7 @@ pub fn learn(
         losses,
         terms,
     };
-    Ok(Learned { gradients, said })
+    Ok((gradients, said))
 }
 
 /// The outcome of the images of one turn, and their share of the gradients of the batch's mean loss.

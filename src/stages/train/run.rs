@@ -236,7 +236,7 @@ impl<'a> Run<'a> {
         let (after, until) = self.course();
         let rate = learning_rate_of(train, self.adamw.step - after, until - after);
         let at = (train, self.adamw.step);
-        let (gradients, said) = learn(&self.learner, &self.adamw, at, batch)?.parts();
+        let (gradients, said) = learn(&self.learner, &self.adamw, at, batch)?;
         self.journal.scalar("learning_rate", rate);
         let line = (self.adamw.step + 1).is_multiple_of(LINE_EVERY) || self.adamw.step + 1 == until;
         if line {

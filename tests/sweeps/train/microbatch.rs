@@ -10,8 +10,9 @@ use fidrunner::experiment::file::experiment::Experiment;
 use fidrunner::experiment::nets::arch::Arch;
 use fidrunner::experiment::nets::resolve::resolve;
 use fidrunner::stages::feed::Feed;
+use fidrunner::stages::train::journal::Term;
 use fidrunner::stages::train::learner::Learner;
-use fidrunner::stages::train::microbatch::{Learned, learn};
+use fidrunner::stages::train::microbatch::learn;
 use fidrunner::stages::train::optimizer::adamw::AdamW;
 
 /// The training of a super-resolution net, with as many images a step as the others.
@@ -22,6 +23,12 @@ fn enlarging() -> String {
 /// The same training with so many images at a time.
 fn by(text: &str, images: usize) -> String {
     format!("{text}microbatch = {images}\n")
+}
+
+/// What an update learns.
+struct Learned {
+    gradients: Vec<Tensor>,
+    terms: Vec<Term>,
 }
 
 /// What one update learns from its batch, of a net without layers of zeros.
@@ -37,7 +44,9 @@ fn learned(text: &str) -> Learned {
         feed = feed.with_attributes().unwrap();
     }
     let batch = feed.batch(1).unwrap();
-    learn(&mut learner, &adamw, (train, 1), &batch).unwrap()
+    let (gradients, said) = learn(&learner, &adamw, (train, 1), &batch).unwrap();
+    let terms = said.read(&mut learner, train).unwrap();
+    Learned { gradients, terms }
 }
 
 /// The values of a term, image by image.
