@@ -62,10 +62,14 @@ mod tests {
     fn labels_are_as_many_as_images_and_below_the_number_of_classes() -> Result<()> {
         let (labels, y) = (Labels::default(), Tensor::new(&[0u32, 9], &Device::Cpu)?);
         assert_eq!(labels.of(&y, 2, 10)?.to_vec1::<u32>()?, [0, 9]);
+        // A backtrace may follow.
         let said = labels.of(&y, 2, 9).unwrap_err().to_string();
-        assert_eq!(said, "label 9 is outside 0..=8");
+        assert!(said.starts_with("label 9 is outside 0..=8"), "{said}");
         let said = labels.of(&y, 3, 10).unwrap_err().to_string();
-        assert_eq!(said, "3 images need 3 labels, and those are [2]");
+        assert!(
+            said.starts_with("3 images need 3 labels, and those are [2]"),
+            "{said}"
+        );
         Ok(())
     }
 
