@@ -304,7 +304,7 @@ fn resized(
     tick: &mut dyn FnMut(usize),
 ) -> Result<Vec<Facts>> {
     let hows: Vec<Preprocessing> = missing.iter().map(|&p| order.preprocessings[p]).collect();
-    let by_net = hows.iter().all(|how| order.extractor.resizes(*how));
+    let by_net = resized_by_net(order, range.start, &hows);
     let load = Load {
         images: range,
         batch: order.extractor.batch(),
@@ -329,6 +329,17 @@ fn resized(
         tick(facts.len());
     }
     Ok(facts)
+}
+
+/// Whether images go to the net's device as they are: where it resizes them, and they are no larger than what they are
+/// resized to, for batches of them wait in memory. They are all of the size of image `first`.
+fn resized_by_net(order: &Order, first: usize, hows: &[Preprocessing]) -> bool {
+    let small = |how: &Preprocessing| {
+        let image = order.gallery.read(first);
+        image.is_ok_and(|image| image.data.len() <= size_of::<f32>() * how.input_len())
+    };
+    let mut hows = hows.iter();
+    !order.mixed_sizes && hows.all(|how| order.extractor.resizes(*how) && small(how))
 }
 
 fn as_trained(
