@@ -222,12 +222,7 @@ impl Extractor {
             return self.through_inception(&self.uploaded(&pixels.concat(), size, how)?, rows);
         }
         // Images of several sizes are resized one by one.
-        let mut inputs = vec![0f32; images.len() * how.input_len()];
-        inputs
-            .par_chunks_mut(how.input_len())
-            .zip(images)
-            .try_for_each(|(out, image)| input::fill(image, how, out))?;
-        self.describe(inputs, how, rows)
+        self.describe(filled(images, how)?, how, rows)
     }
 
     /// u8 [n, h, w, 3] → f32 [n, 3, side, side] on the GPU, resized there by `how`.
@@ -284,17 +279,23 @@ impl Extractor {
 
 /// u8 [n, side, side, 3] → f32 [n, 3, s, s], as `how` resizes for its net.
 fn inputs(batch: &[u8], side: usize, how: Preprocessing) -> Result<Vec<f32>> {
+    let image = |data: &[u8]| Rgb8 {
+        w: side,
+        h: side,
+        data: data.to_vec(),
+    };
+    let images: Vec<Rgb8> = batch.par_chunks(side * side * 3).map(image).collect();
+    filled(&images, how)
+}
+
+/// Images of any sizes → f32 [n, 3, s, s], as `how` resizes for its net.
+fn filled(images: &[Rgb8], how: Preprocessing) -> Result<Vec<f32>> {
     let _span = span(Operation::Resize);
-    let each = side * side * 3;
-    let mut inputs = vec![0f32; batch.len() / each * how.input_len()];
+    let mut inputs = vec![0f32; images.len() * how.input_len()];
     inputs
         .par_chunks_mut(how.input_len())
-        .zip(batch.par_chunks(each))
-        .try_for_each(|(out, image)| {
-            let data = image.to_vec();
-            let (w, h) = (side, side);
-            input::fill(&Rgb8 { w, h, data }, how, out)
-        })?;
+        .zip(images)
+        .try_for_each(|(out, image)| input::fill(image, how, out))?;
     Ok(inputs)
 }
 
