@@ -1,5 +1,6 @@
 //! The cores that this process may use: one for each of rayon's threads, all of them for every other thread.
 
+use crate::machine::awake::while_awake;
 use crate::machine::profile::{Operation, span};
 use candle_core::Device;
 use rayon::{ThreadPoolBuildError, ThreadPoolBuilder};
@@ -60,7 +61,7 @@ pub fn beside<R: Send>(device: &Device, work: impl FnOnce() -> R + Send) -> R {
     if device.is_cpu() {
         let asks = rayon::current_thread_index().is_none();
         let _span = asks.then(|| span(Operation::WaitKernels));
-        rayon::scope(|_| work())
+        rayon::scope(|_| if asks { while_awake(work) } else { work() })
     } else {
         work()
     }

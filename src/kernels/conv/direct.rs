@@ -1,6 +1,6 @@
 //! Direct convolution: the micro-kernel walks (channel block, tap, channel) with all sums of a tile in registers.
 
-use super::layout::{Geometry, Images, Spec};
+use super::layout::{Geometry, Images, Spec, part, parts};
 use super::store::Output;
 use super::weights::Weights;
 use crate::kernels::simd::tile::{COLS, Finish, Kernel, Run, Tile, Write, kernel, tiles};
@@ -17,8 +17,8 @@ struct Cut {
     /// output rows a task, and tasks an image
     rows: usize,
     blocks: usize,
-    /// images a task
-    group: usize,
+    /// parts that the images are divided into
+    parts: usize,
     /// parts that the panels are divided into
     split: usize,
     tasks: usize,
@@ -33,11 +33,11 @@ impl Cut {
         }
         let rows = g.oh.div_ceil(g.oh.div_ceil(rows));
         let blocks = g.oh.div_ceil(rows);
-        let group = match blocks {
-            1 => (BLOCK / (per_row * g.oh)).clamp(1, n.div_ceil(threads)),
-            _ => 1,
+        let parts = match blocks {
+            1 => parts(n, BLOCK / (per_row * g.oh), threads),
+            _ => n,
         };
-        let tasks = blocks * n.div_ceil(group);
+        let tasks = blocks * parts;
         let split = if tasks < threads {
             (2 * threads / tasks).clamp(1, panels)
         } else {
@@ -46,7 +46,7 @@ impl Cut {
         Cut {
             rows,
             blocks,
-            group,
+            parts,
             split,
             tasks: tasks * split,
         }
@@ -119,9 +119,9 @@ impl Pass<'_> {
     fn run(&self, task: usize) {
         let _flush = Flush::start();
         let (g, cut, spec) = (&self.g, &self.cut, self.g.spec);
-        let (task, part) = (task / cut.split, task % cut.split);
-        let first = task / cut.blocks * cut.group;
-        let images = cut.group.min(self.x.n - first);
+        let (task, share) = (task / cut.split, task % cut.split);
+        let range = part(self.x.n, cut.parts, task / cut.blocks);
+        let (first, images) = (range.start, range.len());
         let r0 = task % cut.blocks * cut.rows;
         let rows = cut.rows.min(g.oh - r0);
         let plane = g.plane(g.rows(rows));
@@ -138,7 +138,7 @@ impl Pass<'_> {
                     g.pack(self.isa, x, b, r0, rows, dst);
                 }
             }
-            for p in self.panels * part / cut.split..self.panels * (part + 1) / cut.split {
+            for p in self.panels * share / cut.split..self.panels * (share + 1) / cut.split {
                 for i in 0..images {
                     for r in (0..rows).step_by(self.chunk) {
                         let m = self.chunk.min(rows - r);

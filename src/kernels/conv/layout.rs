@@ -3,6 +3,7 @@
 use crate::kernels::simd::transpose::{Block, Rest, transpose};
 use crate::machine::isa::Isa;
 use crate::machine::scratch::{Line, ZERO};
+use std::ops::Range;
 
 /// What a convolution is, whatever the images.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,6 +37,17 @@ pub struct Images<'a> {
     pub n: usize,
     pub h: usize,
     pub w: usize,
+}
+
+/// Into how many parts of nearly equally many images `n` of them are cut, where a part holds at most `most`: as many as there
+/// are threads, or a multiple, so that no thread is left without one while others work on their last.
+pub fn parts(n: usize, most: usize, threads: usize) -> usize {
+    (n.div_ceil(most.max(1) * threads) * threads).clamp(1, n.max(1))
+}
+
+/// The images of part `i` of `parts`.
+pub fn part(n: usize, parts: usize, i: usize) -> Range<usize> {
+    i * n / parts..(i + 1) * n / parts
 }
 
 /// Rows of one image in scratch: `[channel / 16][row][column][16]`, columns grouped by `column % stride`, so that

@@ -2,7 +2,7 @@
 //!
 //! Repacked input -> V[frequency][channel block][tile][16] -> one small matrix product a frequency -> M -> output rows.
 
-use super::layout::{Geometry, Images, Spec};
+use super::layout::{Geometry, Images, Spec, part, parts};
 use super::store::Output;
 use super::transforms::{self, F, transforms};
 use super::weights::Weights;
@@ -22,32 +22,32 @@ struct Cut {
     /// rows of tiles a task, and tasks an image
     rows: usize,
     blocks: usize,
-    /// images a task
-    group: usize,
+    /// parts that the images are divided into
+    parts: usize,
     tasks: usize,
 }
 
 impl Cut {
-    /// V takes about a megabyte, but a task never has so few tiles that streaming the weights through the cache costs
+    /// V takes about half a megabyte, but a task never has so few tiles that streaming the weights through the cache costs
     /// more than the arithmetic.
     fn new(g: &Geometry, n: usize, threads: usize) -> Cut {
         let (ty, tx) = (g.oh / 2, g.ow / 2);
-        let want = ((1 << 20) / (F * g.blocks * 64)).max(42);
+        let want = ((1 << 19) / (F * g.blocks * 64)).max(42);
         let mut rows = (want / tx).clamp(1, ty);
         if n < threads {
             rows = rows.min(ty.div_ceil(threads));
         }
         let rows = ty.div_ceil(ty.div_ceil(rows));
         let blocks = ty.div_ceil(rows);
-        let group = match blocks {
-            1 => (want / (tx * ty)).clamp(1, n.div_ceil(threads)),
-            _ => 1,
+        let parts = match blocks {
+            1 => parts(n, want / (tx * ty), threads),
+            _ => n,
         };
         Cut {
             rows,
             blocks,
-            group,
-            tasks: blocks * n.div_ceil(group),
+            parts,
+            tasks: blocks * parts,
         }
     }
 }
@@ -86,7 +86,7 @@ pub fn forward(spec: Spec, x: Images, weights: Weights, out: Output) {
             .enumerate()
             .for_each(|(p, panel)| pack_weights(&out, spec, weights, p, panel));
         let cut = Cut::new(&g, x.n, rayon::current_num_threads());
-        let tiles = cut.group * cut.rows * g.ow / 2;
+        let tiles = x.n.div_ceil(cut.parts) * cut.rows * g.ow / 2;
         let pass = Pass {
             kernel: kernel::<16>(out.isa),
             input,
@@ -134,19 +134,18 @@ impl Pass<'_> {
     fn run(&self, task: usize) {
         let _flush = Flush::start();
         let (g, cut) = (&self.g, &self.cut);
-        let first = task / cut.blocks * cut.group;
-        let images = cut.group.min(self.x.n - first);
+        let images = part(self.x.n, cut.parts, task / cut.blocks);
         let t0 = task % cut.blocks * cut.rows;
         let rows = cut.rows.min(g.oh / 2 - t0);
         let tx = g.ow / 2;
         let part = Part {
-            first,
-            images,
+            first: images.start,
+            images: images.len(),
             t0,
             rows,
             tx,
             per: rows * tx,
-            tiles: images * rows * tx,
+            tiles: images.len() * rows * tx,
         };
         let packed = g.plane(g.rows(rows * 2));
         let v_size = F * g.blocks * part.tiles * 16;

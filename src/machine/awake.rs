@@ -1,0 +1,180 @@
+//! Keeps the other threads of a pool from falling asleep between the parallel kernels of one calculation.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// How long a thread looks for work without a pause. Most of what a net does on one thread takes less.
+const SPIN: Duration = Duration::from_micros(500);
+/// Of the time without work that passed so far, what one nap takes.
+const NAP: u32 = 8;
+/// No nap is longer.
+const LONGEST: Duration = Duration::from_millis(20);
+/// A look for work that takes longer was interrupted by another program's turn.
+const LOST: Duration = Duration::from_micros(300);
+/// Less than this lost says nothing.
+const ENOUGH: Duration = Duration::from_millis(10);
+
+thread_local! {
+    /// Whether this thread runs a calculation that others are kept awake for.
+    static CALCULATES: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Ends what it stands for even where the calculation panics.
+struct Lasts {
+    over: Arc<AtomicBool>,
+    outer: bool,
+}
+
+impl Drop for Lasts {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Release);
+        CALCULATES.set(self.outer);
+    }
+}
+
+/// Runs `work` on this thread of a rayon pool; until it ends, the pool's other threads look for shares of it instead of
+/// falling asleep.
+///
+/// A net calls hundreds of kernels an evaluation, with some microseconds on one thread between two of them. That is long
+/// enough for rayon's threads to fall asleep, and waking one takes a system call and, on a virtual machine, tens of
+/// microseconds. Where a calculation stays on one thread for longer, the others take naps of an eighth of the time that
+/// they waited so far, at most 20 ms, so that they cost little; and a thread on whose core other programs have a quarter of
+/// its looking time falls asleep after all.
+pub fn while_awake<R>(work: impl FnOnce() -> R) -> R {
+    let over = Arc::new(AtomicBool::new(false));
+    let _lasts = Lasts {
+        over: over.clone(),
+        outer: CALCULATES.replace(true),
+    };
+    rayon::spawn_broadcast(move |_| look_for_work(&over));
+    work()
+}
+
+/// Runs what this thread's pool has to do until `over`, or until it turns out that other programs want this core.
+fn look_for_work(over: &AtomicBool) {
+    // A thread whose own calculation waits for a share of it would never come back from here.
+    if CALCULATES.get() {
+        return;
+    }
+    let mut spun = Spun::default();
+    let mut idle = Instant::now();
+    let mut before = idle;
+    while !over.load(Ordering::Acquire) && !spun.disturbs() {
+        let found = rayon::yield_now() == Some(rayon::Yield::Executed);
+        let now = Instant::now();
+        if found {
+            (idle, before) = (now, now);
+            continue;
+        }
+        spun.add(now - before);
+        before = now;
+        match now - idle {
+            waited if waited < SPIN => (0..8).for_each(|_| std::hint::spin_loop()),
+            waited => {
+                std::thread::sleep((waited / NAP).min(LONGEST));
+                before = Instant::now();
+            }
+        }
+    }
+}
+
+/// The time that a thread looked for work without finding any, and how much of it another program had its core.
+#[derive(Clone, Copy, Debug, Default)]
+struct Spun {
+    all: Duration,
+    lost: Duration,
+}
+
+impl Spun {
+    /// One look took `time`.
+    fn add(&mut self, time: Duration) {
+        self.all += time;
+        if time > LOST {
+            self.lost += time;
+        }
+    }
+
+    /// Whether the core is wanted by others. A thread that slept gets it back at once when there is work; one that spun has
+    /// used up its turn by then.
+    fn disturbs(&self) -> bool {
+        self.lost > ENOUGH && self.lost > self.all / 4
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rayon::prelude::*;
+    use std::sync::mpsc::channel;
+
+    /// A pool of its own: other tests use the global one.
+    fn pool(threads: usize) -> rayon::ThreadPool {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .expect("threads")
+    }
+
+    fn sum(to: u64) -> u64 {
+        (0..to).into_par_iter().sum()
+    }
+
+    #[test]
+    fn calculations_of_one_pool_run_side_by_side_and_inside_each_other() {
+        for threads in [1, 2, 3] {
+            let pool = pool(threads);
+            let (tell, told) = channel();
+            for _ in 0..8 {
+                let tell = tell.clone();
+                pool.spawn(move || {
+                    let inner = || (0..20).map(|_| sum(1000)).sum::<u64>();
+                    let (a, b) = rayon::join(|| while_awake(inner), || while_awake(inner));
+                    tell.send(while_awake(|| a + b + sum(10)))
+                        .expect("a reader");
+                });
+            }
+            for _ in 0..8 {
+                let got = told.recv_timeout(Duration::from_secs(60));
+                assert_eq!(got, Ok(2 * 20 * 499_500 + 45), "{threads} threads");
+            }
+        }
+    }
+
+    #[test]
+    fn a_calculation_that_panics_lets_the_others_go() {
+        let pool = pool(2);
+        let caught = pool.install(|| {
+            std::panic::catch_unwind(|| while_awake(|| -> u64 { panic!("in the calculation") }))
+        });
+        assert!(caught.is_err());
+        // Both threads are free: each waits for the other.
+        let met = pool.broadcast(|_| {
+            let (tell, told) = channel();
+            rayon::spawn(move || tell.send(()).expect("a reader"));
+            while told.try_recv().is_err() {
+                rayon::yield_now();
+            }
+        });
+        assert_eq!(met.len(), 2);
+        assert!(!CALCULATES.get());
+    }
+
+    #[test]
+    fn a_core_that_others_want_is_left_to_them() {
+        let mut spun = Spun::default();
+        for _ in 0..100_000 {
+            spun.add(Duration::from_micros(2));
+        }
+        assert!(!spun.disturbs());
+        for _ in 0..10 {
+            spun.add(Duration::from_millis(3));
+        }
+        assert!(!spun.disturbs(), "30 of 230 ms");
+        for _ in 0..30 {
+            spun.add(Duration::from_millis(3));
+        }
+        assert!(spun.disturbs(), "120 of 320 ms");
+    }
+}
