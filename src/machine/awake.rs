@@ -58,6 +58,8 @@ fn look_for_work(over: &AtomicBool) {
     if CALCULATES.get() {
         return;
     }
+    // More threads look less often each: all of them read what the calculating one writes.
+    let pauses = 4 * rayon::current_num_threads();
     let mut spun = Spun::default();
     let mut idle = Instant::now();
     let mut before = idle;
@@ -71,7 +73,7 @@ fn look_for_work(over: &AtomicBool) {
         spun.add(now - before);
         before = now;
         match now - idle {
-            waited if waited < SPIN => (0..8).for_each(|_| std::hint::spin_loop()),
+            waited if waited < SPIN => (0..pauses).for_each(|_| std::hint::spin_loop()),
             waited => {
                 std::thread::sleep((waited / NAP).min(LONGEST));
                 before = Instant::now();

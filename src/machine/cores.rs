@@ -54,7 +54,8 @@ fn share_of(cores: usize, n: usize, of: usize) -> Range<usize> {
 }
 
 /// Runs what calculates on `device`: for the CPU on one of rayon's threads, from where every parallel kernel starts its
-/// share at once, instead of handing it over and sleeping; for a GPU where it is, since it mostly waits.
+/// share at once, instead of handing it over and sleeping, and with the other threads kept awake; for a GPU where it is,
+/// since it mostly waits.
 ///
 /// `work` must not wait for anything that needs the same pool, or one thread (`RAYON_NUM_THREADS=1`) waits for itself.
 pub fn beside<R: Send>(device: &Device, work: impl FnOnce() -> R + Send) -> R {

@@ -7,6 +7,8 @@ use std::sync::OnceLock;
 pub enum Isa {
     Avx512,
     Avx2,
+    /// Every 64-bit ARM has it.
+    Neon,
     Portable,
 }
 
@@ -24,6 +26,8 @@ impl Isa {
                 all.push(Isa::Avx2);
             }
         }
+        #[cfg(target_arch = "aarch64")]
+        all.push(Isa::Neon);
         all.push(Isa::Portable);
         all
     }
@@ -64,8 +68,13 @@ macro_rules! per_isa {
                 match isa {
                     $crate::machine::isa::Isa::Avx512 => return unsafe { wide($($arg),*) },
                     $crate::machine::isa::Isa::Avx2 => return unsafe { half($($arg),*) },
-                    $crate::machine::isa::Isa::Portable => {}
+                    _ => {}
                 }
+            }
+            #[cfg(target_arch = "aarch64")]
+            if isa == $crate::machine::isa::Isa::Neon {
+                // SAFETY: every machine of this kind has NEON.
+                return unsafe { $body::<[std::arch::aarch64::float32x4_t; 4]>($($arg),*) };
             }
             let _ = isa;
             // SAFETY: arrays need no instructions of their own.

@@ -128,6 +128,11 @@ pub fn transforms(isa: Isa) -> (Input, Output) {
         Isa::Avx512 => (x86::input512, x86::output512),
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => (x86::input256, x86::output256),
+        #[cfg(target_arch = "aarch64")]
+        Isa::Neon => {
+            use std::arch::aarch64::float32x4_t;
+            (input::<[float32x4_t; 4]>, output::<[float32x4_t; 4]>)
+        }
         _ => (input::<[f32; 16]>, output::<[f32; 16]>),
     }
 }

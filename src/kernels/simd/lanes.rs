@@ -125,3 +125,32 @@ mod x86 {
         }
     }
 }
+
+#[cfg(target_arch = "aarch64")]
+mod neon {
+    use super::Lanes;
+    use std::arch::aarch64::*;
+    use std::array::from_fn;
+
+    type Four = [float32x4_t; 4];
+
+    #[rustfmt::skip]
+    impl Lanes for Four {
+        #[inline(always)] unsafe fn splat(v: f32) -> Self { unsafe { [vdupq_n_f32(v); 4] } }
+        #[inline(always)] unsafe fn load(p: *const f32) -> Self { from_fn(|i| unsafe { vld1q_f32(p.add(4 * i)) }) }
+        #[inline(always)] unsafe fn store(self, p: *mut f32) { for (i, v) in self.into_iter().enumerate() { unsafe { vst1q_f32(p.add(4 * i), v) } } }
+        #[inline(always)] unsafe fn add(self, o: Self) -> Self { from_fn(|i| unsafe { vaddq_f32(self[i], o[i]) }) }
+        #[inline(always)] unsafe fn sub(self, o: Self) -> Self { from_fn(|i| unsafe { vsubq_f32(self[i], o[i]) }) }
+        #[inline(always)] unsafe fn mul(self, o: Self) -> Self { from_fn(|i| unsafe { vmulq_f32(self[i], o[i]) }) }
+        #[inline(always)] unsafe fn div(self, o: Self) -> Self { from_fn(|i| unsafe { vdivq_f32(self[i], o[i]) }) }
+        #[inline(always)] unsafe fn max(self, o: Self) -> Self { from_fn(|i| unsafe { vbslq_f32(vcgtq_f32(self[i], o[i]), self[i], o[i]) }) }
+        #[inline(always)] unsafe fn min(self, o: Self) -> Self { from_fn(|i| unsafe { vbslq_f32(vcltq_f32(self[i], o[i]), self[i], o[i]) }) }
+        #[inline(always)] unsafe fn fma(self, a: Self, b: Self) -> Self { from_fn(|i| unsafe { vfmaq_f32(b[i], self[i], a[i]) }) }
+        #[inline(always)] unsafe fn power(self) -> Self {
+            from_fn(|i| unsafe {
+                let n = vshlq_n_s32::<23>(vreinterpretq_s32_f32(self[i]));
+                vreinterpretq_f32_s32(vaddq_s32(n, vdupq_n_s32(127 << 23)))
+            })
+        }
+    }
+}

@@ -76,6 +76,8 @@ pub fn kernel<const XU: usize>(isa: Isa) -> Kernel {
         Isa::Avx512 => x86::avx512::<XU>,
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => x86::avx2::<XU>,
+        #[cfg(target_arch = "aarch64")]
+        Isa::Neon => neon::neon::<XU>,
         _ => portable::<XU>,
     }
 }
@@ -93,7 +95,7 @@ pub fn tiles(isa: Isa, n: usize, mut f: impl FnMut(usize, usize)) {
     }
 }
 
-/// Plain loops over sixteen-wide arrays, which the compiler vectorises for the baseline machine.
+/// Plain loops over sixteen-wide arrays: for machines without a kernel of their own, and for comparison.
 unsafe fn portable<const XU: usize>(t: &Tile, runs: &[Run]) {
     for u in 0..t.rows {
         for half in 0..1 + usize::from(t.full) {
@@ -127,77 +129,128 @@ unsafe fn portable<const XU: usize>(t: &Tile, runs: &[Run]) {
     }
 }
 
+/// A tile of UR rows by NV vectors, all sums in registers.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+macro_rules! tile {
+    ($name:ident, $features:literal, $lanes:literal, $zero:ident, $load:ident, $store:ident, $splat:ident, $fma:ident, $max:ident) => {
+        #[inline]
+        #[target_feature(enable = $features)]
+        unsafe fn $name<const UR: usize, const NV: usize, const XU: usize>(t: &Tile, runs: &[Run]) {
+            // SAFETY: the caller vouches for the tile.
+            unsafe {
+                let mut sum = [[$zero(); NV]; UR];
+                let out = |u: usize, v: usize| {
+                    let (half, within) = (v * $lanes / 16, v * $lanes % 16);
+                    t.out.add(u * t.out_step + half * t.finish.half + within)
+                };
+                if t.write == Write::Add {
+                    for u in 0..UR {
+                        for v in 0..NV {
+                            sum[u][v] = $load(out(u, v));
+                        }
+                    }
+                } else if !t.finish.bias.is_null() {
+                    for v in 0..NV {
+                        let bias = $load(t.finish.bias.add(v * $lanes));
+                        for u in 0..UR {
+                            sum[u][v] = bias;
+                        }
+                    }
+                }
+                let mut w = t.w;
+                let (x_step, w_step) = (t.x_step, t.w_step);
+                for run in runs {
+                    let mut x = t.x.add(run.offset);
+                    for _ in 0..run.n {
+                        let mut row = [$zero(); NV];
+                        for v in 0..NV {
+                            row[v] = $load(w.add(v * $lanes));
+                        }
+                        for u in 0..UR {
+                            let value = $splat(*x.add(u * XU));
+                            for v in 0..NV {
+                                sum[u][v] = $fma(value, row[v], sum[u][v]);
+                            }
+                        }
+                        w = w.add(w_step);
+                        x = x.add(x_step);
+                    }
+                }
+                if t.finish.relu {
+                    for u in 0..UR {
+                        for v in 0..NV {
+                            // `max` answers with its second operand where that is NaN: NaN stays NaN.
+                            sum[u][v] = $max($zero(), sum[u][v]);
+                        }
+                    }
+                }
+                for u in 0..UR {
+                    for v in 0..NV {
+                        $store(out(u, v), sum[u][v]);
+                    }
+                }
+            }
+        }
+    };
+}
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+macro_rules! pick {
+    ($tile:ident, $vectors:literal, $rows:expr, ($($n:literal)*), $t:expr, $runs:expr) => {
+        match $rows {
+            $($n => $tile::<$n, $vectors, XU>($t, $runs),)*
+            _ => unreachable!("a tile has at most 14 rows"),
+        }
+    };
+}
+
+/// `$entry` for a machine whose registers hold six rows of sixteen columns: taller and wider tiles go part by part.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+macro_rules! by_sixes {
+    ($entry:ident, $parts:ident, $tile:ident, $vectors:literal, $features:literal) => {
+        #[target_feature(enable = $features)]
+        unsafe fn $parts<const XU: usize>(t: &Tile, runs: &[Run]) {
+            for half in 0..1 + usize::from(t.full) {
+                let mut u = 0;
+                while u < t.rows {
+                    // 14 rows go as 5 + 5 + 4.
+                    let left = t.rows - u;
+                    let rows = left.div_ceil(left.div_ceil(6));
+                    // SAFETY: the caller vouches for the tile, and this is a part of it.
+                    unsafe {
+                        let bias = if t.finish.bias.is_null() {
+                            t.finish.bias
+                        } else {
+                            t.finish.bias.add(16 * half)
+                        };
+                        let part = Tile {
+                            rows,
+                            x: t.x.add(u * XU),
+                            w: t.w.add(16 * half),
+                            out: t.out.add(u * t.out_step + t.finish.half * half),
+                            finish: Finish { bias, ..t.finish },
+                            ..*t
+                        };
+                        pick!($tile, $vectors, rows, (1 2 3 4 5 6), &part, runs);
+                    }
+                    u += rows;
+                }
+            }
+        }
+
+        /// # Safety
+        /// The machine has the instructions, and the caller vouches for the tile.
+        pub unsafe fn $entry<const XU: usize>(t: &Tile, runs: &[Run]) {
+            unsafe { $parts::<XU>(t, runs) }
+        }
+    };
+}
+
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use super::{Finish, Run, Tile, Write};
     use std::arch::x86_64::*;
 
-    /// A tile of UR rows by NV vectors, all sums in registers.
-    macro_rules! tile {
-        ($name:ident, $features:literal, $lanes:literal, $zero:ident, $load:ident, $store:ident, $splat:ident, $fma:ident, $max:ident) => {
-            #[inline]
-            #[target_feature(enable = $features)]
-            unsafe fn $name<const UR: usize, const NV: usize, const XU: usize>(
-                t: &Tile,
-                runs: &[Run],
-            ) {
-                // SAFETY: the caller vouches for the tile.
-                unsafe {
-                    let mut sum = [[$zero(); NV]; UR];
-                    let out = |u: usize, v: usize| {
-                        let (half, within) = (v * $lanes / 16, v * $lanes % 16);
-                        t.out.add(u * t.out_step + half * t.finish.half + within)
-                    };
-                    if t.write == Write::Add {
-                        for u in 0..UR {
-                            for v in 0..NV {
-                                sum[u][v] = $load(out(u, v));
-                            }
-                        }
-                    } else if !t.finish.bias.is_null() {
-                        for v in 0..NV {
-                            let bias = $load(t.finish.bias.add(v * $lanes));
-                            for u in 0..UR {
-                                sum[u][v] = bias;
-                            }
-                        }
-                    }
-                    let mut w = t.w;
-                    let (x_step, w_step) = (t.x_step, t.w_step);
-                    for run in runs {
-                        let mut x = t.x.add(run.offset);
-                        for _ in 0..run.n {
-                            let mut row = [$zero(); NV];
-                            for v in 0..NV {
-                                row[v] = $load(w.add(v * $lanes));
-                            }
-                            for u in 0..UR {
-                                let value = $splat(*x.add(u * XU));
-                                for v in 0..NV {
-                                    sum[u][v] = $fma(value, row[v], sum[u][v]);
-                                }
-                            }
-                            w = w.add(w_step);
-                            x = x.add(x_step);
-                        }
-                    }
-                    if t.finish.relu {
-                        for u in 0..UR {
-                            for v in 0..NV {
-                                // `max` answers with its second operand where that is NaN: NaN stays NaN.
-                                sum[u][v] = $max($zero(), sum[u][v]);
-                            }
-                        }
-                    }
-                    for u in 0..UR {
-                        for v in 0..NV {
-                            $store(out(u, v), sum[u][v]);
-                        }
-                    }
-                }
-            }
-        };
-    }
     tile!(
         tile512,
         "avx512f",
@@ -221,15 +274,6 @@ mod x86 {
         _mm256_max_ps
     );
 
-    macro_rules! pick {
-        ($tile:ident, $vectors:literal, $rows:expr, ($($n:literal)*), $t:expr, $runs:expr) => {
-            match $rows {
-                $($n => $tile::<$n, $vectors, XU>($t, $runs),)*
-                _ => unreachable!("a tile has at most 14 rows"),
-            }
-        };
-    }
-
     #[target_feature(enable = "avx512f")]
     unsafe fn pick512<const XU: usize>(t: &Tile, runs: &[Run]) {
         // SAFETY: the caller vouches for the tile.
@@ -248,39 +292,43 @@ mod x86 {
         unsafe { pick512::<XU>(t, runs) }
     }
 
-    #[target_feature(enable = "avx2,fma")]
-    unsafe fn pick256<const XU: usize>(t: &Tile, runs: &[Run]) {
-        for half in 0..1 + usize::from(t.full) {
-            let mut u = 0;
-            while u < t.rows {
-                // Sixteen registers hold six rows of two vectors; 14 rows go as 5 + 5 + 4.
-                let left = t.rows - u;
-                let rows = left.div_ceil(left.div_ceil(6));
-                // SAFETY: the caller vouches for the tile, and this is a part of it.
-                unsafe {
-                    let bias = if t.finish.bias.is_null() {
-                        t.finish.bias
-                    } else {
-                        t.finish.bias.add(16 * half)
-                    };
-                    let part = Tile {
-                        rows,
-                        x: t.x.add(u * XU),
-                        w: t.w.add(16 * half),
-                        out: t.out.add(u * t.out_step + t.finish.half * half),
-                        finish: Finish { bias, ..t.finish },
-                        ..*t
-                    };
-                    pick!(tile256, 2, rows, (1 2 3 4 5 6), &part, runs);
-                }
-                u += rows;
-            }
-        }
+    by_sixes!(avx2, pick256, tile256, 2, "avx2,fma");
+}
+
+#[cfg(target_arch = "aarch64")]
+mod neon {
+    use super::{Finish, Run, Tile, Write};
+    use std::arch::aarch64::*;
+
+    #[inline(always)]
+    unsafe fn zero() -> float32x4_t {
+        // SAFETY: every machine of this kind has NEON; here and below.
+        unsafe { vdupq_n_f32(0.0) }
     }
 
-    /// # Safety
-    /// The machine has AVX2 and FMA, and the caller vouches for the tile.
-    pub unsafe fn avx2<const XU: usize>(t: &Tile, runs: &[Run]) {
-        unsafe { pick256::<XU>(t, runs) }
+    /// a * b + c
+    #[inline(always)]
+    unsafe fn fma(a: float32x4_t, b: float32x4_t, c: float32x4_t) -> float32x4_t {
+        unsafe { vfmaq_f32(c, a, b) }
     }
+
+    /// The larger, and `b` where it is NaN.
+    #[inline(always)]
+    unsafe fn max(a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        unsafe { vbslq_f32(vcgtq_f32(a, b), a, b) }
+    }
+
+    tile!(
+        tile128,
+        "neon",
+        4,
+        zero,
+        vld1q_f32,
+        vst1q_f32,
+        vdupq_n_f32,
+        fma,
+        max
+    );
+
+    by_sixes!(neon, pick128, tile128, 4, "neon");
 }

@@ -1,6 +1,7 @@
 //! Transposes of blocks of up to 16 x 16 floats: between NCHW planes and channels side by side.
 
 use crate::machine::isa::Isa;
+use std::ops::Range;
 
 /// What is written to a row of 16 after what the source has for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,21 +34,106 @@ pub unsafe fn transpose(isa: Isa, b: &Block) {
             return x86::transpose(b);
         }
         let _ = isa;
-        for j in 0..b.cols {
-            let bias = if b.bias.is_null() {
-                0.0
-            } else {
-                *b.bias.add(j)
-            };
-            for r in 0..b.rows {
-                *b.dst.add(j * b.dst_step + r) = *b.src.add(r * b.src_step + j) + bias;
+        // Whole squares of four by four, then what is left below and beside them.
+        let (rows, cols) = (b.rows / 4 * 4, b.cols / 4 * 4);
+        for j in (0..cols).step_by(4) {
+            for r in (0..rows).step_by(4) {
+                square(b, r, j);
             }
-            if b.rest == Rest::Zeros {
+        }
+        each(b, 0..b.rows, cols..b.cols);
+        each(b, rows..b.rows, 0..cols);
+        if b.rest == Rest::Zeros {
+            for j in 0..b.cols {
                 for r in b.rows..16 {
                     *b.dst.add(j * b.dst_step + r) = 0.0;
                 }
             }
         }
+    }
+}
+
+/// Rows and columns one by one.
+///
+/// # Safety
+/// The caller vouches for the block, which they lie within.
+unsafe fn each(b: &Block, rows: Range<usize>, cols: Range<usize>) {
+    for j in cols {
+        for r in rows.clone() {
+            // SAFETY: the caller vouches for the block.
+            unsafe {
+                let value = *b.src.add(r * b.src_step + j);
+                *b.dst.add(j * b.dst_step + r) = if b.bias.is_null() {
+                    value
+                } else {
+                    value + *b.bias.add(j)
+                };
+            }
+        }
+    }
+}
+
+/// Rows `r..r + 4` and columns `j..j + 4`, by the instructions that every machine of this kind has.
+///
+/// # Safety
+/// The caller vouches for the block, which they lie within.
+#[inline(always)]
+unsafe fn square(b: &Block, r: usize, j: usize) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: SSE is part of x86-64; the caller vouches for the block.
+    unsafe {
+        use std::arch::x86_64::*;
+        let row = |i: usize| _mm_loadu_ps(b.src.add((r + i) * b.src_step + j));
+        let (low, high) = (
+            [
+                _mm_unpacklo_ps(row(0), row(1)),
+                _mm_unpackhi_ps(row(0), row(1)),
+            ],
+            [
+                _mm_unpacklo_ps(row(2), row(3)),
+                _mm_unpackhi_ps(row(2), row(3)),
+            ],
+        );
+        let columns = [
+            _mm_movelh_ps(low[0], high[0]),
+            _mm_movehl_ps(high[0], low[0]),
+            _mm_movelh_ps(low[1], high[1]),
+            _mm_movehl_ps(high[1], low[1]),
+        ];
+        for (i, mut column) in columns.into_iter().enumerate() {
+            if !b.bias.is_null() {
+                column = _mm_add_ps(column, _mm_set1_ps(*b.bias.add(j + i)));
+            }
+            _mm_storeu_ps(b.dst.add((j + i) * b.dst_step + r), column);
+        }
+    }
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: NEON is part of 64-bit ARM; the caller vouches for the block.
+    unsafe {
+        use std::arch::aarch64::*;
+        let row = |i: usize| vreinterpretq_f64_f32(vld1q_f32(b.src.add((r + i) * b.src_step + j)));
+        // Pairs of rows trade halves, then pairs of columns trade places.
+        let (upper, lower) = (
+            [vzip1q_f64(row(0), row(2)), vzip2q_f64(row(0), row(2))],
+            [vzip1q_f64(row(1), row(3)), vzip2q_f64(row(1), row(3))],
+        );
+        for half in 0..2 {
+            let a = vreinterpretq_f32_f64(upper[half]);
+            let c = vreinterpretq_f32_f64(lower[half]);
+            let (even, odd) = (vtrn1q_f32(a, c), vtrn2q_f32(a, c));
+            for (i, mut column) in [even, odd].into_iter().enumerate() {
+                let at = j + 2 * half + i;
+                if !b.bias.is_null() {
+                    column = vaddq_f32(column, vdupq_n_f32(*b.bias.add(at)));
+                }
+                vst1q_f32(b.dst.add(at * b.dst_step + r), column);
+            }
+        }
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    // SAFETY: as above.
+    unsafe {
+        each(b, r..r + 4, j..j + 4)
     }
 }
 
