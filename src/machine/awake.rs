@@ -1,16 +1,16 @@
 //! Keeps the other threads of a pool from falling asleep between the parallel kernels of one calculation.
 
 use std::cell::Cell;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long a thread looks for work without a pause. Most of what a net does on one thread takes less.
 const SPIN: Duration = Duration::from_micros(500);
 /// Of the time without work that passed so far, what one nap takes.
 const NAP: u32 = 8;
-/// No nap is longer.
-const LONGEST: Duration = Duration::from_millis(20);
+/// After this time a thread goes back to what it may have left half done, and is called again.
+const ROUND: Duration = Duration::from_millis(20);
 /// A look for work that takes longer was interrupted by another program's turn.
 const LOST: Duration = Duration::from_micros(300);
 /// Less than this lost says nothing.
@@ -21,62 +21,107 @@ thread_local! {
     static CALCULATES: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Ends what it stands for even where the calculation panics.
-struct Lasts {
-    over: Arc<AtomicBool>,
-    outer: bool,
-}
-
-impl Drop for Lasts {
-    fn drop(&mut self) {
-        self.over.store(true, Ordering::Release);
-        CALCULATES.set(self.outer);
-    }
-}
-
 /// Runs `work` on this thread of a rayon pool; until it ends, the pool's other threads look for shares of it instead of
 /// falling asleep.
 ///
 /// A net calls hundreds of kernels an evaluation, with some microseconds on one thread between two of them. That is long
 /// enough for rayon's threads to fall asleep, and waking one takes a system call and, on a virtual machine, tens of
-/// microseconds. Where a calculation stays on one thread for longer, the others take naps of an eighth of the time that
-/// they waited so far, at most 20 ms, so that they cost little; and a thread on whose core other programs have a quarter of
-/// its looking time falls asleep after all.
+/// microseconds. While a calculation stays on its own thread for longer, the others take naps of an eighth of the time that
+/// they waited so far, and then fall asleep after all, until it shares something out again. So does a thread on whose core
+/// other programs have a quarter of its looking time, until the calculation ends.
 pub fn while_awake<R>(work: impl FnOnce() -> R) -> R {
-    let over = Arc::new(AtomicBool::new(false));
+    let watch = Arc::new(Watch {
+        over: AtomicBool::new(false),
+        looking: AtomicUsize::new(0),
+        again: AtomicBool::new(false),
+        spun: (0..rayon::current_num_threads())
+            .map(|_| Mutex::default())
+            .collect(),
+    });
     let _lasts = Lasts {
-        over: over.clone(),
+        watch: &watch,
         outer: CALCULATES.replace(true),
     };
-    rayon::spawn_broadcast(move |_| look_for_work(&over));
+    watch.call();
     work()
 }
 
-/// Runs what this thread's pool has to do until `over`, or until it turns out that other programs want this core.
-fn look_for_work(over: &AtomicBool) {
-    // A thread whose own calculation waits for a share of it would never come back from here.
-    if CALCULATES.get() {
-        return;
+/// What the threads of a pool share while one of them calculates.
+struct Watch {
+    over: AtomicBool,
+    /// threads that have not come back from this round
+    looking: AtomicUsize,
+    /// whether one of them came back because its round was over
+    again: AtomicBool,
+    /// what each thread's looking came to in all rounds
+    spun: Vec<Mutex<Spun>>,
+}
+
+/// Ends a watch even where the calculation panics.
+struct Lasts<'a> {
+    watch: &'a Watch,
+    outer: bool,
+}
+
+impl Drop for Lasts<'_> {
+    fn drop(&mut self) {
+        self.watch.over.store(true, Ordering::Release);
+        CALCULATES.set(self.outer);
     }
-    // More threads look less often each: all of them read what the calculating one writes.
-    let pauses = 4 * rayon::current_num_threads();
-    let mut spun = Spun::default();
-    let mut idle = Instant::now();
-    let mut before = idle;
-    while !over.load(Ordering::Acquire) && !spun.disturbs() {
-        let found = rayon::yield_now() == Some(rayon::Yield::Executed);
-        let now = Instant::now();
-        if found {
-            (idle, before) = (now, now);
-            continue;
+}
+
+impl Watch {
+    /// Calls every thread of the pool for a round.
+    fn call(self: &Arc<Self>) {
+        self.looking.store(self.spun.len(), Ordering::Release);
+        let watch = Arc::clone(self);
+        rayon::spawn_broadcast(move |context| watch.round(context.index()));
+    }
+
+    /// A round of thread `index`; the last that comes back calls for the next one.
+    fn round(self: &Arc<Self>, index: usize) {
+        // A thread whose own calculation waits for a share of it has something to come back to at once.
+        if !CALCULATES.get() {
+            let kept = || {
+                self.spun[index]
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+            };
+            let mut spun = *kept();
+            self.look_for_work(&mut spun);
+            *kept() = spun;
         }
-        spun.add(now - before);
-        before = now;
-        match now - idle {
-            waited if waited < SPIN => (0..pauses).for_each(|_| std::hint::spin_loop()),
-            waited => {
-                std::thread::sleep((waited / NAP).min(LONGEST));
-                before = Instant::now();
+        let last = self.looking.fetch_sub(1, Ordering::AcqRel) == 1;
+        if last && self.again.swap(false, Ordering::AcqRel) && !self.over.load(Ordering::Acquire) {
+            self.call();
+        }
+    }
+
+    /// Runs what this thread's pool has to do, until the round is over or other programs want this core.
+    fn look_for_work(&self, spun: &mut Spun) {
+        // More threads look less often each: all of them read what the calculating one writes.
+        let pauses = 4 * rayon::current_num_threads();
+        let start = Instant::now();
+        let (mut idle, mut before) = (start, start);
+        while !self.over.load(Ordering::Acquire) && !spun.disturbs() {
+            let found = rayon::yield_now() == Some(rayon::Yield::Executed);
+            let now = Instant::now();
+            if now - start > ROUND {
+                self.again.store(true, Ordering::Release);
+                return;
+            }
+            if found {
+                (idle, before) = (now, now);
+                continue;
+            }
+            spun.add(now - before);
+            before = now;
+            match now - idle {
+                waited if waited < SPIN => (0..pauses).for_each(|_| std::hint::spin_loop()),
+                waited => {
+                    std::thread::sleep(waited / NAP);
+                    before = Instant::now();
+                }
             }
         }
     }
@@ -161,6 +206,47 @@ mod tests {
         });
         assert_eq!(met.len(), 2);
         assert!(!CALCULATES.get());
+    }
+
+    /// A thread that waits for a share of something else, when the calculation begins, goes back to it although the calculation
+    /// lasts: here it lasts until that is done.
+    #[test]
+    fn what_a_thread_left_half_done_is_not_kept_until_the_calculation_ends() {
+        let pool = pool(3);
+        let (shared, done) = (
+            Arc::new(AtomicBool::new(false)),
+            Arc::new(AtomicBool::new(false)),
+        );
+        let (tell, told) = channel();
+        pool.spawn({
+            let done = Arc::clone(&done);
+            move || {
+                let first = || {
+                    while !shared.load(Ordering::Acquire) {
+                        std::hint::spin_loop();
+                    }
+                    tell.send(()).expect("a reader");
+                };
+                let second = || {
+                    shared.store(true, Ordering::Release);
+                    std::thread::sleep(Duration::from_millis(60));
+                };
+                rayon::join(first, second);
+                done.store(true, Ordering::Release);
+            }
+        });
+        told.recv_timeout(Duration::from_secs(60))
+            .expect("both halves run");
+        let saw = pool.install(|| {
+            while_awake(|| {
+                let start = Instant::now();
+                while !done.load(Ordering::Acquire) && start.elapsed() < Duration::from_secs(20) {
+                    std::hint::spin_loop();
+                }
+                done.load(Ordering::Acquire)
+            })
+        });
+        assert!(saw);
     }
 
     #[test]
