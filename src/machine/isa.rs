@@ -68,7 +68,7 @@ macro_rules! per_isa {
                 match isa {
                     $crate::machine::isa::Isa::Avx512 => return unsafe { wide($($arg),*) },
                     $crate::machine::isa::Isa::Avx2 => return unsafe { half($($arg),*) },
-                    _ => {}
+                    $crate::machine::isa::Isa::Neon | $crate::machine::isa::Isa::Portable => {}
                 }
             }
             #[cfg(target_arch = "aarch64")]
