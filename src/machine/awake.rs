@@ -209,44 +209,52 @@ mod tests {
     }
 
     /// A thread that waits for a share of something else, when the calculation begins, goes back to it although the calculation
-    /// lasts: here it lasts until that is done.
+    /// lasts: here it lasts until that is done. Each of the three threads has its part by its number, since one that waits may
+    /// also take up the calculation itself.
     #[test]
     fn what_a_thread_left_half_done_is_not_kept_until_the_calculation_ends() {
-        let pool = pool(3);
-        let (shared, done) = (
-            Arc::new(AtomicBool::new(false)),
-            Arc::new(AtomicBool::new(false)),
+        let (shared, begun, done) = (
+            AtomicBool::new(false),
+            AtomicBool::new(false),
+            AtomicBool::new(false),
         );
-        let (tell, told) = channel();
-        pool.spawn({
-            let done = Arc::clone(&done);
-            move || {
-                let first = || {
-                    while !shared.load(Ordering::Acquire) {
-                        std::hint::spin_loop();
-                    }
-                    tell.send(()).expect("a reader");
-                };
-                let second = || {
-                    shared.store(true, Ordering::Release);
-                    std::thread::sleep(Duration::from_millis(60));
-                };
-                rayon::join(first, second);
-                done.store(true, Ordering::Release);
+        let wait_for = |what: &AtomicBool| {
+            let start = Instant::now();
+            while !what.load(Ordering::Acquire) && start.elapsed() < Duration::from_secs(20) {
+                std::hint::spin_loop();
             }
+            what.load(Ordering::Acquire)
+        };
+        let halves = || {
+            let second = || {
+                shared.store(true, Ordering::Release);
+                let begun = wait_for(&begun);
+                std::thread::sleep(Duration::from_millis(60));
+                begun
+            };
+            let both = rayon::join(|| wait_for(&shared), second);
+            done.store(true, Ordering::Release);
+            both == (true, true)
+        };
+        let takes_the_second = || {
+            while !shared.load(Ordering::Acquire) {
+                rayon::yield_now();
+            }
+            true
+        };
+        let calculates = || {
+            wait_for(&shared)
+                && while_awake(|| {
+                    begun.store(true, Ordering::Release);
+                    wait_for(&done)
+                })
+        };
+        let saw = pool(3).broadcast(|context| match context.index() {
+            0 => halves(),
+            1 => takes_the_second(),
+            _ => calculates(),
         });
-        told.recv_timeout(Duration::from_secs(60))
-            .expect("both halves run");
-        let saw = pool.install(|| {
-            while_awake(|| {
-                let start = Instant::now();
-                while !done.load(Ordering::Acquire) && start.elapsed() < Duration::from_secs(20) {
-                    std::hint::spin_loop();
-                }
-                done.load(Ordering::Acquire)
-            })
-        });
-        assert!(saw);
+        assert_eq!(saw, [true; 3]);
     }
 
     #[test]
