@@ -1,6 +1,7 @@
-// The words of CUDA that the kernels use, for a C++ compiler: a block's threads are fibers that take turns, so that
-// barriers and shuffles mean what they mean on a card. Blocks run one after the other.
+// The words of CUDA that the kernels use, for a C++ compiler: a block's threads take turns, so that barriers and shuffles
+// mean what they mean on a card. Blocks run one after the other.
 #include <cmath>
+#include <csetjmp>
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
@@ -19,16 +20,30 @@ static Place threadIdx, blockIdx, blockDim, gridDim;
 namespace host {
 
 struct Barrier { unsigned members = 0, arrived = 0, round = 0; };
-struct Fiber { ucontext_t context; std::vector<char> stack; bool done; };
+
+// A stack on which threads run one after the other. One that waits keeps it until the barrier lets it go, and the threads
+// behind it begin on another: threads that never wait cost no switch.
+struct Fiber {
+    ucontext_t start;
+    jmp_buf place;
+    std::vector<char> stack;
+    // What its thread waits for; none where it is free.
+    const Barrier *barrier = nullptr;
+    unsigned round = 0, thread = 0;
+};
 
 static const unsigned WARP = 32;
-static ucontext_t scheduler;
-static std::vector<Fiber> fibers;
+static jmp_buf scheduler;
+static std::vector<Fiber *> resting;
+static Fiber *current;
+// The thread at work, and how many of the block's have begun.
+static unsigned me, begun, threads;
+static bool backwards;
 static Barrier block;
 static std::vector<Barrier> warps;
 // What the lanes of each warp hand over, for two shuffles in a row.
-static std::vector<float> handed[2];
-static unsigned moved;
+struct Lane { char bytes[16]; };
+static std::vector<Lane> handed[2];
 static void (*kernel)(void *);
 static void *arguments;
 
@@ -37,43 +52,120 @@ static void fail(const char *why) {
     std::abort();
 }
 
-static void next() { swapcontext(&fibers[threadIdx.x].context, &scheduler); }
+static void become(unsigned thread) {
+    me = thread;
+    threadIdx = {thread % blockDim.x, thread / blockDim.x % blockDim.y, thread / blockDim.x / blockDim.y};
+}
+
+// Back to the scheduler, until this fiber is resumed.
+static void give_way() {
+    if (_setjmp(current->place) == 0) _longjmp(scheduler, 1);
+}
 
 static void wait(Barrier &barrier) {
-    unsigned round = barrier.round, me = threadIdx.x;
-    moved++;
+    unsigned round = barrier.round, thread = me;
     if (++barrier.arrived == barrier.members) {
         barrier.arrived = 0;
         barrier.round++;
+        return;
     }
-    while (barrier.round == round) {
-        next();
-        threadIdx.x = me;
+    current->barrier = &barrier;
+    current->round = round;
+    give_way();
+    become(thread);
+}
+
+static void run_threads() {
+    for (;;) {
+        while (begun < threads) {
+            become(backwards ? threads - 1 - begun : begun);
+            begun++;
+            kernel(arguments);
+            // A thread that has ended keeps nobody waiting, but nobody may be waiting when it ends.
+            if (block.arrived != 0) fail("a thread ended where others wait for it");
+            block.members--;
+            warps[me / WARP].members--;
+        }
+        current->barrier = nullptr;
+        give_way();
     }
 }
 
-static void entry() {
-    kernel(arguments);
-    fibers[threadIdx.x].done = true;
-    moved++;
-    // A thread that has ended keeps nobody waiting, but nobody may be waiting when it ends.
-    if (block.arrived != 0) fail("a thread ended where others wait for it");
-    block.members--;
-    warps[threadIdx.x / WARP].members--;
-    next();
+// Lets `fiber` run until a thread on it waits or none is left to begin.
+static void resume(Fiber *fiber) {
+    current = fiber;
+    if (_setjmp(scheduler) != 0) return;
+    if (!fiber->stack.empty()) _longjmp(fiber->place, 1);
+    fiber->stack.resize(256 << 10);
+    getcontext(&fiber->start);
+    fiber->start.uc_stack.ss_sp = fiber->stack.data();
+    fiber->start.uc_stack.ss_size = fiber->stack.size();
+    makecontext(&fiber->start, run_threads, 0);
+    setcontext(&fiber->start);
+}
+
+static void run_block() {
+    begun = 0;
+    block = Barrier{threads, 0, 0};
+    warps.clear();
+    for (unsigned first = 0; first < threads; first += WARP)
+        warps.push_back(Barrier{threads - first < WARP ? threads - first : WARP, 0, 0});
+    std::vector<Fiber *> waiting, next;
+    auto run = [&](Fiber *fiber) {
+        resume(fiber);
+        (fiber->barrier ? next : resting).push_back(fiber);
+    };
+    while (begun < threads || !waiting.empty()) {
+        bool moved = begun < threads;
+        for (Fiber *fiber : waiting) {
+            bool free = fiber->barrier->round != fiber->round;
+            moved |= free;
+            if (free) run(fiber);
+            else next.push_back(fiber);
+        }
+        while (begun < threads) {
+            if (resting.empty()) resting.push_back(new Fiber);
+            Fiber *fiber = resting.back();
+            resting.pop_back();
+            run(fiber);
+        }
+        if (!moved) fail("all threads wait for one that does not come");
+        waiting.swap(next);
+        next.clear();
+    }
+}
+
+static void run_blocks(Place grid, Place size, void (*body)(void *), void *data) {
+    kernel = body;
+    arguments = data;
+    gridDim = grid;
+    blockDim = size;
+    threads = size.x * size.y * size.z;
+    if (threads == 0 || threads > 1024) fail("a block has 1 to 1024 threads");
+    handed[0].resize(threads);
+    handed[1].resize(threads);
+    size_t blocks = (size_t)grid.x * grid.y * grid.z;
+    for (size_t k = 0; k < blocks; k++) {
+        size_t at = backwards ? blocks - 1 - k : k;
+        blockIdx = {(unsigned)(at % grid.x), (unsigned)(at / grid.x % grid.y), (unsigned)(at / grid.x / grid.y)};
+        run_block();
+    }
 }
 
 }  // namespace host
 
 static inline void __syncthreads() { host::wait(host::block); }
 
-static inline float __shfl_xor_sync(unsigned mask, float value, int step) {
+template <typename T> static inline T __shfl_xor_sync(unsigned mask, T value, int step, int = 32) {
     if (mask != 0xffffffffu) host::fail("a shuffle of a part of a warp");
-    host::Barrier &warp = host::warps[threadIdx.x / host::WARP];
-    std::vector<float> &handed = host::handed[warp.round % 2];
-    handed[threadIdx.x] = value;
+    host::Barrier &warp = host::warps[host::me / host::WARP];
+    std::vector<host::Lane> &handed = host::handed[warp.round % 2];
+    unsigned from = host::me ^ step;
+    std::memcpy(&handed[host::me], &value, sizeof value);
     host::wait(warp);
-    return handed[threadIdx.x ^ step];
+    // A lane that the block does not have hands over nothing.
+    if (from < host::threads) std::memcpy(&value, &handed[from], sizeof value);
+    return value;
 }
 
 static inline int min(int a, int b) { return a < b ? a : b; }
@@ -108,38 +200,7 @@ static inline unsigned short half_of_float(float x) {
 
 // Runs `body` for every thread of a grid; `backwards` is the order in which threads and blocks take turns.
 extern "C" void run_grid(unsigned blocks, unsigned threads, int backwards, void (*body)(void *), void *data) {
-    using namespace host;
-    if (threads == 0 || threads % WARP != 0 || threads > 1024) fail("blocks are of whole warps, up to 1024 threads");
-    kernel = body;
-    arguments = data;
-    gridDim = {blocks, 1, 1};
-    blockDim = {threads, 1, 1};
-    fibers.resize(threads);
-    handed[0].resize(threads);
-    handed[1].resize(threads);
-    for (unsigned k = 0; k < blocks; k++) {
-        blockIdx = {backwards ? blocks - 1 - k : k, 0, 0};
-        block = Barrier{threads, 0, 0};
-        warps.assign(threads / WARP, Barrier{WARP, 0, 0});
-        for (Fiber &fiber : fibers) {
-            fiber.stack.resize(64 << 10);
-            fiber.done = false;
-            getcontext(&fiber.context);
-            fiber.context.uc_stack.ss_sp = fiber.stack.data();
-            fiber.context.uc_stack.ss_size = fiber.stack.size();
-            fiber.context.uc_link = &scheduler;
-            makecontext(&fiber.context, entry, 0);
-        }
-        for (unsigned left = threads; left > 0;) {
-            moved = 0;
-            for (unsigned j = 0; j < threads; j++) {
-                threadIdx = {backwards ? threads - 1 - j : j, 0, 0};
-                Fiber &fiber = fibers[threadIdx.x];
-                if (fiber.done) continue;
-                swapcontext(&scheduler, &fiber.context);
-                left -= fiber.done;
-            }
-            if (left > 0 && moved == 0) fail("all threads wait for one that does not come");
-        }
-    }
+    if (threads % host::WARP != 0) host::fail("these kernels' blocks are of whole warps");
+    host::backwards = backwards;
+    host::run_blocks({blocks, 1, 1}, {threads, 1, 1}, body, data);
 }
