@@ -40,7 +40,11 @@ impl TrainStep<'_> {
                 quartiles,
             },
         ];
-        Ok(Outcome { loss, terms })
+        Ok(Outcome {
+            loss,
+            terms,
+            check: None,
+        })
     }
 
     pub(super) fn describe(&self, net: &FeatureNet) -> Result<Outcome> {
@@ -77,7 +81,11 @@ impl TrainStep<'_> {
             });
             loss = (loss + (errors.mean_all()? * ATTRIBUTES)?)?;
         }
-        Ok(Outcome { loss, terms })
+        Ok(Outcome {
+            loss,
+            terms,
+            check: None,
+        })
     }
 }
 

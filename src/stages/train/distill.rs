@@ -16,9 +16,9 @@ use crate::nets::denoiser::{Conditions, Denoiser};
 use crate::nets::inventory;
 use crate::nets::open::denoiser;
 use crate::stages::train::journal::Unread;
-use crate::stages::train::step::{Outcome, TrainStep};
+use crate::stages::train::step::{Check, Outcome, TrainStep};
 use crate::stages::weights;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 
@@ -165,10 +165,10 @@ impl Distilling {
         self.timesteps.draw(seed, step, count)
     }
 
-    /// What the student learns from a batch.
+    /// What the student learns from a batch, if the teacher's answers are finite.
     ///
     /// # Errors
-    /// Answers of the teacher that are not finite; those of the nets.
+    /// Those of the nets.
     pub(super) fn outcome(&self, at: &TrainStep) -> Result<Outcome> {
         let (batch, round) = (at.batch, self.round());
         let (x0, noise) = (batch.images(at.device)?, at.noise()?);
@@ -186,13 +186,11 @@ impl Distilling {
         } else {
             teacher(&x, &places)?
         };
-        let sum = target.sum_all()?.to_scalar::<f32>()?;
-        ensure!(
-            sum.is_finite(),
-            "the teacher's answer at update {} of round {} is {sum}",
-            at.turn.step,
-            round.number
-        );
+        let (step, number) = (at.turn.step, round.number);
+        let check = Check {
+            sum: target.sum_all()?,
+            otherwise: format!("the teacher's answer at update {step} of round {number}"),
+        };
         let t = (self.schedule).clock(At::Each(&places), batch.count(), at.device)?;
         let answer = self.student.denoise(&x, &t, &told.learning())?;
         let x0 = self
@@ -216,6 +214,7 @@ impl Distilling {
         Ok(Outcome {
             terms: vec![term("loss", &weighted), term("mse", &mse)],
             loss: weighted.mean_all()?,
+            check: Some(check),
         })
     }
 

@@ -269,6 +269,10 @@ impl TrainStep<'_> {
                 });
             }
         }
-        Ok(Outcome { loss, terms })
+        Ok(Outcome {
+            loss,
+            terms,
+            check: None,
+        })
     }
 }

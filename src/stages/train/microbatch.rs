@@ -9,8 +9,8 @@ use crate::stages::feed::Batch;
 use crate::stages::train::journal::{Term, Unread};
 use crate::stages::train::learner::Learner;
 use crate::stages::train::optimizer::adamw::AdamW;
-use crate::stages::train::step::{Outcome, Turn};
-use anyhow::{Result, bail};
+use crate::stages::train::step::{Check, Outcome, Turn};
+use anyhow::{Result, bail, ensure};
 use candle_core::Tensor;
 
 /// What is said of a batch, which on a GPU may still be in the making.
@@ -20,6 +20,8 @@ pub struct Said {
     drawn: Draw,
     /// The loss of each turn, a scalar.
     losses: Vec<Tensor>,
+    /// What must be finite beside them.
+    checks: Vec<Check>,
     /// Of all its images.
     terms: Vec<Unread>,
 }
@@ -29,8 +31,12 @@ impl Said {
     /// all of it to do while it is waited for: an update by a loss that is no number is thrown away with its training.
     ///
     /// # Errors
-    /// A loss that is no number.
+    /// A loss that is no number, or what it was taken from.
     pub fn read(self, learner: &mut Learner, train: &Train) -> Result<Vec<Term>> {
+        for Check { sum, otherwise } in self.checks {
+            let sum = sum.to_scalar::<f32>()?;
+            ensure!(sum.is_finite(), "{otherwise} is {sum}");
+        }
         for loss in self.losses {
             let loss = loss.to_scalar::<f32>()?;
             if !loss.is_finite() {
@@ -61,17 +67,20 @@ pub fn learn(
 ) -> Result<(Vec<Tensor>, Said)> {
     let count = batch.count();
     let drawn = learner.draw(step, count);
-    let (mut gradients, mut losses, mut terms) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut gradients, mut losses) = (Vec::new(), Vec::new());
+    let (mut terms, mut checks) = (Vec::new(), Vec::new());
     for turn in Turn::all(train, step, count) {
         let (outcome, more) = part(learner, adamw, (batch, &drawn), &turn)?;
         gradients = added(gradients, more)?;
         losses.push(outcome.loss.detach());
         terms.extend(outcome.terms);
+        checks.extend(outcome.check);
     }
     let said = Said {
         step,
         drawn,
         losses,
+        checks,
         terms,
     };
     Ok((gradients, said))

@@ -13,10 +13,17 @@ use anyhow::Result;
 use candle_core::{Device, Tensor};
 use std::ops::Range;
 
-/// A batch's loss, a scalar with gradients, and what the log keeps of it.
+/// A batch's loss, a scalar with gradients, what the log keeps of it, and what must be finite beside the loss.
 pub struct Outcome {
     pub loss: Tensor,
     pub terms: Vec<Unread>,
+    pub check: Option<Check>,
+}
+
+/// A scalar that must be finite, read with the loss, and what is said before its value where it is not.
+pub struct Check {
+    pub sum: Tensor,
+    pub otherwise: String,
 }
 
 /// The images of an update's batch that go through the net at once.
