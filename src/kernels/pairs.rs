@@ -2,6 +2,8 @@
 //! own, because candle does them on one thread where it must not start threads of its own (`machine::cores::settle`); halves
 //! and GPUs take candle's.
 
+#[cfg(feature = "cuda")]
+use crate::kernels::cuda::channels_last::{lies, maps, rows, rows_of};
 use crate::kernels::gradients::record::{apply_sum, apply2};
 use crate::kernels::view::{View, noted, ours, slice, tensor};
 use crate::machine::scratch::unfilled;
@@ -20,11 +22,14 @@ const CHUNK: usize = 1 << 14;
 /// # Errors
 /// Where the shapes differ.
 pub fn sum(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    if fit(a, b) {
-        apply_sum([&a.contiguous()?, &b.contiguous()?], Sum)
-    } else {
-        a + b
+    if !fit(a, b) {
+        return a + b;
     }
+    #[cfg(feature = "cuda")]
+    if lies(a) && lies(b) {
+        return maps(&apply_sum([&rows(a)?, &rows(b)?], Sum)?);
+    }
+    apply_sum([&a.contiguous()?, &b.contiguous()?], Sum)
 }
 
 /// `x` times `mask`, of one shape; differentiable in `x` alone.
@@ -32,11 +37,14 @@ pub fn sum(a: &Tensor, b: &Tensor) -> Result<Tensor> {
 /// # Errors
 /// Where the shapes differ.
 pub fn masked(x: &Tensor, mask: &Tensor) -> Result<Tensor> {
-    if fit(x, mask) {
-        apply2([&x.contiguous()?, &mask.contiguous()?], Masked)
-    } else {
-        x * mask
+    if !fit(x, mask) {
+        return x * mask;
     }
+    #[cfg(feature = "cuda")]
+    if lies(x) {
+        return maps(&apply2([&rows(x)?, &rows_of(mask)?], Masked)?);
+    }
+    apply2([&x.contiguous()?, &mask.contiguous()?], Masked)
 }
 
 /// `a [n, c, ...]` and `b [n, d, ...]` → `[n, c + d, ...]`; differentiable in both.
@@ -45,11 +53,14 @@ pub fn masked(x: &Tensor, mask: &Tensor) -> Result<Tensor> {
 /// Where the shapes differ in more than the channels.
 pub fn join(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     let fit = a.rank() == b.rank() && a.rank() > 2 && a.dim(0)? == b.dim(0)?;
-    if fit && noted(&[a, b]) && a.dims()[2..] == b.dims()[2..] {
-        apply2([&a.contiguous()?, &b.contiguous()?], Join)
-    } else {
-        Tensor::cat(&[a, b], 1)
+    if !(fit && noted(&[a, b]) && a.dims()[2..] == b.dims()[2..]) {
+        return Tensor::cat(&[a, b], 1);
     }
+    #[cfg(feature = "cuda")]
+    if lies(a) && lies(b) {
+        return maps(&apply2([&rows(a)?, &rows(b)?], Join { dim: 3 })?);
+    }
+    apply2([&a.contiguous()?, &b.contiguous()?], Join { dim: 1 })
 }
 
 /// Adds `b` to `a` in the memory of `a`, both contiguous and of one shape.
@@ -79,7 +90,11 @@ fn zipped(a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32 + Sync) -> Vec<f32> 
 
 pub(crate) struct Sum;
 struct Masked;
-struct Join;
+
+/// Of contiguous tensors, in this dimension.
+struct Join {
+    dim: usize,
+}
 
 impl CustomOp2 for Sum {
     fn name(&self) -> &'static str {
@@ -195,49 +210,36 @@ impl CustomOp2 for Masked {
     }
 }
 
-/// Floats of an image of either side.
-fn widths(a: &Shape, b: &Shape) -> (usize, usize) {
-    let width = |shape: &Shape| shape.dims()[1..].iter().product::<usize>();
-    (width(a), width(b))
-}
+impl Join {
+    /// Floats of either side that lie together.
+    fn widths(&self, a: &Shape, b: &Shape) -> (usize, usize) {
+        let width = |shape: &Shape| shape.dims()[self.dim..].iter().product::<usize>();
+        (width(a), width(b))
+    }
 
-/// `[n, c + d, ...]` of `[n, c, ...]` and `[n, d, ...]`.
-fn both(a: &Shape, b: &Shape) -> Shape {
-    let mut dims = a.dims().to_vec();
-    dims[1] += b.dims()[1];
-    dims.into()
-}
+    /// The shape of both.
+    fn both(&self, a: &Shape, b: &Shape) -> Shape {
+        let mut dims = a.dims().to_vec();
+        dims[self.dim] += b.dims()[self.dim];
+        dims.into()
+    }
 
-/// Both, contiguous, behind each other image by image, by candle's copies.
-fn joined<S>([(s1, l1), (s2, l2)]: [(&S, &Layout); 2]) -> Result<(S, Shape)>
-where
-    S: BackendStorage,
-    S::Device: BackendDevice<Storage = S>,
-{
-    let shape = both(l1.shape(), l2.shape());
-    let n = shape.dims()[0];
-    let (first, second) = widths(l1.shape(), l2.shape());
-    // SAFETY: the two copies below fill it.
-    let mut y = unsafe { s1.device().alloc_uninit(&shape, s1.dtype())? };
-    s1.copy2d(
-        &mut y,
-        n,
-        first,
-        first,
-        first + second,
-        l1.start_offset(),
-        0,
-    )?;
-    s2.copy2d(
-        &mut y,
-        n,
-        second,
-        second,
-        first + second,
-        l2.start_offset(),
-        first,
-    )?;
-    Ok((y, shape))
+    /// Both, contiguous, behind each other part by part, by candle's copies.
+    fn joined<S>(&self, [(s1, l1), (s2, l2)]: [(&S, &Layout); 2]) -> Result<(S, Shape)>
+    where
+        S: BackendStorage,
+        S::Device: BackendDevice<Storage = S>,
+    {
+        let shape = self.both(l1.shape(), l2.shape());
+        let n = shape.dims()[..self.dim].iter().product();
+        let (first, second) = self.widths(l1.shape(), l2.shape());
+        // SAFETY: the two copies below fill it.
+        let mut y = unsafe { s1.device().alloc_uninit(&shape, s1.dtype())? };
+        let (both, start) = (first + second, [l1, l2].map(Layout::start_offset));
+        s1.copy2d(&mut y, n, first, first, both, start[0], 0)?;
+        s2.copy2d(&mut y, n, second, second, both, start[1], first)?;
+        Ok((y, shape))
+    }
 }
 
 impl CustomOp2 for Join {
@@ -253,11 +255,11 @@ impl CustomOp2 for Join {
         l2: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         if !matches!((s1, s2), (CpuStorage::F32(_), CpuStorage::F32(_))) {
-            return joined([(s1, l1), (s2, l2)]);
+            return self.joined([(s1, l1), (s2, l2)]);
         }
         let (a, b) = (slice(s1, l1)?, slice(s2, l2)?);
-        let (first, second) = widths(l1.shape(), l2.shape());
-        let shape = both(l1.shape(), l2.shape());
+        let (first, second) = self.widths(l1.shape(), l2.shape());
+        let shape = self.both(l1.shape(), l2.shape());
         let mut y = unfilled(a.len() + b.len());
         if first + second > 0 {
             y.par_chunks_mut(first + second)
@@ -277,7 +279,7 @@ impl CustomOp2 for Join {
         s2: &CudaStorage,
         l2: &Layout,
     ) -> Result<(CudaStorage, Shape)> {
-        joined([(s1, l1), (s2, l2)])
+        self.joined([(s1, l1), (s2, l2)])
     }
 
     fn bwd(
@@ -291,14 +293,14 @@ impl CustomOp2 for Join {
             let part = |of: &Tensor, start| -> Result<Option<Tensor>> {
                 let part = of
                     .track_op()
-                    .then(|| dy.narrow(1, start, of.dim(1)?)?.contiguous());
+                    .then(|| dy.narrow(self.dim, start, of.dim(self.dim)?)?.contiguous());
                 part.transpose()
             };
-            return Ok((part(a, 0)?, part(b, a.dim(1)?)?));
+            return Ok((part(a, 0)?, part(b, a.dim(self.dim)?)?));
         }
         let dy = dy.contiguous()?;
         let view = View::of(&dy)?;
-        let (first, second) = widths(a.shape(), b.shape());
+        let (first, second) = self.widths(a.shape(), b.shape());
         let part = |of: &Tensor, start: usize, width: usize| {
             if !of.track_op() {
                 return Ok(None);

@@ -1,5 +1,7 @@
 //! Twice as large by repetition, and half as large by means, with gradients that add up where a tensor is used twice.
 
+#[cfg(feature = "cuda")]
+use crate::kernels::cuda::channels_last;
 use crate::kernels::gradients::cast::{half, widened};
 use crate::kernels::gradients::record::apply1;
 use crate::kernels::view::{View, ours, slice, tensor};
@@ -16,12 +18,12 @@ pub fn upsample2(x: &Tensor) -> Result<Tensor> {
         return apply1(&x.contiguous()?, Upsample2);
     }
     #[cfg(feature = "cuda")]
+    if channels_last::lies(x) {
+        return channels_last::planes::upsample2(x);
+    }
+    #[cfg(feature = "cuda")]
     if crate::kernels::cuda::takes(&[x]) {
         return crate::kernels::cuda::planes::upsample2(x);
-    }
-    if half(x) {
-        // For the gradients' sums: what is repeated is exact in either type.
-        return widened([x], |[x]| upsample2(x));
     }
     if half(x) {
         // For the gradients' sums: what is repeated is exact in either type.
@@ -36,6 +38,10 @@ pub fn upsample2(x: &Tensor) -> Result<Tensor> {
 /// `x [n, c, h, w]` → `[n, c, h / 2, w / 2]`, means of 2 x 2 pixels; a last odd row or column is left out.
 pub fn avg_pool2(x: &Tensor) -> Result<Tensor> {
     let _span = span(Operation::ResampleForward);
+    #[cfg(feature = "cuda")]
+    if channels_last::lies(x) {
+        return channels_last::planes::avg_pool2(x);
+    }
     #[cfg(feature = "cuda")]
     if crate::kernels::cuda::takes(&[x]) {
         return crate::kernels::cuda::planes::avg_pool2(x);

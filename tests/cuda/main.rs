@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod channels_last;
 mod gpu;
 mod nets;
 mod operations;

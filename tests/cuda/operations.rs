@@ -114,13 +114,13 @@ fn normalisations_are_those_of_the_cpu() -> Result<()> {
             })?;
             let all = [&x, &gain, &offset, &scale, &shift].map(Tensor::clone);
             agrees(&format!("adaptive {name}"), &all, &|t| {
-                let adaptive = (&f32(&t[3])?, &f32(&t[4])?);
+                let adaptive = Tensor::cat(&[f32(&t[3])?, f32(&t[4])?], 1)?;
                 group_norm(
                     &t[0],
                     groups,
                     &f32(&t[1])?,
                     &f32(&t[2])?,
-                    Some(adaptive),
+                    Some(&adaptive),
                     silu,
                 )
             })?;

@@ -245,7 +245,9 @@ fn group_norm_and_its_gradients_match_candle() -> Result<()> {
             } else {
                 Activation::None
             };
-            let y = group_norm(&x, groups, &weight, &bias, pair, activation)?;
+            let both = pair.map(|(scale, shift)| Tensor::cat(&[scale, shift], 1));
+            let both = both.transpose()?;
+            let y = group_norm(&x, groups, &weight, &bias, both.as_ref(), activation)?;
             assert!(far(&y, &want)? < 5e-6);
             let r = normal(6, y.shape(), 1.0)?;
             let grads = (&y * &r)?.sum_all()?.backward()?;

@@ -68,16 +68,8 @@ impl Block {
             panic!("ten variables")
         };
         let e = (emb.as_tensor() * 0.5)?.tanh()?;
-        let (scale, shift) = (e.narrow(1, 0, 32)?, e.narrow(1, 32, 32)?);
         let h = conv2d(x, w, Some(b.as_tensor()), 1, 1)?;
-        let h = group_norm(
-            &h,
-            8,
-            gain,
-            offset,
-            Some((&scale, &shift)),
-            Activation::Silu,
-        )?;
+        let h = group_norm(&h, 8, gain, offset, Some(&e), Activation::Silu)?;
         let first = sum(x, &masked(&h, &self.mask)?)?;
         let parts = conv2d(&first, qkv, Some(qkv_bias.as_tensor()), 1, 0)?;
         let second = sum(&first, &qkv_attention(&parts, 2, order)?)?;

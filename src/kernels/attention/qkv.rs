@@ -4,6 +4,8 @@ use crate::kernels::attention::loops::{Head, Qkv};
 use crate::kernels::attention::scaled_dot::{attention, forward_heads};
 #[cfg(feature = "cuda")]
 use crate::kernels::cuda::attention::{Done, Parts};
+#[cfg(feature = "cuda")]
+use crate::kernels::cuda::channels_last;
 use crate::kernels::gradients::cast::{half, widened};
 use crate::kernels::gradients::record::apply1;
 use crate::kernels::view::{View, ours, slice, tensor};
@@ -46,6 +48,9 @@ pub fn qkv_attention(qkv: &Tensor, heads: usize, order: Order) -> Result<Tensor>
             l: sizes.head.l,
             by_part: order == Order::ByPart,
         };
+        if channels_last::lies(qkv) {
+            return channels_last::tokens::attention(qkv, parts);
+        }
         let done = Done::of_qkv(qkv, parts)?;
         if !qkv.track_op() {
             return done.y.reshape(sizes.out);

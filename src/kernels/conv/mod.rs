@@ -10,4 +10,4 @@ mod weight_grad;
 mod weights;
 mod winograd;
 
-pub use op::{Conv2d, conv2d};
+pub use op::{Conv2d, channels_last, conv2d, conv2d_plus, turned};

@@ -6,8 +6,11 @@ use super::pointwise;
 use super::weight_grad::weight_grad;
 use super::weights::Weights;
 use super::winograd;
+#[cfg(feature = "cuda")]
+use crate::kernels::cuda::channels_last as last;
 use crate::kernels::gradients::cast::{half, widened};
 use crate::kernels::gradients::record::{apply2, apply3};
+use crate::kernels::pairs::sum;
 use crate::kernels::view::{View, ours, slice, tensor};
 use crate::machine::flush::Flush;
 use crate::machine::isa::Isa;
@@ -30,6 +33,53 @@ pub fn conv2d(
     padding: usize,
 ) -> Result<Tensor> {
     Conv2d::new(stride, padding).apply(x, w, bias)
+}
+
+/// [`conv2d`] plus `more [n, co, oh, ow]`, which a GPU's halves take in one pass.
+pub fn conv2d_plus(
+    more: &Tensor,
+    (x, w): (&Tensor, &Tensor),
+    bias: &Tensor,
+    stride: usize,
+    padding: usize,
+) -> Result<Tensor> {
+    #[cfg(feature = "cuda")]
+    if channels_last(x, w) && channels_last(more, bias) {
+        let w = if w.rank() == 3 { &w.unsqueeze(3)? } else { w };
+        let _span = span(Operation::ConvolutionForward);
+        let op = Conv2d::new(stride, padding).on_gpu();
+        return last::conv::conv2d(op, (x, w), Some(bias), Some(more));
+    }
+    #[cfg(feature = "cuda")]
+    if crate::kernels::cuda::takes(&[more, x, w, bias])
+        && ![more, x, w, bias].iter().any(|t| t.track_op())
+    {
+        let _span = span(Operation::ConvolutionForward);
+        let w = if w.rank() == 3 { &w.unsqueeze(3)? } else { w };
+        let op = Conv2d::new(stride, padding).on_gpu();
+        return op.apply_plus(more, x, w, bias);
+    }
+    sum(more, &conv2d(x, w, Some(bias), stride, padding)?)
+}
+
+/// Whether [`conv2d`] of these lets the channels lie last in memory, and so is quicker with a weight that is [`turned`]:
+/// halves on a GPU.
+pub fn channels_last(x: &Tensor, w: &Tensor) -> bool {
+    #[cfg(feature = "cuda")]
+    return last::wanted(x, w);
+    #[cfg(not(feature = "cuda"))]
+    {
+        let _ = (x, w);
+        false
+    }
+}
+
+/// The same weight `[co, ci, kh, kw]` with its channels last in memory, where this build has a use for that.
+pub fn turned(w: &Tensor) -> Result<Tensor> {
+    #[cfg(feature = "cuda")]
+    return last::maps(&last::rows_of(w)?);
+    #[cfg(not(feature = "cuda"))]
+    Ok(w.clone())
 }
 
 /// A convolution's stride and padding, and the instructions that it runs on.
@@ -65,14 +115,12 @@ impl Conv2d {
         }
         let _span = span(Operation::ConvolutionForward);
         #[cfg(feature = "cuda")]
+        if channels_last(x, w) {
+            return last::conv::conv2d(self.on_gpu(), (x, w), bias, None);
+        }
+        #[cfg(feature = "cuda")]
         if crate::kernels::cuda::takes(&[x, w]) {
-            let op = crate::kernels::cuda::conv::Conv2d {
-                stride: self.stride,
-                padding: (self.padding, self.padding),
-                relu: false,
-                tf32: crate::kernels::tf32::allowed(),
-            };
-            return op.apply(x, w, bias);
+            return self.on_gpu().apply(x, w, bias);
         }
         if !ours(&[x, w]) {
             let y = x.conv2d(w, self.padding, self.stride, 1, 1)?;
@@ -85,6 +133,16 @@ impl Conv2d {
         match bias {
             Some(b) => apply3([&x, &w, &b.contiguous()?], self),
             None => apply2([&x, &w], self),
+        }
+    }
+
+    #[cfg(feature = "cuda")]
+    fn on_gpu(self) -> crate::kernels::cuda::conv::Conv2d {
+        crate::kernels::cuda::conv::Conv2d {
+            stride: self.stride,
+            padding: (self.padding, self.padding),
+            relu: false,
+            tf32: crate::kernels::tf32::allowed(),
         }
     }
 

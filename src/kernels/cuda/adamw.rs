@@ -1,91 +1,75 @@
-//! AdamW's update and the EMA's in one launch a tensor, with the rule of `stages::train::optimizer::update`.
+//! AdamW's update and the EMA's of all tensors in one launch, with the rule of `stages::train::optimizer::update`.
 
-use super::float::{device, int, kernel, loops, view};
-use candle_core::cuda_backend::cudarc::driver::{CudaSlice, CudaView, PushKernelArg};
-use candle_core::{CpuStorage, CudaStorage, InplaceOp1, InplaceOp2, Layout, Result, Tensor, bail};
-use std::cell::RefCell;
+use super::float::{grid, int, kernel};
+use candle_core::cuda_backend::cudarc::driver::{DevicePtr, PushKernelArg};
+use candle_core::{CudaDevice, Layout, Result, Storage, Tensor, bail};
 
 /// 1 - beta1, beta2, 1 - beta2, the weights' decay, the rate, the second moment's correction, eps, and the EMA's step.
 pub type Rates = [f32; 8];
 
-/// Moves the weights `[n]`, and `state [3, n]`: first moment, second moment, EMA; all f32 and on the GPU.
+/// What moves: the weights `[n]`, their state `[3, n]` (first moment, second moment, EMA), and the gradient `[n]`; all f32, on
+/// one GPU and contiguous, and the first two in nobody else's hands.
+pub type Moving<'a> = [&'a Tensor; 3];
+
+/// Elements of a block.
+const CHUNK: usize = 4096;
+/// Threads of a block.
+const THREADS: u32 = 256;
+
+/// Moves the weights and the state of all.
 ///
 /// # Errors
 /// Those of the device, and sizes that do not fit.
-pub fn step(weight: &Tensor, state: &Tensor, grad: &Tensor, rates: Rates) -> Result<()> {
-    state.inplace_op2(grad, &Whole { weight, rates })
-}
-
-/// Moves the state, and within it the weights: an operation has one tensor that it may write.
-struct Whole<'a> {
-    weight: &'a Tensor,
-    rates: Rates,
-}
-
-impl InplaceOp2 for Whole<'_> {
-    fn name(&self) -> &'static str {
-        "adamw"
-    }
-
-    fn cpu_fwd(&self, _: &mut CpuStorage, _: &Layout, _: &CpuStorage, _: &Layout) -> Result<()> {
-        bail!("adamw: this update is the GPU's")
-    }
-
-    fn cuda_fwd(
-        &self,
-        state: &mut CudaStorage,
-        _: &Layout,
-        grad: &CudaStorage,
-        layout: &Layout,
-    ) -> Result<()> {
-        self.weight.inplace_op1(&Moved {
-            state: RefCell::new(state.as_cuda_slice_mut::<f32>()?),
-            grad: view(grad, layout)?,
-            rates: self.rates,
-        })
-    }
-}
-
-/// The weights' part of [`Whole`].
-struct Moved<'a> {
-    state: RefCell<&'a mut CudaSlice<f32>>,
-    grad: CudaView<'a, f32>,
-    rates: Rates,
-}
-
-impl InplaceOp1 for Moved<'_> {
-    fn name(&self) -> &'static str {
-        "adamw"
-    }
-
-    fn cpu_fwd(&self, _: &mut CpuStorage, _: &Layout) -> Result<()> {
-        bail!("adamw: this update is the GPU's")
-    }
-
-    fn cuda_fwd(&self, weight: &mut CudaStorage, layout: &Layout) -> Result<()> {
-        let dev = device(weight).clone();
-        let Some((start, end)) = layout.contiguous_offsets() else {
-            bail!("adamw: weights are contiguous")
-        };
-        let (n, mut state) = (end - start, self.state.borrow_mut());
-        if state.len() != 3 * n || self.grad.len() != n {
+pub fn step(all: &[Moving], rates: Rates) -> Result<()> {
+    let Some([first, ..]) = all.first() else {
+        return Ok(());
+    };
+    let device = first.device().as_cuda_device()?.clone();
+    // As the kernel's `Moving`: three addresses, the number of weights, the first block.
+    let mut table: Vec<u64> = Vec::with_capacity(5 * all.len());
+    let mut blocks = 0;
+    for [weight, state, grad] in all {
+        let n = weight.elem_count();
+        if state.elem_count() != 3 * n || grad.elem_count() != n {
             bail!(
-                "adamw: {} states and {} gradients of {n} weights",
-                state.len(),
-                self.grad.len()
+                "adamw: {:?} states and {:?} gradients of {n} weights",
+                state.shape(),
+                grad.shape()
             );
         }
-        let mut weight = weight.as_cuda_slice_mut::<f32>()?.slice_mut(start..end);
-        let (function, count) = (kernel::<f32>(&dev, "adamw")?, int(n)?);
-        let stream = dev.cuda_stream();
-        let mut call = stream.launch_builder(&function);
-        call.arg(&mut weight).arg(&mut **state).arg(&self.grad);
-        call.arg(&count);
-        self.rates.iter().for_each(|rate| {
-            call.arg(rate);
-        });
-        // SAFETY: the arguments are those of `adamw`, and the sizes were checked.
-        unsafe { call.launch(loops(n)?)? };
-        Ok(())
+        for tensor in [weight, state, grad] {
+            table.push(address(tensor, &device)?);
+        }
+        table.extend([n as u64, blocks as u64]);
+        blocks += n.div_ceil(CHUNK);
+    }
+    if blocks == 0 {
+        return Ok(());
+    }
+    let (table, count) = (device.clone_htod(&table)?, int(all.len())?);
+    let (function, stream) = (kernel::<f32>(&device, "adamw")?, device.cuda_stream());
+    let mut call = stream.launch_builder(&function);
+    call.arg(&table).arg(&count);
+    rates.iter().for_each(|rate| {
+        call.arg(rate);
+    });
+    // SAFETY: the arguments are those of `adamw`; the tensors outlive the call, whose stream is the only one that their memory
+    // is used and freed on; and each block writes elements that no other has.
+    unsafe { call.launch(grid(blocks, THREADS)?)? };
+    Ok(())
+}
+
+/// Where a contiguous f32 tensor begins on the device.
+fn address(tensor: &Tensor, device: &CudaDevice) -> Result<u64> {
+    let (storage, layout) = tensor.storage_and_layout();
+    let offsets = Layout::contiguous_offsets(layout);
+    match (&*storage, offsets) {
+        (Storage::Cuda(storage), Some((start, end))) => {
+            let slice = storage.as_cuda_slice::<f32>()?.slice(start..end);
+            let stream = device.cuda_stream();
+            let (address, _) = slice.device_ptr(&stream);
+            Ok(address)
+        }
+        _ => bail!("adamw: what moves is contiguous, on a GPU"),
     }
 }

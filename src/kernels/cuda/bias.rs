@@ -1,6 +1,6 @@
 //! Biases: added to maps and to rows in place, and their gradients.
 
-use super::float::{Float, device, grid, int, kernel, loops, tensor, view};
+use super::float::{Float, NONE, device, grid, int, kernel, loops, tensor, view};
 use candle_core::cuda_backend::cudarc::driver::{CudaSlice, CudaView, PushKernelArg};
 use candle_core::{
     CpuStorage, CudaDevice, CudaStorage, InplaceOp2, Layout, Result, Shape, Tensor, bail,
@@ -14,26 +14,35 @@ pub enum After {
     Relu,
 }
 
-/// Adds `bias [channels]` to the channels of `y [.., channels, plane]`.
+/// Adds `bias [channels]` to the channels of `y [.., channels, plane]`, and `more` of the sizes of `y` where there is one.
 ///
 /// # Errors
-/// Those of the device, and a bias of another length.
+/// Those of the device, and a bias or more of other lengths.
 pub fn add<T: Float>(
     y: &mut CudaSlice<T>,
-    bias: &CudaView<T>,
+    (bias, more): (&CudaView<T>, Option<&CudaView<T>>),
     (channels, plane): (usize, usize),
     after: After,
     dev: &CudaDevice,
 ) -> Result<()> {
-    if bias.len() != channels {
-        bail!("a bias of {} for {channels} channels", bias.len());
+    if bias.len() != channels || more.is_some_and(|more| more.len() != y.len()) {
+        bail!(
+            "a bias of {} for {channels} channels, or more than the {} values",
+            bias.len(),
+            y.len()
+        );
     }
     let count = y.len();
     let (of, size, total) = (int(channels)?, int(plane)?, int(count)?);
     let relu = i32::from(after == After::Relu);
     let (function, stream) = (kernel::<T>(dev, "add_bias")?, dev.cuda_stream());
     let mut call = stream.launch_builder(&function);
-    call.arg(y).arg(bias).arg(&size).arg(&of);
+    call.arg(y).arg(bias);
+    match more {
+        Some(more) => call.arg(more),
+        None => call.arg(&NONE),
+    };
+    call.arg(&size).arg(&of);
     call.arg(&total).arg(&relu);
     // SAFETY: the arguments are those of `add_bias`, and the sizes are the tensors'.
     unsafe { call.launch(loops(count)?)? };
@@ -75,7 +84,7 @@ impl InplaceOp2 for ToRows {
         if y.len() != end {
             bail!("rows of {:?} are a part of a tensor", l1.shape());
         }
-        add(y, &bias, (width, 1), After::Nothing, &dev)
+        add(y, (&bias, None), (width, 1), After::Nothing, &dev)
     }
 }
 

@@ -1,8 +1,9 @@
 //! The convolution and its gradients by cuDNN; its choice of algorithm is asked for once a shape.
 
 use super::bias::{After, add, sums};
-use super::cudnn::{Described, Problem, chosen, library};
-use super::float::{Float, aligned, by_type, device, int, tensor, view, with};
+use super::channels_last::planes_of;
+use super::cudnn::{Described, Format, Problem, chosen, library};
+use super::float::{Float, aligned, by_type, device, int, owned, tensor, view, with};
 use crate::kernels::gradients::record::{apply2, apply3};
 use crate::machine::profile::{Operation, span};
 use candle_core::cuda_backend::cudarc::cudnn::sys::{
@@ -13,6 +14,8 @@ use candle_core::cuda_backend::cudarc::driver::{CudaSlice, CudaView};
 use candle_core::{
     CpuStorage, CudaDevice, CudaStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail,
 };
+
+type Part<'a> = (&'a CudaStorage, &'a Layout);
 
 /// A convolution's stride, its padding of rows and columns, and whether negative results are cut off.
 #[derive(Clone, Copy, Debug)]
@@ -29,14 +32,31 @@ impl Conv2d {
     /// `x [n, ci, h, w]`, `w [co, ci, kh, kw]`, `bias [co]`, all of one type → `[n, co, oh, ow]` of that type;
     /// differentiable in all three where `relu` is not asked for.
     pub fn apply(self, x: &Tensor, w: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
-        let (x, w) = (x.contiguous()?, w.contiguous()?);
+        let (x, w) = (planes_of(x)?, planes_of(w)?);
         match bias {
             Some(b) => apply3([&x, &w, &b.contiguous()?], self),
             None => apply2([&x, &w], self),
         }
     }
 
-    fn problem(&self, x: &Shape, w: &Shape) -> Result<Problem> {
+    /// The same plus `more [n, co, oh, ow]`, in one pass over the result; all plane by plane, and part of no graph.
+    pub fn apply_plus(self, more: &Tensor, x: &Tensor, w: &Tensor, b: &Tensor) -> Result<Tensor> {
+        let problem = self.problem(x.shape(), w.shape())?;
+        let shape = Shape::from(problem.y.map(|d| d as usize).to_vec());
+        if more.shape() != &shape || self.relu {
+            bail!("conv2d: {:?} cannot be added to {shape:?}", more.shape());
+        }
+        let all = [x, w, b, more].map(|t| aligned(&planes_of(t)?));
+        let [x, w, b, more] = all;
+        let y = with([&x?, &w?, &b?, &more?], |[x, w, b, more]| {
+            let both = (Some(b), Some(more));
+            by_type!(x.0, forward(x, w, both, &problem, After::Nothing))
+        })?;
+        Ok(owned(y, shape))
+    }
+
+    /// The sizes for tensors that lie plane by plane.
+    pub(super) fn problem(&self, x: &Shape, w: &Shape) -> Result<Problem> {
         let ((n, ci, h, wd), (cout, cin, kh, kw)) = (x.dims4()?, w.dims4()?);
         let (pad_y, pad_x) = self.padding;
         if ci != cin || self.stride == 0 || h + 2 * pad_y < kh || wd + 2 * pad_x < kw {
@@ -52,6 +72,7 @@ impl Conv2d {
             pad: [int(pad_y)?, int(pad_x)?],
             stride: int(self.stride)?,
             tf32: self.tf32,
+            format: Format::CUDNN_TENSOR_NCHW,
         })
     }
 
@@ -67,7 +88,10 @@ impl Conv2d {
         } else {
             After::Nothing
         };
-        let y = by_type!(s1, forward((s1, l1), (s2, l2), bias, &problem, after))?;
+        let y = by_type!(
+            s1,
+            forward((s1, l1), (s2, l2), (bias, None), &problem, after)
+        )?;
         Ok((y, Shape::from(problem.y.map(|d| d as usize).to_vec())))
     }
 
@@ -117,12 +141,35 @@ fn count(shape: &[i32; 4]) -> usize {
 fn forward<T: Float>(
     (s1, l1): (&CudaStorage, &Layout),
     (s2, l2): (&CudaStorage, &Layout),
-    bias: Option<(&CudaStorage, &Layout)>,
+    (bias, more): (Option<Part>, Option<Part>),
     p: &Problem,
     after: After,
 ) -> Result<CudaStorage> {
     let dev = device(s1);
-    let (x, w): (CudaView<T>, CudaView<T>) = (view(s1, l1)?, view(s2, l2)?);
+    let mut y = convolved(&view::<T>(s1, l1)?, &view(s2, l2)?, p, dev)?;
+    if let Some((s3, l3)) = bias {
+        let b: CudaView<T> = view(s3, l3)?;
+        let more: Option<CudaView<T>> = more.map(|(s, l)| view(s, l)).transpose()?;
+        let [_, channels, rows, columns] = p.y.map(|d| d as usize);
+        let sizes = (channels, rows * columns);
+        add(&mut y, (&b, more.as_ref()), sizes, after, dev)?;
+    }
+    Ok(CudaStorage::wrap_cuda_slice(y, dev.clone()))
+}
+
+/// The convolution alone, of tensors that lie as `p` says.
+///
+/// # Errors
+/// Those of cuDNN and of the device.
+pub(super) fn convolved<T: Float>(
+    x: &CudaView<T>,
+    w: &CudaView<T>,
+    p: &Problem,
+    dev: &CudaDevice,
+) -> Result<CudaSlice<T>> {
+    if (x.len(), w.len()) != (count(&p.x), count(&p.w)) {
+        bail!("conv2d: {} and {} values in {p:?}", x.len(), w.len());
+    }
     let mut y = room::<T>(dev, count(&p.y))?;
     library(dev, |library| {
         let d = Described::<T>::new(&library.handle, p)?;
@@ -139,18 +186,17 @@ fn forward<T: Float>(
         let mut work = workspace(dev, bytes)?;
         let scales = (T::one(), T::zero());
         // SAFETY: the descriptors are those of the tensors, whose sizes were checked.
-        unsafe { op.launch(algo, Some(&mut work), scales, &x, &w, &mut y)? };
+        unsafe { op.launch(algo, Some(&mut work), scales, x, w, &mut y)? };
         Ok(())
     })?;
-    if let Some((s3, l3)) = bias {
-        let b: CudaView<T> = view(s3, l3)?;
-        let [_, channels, rows, columns] = p.y.map(|d| d as usize);
-        add(&mut y, &b, (channels, rows * columns), after, dev)?;
-    }
-    Ok(CudaStorage::wrap_cuda_slice(y, dev.clone()))
+    Ok(y)
 }
 
-fn input_grad<T: Float>(
+/// The gradient of the input, of `shape`, of tensors that lie as `p` says.
+///
+/// # Errors
+/// Those of cuDNN and of the device.
+pub(super) fn input_grad<T: Float>(
     (s1, l1): (&CudaStorage, &Layout),
     (s2, l2): (&CudaStorage, &Layout),
     p: &Problem,
@@ -186,7 +232,11 @@ fn input_grad<T: Float>(
     Ok(tensor(dx, shape, dev))
 }
 
-fn weight_grad<T: Float>(
+/// The gradient of the weight, of `shape`, of tensors that lie as `p` says.
+///
+/// # Errors
+/// Those of cuDNN and of the device.
+pub(super) fn weight_grad<T: Float>(
     (s1, l1): (&CudaStorage, &Layout),
     (s2, l2): (&CudaStorage, &Layout),
     p: &Problem,

@@ -2,10 +2,11 @@
 
 use super::float::Float;
 use candle_core::cuda_backend::DeviceId;
+pub use candle_core::cuda_backend::cudarc::cudnn::sys::cudnnTensorFormat_t as Format;
 use candle_core::cuda_backend::cudarc::cudnn::sys::{
     cudnnConvolutionBwdDataAlgo_t as DataAlgo, cudnnConvolutionBwdFilterAlgo_t as FilterAlgo,
     cudnnConvolutionFwdAlgo_t as ForwardAlgo, cudnnConvolutionMode_t as Mode,
-    cudnnDataType_t as DataType, cudnnMathType_t as Math, cudnnTensorFormat_t as Format,
+    cudnnDataType_t as DataType, cudnnMathType_t as Math,
 };
 use candle_core::cuda_backend::cudarc::cudnn::{
     ConvDescriptor, Cudnn, FilterDescriptor, TensorDescriptor,
@@ -24,6 +25,8 @@ pub struct Problem {
     pub pad: [i32; 2],
     pub stride: i32,
     pub tf32: bool,
+    /// how all three lie in memory
+    pub format: Format,
 }
 
 /// An algorithm and the bytes that it works in, by type and sizes.
@@ -51,7 +54,7 @@ pub struct Described<T> {
 
 impl<T: Float> Described<T> {
     pub fn new(handle: &Arc<Cudnn>, p: &Problem) -> Result<Self> {
-        let (mode, format) = (Mode::CUDNN_CROSS_CORRELATION, Format::CUDNN_TENSOR_NCHW);
+        let (mode, format) = (Mode::CUDNN_CROSS_CORRELATION, p.format);
         let mut conv = handle.create_conv2d::<f32>(p.pad, [p.stride; 2], [1, 1], mode)?;
         conv.set_math_type(match T::DATA_TYPE {
             DataType::CUDNN_DATA_FLOAT if p.tf32 => Math::CUDNN_DEFAULT_MATH,

@@ -2,18 +2,23 @@
 
 use crate::kernels::device_code::SOURCE;
 use candle_core::backend::BackendStorage;
-use candle_core::cuda_backend::CudaDType;
 use candle_core::cuda_backend::cudarc::cudnn::CudnnDataType;
 use candle_core::cuda_backend::cudarc::driver::{
     CudaFunction, CudaSlice, CudaView, DeviceRepr, LaunchConfig,
 };
 use candle_core::cuda_backend::cudarc::nvrtc::compile_ptx;
+use candle_core::cuda_backend::{CudaDType, DeviceId};
 use candle_core::op::BackpropOp;
 use candle_core::{
     CudaDevice, CudaStorage, Error, Layout, Result, Shape, Storage, Tensor, WithDType, bail,
 };
 use half::{bf16, f16};
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::OnceLock;
+
+/// A null pointer, for what a kernel may be given or not.
+pub const NONE: u64 = 0;
 
 /// A type of float that the kernels are compiled for.
 pub trait Float: CudaDType + DeviceRepr + CudnnDataType + WithDType {
@@ -79,8 +84,15 @@ pub fn with<R, const N: usize>(
 
 /// A tensor that takes `slice` over.
 pub fn tensor<T: Float>(slice: CudaSlice<T>, shape: &Shape, device: &CudaDevice) -> Tensor {
-    let storage = Storage::Cuda(CudaStorage::wrap_cuda_slice(slice, device.clone()));
-    Tensor::from_storage(storage, shape.clone(), BackpropOp::none(), false)
+    owned(
+        CudaStorage::wrap_cuda_slice(slice, device.clone()),
+        shape.clone(),
+    )
+}
+
+/// A tensor that takes a storage over, all of it.
+pub fn owned(storage: CudaStorage, shape: Shape) -> Tensor {
+    Tensor::from_storage(Storage::Cuda(storage), shape, BackpropOp::none(), false)
 }
 
 /// `tensor` contiguous, and starting where four of its values may be read at once.
@@ -92,17 +104,35 @@ pub fn aligned(tensor: &Tensor) -> Result<Tensor> {
     }
 }
 
+/// A kernel's device, its name, and that of its type of float.
+type Which = (DeviceId, &'static str, &'static str);
+
+thread_local! {
+    /// What this thread has launched before: the driver takes a microsecond to find a kernel by its name.
+    static FOUND: RefCell<HashMap<Which, CudaFunction>> = RefCell::new(HashMap::new());
+}
+
 /// The kernel `name` for `T`; all are compiled when the first is asked for.
-pub fn kernel<T: Float>(device: &CudaDevice, name: &str) -> Result<CudaFunction> {
+pub fn kernel<T: Float>(device: &CudaDevice, name: &'static str) -> Result<CudaFunction> {
+    let which = (device.id(), name, T::NAME);
+    if let Some(found) = FOUND.with_borrow(|found| found.get(&which).cloned()) {
+        return Ok(found);
+    }
+    let function = device
+        .get_or_load_custom_func(&format!("{name}_{}", T::NAME), "runner", compiled()?)?
+        .into_cuda_function();
+    FOUND.with_borrow_mut(|found| found.insert(which, function.clone()));
+    Ok(function)
+}
+
+fn compiled() -> Result<&'static str> {
     static COMPILED: OnceLock<std::result::Result<String, String>> = OnceLock::new();
     let compiled = COMPILED.get_or_init(|| {
         let ptx = compile_ptx(SOURCE);
         ptx.map(|ptx| ptx.to_src()).map_err(|e| e.to_string())
     });
     match compiled {
-        Ok(ptx) => device
-            .get_or_load_custom_func(&format!("{name}_{}", T::NAME), "runner", ptx)
-            .map(|f| f.into_cuda_function()),
+        Ok(ptx) => Ok(ptx),
         Err(error) => Err(Error::Msg(format!("compiling the GPU's kernels: {error}"))),
     }
 }

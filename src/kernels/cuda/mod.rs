@@ -7,6 +7,7 @@
 pub mod adamw;
 pub mod attention;
 pub mod bias;
+pub mod channels_last;
 pub mod conv;
 mod cudnn;
 mod float;

@@ -35,7 +35,7 @@ struct Grow {
 
 /// Runs the kernel `name` on planes of which the large ones are `h x w`.
 fn planes<T: Float>(
-    name: &str,
+    name: &'static str,
     (s, l): (&CudaStorage, &Layout),
     (h, w): (usize, usize),
     count: usize,

@@ -9,6 +9,7 @@ pub const SOURCE: &str = concat!(
     include_str!("attention.cu"),
     include_str!("bias.cu"),
     include_str!("planes.cu"),
+    include_str!("channels_last.cu"),
     include_str!("adamw.cu"),
     include_str!("noise.cu"),
     include_str!("resize.cu"),

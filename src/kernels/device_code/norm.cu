@@ -1,7 +1,19 @@
+// Both affine maps of normalised values: of `channels`, with rows `own` apart for each image (0 where all have one), then times
+// 1 + scale and plus shift of every image, with rows `row` apart; both of them may be null.
+struct Affine {
+    const float *weight, *bias, *scale, *shift;
+    int channels, own, row;
+
+    __device__ __forceinline__ float by(int image, int c) const { return scale ? scale[(size_t)image * row + c] + 1.0f : 1.0f; }
+    __device__ __forceinline__ float gain(int image, int c) const { return by(image, c) * weight[(size_t)image * own + c]; }
+    __device__ __forceinline__ float offset(int image, int c) const {
+        return by(image, c) * bias[(size_t)image * own + c] + (shift ? shift[(size_t)image * row + c] : 0.0f);
+    }
+};
+
 // One block for each group of each image: `width` channels of `plane` values, a multiple of 4.
 template <class T>
-__device__ void group_norm(const T *x, const float *gain, const float *offset, T *y, float *stats, int plane, int width,
-                           int silu, float eps) {
+__device__ void group_norm(const T *x, Affine affine, T *y, float *stats, int plane, int width, int silu, float eps) {
     int n = plane * width / 4;
     const Four<T> *in = (const Four<T> *)x + (long long)blockIdx.x * n;
     Four<T> *out = (Four<T> *)y + (long long)blockIdx.x * n;
@@ -23,9 +35,10 @@ __device__ void group_norm(const T *x, const float *gain, const float *offset, T
         stats[2 * blockIdx.x] = mean;
         stats[2 * blockIdx.x + 1] = rstd;
     }
+    int groups = affine.channels / width, image = blockIdx.x / groups, first = blockIdx.x % groups * width;
     for (int i = threadIdx.x; i < n; i += blockDim.x) {
-        int c = blockIdx.x * width + 4 * i / plane;
-        float a = rstd * gain[c], b = offset[c];
+        int c = first + 4 * i / plane;
+        float a = rstd * affine.gain(image, c), b = affine.offset(image, c);
         Four<T> v = in[i];
         for (int k = 0; k < 4; k++) {
             float z = (widen(v.at[k]) - mean) * a + b;
@@ -86,23 +99,44 @@ __device__ void group_norm_grad(const T *x, const float *gain, const float *offs
     }
 }
 
-// Both affine maps as one, of [channels] and of [n, channels] with rows `row` apart: what normalised values are multiplied
-// by, then what is added, each [n, channels]. `scale` and `shift` may be null.
+// Both affine maps as one: what normalised values are multiplied by, then what is added, each [n, channels].
 extern "C" __global__ void affine_f32(const float *weight, const float *bias, const float *scale, const float *shift,
-                                      float *gain, float *offset, int channels, int row, int count) {
+                                      int channels, int own, int row, float *gain, float *offset, int count) {
     for (int i = blockIdx.x * blockDim.x + threadIdx.x; i < count; i += gridDim.x * blockDim.x) {
-        int c = i % channels;
-        size_t at = (size_t)(i / channels) * row + c;
-        float by = scale ? scale[at] + 1.0f : 1.0f;
-        gain[i] = by * weight[c];
-        offset[i] = by * bias[c] + (shift ? shift[at] : 0.0f);
+        Affine both = {weight, bias, scale, shift, channels, own, row};
+        gain[i] = both.gain(i / channels, i % channels);
+        offset[i] = both.offset(i / channels, i % channels);
+    }
+}
+
+// The gradients of both maps from those of what they come to, [n, channels] each: of the weight and the bias, and where `de` is
+// not null of the scale and the shift, which lie one behind the other in rows of [n, 2 channels].
+extern "C" __global__ void affine_grad_f32(const float *weight, const float *bias, const float *scale, const float *shift,
+                                           int channels, int own, int row, const float *dgain, const float *doffset,
+                                           float *dweight, float *dbias, float *de, int n) {
+    Affine both = {weight, bias, scale, shift, channels, own, row};
+    for (int c = blockIdx.x * blockDim.x + threadIdx.x; c < channels; c += gridDim.x * blockDim.x) {
+        float dw = 0.0f, db = 0.0f;
+        for (int image = 0; image < n; image++) {
+            float g = dgain[(size_t)image * channels + c], o = doffset[(size_t)image * channels + c], by = both.by(image, c);
+            dw += g * by;
+            db += o * by;
+            if (de) {
+                de[(size_t)image * row + c] = g * weight[c] + o * bias[c];
+                de[(size_t)image * row + channels + c] = o;
+            }
+        }
+        dweight[c] = dw;
+        dbias[c] = db;
     }
 }
 
 #define NORMS(T, NAME)                                                                                                   \
-    extern "C" __global__ void group_norm_##NAME(const T *x, const float *gain, const float *offset, T *y, float *stats, \
+    extern "C" __global__ void group_norm_##NAME(const T *x, const float *weight, const float *bias, const float *scale, \
+                                                 const float *shift, int channels, int own, int row, T *y, float *stats, \
                                                  int plane, int width, int silu, float eps) {                            \
-        group_norm(x, gain, offset, y, stats, plane, width, silu, eps);                                                  \
+        Affine affine = {weight, bias, scale, shift, channels, own, row};                                                \
+        group_norm(x, affine, y, stats, plane, width, silu, eps);                                                        \
     }                                                                                                                    \
     extern "C" __global__ void group_norm_grad_##NAME(const T *x, const float *gain, const float *offset,                \
                                                       const float *stats, const T *dy, T *dx, float *dgain,              \

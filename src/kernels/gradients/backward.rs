@@ -2,7 +2,7 @@
 
 use crate::kernels::gradients::checkpoint::take_inside;
 use crate::kernels::gradients::record::{Record, Step};
-use crate::kernels::pairs::{Sum, add_into};
+use crate::kernels::pairs::{self, Sum, add_into};
 use crate::kernels::view::{noted, ours};
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Result, Tensor, TensorId};
@@ -38,7 +38,7 @@ impl Gradients {
 /// Both; in f32 on the CPU in the memory of one of them where that is its own.
 fn sum(old: &Held, new: Held) -> Result<Held> {
     let gradient = if !ours(&[&old.gradient, &new.gradient]) {
-        (&old.gradient + &new.gradient)?
+        pairs::sum(&old.gradient.detach(), &new.gradient.detach())?
     } else if old.own {
         add_into(&old.gradient, &new.gradient)?;
         old.gradient.clone()
@@ -159,6 +159,10 @@ impl Step {
                 }
                 return Ok(());
             }
+            #[cfg(feature = "cuda")]
+            Step::View(x, [_, back]) => {
+                return held.add(x, dy.permute(&back[..])?, false);
+            }
             Step::One(x, op) => [op.bwd(x, y, &dy)?, None, None],
             Step::Two([x, w], op) => {
                 let (dx, dw) = op.bwd(x, w, y, &dy)?;
@@ -213,7 +217,7 @@ mod tests {
     use crate::kernels::gradients::cast::cast;
     use crate::kernels::gradients::record::{recording, seam};
     use crate::kernels::norm::group_norm::{Activation, group_norm};
-    use crate::kernels::{pairs, resample};
+    use crate::kernels::resample;
     use candle_core::{Device, Var};
 
     /// Noted, then left to candle, then noted.

@@ -1,6 +1,8 @@
 //! Between f32 and halves, as an operation that is noted (candle's own would stand between noted ones), and what the CPU
 //! calculates of halves by way of f32.
 
+#[cfg(feature = "cuda")]
+use crate::kernels::cuda::channels_last;
 use crate::kernels::gradients::record::apply1;
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CudaStorage, CustomOp1, DType, Layout, Result, Shape, Tensor};
@@ -12,6 +14,10 @@ use candle_core::{CpuStorage, CudaStorage, CustomOp1, DType, Layout, Result, Sha
 pub fn cast(x: &Tensor, dtype: DType) -> Result<Tensor> {
     if x.dtype() == dtype {
         return Ok(x.clone());
+    }
+    #[cfg(feature = "cuda")]
+    if channels_last::lies(x) {
+        return channels_last::maps(&apply1(&channels_last::rows(x)?, Cast(dtype))?);
     }
     apply1(&x.contiguous()?, Cast(dtype))
 }

@@ -13,12 +13,21 @@ pub(super) enum Step {
     Three([Tensor; 3], Arc<Box<dyn CustomOp3 + Send + Sync>>),
     /// The sum of both, whose gradient is that of each.
     Sum([Tensor; 2]),
+    /// The same memory, its dimensions in this order; back, in the other.
+    #[cfg(feature = "cuda")]
+    View(Tensor, Order),
 }
+
+/// An order of four dimensions, and the one that takes it back.
+#[cfg(feature = "cuda")]
+pub(crate) type Order = [[usize; 4]; 2];
 
 impl Step {
     pub(super) fn inputs(&self) -> &[Tensor] {
         match self {
             Step::One(x, _) => std::slice::from_ref(x),
+            #[cfg(feature = "cuda")]
+            Step::View(x, _) => std::slice::from_ref(x),
             Step::Two(inputs, _) | Step::Sum(inputs) => inputs,
             Step::Three(inputs, _) => inputs,
         }
@@ -133,6 +142,14 @@ pub(crate) fn apply_sum(
 ) -> Result<Tensor> {
     let y = a.apply_op2(b, op)?;
     note(&y, || Step::Sum([a.clone(), b.clone()]));
+    Ok(y)
+}
+
+/// `x` of four dimensions, seen in an order of them, noted.
+#[cfg(feature = "cuda")]
+pub(crate) fn seen(x: &Tensor, order: Order) -> Result<Tensor> {
+    let y = x.permute(&order[0][..])?;
+    note(&y, || Step::View(x.clone(), order));
     Ok(y)
 }
 

@@ -13,8 +13,9 @@ use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 use std::sync::OnceLock;
 
-/// Group normalisation (eps 1e-5) of `x [n, c, ...]` in `groups`, times `weight [c]` plus `bias [c]`, then times
-/// `1 + scale [n, c]` plus `shift [n, c]`, then `activation`; differentiable in all of them.
+/// Group normalisation (eps 1e-5) of `x [n, c, ...]` in `groups`, times `weight [c]` plus `bias [c]`, then, where `adaptive`
+/// `[n, 2c]` is given, times 1 + its first half plus its second (ADM's scale and shift), then `activation`; differentiable in all
+/// of them.
 ///
 /// On the CPU in f32 it is one pass with fixed sums, so an image's result has the same bits whatever the batch size and
 /// the number of threads; elsewhere it is candle's composition. The sums are in f32 whatever the type of `x`, whose type
@@ -24,20 +25,20 @@ pub fn group_norm(
     groups: usize,
     weight: &Tensor,
     bias: &Tensor,
-    scale_shift: Option<(&Tensor, &Tensor)>,
+    adaptive: Option<&Tensor>,
     activation: Activation,
 ) -> Result<Tensor> {
     if half(x) {
         return widened([x], |[x]| {
-            group_norm(x, groups, weight, bias, scale_shift, activation)
+            group_norm(x, groups, weight, bias, adaptive, activation)
         });
     }
     let _span = span(Operation::NormForward);
-    let (gain, offset) = affine(x, weight, bias, scale_shift)?;
     #[cfg(feature = "cuda")]
-    if crate::kernels::cuda::norm::fits(x) {
-        return crate::kernels::cuda::norm::group_norm(x, groups, &gain, &offset, activation);
+    if let Some(y) = on_gpu(x, groups, (weight, bias), adaptive, activation)? {
+        return Ok(y);
     }
+    let (gain, offset) = affine(x, weight, bias, adaptive)?;
     if !ours(&[x, &gain, &offset]) {
         return composed(x, groups, &gain, &offset, activation);
     }
@@ -45,22 +46,51 @@ pub fn group_norm(
     apply3([&x.contiguous()?, &gain, &offset], op)
 }
 
+/// On a GPU, in one launch where nothing is part of a graph; none where its kernels do not take `x`.
+#[cfg(feature = "cuda")]
+fn on_gpu(
+    x: &Tensor,
+    groups: usize,
+    own: (&Tensor, &Tensor),
+    adaptive: Option<&Tensor>,
+    activation: Activation,
+) -> Result<Option<Tensor>> {
+    use crate::kernels::cuda::channels_last::norm as last;
+    use crate::kernels::cuda::norm;
+    let lies_last = last::fits(x, groups);
+    if !lies_last && !norm::fits(x) {
+        return Ok(None);
+    }
+    let whole = if lies_last {
+        last::whole(x, groups, own, adaptive, activation)?
+    } else {
+        norm::whole(x, groups, own, adaptive, activation)?
+    };
+    if whole.is_some() {
+        return Ok(whole);
+    }
+    let both = norm::affine::both(x.dim(0)?, own, adaptive)?;
+    let y = if lies_last {
+        last::group_norm(x, groups, &both, activation)?
+    } else {
+        norm::group_norm(x, groups, &both, activation)?
+    };
+    Ok(Some(y))
+}
+
 /// Both affine maps as one: a gain and an offset `[n, c]` of the normalised values.
 fn affine(
     x: &Tensor,
     weight: &Tensor,
     bias: &Tensor,
-    scale_shift: Option<(&Tensor, &Tensor)>,
+    adaptive: Option<&Tensor>,
 ) -> Result<(Tensor, Tensor)> {
     let (n, c) = (x.dim(0)?, x.dim(1)?);
-    #[cfg(feature = "cuda")]
-    if let Some(both) = crate::kernels::cuda::norm::affine(n, (weight, bias), scale_shift)? {
-        return Ok(both);
-    }
     let (weight, bias) = (weight.reshape((1, c))?, bias.reshape((1, c))?);
-    let (gain, offset) = match scale_shift {
+    let (gain, offset) = match adaptive {
         None => (weight.broadcast_as((n, c))?, bias.broadcast_as((n, c))?),
-        Some((scale, shift)) => {
+        Some(both) => {
+            let (scale, shift) = (both.narrow(1, 0, c)?, both.narrow(1, c, c)?);
             let scale = (scale + 1.0)?;
             (
                 scale.broadcast_mul(&weight)?,

@@ -3,7 +3,6 @@
 use crate::experiment::nets::arch::{QkvOrder, Trunk};
 use crate::kernels::attention::map::values;
 use crate::kernels::attention::qkv::{Order, qkv_attention};
-use crate::kernels::pairs::sum;
 use crate::nets::adm::layers::{GroupNorm, Pointwise, Start};
 use crate::nets::attention::{Attention, Mixed};
 use candle_core::{Result, Tensor, bail};
@@ -83,7 +82,7 @@ impl AttentionBlock {
         } else {
             qkv_attention(&qkv, self.heads, order)?
         };
-        sum(x, &self.proj_out.forward(&mixed)?)
+        self.proj_out.forward_plus(x, &mixed)
     }
 }
 

@@ -9,6 +9,7 @@ use crate::random::stream::{Rng, stream};
 use candle_core::{DType, Device, Result, Tensor, bail};
 use candle_nn::{Init, VarBuilder};
 use rayon::prelude::*;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How a layer's weights start: torch's default, or zero where ADM zeroes a block's last layer.
@@ -39,6 +40,8 @@ pub struct Conv2d {
     bias: Tensor,
     stride: usize,
     padding: usize,
+    /// The weight as it lies best where channels lie last, turned around when that is first asked for.
+    turned: OnceLock<Tensor>,
 }
 
 /// The pixels that a convolution sees at a time, an odd number a side, and how far it moves between them.
@@ -73,12 +76,32 @@ impl Conv2d {
             bias,
             stride: window.stride,
             padding: k / 2,
+            turned: OnceLock::new(),
         })
     }
 
     /// x [n, in, h, w] → [n, out, h', w'].
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        conv::conv2d(x, &self.weight, Some(&self.bias), self.stride, self.padding)
+        let weight = self.weight_for(x)?;
+        conv::conv2d(x, weight, Some(&self.bias), self.stride, self.padding)
+    }
+
+    /// `more` [n, out, h', w'] plus the convolution of x.
+    pub fn forward_plus(&self, more: &Tensor, x: &Tensor) -> Result<Tensor> {
+        let weight = self.weight_for(x)?;
+        conv::conv2d_plus(more, (x, weight), &self.bias, self.stride, self.padding)
+    }
+
+    fn weight_for(&self, x: &Tensor) -> Result<&Tensor> {
+        // One that is trained is another one at the next call.
+        if self.weight.track_op() || !conv::channels_last(x, &self.weight) {
+            return Ok(&self.weight);
+        }
+        if let Some(turned) = self.turned.get() {
+            return Ok(turned);
+        }
+        let turned = conv::turned(&self.weight)?;
+        Ok(self.turned.get_or_init(|| turned))
     }
 }
 
@@ -102,6 +125,11 @@ impl Pointwise {
         }
         let y = conv::conv2d(&x.unsqueeze(3)?, &self.weight, Some(&self.bias), 1, 0)?;
         y.squeeze(3)
+    }
+
+    /// `more` [n, out, h, w] plus what [`Pointwise::forward`] makes of x [n, in, h, w].
+    pub fn forward_plus(&self, more: &Tensor, x: &Tensor) -> Result<Tensor> {
+        conv::conv2d_plus(more, (x, &self.weight), &self.bias, 1, 0)
     }
 }
 
@@ -174,31 +202,35 @@ impl GroupNorm {
         )
     }
 
-    /// SiLU of GN(x) * (1 + scale) + shift, scale and shift [n, c]: AdaGN (arXiv:2105.05233, section 3).
-    pub fn adaptive_silu(&self, x: &Tensor, scale: &Tensor, shift: &Tensor) -> Result<Tensor> {
+    /// SiLU of GN(x) * (1 + scale) + shift, of [n, 2c] with the scales before the shifts: AdaGN (arXiv:2105.05233, section 3).
+    pub fn adaptive_silu(&self, x: &Tensor, adaptive: &Tensor) -> Result<Tensor> {
         group_norm(
             x,
             self.groups,
             &self.weight,
             &self.bias,
-            Some((scale, shift)),
+            Some(adaptive),
             Activation::Silu,
         )
     }
 }
 
-/// Sinusoids of t `[n]` f32 (may be fractional) → [n, dim]: cosines first, angular frequencies 1 down to 1/10,000
-/// (arXiv:1706.03762, section 3.5, in the release's order).
-pub fn timestep_embedding(t: &Tensor, dim: usize) -> Result<Tensor> {
+/// The angular frequencies of `dim` sinusoids, 1 down to 1/10,000: [1, dim / 2] f32.
+pub fn frequencies(dim: usize, device: &Device) -> Result<Tensor> {
     let half = dim / 2;
     let frequencies: Vec<f32> = (0..half)
         .map(|k| (-(10000f32.ln()) * k as f32 / half as f32).exp())
         .collect();
-    let frequencies = Tensor::from_vec(frequencies, (1, half), t.device())?;
+    Tensor::from_vec(frequencies, (1, half), device)
+}
+
+/// Sinusoids of t `[n]` f32 (may be fractional) → [n, dim]: cosines first, of these [`frequencies`] (arXiv:1706.03762,
+/// section 3.5, in the release's order).
+pub fn timestep_embedding(t: &Tensor, frequencies: &Tensor, dim: usize) -> Result<Tensor> {
     let angles = t
         .to_dtype(DType::F32)?
         .unsqueeze(1)?
-        .broadcast_mul(&frequencies)?;
+        .broadcast_mul(frequencies)?;
     let waves = Tensor::cat(&[angles.cos()?, angles.sin()?], 1)?;
     match dim % 2 {
         0 => Ok(waves),

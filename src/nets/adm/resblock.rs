@@ -2,7 +2,6 @@
 //! optional 1/sqrt(2) rescaling (arXiv:2011.13456).
 
 use crate::experiment::nets::arch::Trunk;
-use crate::kernels::pairs::sum;
 use crate::kernels::resample::{avg_pool2, upsample2};
 use crate::nets::adm::layers::{Conv2d, Dropout, GroupNorm, Linear, Start, Window};
 use candle_core::{D, DType, Result, Tensor};
@@ -80,9 +79,7 @@ impl ResBlock {
         let h = self.conv_in.forward(&h)?;
         let e = self.emb.forward(emb)?;
         let h = if self.adagn {
-            let half = e.dim(1)? / 2;
-            let (scale, shift) = (e.narrow(1, 0, half)?, e.narrow(1, half, half)?);
-            self.norm_out.adaptive_silu(&h, &scale, &shift)?
+            self.norm_out.adaptive_silu(&h, &e)?
         } else {
             let e = e.to_dtype(h.dtype())?.unsqueeze(D::Minus1)?;
             self.norm_out
@@ -92,11 +89,11 @@ impl ResBlock {
             Some(dropout) => dropout.forward(&h)?,
             None => h,
         };
-        let h = self.conv_out.forward(&h)?;
-        let both = match &self.skip {
-            Some(skip) => sum(&skip.forward(&x)?, &h)?,
-            None => sum(&x, &h)?,
+        let x = match &self.skip {
+            Some(skip) => skip.forward(&x)?,
+            None => x,
         };
+        let both = self.conv_out.forward_plus(&x, &h)?;
         if self.rescale {
             both * std::f64::consts::FRAC_1_SQRT_2
         } else {

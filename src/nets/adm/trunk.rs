@@ -4,7 +4,9 @@ use crate::experiment::nets::arch::Trunk;
 use crate::kernels::gradients::checkpoint::{Activations, Part, checkpointed};
 use crate::kernels::resample::{avg_pool2, upsample2};
 use crate::nets::adm::attention::{AttentionBlock, heads};
-use crate::nets::adm::layers::{Conv2d, Dropout, Linear, Start, Window, timestep_embedding};
+use crate::nets::adm::layers::{
+    Conv2d, Dropout, Linear, Start, Window, frequencies, timestep_embedding,
+};
 use crate::nets::adm::resblock::{ResBlock, Resample};
 use crate::nets::attention::Attention;
 use candle_core::{DType, Result, Tensor, bail};
@@ -91,6 +93,8 @@ pub fn run(block: &[Layer], x: &Tensor, emb: &Tensor, asked: Asked) -> Result<Te
 /// The embedding of t: `time_embed`.
 pub struct TimeEmbedding {
     width: usize,
+    /// On the net's device, where they are wanted at every evaluation.
+    frequencies: Tensor,
     first: Linear,
     second: Linear,
 }
@@ -100,6 +104,7 @@ impl TimeEmbedding {
         let vb = vb.pp("time_embed");
         Ok(Self {
             width,
+            frequencies: frequencies(width, vb.device())?,
             first: Linear::new(width, 4 * width, Start::Torch, vb.pp("0"))?,
             second: Linear::new(4 * width, 4 * width, Start::Torch, vb.pp("2"))?,
         })
@@ -107,12 +112,8 @@ impl TimeEmbedding {
 
     /// t `[n]` → [n, 4M].
     pub fn forward(&self, t: &Tensor) -> Result<Tensor> {
-        self.second.forward(
-            &self
-                .first
-                .forward(&timestep_embedding(t, self.width)?)?
-                .silu()?,
-        )
+        let waves = timestep_embedding(t, &self.frequencies, self.width)?;
+        self.second.forward(&self.first.forward(&waves)?.silu()?)
     }
 }
 

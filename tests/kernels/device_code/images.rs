@@ -7,8 +7,15 @@ use fidrunner::experiment::scoring::rules::Preprocessing;
 use fidrunner::io::image::file::Rgb8;
 use fidrunner::kernels::{maps, resample};
 
-type AddBias<T> =
-    unsafe extern "C" fn(*mut T, *const T, plane: i32, channels: i32, count: i32, relu: i32);
+type AddBias<T> = unsafe extern "C" fn(
+    *mut T,
+    *const T,
+    more: *const T,
+    plane: i32,
+    channels: i32,
+    count: i32,
+    relu: i32,
+);
 type BiasGrad<T> = unsafe extern "C" fn(*const T, *mut T, n: i32, channels: i32, plane: i32);
 type Resample<T> = unsafe extern "C" fn(*const T, *mut T, h: i32, w: i32, count: i32, factor: f32);
 type Pool3<T> = unsafe extern "C" fn(
@@ -33,14 +40,27 @@ fn biases<T: Float>(h: usize, w: usize) {
     let add = |t: &[Tensor]| t[0].broadcast_add(&t[1].reshape((1, c, 1, 1))?);
     let (sum, slopes) = with_gradients(&[&wide, &column], &slope, add).unwrap();
     let (plane, channels, count) = ((h * w) as i32, c as i32, x.len() as i32);
-    for relu in [0, 1] {
+    let (more, other) = input::<T>(4, &[n, c, h, w], 1.0, 0.0);
+    let other = values(&other);
+    for (relu, with_more) in [(0, false), (1, false), (0, true)] {
         let function: AddBias<T> = kernel::<T, _>(library, "add_bias");
+        let more = if with_more {
+            more.as_ptr()
+        } else {
+            std::ptr::null()
+        };
         let y = launch(library, (2, 64), x.clone(), Vec::as_mut_ptr, |y| unsafe {
             // SAFETY: the sizes are those of the buffers.
-            function(y, bias.as_ptr(), plane, channels, count, relu)
+            function(y, bias.as_ptr(), more, plane, channels, count, relu)
         });
         let cut = |v: &f32| if relu == 1 { v.max(0.0) } else { *v };
-        let want: Vec<f32> = sum.iter().map(cut).collect();
+        let want: Vec<f32> = if with_more {
+            // Rounded to `T` in between.
+            let once = sum.iter().map(|v| T::of(*v).wide());
+            once.zip(&other).map(|(a, b)| a + b).collect()
+        } else {
+            sum.iter().map(cut).collect()
+        };
         close("a sum with a bias", &y, &want);
     }
     let function: BiasGrad<T> = kernel::<T, _>(library, "bias_grad");

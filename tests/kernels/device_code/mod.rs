@@ -1,6 +1,7 @@
 //! The GPU's kernels without a GPU: their source through a C++ compiler, its threads as fibers, against the CPU's operations.
 //! What only a card can show, its own `exp`, `log` and fused products, is in `tests/cuda`.
 
+mod channels_last;
 mod elements;
 mod images;
 mod noise;

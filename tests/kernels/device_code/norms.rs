@@ -7,8 +7,13 @@ use fidrunner::kernels::norm::group_norm::{Activation, group_norm};
 
 type Forward<T> = unsafe extern "C" fn(
     x: *const T,
-    gain: *const f32,
-    offset: *const f32,
+    weight: *const f32,
+    bias: *const f32,
+    scale: *const f32,
+    shift: *const f32,
+    channels: i32,
+    own: i32,
+    row: i32,
     y: *mut T,
     stats: *mut f32,
     plane: i32,
@@ -48,10 +53,13 @@ fn is_the_cpus<T: Float>([n, c, h, w, groups]: [usize; 5], activation: Activatio
     let one = Tensor::ones(c, candle_core::DType::F32, &Device::Cpu).unwrap();
     let zero = one.zeros_like().unwrap();
     let (want, slopes) = with_gradients(&[&wide, &scale, &shift], &slope, |t| {
-        group_norm(&t[0], groups, &one, &zero, Some((&t[1], &t[2])), activation)
+        let both = Tensor::cat(&[&t[1], &t[2]], 1)?;
+        group_norm(&t[0], groups, &one, &zero, Some(&both), activation)
     })
     .unwrap();
 
+    // The kernel has both affine maps as the net has them; its gradients, the one that they come to.
+    let maps = [&one, &zero, &scale, &shift].map(values);
     let (grid, plane, width) = ((n * groups, threads), (h * w) as i32, (c / groups) as i32);
     let silu = i32::from(activation == Activation::Silu);
     let function: Forward<T> = kernel::<T, _>(library, "group_norm");
@@ -63,8 +71,24 @@ fn is_the_cpus<T: Float>([n, c, h, w, groups]: [usize; 5], activation: Activatio
         |(y, stats)| (y.as_mut_ptr(), stats.as_mut_ptr()),
         // SAFETY: the sizes are those of the buffers.
         |(y, stats)| unsafe {
-            let (gain, offset) = (gain.as_ptr(), offset.as_ptr());
-            function(x.as_ptr(), gain, offset, y, stats, plane, width, silu, 1e-5)
+            let [one, zero, scale, shift] = maps.each_ref().map(|map| map.as_ptr());
+            let c = c as i32;
+            function(
+                x.as_ptr(),
+                one,
+                zero,
+                scale,
+                shift,
+                c,
+                0,
+                c,
+                y,
+                stats,
+                plane,
+                width,
+                silu,
+                1e-5,
+            )
         },
     );
     close(&format!("group norm {activation:?}"), &y, &want);

@@ -3,7 +3,7 @@
 use crate::experiment::file::experiment::{Anneal, Train};
 use crate::stages::train::optimizer::averages::{Averages, Kind};
 use crate::stages::train::optimizer::copies::Copies;
-use crate::stages::train::optimizer::update::Update;
+use crate::stages::train::optimizer::update::{Moving, Update};
 use anyhow::{Context, Result, ensure};
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
@@ -141,8 +141,16 @@ impl AdamW {
             self.weight_decay,
             self.ema,
         );
-        for (p, gradient) in self.params.iter().zip(gradients) {
-            update.take(p.var.as_tensor(), &p.state, gradient)?;
+        let pairs = self.params.iter().zip(gradients);
+        let all: Vec<Moving> = pairs
+            .map(|(p, grad)| Moving {
+                weight: p.var.as_tensor(),
+                state: &p.state,
+                grad,
+            })
+            .collect();
+        update.take(&all)?;
+        for p in &self.params {
             self.copies.follow(&p.name, p.var.as_tensor())?;
         }
         self.further.update(self.step, variables(&self.params))
@@ -216,13 +224,13 @@ impl AdamW {
     }
 }
 
-/// Square root of the summed squares of all gradients.
+/// Square root of the summed squares of all gradients, which are read once: a GPU is waited for at every reading.
 pub fn norm(gradients: &[Tensor]) -> Result<f64> {
-    let mut sum = 0.0;
-    for gradient in gradients {
-        sum += gradient.sqr()?.sum_all()?.to_scalar::<f32>()? as f64;
-    }
-    Ok(sum.sqrt())
+    let squares = |gradient: &Tensor| gradient.sqr()?.sum_all();
+    let sums = gradients.iter().map(squares);
+    let sums = sums.collect::<candle_core::Result<Vec<Tensor>>>()?;
+    let sums = Tensor::stack(&sums, 0)?.to_vec1::<f32>()?;
+    Ok(sums.into_iter().map(f64::from).sum::<f64>().sqrt())
 }
 
 fn variables(params: &[Param]) -> impl Iterator<Item = &Tensor> + Clone {

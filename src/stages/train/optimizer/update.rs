@@ -1,4 +1,4 @@
-//! One AdamW update of one tensor, in place, on the CPU and the GPU.
+//! One AdamW update, in place, on the CPU and the GPU.
 
 #[cfg(feature = "cuda")]
 use crate::kernels::cuda::adamw;
@@ -11,6 +11,13 @@ const BETA2: f64 = 0.999;
 const EPS: f64 = 1e-8;
 /// Elements a rayon task updates: large enough to hide the fork, small enough to share a big tensor.
 const CHUNK: usize = 1 << 14;
+
+/// A tensor of weights, their state and their gradient.
+pub struct Moving<'a> {
+    pub weight: &'a Tensor,
+    pub state: &'a Tensor,
+    pub grad: &'a Tensor,
+}
 
 /// One update's coefficients, f32 as torch's single-precision step uses them.
 #[derive(Clone, Copy)]
@@ -34,15 +41,21 @@ impl Update {
         }
     }
 
-    /// Moves the weights, all f32, by the gradient of their shape; `state` [3, n] holds first moment, second moment and EMA.
-    pub fn take(self, weight: &Tensor, state: &Tensor, grad: &Tensor) -> Result<()> {
-        let grad = grad.contiguous()?;
+    /// Moves weights, all f32, by the gradients of their shapes; a state [3, n] holds first moment, second moment and EMA.
+    pub fn take(self, all: &[Moving]) -> Result<()> {
+        let contiguous = all.iter().map(|moving| moving.grad.contiguous());
+        let grads = contiguous.collect::<Result<Vec<Tensor>>>()?;
         #[cfg(feature = "cuda")]
-        if weight.device().is_cuda() {
-            return adamw::step(weight, state, &grad, self.all());
+        if all.iter().any(|moving| moving.weight.device().is_cuda()) {
+            let all = all.iter().zip(&grads);
+            let all: Vec<_> = all.map(|(m, grad)| [m.weight, m.state, grad]).collect();
+            return adamw::step(&all, self.all());
         }
-        let update = self;
-        state.inplace_op2(&grad, &Whole { update, weight })
+        for (Moving { weight, state, .. }, grad) in all.iter().zip(&grads) {
+            let update = self;
+            state.inplace_op2(grad, &Whole { update, weight })?;
+        }
+        Ok(())
     }
 
     fn moments(self, m: f32, v: f32, g: f32) -> (f32, f32) {
