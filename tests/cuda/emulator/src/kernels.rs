@@ -50,6 +50,9 @@ pub struct Module {
 impl Module {
     /// Of a source, or of what stands for one.
     pub fn of(image: &str) -> Result<Module, String> {
+        /// The compiler's files are named by the process.
+        static TURN: Mutex<()> = Mutex::new(());
+        let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let (text, folder) = match image.strip_prefix(SOURCE_IS) {
             Some(path) => {
                 let path = Path::new(path.trim());
