@@ -3,7 +3,7 @@
 use super::bias::{After, add, sums};
 use super::channels_last::planes_of;
 use super::cudnn::{Described, Format, Problem, chosen, library};
-use super::float::{Float, aligned, by_type, device, int, owned, tensor, view, with};
+use super::float::{Float, Part, aligned, by_type, device, int, owned, tensor, view, with};
 use crate::kernels::gradients::record::{apply2, apply3};
 use crate::machine::profile::{Operation, span};
 use candle_core::cuda_backend::cudarc::cudnn::sys::{
@@ -14,8 +14,6 @@ use candle_core::cuda_backend::cudarc::driver::{CudaSlice, CudaView};
 use candle_core::{
     CpuStorage, CudaDevice, CudaStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail,
 };
-
-type Part<'a> = (&'a CudaStorage, &'a Layout);
 
 /// A convolution's stride, its padding of rows and columns, and whether negative results are cut off.
 #[derive(Clone, Copy, Debug)]

@@ -17,6 +17,9 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
+/// A storage and how a tensor lies in it.
+pub type Part<'a> = (&'a CudaStorage, &'a Layout);
+
 /// A null pointer, for what a kernel may be given or not.
 pub const NONE: u64 = 0;
 

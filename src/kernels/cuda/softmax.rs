@@ -1,6 +1,6 @@
 //! Softmax over the last dimension, with its gradient: candle's fused one has none, and its plain one is five passes.
 
-use super::float::{Float, aligned, by_type, device, grid, int, kernel, tensor, view, with};
+use super::float::{Float, Part, aligned, by_type, device, grid, int, kernel, tensor, view, with};
 use candle_core::cuda_backend::cudarc::driver::{CudaView, PushKernelArg};
 use candle_core::{CpuStorage, CudaStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 
@@ -27,8 +27,6 @@ fn rows(shape: &Shape) -> Result<(usize, usize)> {
         _ => bail!("softmax: {shape:?} has no rows"),
     }
 }
-
-type Part<'a> = (&'a CudaStorage, &'a Layout);
 
 fn forward<T: Float>((s, l): Part) -> Result<CudaStorage> {
     let (dev, (rows, n)) = (device(s), rows(l.shape())?);

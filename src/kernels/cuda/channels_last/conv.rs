@@ -1,11 +1,11 @@
 //! Convolutions of halves with the channels last, with their gradients: by cuDNN, and those of one pixel as plain products.
 
-use super::super::conv::{Conv2d, convolved, input_grad, weight_grad};
-use super::super::cudnn::{Format, Problem};
-use super::super::float::{
-    Float, NONE, aligned, by_type, device, int, kernel, loops, owned, view, with,
+use super::{maps, rows_of};
+use crate::kernels::cuda::conv::{Conv2d, convolved, input_grad, weight_grad};
+use crate::kernels::cuda::cudnn::{Format, Problem};
+use crate::kernels::cuda::float::{
+    Float, NONE, Part, aligned, by_type, device, int, kernel, loops, owned, view, with,
 };
-use super::{Part, maps, rows_of};
 use crate::kernels::gradients::record::{apply2, apply3};
 use crate::kernels::pairs::sum;
 use crate::machine::profile::{Operation, span};

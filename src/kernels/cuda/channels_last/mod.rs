@@ -9,7 +9,7 @@ pub mod norm;
 pub mod planes;
 pub mod tokens;
 
-use super::float::{Float, aligned, by_type, device, grid, int, kernel, view};
+use super::float::{Float, Part, aligned, by_type, device, grid, int, kernel, view};
 use crate::kernels::gradients::record::{Order, apply1, seen};
 use candle_core::cuda_backend::cudarc::driver::{CudaView, PushKernelArg};
 use candle_core::{CpuStorage, CudaStorage, CustomOp1, DType, Layout, Result, Shape, Tensor, bail};
@@ -21,9 +21,6 @@ const BLOCKS: usize = 16_384;
 /// From maps to rows, and back.
 const TO_ROWS: Order = [[0, 2, 3, 1], [0, 3, 1, 2]];
 const TO_MAPS: Order = [TO_ROWS[1], TO_ROWS[0]];
-
-/// A storage and how a tensor lies in it.
-type Part<'a> = (&'a CudaStorage, &'a Layout);
 
 /// Whether convolutions of these are taken with the channels last: halves on a GPU.
 pub fn wanted(x: &Tensor, w: &Tensor) -> bool {

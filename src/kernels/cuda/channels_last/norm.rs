@@ -1,11 +1,11 @@
 //! Group normalisation of maps whose channels lie last, with its gradients.
 
-use super::super::float::{
-    Float, aligned, by_type, device, grid, int, kernel, owned, tensor, view, with,
+use super::{lies, maps, rows};
+use crate::kernels::cuda::float::{
+    Float, Part, aligned, by_type, device, grid, int, kernel, owned, tensor, view, with,
 };
-use super::super::norm::EPS;
-use super::super::norm::affine::{Maps, Own, with_maps};
-use super::{Part, lies, maps, rows};
+use crate::kernels::cuda::norm::EPS;
+use crate::kernels::cuda::norm::affine::{Maps, Own, with_maps};
 use crate::kernels::gradients::record::apply2;
 use crate::kernels::norm::loops::Activation;
 use crate::machine::profile::{Operation, span};

@@ -1,8 +1,8 @@
 //! Maps with their channels last, twice as large by repetition and half as large by means, each the other's gradient but for
 //! a factor.
 
-use super::super::float::{Float, by_type, device, int, kernel, loops, view};
-use super::{Part, maps, rows};
+use super::{maps, rows};
+use crate::kernels::cuda::float::{Float, Part, by_type, device, int, kernel, loops, view};
 use crate::kernels::gradients::record::apply1;
 use crate::machine::profile::{Operation, span};
 use candle_core::cuda_backend::cudarc::driver::{CudaView, PushKernelArg};

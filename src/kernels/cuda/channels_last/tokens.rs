@@ -1,9 +1,11 @@
 //! Attention of tokens whose channels lie last, with its gradients: nothing is transposed, products read rows.
 
-use super::super::attention::Parts;
-use super::super::float::{Float, by_type, device, int, kernel, loops, tensor, view, with};
-use super::super::softmax::{softmax, softmax_grad};
-use super::{Part, maps, rows};
+use super::{maps, rows};
+use crate::kernels::cuda::attention::Parts;
+use crate::kernels::cuda::float::{
+    Float, Part, by_type, device, int, kernel, loops, tensor, view, with,
+};
+use crate::kernels::cuda::softmax::{softmax, softmax_grad};
 use crate::kernels::gradients::record::apply1;
 use crate::machine::profile::{Operation, span};
 use candle_core::backend::BackendStorage;

@@ -1,7 +1,6 @@
 //! The two affine maps of a normalisation: its own, and ADM's scale and shift of every image.
 
-use super::super::float::{NONE, device, int, kernel, loops, tensor, view, with};
-use super::Part;
+use crate::kernels::cuda::float::{NONE, Part, device, int, kernel, loops, tensor, view, with};
 use crate::kernels::gradients::record::{apply2, apply3};
 use candle_core::cuda_backend::cudarc::driver::{CudaView, LaunchArgs, PushKernelArg};
 use candle_core::{

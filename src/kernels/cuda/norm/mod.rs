@@ -3,7 +3,9 @@
 
 pub mod affine;
 
-use super::float::{Float, aligned, by_type, device, grid, int, kernel, owned, tensor, view, with};
+use super::float::{
+    Float, Part, aligned, by_type, device, grid, int, kernel, owned, tensor, view, with,
+};
 use crate::kernels::gradients::record::apply2;
 use crate::kernels::norm::loops::Activation;
 use crate::machine::profile::{Operation, span};
@@ -13,8 +15,6 @@ use candle_core::{CpuStorage, CudaStorage, CustomOp2, Layout, Result, Shape, Ten
 use std::sync::OnceLock;
 
 pub(super) const EPS: f32 = 1e-5;
-pub(super) type Part<'a> = (&'a CudaStorage, &'a Layout);
-
 /// Threads of a block; a block has a group of an image.
 const THREADS: u32 = 256;
 
