@@ -133,11 +133,27 @@ type Affine = unsafe extern "C" fn(
     bias: *const f32,
     scale: *const f32,
     shift: *const f32,
+    channels: i32,
+    own: i32,
+    row: i32,
     gain: *mut f32,
     offset: *mut f32,
-    channels: i32,
-    row: i32,
     count: i32,
+);
+type AffineGrad = unsafe extern "C" fn(
+    weight: *const f32,
+    bias: *const f32,
+    scale: *const f32,
+    shift: *const f32,
+    channels: i32,
+    own: i32,
+    row: i32,
+    dgain: *const f32,
+    doffset: *const f32,
+    dweight: *mut f32,
+    dbias: *mut f32,
+    de: *mut f32,
+    n: i32,
 );
 
 #[test]
@@ -165,7 +181,11 @@ fn both_affine_maps_are_one() {
                 let (weight, bias) = (weight.as_ptr(), bias.as_ptr());
                 let (width, row, count) = (c as i32, 2 * c as i32, (n * c) as i32);
                 // SAFETY: the sizes are those of the buffers.
-                unsafe { function(weight, bias, scale, shift, gain, offset, width, row, count) }
+                unsafe {
+                    function(
+                        weight, bias, scale, shift, width, 0, row, gain, offset, count,
+                    )
+                }
             },
         );
         let want = |i: usize| {
@@ -180,5 +200,50 @@ fn both_affine_maps_are_one() {
         let (gains, offsets): (Vec<f32>, Vec<f32>) = (0..n * c).map(want).unzip();
         close("gains", &gain, &gains);
         close("offsets", &offset, &offsets);
+    }
+}
+
+#[test]
+fn gradients_of_both_affine_maps_are_those_of_candle() {
+    let Some(library) = kernels() else { return };
+    let function: AffineGrad = kernel::<f32, _>(library, "affine_grad");
+    let (n, c) = (3, 10);
+    let [weight, bias] = [1, 2].map(|seed| normal(seed, c, 1.0).unwrap());
+    let both = normal(3, (n, 2 * c), 1.0).unwrap();
+    let slope = normal(4, (2 * n, c), 1.0).unwrap();
+    let (_, want) = with_gradients(&[&weight, &bias, &both], &slope, |t| {
+        let (scale, shift) = (t[2].narrow(1, 0, c)?, t[2].narrow(1, c, c)?);
+        let by = (scale + 1.0)?;
+        let gain = by.broadcast_mul(&t[0])?;
+        let offset = (by.broadcast_mul(&t[1])? + shift)?;
+        Tensor::cat(&[gain, offset], 0)
+    })
+    .unwrap();
+    let [weight, bias, both, slope] = [&weight, &bias, &both, &slope].map(values);
+    let room = [c, c, 2 * n * c].map(|count| vec![0f32; count]);
+    let got = launch(
+        library,
+        (1, 32),
+        room,
+        |room| room.each_mut().map(Vec::as_mut_ptr),
+        |[dweight, dbias, de]| {
+            let (width, row, images) = (c as i32, 2 * c as i32, n as i32);
+            let (scale, shift) = (both.as_ptr(), both[c..].as_ptr());
+            let (dgain, doffset) = (slope.as_ptr(), slope[n * c..].as_ptr());
+            let (weight, bias) = (weight.as_ptr(), bias.as_ptr());
+            // SAFETY: the sizes are those of the buffers.
+            unsafe {
+                function(
+                    weight, bias, scale, shift, width, 0, row, dgain, doffset, dweight, dbias, de,
+                    images,
+                )
+            }
+        },
+    );
+    for (name, (got, want)) in ["weight", "bias", "scale and shift"]
+        .iter()
+        .zip(got.iter().zip(&want))
+    {
+        close(&format!("gradients of the {name}"), got, want);
     }
 }
