@@ -73,11 +73,15 @@ fn wrong(error: anyhow::Error) -> Error {
 }
 
 /// The rows that another program has too, each side in turn.
-fn beside_peers(asked: &Asked, x: &[f32], y: &[f32], [a, b]: [&Moments; 2]) -> Result<()> {
+fn beside_peers(
+    turns: &mut Turns,
+    asked: &Asked,
+    [x, y]: [&[f32]; 2],
+    [a, b]: [&Moments; 2],
+) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let path = |name: &str| folder.path().join(name);
     let n = asked.n;
-    let mut turns = Turns::start(1);
     write(
         &path("moments"),
         &[&a.mean, &a.cov, &b.mean, &b.cov],
@@ -119,10 +123,11 @@ fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let asked = Asked::of(&arguments);
     let n = asked.n;
+    let mut turns = Turns::start(1);
     let (x, y) = (features(1, n), features(2, n));
     let moments = |rows: &[f32]| Moments::of(rows, D).map_err(wrong);
     let (a, b) = (moments(&x)?, moments(&y)?);
-    beside_peers(&asked, &x, &y, [&a, &b])?;
+    beside_peers(&mut turns, &asked, [&x, &y], [&a, &b])?;
     // What no other program has.
     let alone = |name: &str, run: &dyn Fn() -> anyhow::Result<()>| -> Result<()> {
         if asked.wanted(name) {

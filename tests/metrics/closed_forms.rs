@@ -6,8 +6,9 @@ use faer::Mat;
 use fidrunner::metrics::agreement::{agreement, share_interval};
 use fidrunner::metrics::frechet::distance::{Reference, compat, frechet};
 use fidrunner::metrics::frechet::extrapolate::{Points, extrapolate};
-use fidrunner::metrics::frechet::linalg::{Factor, trace_sqrt_product};
+use fidrunner::metrics::frechet::linalg::Factor;
 use fidrunner::metrics::frechet::moments::{Moments, Part};
+use fidrunner::metrics::frechet::roots::trace_sqrt_product;
 use fidrunner::metrics::inception_score::{Probabilities, Splits, inception_score};
 use fidrunner::metrics::kernel::interval::mmd2_interval;
 use fidrunner::metrics::kernel::mmd::{KidRule, kid, mmd2};
@@ -83,9 +84,21 @@ fn parts_merge_to_the_moments_of_the_whole() {
 
 #[test]
 fn what_is_left_out_changes_a_distance_as_if_it_had_never_been_there() {
-    // Fewer rows than features, about as many, and many more.
-    for (n, d) in [(30, 64), (70, 48), (300, 16)] {
-        let sample = rows(3, n, d, 1.2, 0.3);
+    // Fewer rows than features, about as many, and many more; from 256 features on in a
+    // tridiagonal basis where there are more rows, and with a feature that never changes.
+    for (n, d, still) in [
+        (30, 64, false),
+        (70, 48, false),
+        (300, 16, false),
+        (200, 260, false),
+        (280, 260, false),
+        (700, 260, false),
+        (700, 260, true),
+    ] {
+        let mut sample = rows(3, n, d, 1.2, 0.3);
+        if still {
+            sample.iter_mut().skip(5).step_by(d).for_each(|v| *v = 0.25);
+        }
         let real = Moments::of(&rows(4, n + 50, d, 1.0, 0.0), d).unwrap();
         let reference = Reference::new(&real).unwrap();
         let moments = Moments::of(&sample, d).unwrap();
@@ -99,7 +112,7 @@ fn what_is_left_out_changes_a_distance_as_if_it_had_never_been_there() {
             let off = (all.gaps()[i] - gap).abs() / all.value();
             assert!(
                 off < 1e-9,
-                "row {i} of {n} with {d} features is off by {off:e}"
+                "row {i} of {n} with {d} features (one still: {still}) is off by {off:e}"
             );
         }
         // With so few rows all pairs of neighbours in a random order were left out.

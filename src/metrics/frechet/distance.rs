@@ -1,7 +1,8 @@
 //! The Fréchet distance between two Gaussians fitted to features.
 
-use crate::metrics::frechet::linalg::{Factor, trace_sqrt_product};
+use crate::metrics::frechet::linalg::Factor;
 use crate::metrics::frechet::moments::Moments;
+use crate::metrics::frechet::roots::{sum_of_roots, trace_sqrt_product};
 use anyhow::{Result, ensure};
 
 /// What SciPy-based programs add to both diagonals when their square root fails.
@@ -46,6 +47,16 @@ impl Reference {
         } else {
             trace_sqrt_product(&self.factor, other.matrix())?
         };
+        Ok(assemble(&self.moments, other, roots))
+    }
+
+    /// [`distance`](Self::distance) to the bit, where the eigenvalues of `Lᵀ·C·L`, `rising`, are
+    /// known (L this factor, C the covariance of `other`).
+    pub(super) fn distance_by(&self, other: &Moments, rising: &[f64]) -> Result<f64> {
+        if known_rank(other) < self.factor.rank() || rising.is_empty() {
+            return self.distance(other);
+        }
+        let roots = sum_of_roots(&self.factor, other.matrix(), rising)?;
         Ok(assemble(&self.moments, other, roots))
     }
 }

@@ -1,14 +1,16 @@
 //! The Fréchet distance without each row in turn, exactly and for all rows at once.
 //!
 //! Leaving a row out takes a multiple of y·yᵀ from the covariance (y the row minus the mean) and
-//! so c·u·uᵀ from M = Lᵀ·C·L, u = Lᵀ·y. With M's eigenvalues λ and u in its eigenvectors' basis,
-//! Σ√λ' - Σ√λ = 1/π ∫ ln(1 - c·Σ u²/(λ + s²)) ds over s > 0 (by the determinant lemma, and
-//! because ∫ ln((a + s²)/(b + s²)) ds = π(√a - √b)). One table of nodes serves every row: the
-//! whole costs one product of the rows with a `[d, r]` matrix and one with `[r, nodes]`.
+//! so c·u·uᵀ from M = Lᵀ·C·L, u = Lᵀ·y. With M's eigenvalues λ,
+//! Σ√λ' - Σ√λ = 1/π ∫ ln(1 - c·u·(M + s²)⁻¹·u) ds over s > 0 (by the determinant lemma, and
+//! because ∫ ln((a + s²)/(b + s²)) ds = π(√a - √b)). The same nodes s serve every row: the whole
+//! costs one product of the rows with a `[d, r]` matrix, and inner products at the nodes.
 
 use crate::metrics::frechet::distance::{Reference, same_dim};
-use crate::metrics::frechet::linalg::{eigh, product, rounding_floor};
+use crate::metrics::frechet::linalg::product;
 use crate::metrics::frechet::moments::Moments;
+use crate::metrics::frechet::resolvent::Resolvent;
+use crate::metrics::frechet::tridiagonal::Tridiagonal;
 use crate::metrics::intervals::draws::subset;
 use crate::metrics::intervals::jackknife::Jackknife;
 use crate::metrics::rows::{Rows, blocks};
@@ -22,12 +24,6 @@ pub const FEWEST: usize = 5;
 const PAIRED: usize = 1000;
 /// Row i is left out with i + p and i + 2p of them, for each p here.
 const STRIDES: [usize; 2] = [1, 3];
-/// Step between nodes in ln s: the rule's error is about exp(-π²/step) = 10⁻¹².
-const STEP: f64 = 0.35;
-/// How far the nodes reach below the smallest and above the largest √λ, in ln s; beyond, the
-/// integrand is constant or falls as 1/s², and its tails are summed in closed form.
-const BELOW: f64 = 18.0;
-const ABOVE: f64 = 12.0;
 
 impl Reference {
     /// The distance of `rows` `[n, d]` (n >= `FEWEST`, of moments `moments`) to the reference, and what
@@ -47,17 +43,22 @@ impl Reference {
             n >= FEWEST,
             "an interval of a distance needs at least {FEWEST} images, found {n}"
         );
+        let m = Tridiagonal::of(self.factor.sandwich(moments.matrix()));
+        let rising = m.eigenvalues()?;
         // Both decompose on few threads; side by side they take the time of the longer one.
-        let (turned, value) = rayon::join(|| Turned::of(self, moments), || self.distance(moments));
+        let (turned, value) = rayon::join(
+            || Turned::of(self, moments, &m, &rising),
+            || self.distance_by(moments, &rising),
+        );
         let (turned, value) = (turned?, value?);
         let paired = subset(0, 0, n, PAIRED.min(n));
         let mut place = vec![usize::MAX; n];
         paired.iter().enumerate().for_each(|(p, &i)| place[i] = p);
-        let mut kept = Kept::new(turned.basis.ncols(), moments.dim(), paired.len());
+        let mut kept = Kept::new(turned.resolvent.basis.ncols(), moments.dim(), paired.len());
         let mut gaps = Vec::with_capacity(n);
         blocks(rows, |first, block| {
             let y = centred(block, &moments.mean);
-            let u = product(turned.basis.transpose(), y.as_ref());
+            let u = product(turned.resolvent.basis.transpose(), y.as_ref());
             gaps.extend(turned.without_one(y.as_ref(), u.as_ref()));
             for i in 0..y.ncols() {
                 if let Some(&p) = place.get(first + i).filter(|&&p| p != usize::MAX) {
@@ -73,7 +74,7 @@ impl Reference {
     }
 }
 
-/// Some rows, minus the mean, and in the eigenvectors' basis.
+/// Some rows, minus the mean, and in the resolvent's basis.
 struct Kept {
     y: Mat<f64>,
     u: Mat<f64>,
@@ -104,32 +105,17 @@ struct Turned {
     trace: f64,
     /// Σ√λ.
     roots: f64,
-    /// From a centred row to u: L times the eigenvectors of non-zero eigenvalues, `[d, r]`.
-    basis: Mat<f64>,
-    /// 1/(λ + s²), `[r, nodes]`.
-    table: Mat<f64>,
-    /// ds/π at each node.
-    steps: Vec<f64>,
+    resolvent: Resolvent,
 }
 
 impl Turned {
-    fn of(reference: &Reference, moments: &Moments) -> Result<Turned> {
-        let m = reference.factor.sandwich(moments.matrix());
-        let (values, vectors) = match m.nrows() {
-            0 => (Vec::new(), Mat::zeros(0, 0)),
-            _ => eigh(m.as_ref())?,
-        };
-        let floor = rounding_floor(&values);
-        let null = values.iter().filter(|&&v| v <= floor).count();
-        let values = &values[null..];
-        let basis = product(
-            reference.factor.matrix.as_ref(),
-            vectors.subcols(null, values.len()),
-        );
-        let (nodes, steps) = nodes(values);
-        let table = Mat::from_fn(values.len(), nodes.len(), |k, j| {
-            1.0 / (values[k] + nodes[j] * nodes[j])
-        });
+    fn of(
+        reference: &Reference,
+        moments: &Moments,
+        m: &Tridiagonal,
+        rising: &[f64],
+    ) -> Result<Turned> {
+        let resolvent = Resolvent::of(m, reference.factor.matrix.as_ref(), rising, moments.n)?;
         let gap = |(a, b): (&f64, &f64)| a - b;
         Ok(Turned {
             n: moments.n as f64,
@@ -140,25 +126,24 @@ impl Turned {
                 .map(gap)
                 .collect(),
             trace: moments.trace(),
-            roots: values.iter().map(|v| v.sqrt()).sum(),
-            basis,
-            table,
-            steps,
+            roots: resolvent.values.iter().map(|v| v.sqrt()).sum(),
+            resolvent,
         })
     }
 
     /// What leaving out each column of `y` (centred rows; `u` in the basis) adds to the distance.
     fn without_one(&self, y: MatRef<'_, f64>, u: MatRef<'_, f64>) -> Vec<f64> {
         let c = self.n / ((self.n - 1.0) * (self.n - 1.0));
-        let q = product(self.table.transpose(), squares(u).as_ref());
+        let q = self.resolvent.squares(u);
+        let steps = &self.resolvent.steps;
         let change = |i: usize| {
-            let log = |j: usize| (-c * q[(j, i)]).max(LEAST).ln_1p() * self.steps[j];
-            let roots: f64 = (0..self.steps.len()).map(log).sum();
+            let log = |j: usize| (-c * q[(j, i)]).max(LEAST).ln_1p() * steps[j];
+            let roots: f64 = (0..steps.len()).map(log).sum();
             let square: f64 = y.col(i).iter().map(|v| v * v).sum();
             let moved = |j: usize| -y[(j, i)] / (self.n - 1.0);
             self.change(1.0, c * square, roots, moved)
         };
-        (0..y.ncols()).map(change).collect()
+        (0..y.ncols()).into_par_iter().map(change).collect()
     }
 
     /// The distance's change when `left` rows are left out: `taken` is the trace taken from the
@@ -180,16 +165,12 @@ impl Turned {
     /// [`Jackknife::with_triples`] takes it.
     fn without_more(&self, kept: &Kept, alone: &[f64]) -> (Vec<f64>, Vec<f64>) {
         let (n, count) = (self.n, alone.len());
-        let own = product(self.table.transpose(), squares(kept.u.as_ref()).as_ref());
+        let own = self.resolvent.squares(kept.u.as_ref());
         let (mut pairs, mut triples) = (Vec::new(), Vec::new());
         for stride in STRIDES.into_iter().filter(|s| 2 * s < count) {
             let other = |i: usize, steps: usize| (i + steps * stride) % count;
-            let cross = [1, 2].map(|steps| {
-                let mixed = Mat::from_fn(kept.u.nrows(), count, |r, i| {
-                    kept.u[(r, i)] * kept.u[(r, other(i, steps))]
-                });
-                product(self.table.transpose(), mixed.as_ref())
-            });
+            let cross =
+                [1, 2].map(|steps| self.resolvent.inner(kept.u.as_ref(), |i| other(i, steps)));
             let both = [1, 2].map(|steps| -> Vec<f64> {
                 let gap = |i: usize| {
                     let j = other(i, steps);
@@ -245,9 +226,9 @@ impl Turned {
                 let each = row.iter_mut().zip(sums);
                 each.for_each(|(v, sum)| *v = f * (*v + k * sum));
             }
-            determinant_change(&g).max(LEAST).ln_1p() * self.steps[at]
+            determinant_change(&g).max(LEAST).ln_1p() * self.resolvent.steps[at]
         };
-        let roots: f64 = (0..self.steps.len()).map(log).sum();
+        let roots: f64 = (0..self.resolvent.steps.len()).map(log).sum();
         let sum = |at: usize| rows.iter().map(|&i| kept.y[(at, i)]).sum::<f64>();
         let alone = |at: usize| rows.iter().map(|&i| kept.y[(at, i)].powi(2)).sum::<f64>();
         let squares = (0..kept.y.nrows()).map(|at| alone(at) + k * sum(at).powi(2));
@@ -270,25 +251,3 @@ fn determinant_change<const R: usize>(a: &[[f64; R]; R]) -> f64 {
 
 /// A determinant's change cannot reach -1 but by rounding.
 const LEAST: f64 = -1.0 + f64::EPSILON;
-
-fn squares(u: MatRef<'_, f64>) -> Mat<f64> {
-    Mat::from_fn(u.nrows(), u.ncols(), |k, i| u[(k, i)] * u[(k, i)])
-}
-
-/// Nodes s > 0 and steps ds/π of the trapezium rule in ln s, for eigenvalues in rising order.
-fn nodes(rising: &[f64]) -> (Vec<f64>, Vec<f64>) {
-    let (Some(least), Some(most)) = (rising.first(), rising.last()) else {
-        return (Vec::new(), Vec::new());
-    };
-    let (low, high) = (0.5 * least.ln() - BELOW, 0.5 * most.ln() + ABOVE);
-    let count = ((high - low) / STEP).ceil() as usize;
-    let nodes: Vec<f64> = (0..=count).map(|j| (low + j as f64 * STEP).exp()).collect();
-    let mut steps: Vec<f64> = nodes
-        .iter()
-        .map(|s| s * STEP / std::f64::consts::PI)
-        .collect();
-    let tail = 1.0 + 1.0 / STEP.exp_m1();
-    steps[0] *= tail;
-    steps[count] *= tail;
-    (nodes, steps)
-}

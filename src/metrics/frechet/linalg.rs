@@ -1,29 +1,22 @@
-//! Factors, symmetric eigenvalues and the trace of a matrix product's square root, in f64.
+//! Factors and products of matrices in f64, and how they are shared among threads.
 //!
 //! Decompositions are always cut into `SHARES` shares, however many threads there are: a blocked
 //! one rounds differently with the number of its shares, and then two machines would print two
 //! scores. A product's shares are rows and columns of its result, each summed by itself: it takes
 //! every thread.
 
-use anyhow::{Result, anyhow, ensure};
-use faer::diag::Diag;
+use anyhow::{Result, anyhow};
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::{llt, llt_pivoting};
-use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
 use faer::linalg::matmul::matmul;
 use faer::linalg::matmul::triangular::BlockStructure::{Rectangular, TriangularLower};
 use faer::linalg::matmul::triangular::{BlockStructure, matmul as half_matmul};
-use faer::linalg::svd::{ComputeSvdVectors, svd, svd_scratch};
 use faer::{Accum, Mat, MatMut, MatRef, Par};
 
 /// Shares that decompositions of large matrices are cut into.
 const SHARES: usize = 2;
 /// Matrices of fewer rows stay on the calling thread.
-const SMALL: usize = 256;
-/// Rounding of an eigenvalue, in machine epsilons of the largest.
-const EIGENVALUE_ROUNDING: f64 = 8.0;
-/// The part of a scale that rounding may move a sum of roots before a costlier way is taken.
-const ROUNDING_ALLOWED: f64 = 1e-10;
+pub(super) const SMALL: usize = 256;
 
 /// How a product of at most `n` rows and columns is worked on: by all threads of the pool.
 fn every_thread(n: usize) -> Par {
@@ -31,40 +24,12 @@ fn every_thread(n: usize) -> Par {
 }
 
 /// How a matrix of `n` rows is decomposed; it depends on nothing else.
-fn par(n: usize) -> Par {
+pub(super) fn par(n: usize) -> Par {
     if n < SMALL {
         Par::Seq
     } else {
         Par::rayon(SHARES)
     }
-}
-
-/// Eigenvalues, rising, of the symmetric matrix in the lower triangle of `a`.
-pub fn eigenvalues(a: MatRef<'_, f64>) -> Result<Vec<f64>> {
-    evd(a, None)
-}
-
-/// Eigenvalues (rising) and eigenvectors (columns) of the symmetric matrix in the lower
-/// triangle of `a`.
-pub fn eigh(a: MatRef<'_, f64>) -> Result<(Vec<f64>, Mat<f64>)> {
-    let mut vectors = Mat::<f64>::zeros(a.nrows(), a.nrows());
-    let values = evd(a, Some(vectors.as_mut()))?;
-    Ok((values, vectors))
-}
-
-fn evd(a: MatRef<'_, f64>, vectors: Option<MatMut<'_, f64>>) -> Result<Vec<f64>> {
-    let (n, par) = (a.nrows(), par(a.nrows()));
-    let wanted = match vectors {
-        Some(_) => ComputeEigenvectors::Yes,
-        None => ComputeEigenvectors::No,
-    };
-    let need = self_adjoint_evd_scratch::<f64>(n, wanted, par, Default::default());
-    let mut memory = MemBuffer::new(need);
-    let mut values = Diag::<f64>::zeros(n);
-    let stack = MemStack::new(&mut memory);
-    self_adjoint_evd(a, values.as_mut(), vectors, par, stack, Default::default())
-        .map_err(|_| anyhow!("the eigenvalues of a {n}x{n} matrix did not converge"))?;
-    Ok(values.column_vector().iter().copied().collect())
 }
 
 /// `L` `[d, r]` with `L·Lᵀ` = `a`, where r is the rank of the positive semi-definite `a`.
@@ -188,77 +153,6 @@ fn lower(a: MatRef<'_, f64>) -> Mat<f64> {
             .copy_from(below);
     }
     l
-}
-
-/// Trace of (A·B)^{1/2} of two positive semi-definite `[d, d]` matrices, `a` given by its factor.
-///
-/// It is the sum of the roots of the eigenvalues of `Lᵀ·B·L`: real whatever the ranks. Where
-/// rounding could move that sum by more than 10⁻¹⁰ of the traces (an eigenvalue near zero has its
-/// rounding enlarged by the root), it is taken again as the singular values of `Lᵀ·M`,
-/// `B` = `M·Mᵀ`, which costs twice as much and has no such eigenvalues.
-pub fn trace_sqrt_product(a: &Factor, b: MatRef<'_, f64>) -> Result<f64> {
-    let d = a.matrix.nrows();
-    ensure!(
-        d == b.nrows(),
-        "a {d}x{d} matrix cannot be multiplied with a {0}x{0} one",
-        b.nrows()
-    );
-    if a.rank() == 0 {
-        return Ok(0.0);
-    }
-    let values = eigenvalues(a.sandwich(b).as_ref())?;
-    let trace: f64 = (0..d).map(|i| b[(i, i)]).sum();
-    let scale = a.matrix.squared_norm_l2() + trace;
-    if roots_rounding(&values) <= ROUNDING_ALLOWED * scale {
-        return Ok(values.iter().map(|v| v.max(0.0).sqrt()).sum());
-    }
-    trace_sqrt_of_factors(a.matrix.as_ref(), Factor::of(b)?.matrix.as_ref())
-}
-
-/// How far rounding, which moves all eigenvalues alike, may move the sum of their roots.
-fn roots_rounding(rising: &[f64]) -> f64 {
-    let unit = EIGENVALUE_ROUNDING * f64::EPSILON * rising.last().copied().unwrap_or(0.0).max(0.0);
-    let square = |v: &f64| {
-        if *v > unit {
-            unit * unit / (4.0 * v)
-        } else {
-            unit
-        }
-    };
-    rising.iter().map(square).sum::<f64>().sqrt()
-}
-
-/// Trace of (A·B)^{1/2} from factors `A` = `L·Lᵀ` `[d, r]` and `B` = `M·Mᵀ` `[d, s]`: the sum of
-/// the singular values of `Lᵀ·M`.
-fn trace_sqrt_of_factors(l: MatRef<'_, f64>, m: MatRef<'_, f64>) -> Result<f64> {
-    let (r, s) = (l.ncols(), m.ncols());
-    if r == 0 || s == 0 {
-        return Ok(0.0);
-    }
-    let par = par(r.min(s));
-    let product = product(l.transpose(), m);
-    let no = ComputeSvdVectors::No;
-    let need = svd_scratch::<f64>(r, s, no, no, par, Default::default());
-    let mut values = Diag::<f64>::zeros(r.min(s));
-    let mut memory = MemBuffer::new(need);
-    let stack = MemStack::new(&mut memory);
-    svd(
-        product.as_ref(),
-        values.as_mut(),
-        None,
-        None,
-        par,
-        stack,
-        Default::default(),
-    )
-    .map_err(|_| anyhow!("the singular values of a {r}x{s} matrix did not converge"))?;
-    Ok(values.column_vector().iter().sum())
-}
-
-/// The share of the largest eigenvalue below which one is put down to rounding.
-pub fn rounding_floor(rising: &[f64]) -> f64 {
-    let largest = rising.last().copied().unwrap_or(0.0).max(0.0);
-    largest * rising.len() as f64 * f64::EPSILON
 }
 
 /// Adds `x·xᵀ` of `x` `[d, n]` to the lower triangle of `to` `[d, d]`.

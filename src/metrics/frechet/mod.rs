@@ -5,3 +5,6 @@ pub mod extrapolate;
 pub(crate) mod left_out;
 pub mod linalg;
 pub mod moments;
+mod resolvent;
+pub mod roots;
+mod tridiagonal;
