@@ -25,6 +25,11 @@ pub fn named(count: usize) -> Vec<usize> {
     (0..NAMED).map(|i| i * (count - 1) / (NAMED - 1)).collect()
 }
 
+/// Those of `names` that are shown.
+pub fn shown<'a>(names: &[&'a str]) -> Vec<&'a str> {
+    named(names.len()).into_iter().map(|i| names[i]).collect()
+}
+
 /// What is said of lines that are not named; none where all are.
 pub fn lines_note(count: usize) -> Option<String> {
     (count > MOST_LINES).then(|| {

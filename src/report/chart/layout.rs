@@ -82,6 +82,8 @@ pub struct Head {
     pub aside: bool,
 }
 
+/// What stands beside the data with a name: the line's sample, and gaps.
+const BESIDE: f64 = 72.0;
 /// The length of a line before its name above the data.
 pub const SAMPLE: f64 = 32.0;
 /// Between a line's sample and its name.
@@ -129,9 +131,12 @@ impl Layout {
         }
     }
 
-    /// Where the names stand that are shown: in a narrow column there is no room for them beside the data.
+    /// Where the names stand that are shown: above the data where there is no room beside them, as in a narrow column, or for
+    /// names that would take half of the width.
     pub fn legend(&self, names: &[&str]) -> Legend {
-        if self.place != Place::Column(Column::Single) {
+        let longest = widest(names.iter().map(|name| text_width(name, self.label)));
+        let narrow = self.place == Place::Column(Column::Single);
+        if !narrow && longest + BESIDE <= 0.5 * self.width {
             return Legend::Beside;
         }
         let widths = names.iter().map(|name| text_width(name, self.label));
@@ -165,12 +170,12 @@ impl Layout {
         let (ticks, rows) = self.ticks(plot, x);
         let head = self.head(around.head, around.aside);
         let notes = around.notes.iter();
-        let notes = notes.flat_map(|note| self.wrapped(note, self.note));
+        let notes = notes.flat_map(|note| self.wrapped(note, self.note, self.notes_left(plot)));
         let notes: Vec<String> = notes.collect();
         plot.top = self.top(&head, around.names);
         let foot = self.foot(notes.len(), rows);
         let height = match self.place {
-            Place::Page => 480.0,
+            Place::Page => 480.0 + self.names_above(around.names),
             Place::Column(Column::Single) => plot.top + 230.0 + foot,
             Place::Column(Column::Double) => plot.top + 300.0 + foot,
         };
@@ -203,18 +208,24 @@ impl Layout {
 
     /// The place of a line of notes, counted from the last one.
     pub fn note_at(&self, room: &Room, from_last: usize) -> At {
+        let left = self.notes_left(room.plot);
         match self.place {
-            Place::Page => (room.plot.left, room.height - 12.0 - 17.0 * from_last as f64),
-            Place::Column(_) => {
-                let up = 10.0 + PITCH * from_last as f64;
-                (self.margin(), room.height - up)
-            }
+            Place::Page => (left, room.height - 12.0 - 17.0 * from_last as f64),
+            Place::Column(_) => (left, room.height - 10.0 - PITCH * from_last as f64),
         }
     }
 
-    /// A text that has `room`; in a column what is longer ends with an ellipsis.
+    /// Where lines of notes begin.
+    fn notes_left(&self, plot: Plot) -> f64 {
+        match self.place {
+            Place::Page => plot.left,
+            Place::Column(_) => self.margin(),
+        }
+    }
+
+    /// A text that has `room`; what is longer ends with an ellipsis.
     pub fn fitted(&self, text: &str, room: f64) -> String {
-        if self.place == Place::Page || text_width(text, self.label) <= room {
+        if text_width(text, self.label) <= room {
             return text.to_string();
         }
         let mut cut: String = text.to_string();
@@ -237,12 +248,15 @@ impl Layout {
 
     /// The width right of the data.
     fn beside(&self, names: &[&str]) -> f64 {
-        let names = widest(names.iter().map(|name| text_width(name, self.label)));
         if self.place == Place::Column(Column::Single) {
             return 8.0;
         }
-        let legend = if names > 0.0 { names + 72.0 } else { 24.0 };
-        legend.min(0.5 * self.width)
+        let names = crowd::shown(names);
+        let longest = widest(names.iter().map(|name| text_width(name, self.label)));
+        match self.legend(&names) {
+            Legend::Beside if longest > 0.0 => longest + BESIDE,
+            _ => 24.0,
+        }
     }
 
     /// The right end of the data that leaves room in a column for the labels of the ticks, up to a third of it.
@@ -261,19 +275,22 @@ impl Layout {
 
     /// The height above the data.
     fn top(&self, head: &[Head], names: &[&str]) -> f64 {
-        let last = match (self.place, head.last()) {
-            (Place::Column(_), Some(last)) => last.at.1,
-            _ => return 52.0,
-        };
-        let named = crowd::named(names.len());
-        let named: Vec<&str> = named.into_iter().map(|i| names[i]).collect();
-        let lines = match self.legend(&named) {
-            Legend::Above(starts) if named.iter().any(|name| !name.is_empty()) => {
-                named.len().div_ceil(starts.len())
+        let names = self.names_above(names);
+        match (self.place, head.last()) {
+            (Place::Column(_), Some(last)) => last.at.1 + names + 19.0,
+            _ => 52.0 + names,
+        }
+    }
+
+    /// The height of the names above the data.
+    fn names_above(&self, names: &[&str]) -> f64 {
+        let names = crowd::shown(names);
+        match self.legend(&names) {
+            Legend::Above(starts) if names.iter().any(|name| !name.is_empty()) => {
+                PITCH * names.len().div_ceil(starts.len()) as f64
             }
-            _ => 0,
-        };
-        last + PITCH * lines as f64 + 19.0
+            _ => 0.0,
+        }
     }
 
     /// The height below the data.
@@ -293,7 +310,11 @@ impl Layout {
         };
         let left = self.margin();
         let mut lines: Vec<Head> = Vec::new();
-        for (i, text) in self.wrapped(head, size).into_iter().enumerate() {
+        let texts = match self.place {
+            Place::Page => vec![head.to_string()],
+            Place::Column(_) => self.wrapped(head, size, left),
+        };
+        for (i, text) in texts.into_iter().enumerate() {
             lines.push(Head {
                 at: (left, first + PITCH * i as f64),
                 text,
@@ -320,12 +341,9 @@ impl Layout {
         lines
     }
 
-    /// A text in as many lines as a column needs; one on the page.
-    fn wrapped(&self, text: &str, size: f64) -> Vec<String> {
-        if self.place == Place::Page {
-            return vec![text.to_string()];
-        }
-        let room = self.width - 2.0 * self.margin();
+    /// A text that begins at `left`, in as many lines as it needs.
+    fn wrapped(&self, text: &str, size: f64, left: f64) -> Vec<String> {
+        let room = self.width - left - self.margin();
         let mut lines: Vec<String> = vec![String::new()];
         for word in text.split_whitespace() {
             let Some(last) = lines.last_mut() else { break };

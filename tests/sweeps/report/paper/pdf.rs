@@ -105,6 +105,43 @@ fn long_names_and_many_labels_stay_in_a_column() {
 }
 
 #[test]
+fn names_that_would_take_half_of_the_width_stand_above_the_data() {
+    let by = "by = [\"model.resolution\", \"model.checkpoint\", \"eval.reference\"]";
+    let axis = EXPERIMENT.replace("by = \"model.resolution\"", by);
+    let page = figures(&axis);
+    let double = figures(&format!("{axis}\n[report]\ncolumn = \"double\"\n"));
+    for figure in page.iter().chain(&double) {
+        let file = PdfFile::read(figure.pdf().unwrap());
+        let ((width, height), shown) = (file.size(), file.texts());
+        let named = shown
+            .iter()
+            .filter(|text| text.text.starts_with("resolution 32, checkpoint"));
+        let named = named.count();
+        let lines = figure.name.contains("-vs-scale") || figure.name.contains("-vs-recall");
+        assert_eq!(named, usize::from(lines), "{}", figure.name);
+        for text in &shown {
+            let inside = text.x.0 >= 0.0 && text.x.1 <= width;
+            assert!(
+                inside && text.y >= 2.0 && text.y < height,
+                "{}: {text:?}",
+                figure.name
+            );
+        }
+        let names = shown
+            .iter()
+            .filter(|text| text.text.starts_with("resolution "));
+        let lowest = names.map(|text| text.y).fold(height, f64::min);
+        let axis = shown.iter().filter(|text| text.text.parse::<f64>().is_ok());
+        let ticks = axis.map(|text| text.y).fold(0.0, f64::max);
+        assert!(
+            !lines || ticks < lowest,
+            "{}: {ticks} {lowest}",
+            figure.name
+        );
+    }
+}
+
+#[test]
 fn the_font_is_inside_and_cut_down_to_the_characters() {
     let figure = &figures(&of_column("single"))[0];
     let file = PdfFile::read(figure.pdf().unwrap());
