@@ -6,6 +6,7 @@ pub mod conv;
 #[cfg(feature = "cuda")]
 pub mod cuda;
 pub mod device_code;
+pub mod embedding;
 pub mod gradients;
 pub mod linear;
 pub mod maps;

@@ -6,5 +6,6 @@ mod support;
 mod attention;
 mod convolutions;
 mod device_code;
+mod embeddings;
 mod gradients;
 mod maps;

@@ -1,6 +1,9 @@
 //! The convolution as a candle operation with gradients for input, weights and bias.
 
 use super::direct;
+#[cfg(feature = "cuda")]
+use super::formats::channels_last;
+use super::formats::of_rows_and_columns;
 use super::layout::{Images, Spec};
 use super::pointwise;
 use super::weight_grad::weight_grad;
@@ -8,7 +11,7 @@ use super::weights::Weights;
 use super::winograd;
 #[cfg(feature = "cuda")]
 use crate::kernels::cuda::channels_last as last;
-use crate::kernels::gradients::cast::{half, widened};
+use crate::kernels::gradients::cast::{cast, half, widened};
 use crate::kernels::gradients::record::{apply2, apply3};
 use crate::kernels::pairs::sum;
 use crate::kernels::view::{View, ours, slice, tensor};
@@ -45,7 +48,7 @@ pub fn conv2d_plus(
 ) -> Result<Tensor> {
     #[cfg(feature = "cuda")]
     if channels_last(x, w) && channels_last(more, bias) {
-        let w = if w.rank() == 3 { &w.unsqueeze(3)? } else { w };
+        let w = &of_rows_and_columns(w)?;
         let _span = span(Operation::ConvolutionForward);
         let op = Conv2d::new(stride, padding).on_gpu();
         return last::conv::conv2d(op, (x, w), Some(bias), Some(more));
@@ -55,31 +58,11 @@ pub fn conv2d_plus(
         && ![more, x, w, bias].iter().any(|t| t.track_op())
     {
         let _span = span(Operation::ConvolutionForward);
-        let w = if w.rank() == 3 { &w.unsqueeze(3)? } else { w };
+        let w = &of_rows_and_columns(w)?;
         let op = Conv2d::new(stride, padding).on_gpu();
         return op.apply_plus(more, x, w, bias);
     }
     sum(more, &conv2d(x, w, Some(bias), stride, padding)?)
-}
-
-/// Whether [`conv2d`] of these lets the channels lie last in memory, and so is quicker with a weight that is [`turned`]:
-/// halves on a GPU.
-pub fn channels_last(x: &Tensor, w: &Tensor) -> bool {
-    #[cfg(feature = "cuda")]
-    return last::wanted(x, w);
-    #[cfg(not(feature = "cuda"))]
-    {
-        let _ = (x, w);
-        false
-    }
-}
-
-/// The same weight `[co, ci, kh, kw]` with its channels last in memory, where this build has a use for that.
-pub fn turned(w: &Tensor) -> Result<Tensor> {
-    #[cfg(feature = "cuda")]
-    return last::maps(&last::rows_of(w)?);
-    #[cfg(not(feature = "cuda"))]
-    Ok(w.clone())
 }
 
 /// A convolution's stride and padding, and the instructions that it runs on.
@@ -107,11 +90,11 @@ impl Conv2d {
     /// See [`conv2d`].
     pub fn apply(self, x: &Tensor, w: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
         if half(x) {
-            let bias = bias.map(|b| b.to_dtype(DType::F32)).transpose()?;
+            let bias = bias.map(|b| cast(b, DType::F32)).transpose()?;
             return widened([x, w], |[x, w]| self.apply(x, w, bias.as_ref()));
         }
         if w.rank() == 3 && !ours(&[x, w]) {
-            return self.apply(x, &w.unsqueeze(3)?, bias);
+            return self.apply(x, &of_rows_and_columns(w)?, bias);
         }
         let _span = span(Operation::ConvolutionForward);
         #[cfg(feature = "cuda")]

@@ -2,9 +2,7 @@
 
 use super::float::{Float, NONE, device, grid, int, kernel, loops, tensor, view};
 use candle_core::cuda_backend::cudarc::driver::{CudaSlice, CudaView, PushKernelArg};
-use candle_core::{
-    CpuStorage, CudaDevice, CudaStorage, InplaceOp2, Layout, Result, Shape, Tensor, bail,
-};
+use candle_core::{CudaDevice, CudaStorage, Layout, Result, Shape, Storage, Tensor, bail};
 
 /// What is done with a sum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,43 +47,34 @@ pub fn add<T: Float>(
     Ok(())
 }
 
-/// Adds `bias [o]` to each row of `y [n, o]`, which is part of no graph and in nobody else's hands.
+/// Rows `y [n, o]`, contiguous and all of their storage, with `bias [o]` added to each in place.
 ///
 /// # Errors
 /// As [`add`].
-pub fn add_to_rows(y: &Tensor, bias: &Tensor) -> Result<()> {
-    y.inplace_op2(&bias.contiguous()?, &ToRows)
+pub fn added_to_rows(
+    mut y: CudaStorage,
+    o: usize,
+    (bias, layout): (&CudaStorage, &Layout),
+) -> Result<CudaStorage> {
+    let dev = device(&y).clone();
+    let bias = view::<f32>(bias, layout)?;
+    let rows = y.as_cuda_slice_mut::<f32>()?;
+    add(rows, (&bias, None), (o, 1), After::Nothing, &dev)?;
+    Ok(y)
 }
 
-struct ToRows;
-
-impl InplaceOp2 for ToRows {
-    fn name(&self) -> &'static str {
-        "add-bias"
-    }
-
-    fn cpu_fwd(&self, _: &mut CpuStorage, _: &Layout, _: &CpuStorage, _: &Layout) -> Result<()> {
-        bail!("the GPU's bias was given a tensor on the CPU")
-    }
-
-    fn cuda_fwd(
-        &self,
-        y: &mut CudaStorage,
-        l1: &Layout,
-        bias: &CudaStorage,
-        l2: &Layout,
-    ) -> Result<()> {
-        let (_, width) = l1.shape().dims2()?;
-        let dev = device(y).clone();
-        let (true, Some((0, end))) = (width > 0, l1.contiguous_offsets()) else {
-            bail!("rows of {:?} are not contiguous", l1.shape())
-        };
-        let (y, bias) = (y.as_cuda_slice_mut::<f32>()?, view::<f32>(bias, l2)?);
-        if y.len() != end {
-            bail!("rows of {:?} are a part of a tensor", l1.shape());
-        }
-        add(y, (&bias, None), (width, 1), After::Nothing, &dev)
-    }
+/// The sum `[o]` of the rows of dy `[n, o]` f32, contiguous.
+///
+/// # Errors
+/// Those of the device.
+pub fn row_sums(dy: &Tensor) -> Result<Tensor> {
+    let (n, o) = dy.dims2()?;
+    let maps = dy.reshape((n, o, 1, 1))?;
+    let (storage, layout) = maps.storage_and_layout();
+    let Storage::Cuda(storage) = &*storage else {
+        bail!("a GPU's sum was given a tensor elsewhere")
+    };
+    sums::<f32>((storage, layout), &o.into())
 }
 
 /// A bias's gradient `[c]`: dy `[n, c, h, w]` summed over images and pixels, a block of threads for each channel.

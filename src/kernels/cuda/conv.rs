@@ -127,11 +127,6 @@ fn room<T: Float>(device: &CudaDevice, count: usize) -> Result<CudaSlice<T>> {
     unsafe { device.alloc::<T>(count.max(1)) }
 }
 
-fn workspace(device: &CudaDevice, bytes: usize) -> Result<CudaSlice<u8>> {
-    // SAFETY: cuDNN reads nothing there that it did not write.
-    unsafe { device.alloc::<u8>(bytes.max(1)) }
-}
-
 fn count(shape: &[i32; 4]) -> usize {
     shape.iter().map(|d| *d as usize).product()
 }
@@ -181,11 +176,12 @@ pub(super) fn convolved<T: Float>(
             let algo = op.pick_algorithm()?;
             Ok((algo, op.get_workspace_size(algo)?))
         })?;
-        let mut work = workspace(dev, bytes)?;
         let scales = (T::one(), T::zero());
-        // SAFETY: the descriptors are those of the tensors, whose sizes were checked.
-        unsafe { op.launch(algo, Some(&mut work), scales, x, w, &mut y)? };
-        Ok(())
+        library.with_workspace(dev, bytes, |work| {
+            // SAFETY: the descriptors are those of the tensors, whose sizes were checked.
+            unsafe { op.launch(algo, Some(work), scales, x, w, &mut y)? };
+            Ok(())
+        })
     })?;
     Ok(y)
 }
@@ -221,11 +217,12 @@ pub(super) fn input_grad<T: Float>(
             };
             Ok((algo, op.get_workspace_size(algo)?))
         })?;
-        let mut work = workspace(dev, bytes)?;
         let scales = (T::one(), T::zero());
-        // SAFETY: the descriptors are those of the tensors, whose sizes were checked.
-        unsafe { op.launch(algo, Some(&mut work), scales, &mut dx, &w, &dy)? };
-        Ok(())
+        library.with_workspace(dev, bytes, |work| {
+            // SAFETY: the descriptors are those of the tensors, whose sizes were checked.
+            unsafe { op.launch(algo, Some(work), scales, &mut dx, &w, &dy)? };
+            Ok(())
+        })
     })?;
     Ok(tensor(dx, shape, dev))
 }
@@ -262,11 +259,12 @@ pub(super) fn weight_grad<T: Float>(
             };
             Ok((algo, op.get_workspace_size(algo)?))
         })?;
-        let mut work = workspace(dev, bytes)?;
         let scales = (T::one(), T::zero());
-        // SAFETY: the descriptors are those of the tensors, whose sizes were checked.
-        unsafe { op.launch(algo, Some(&mut work), scales, &x, &mut dw, &dy)? };
-        Ok(())
+        library.with_workspace(dev, bytes, |work| {
+            // SAFETY: the descriptors are those of the tensors, whose sizes were checked.
+            unsafe { op.launch(algo, Some(work), scales, &x, &mut dw, &dy)? };
+            Ok(())
+        })
     })?;
     Ok(tensor(dw, shape, dev))
 }

@@ -11,6 +11,7 @@ use candle_core::cuda_backend::cudarc::cudnn::sys::{
 use candle_core::cuda_backend::cudarc::cudnn::{
     ConvDescriptor, Cudnn, FilterDescriptor, TensorDescriptor,
 };
+use candle_core::cuda_backend::cudarc::driver::CudaSlice;
 use candle_core::{CudaDevice, Result};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -32,12 +33,43 @@ pub struct Problem {
 /// An algorithm and the bytes that it works in, by type and sizes.
 pub type Choices<A> = HashMap<(DataType, Problem), (A, usize)>;
 
+/// Bytes of a workspace that waits for the next convolution; a larger one goes back to the device's pool.
+const KEPT: usize = 64 << 20;
+
 /// A thread's cuDNN on one device, and what it chose so far.
 pub struct Library {
     pub handle: Arc<Cudnn>,
     pub forward: Choices<ForwardAlgo>,
     pub data: Choices<DataAlgo>,
     pub filter: Choices<FilterAlgo>,
+    /// All work of a device is on one stream, so that one convolution is done with it when the next begins.
+    work: Option<CudaSlice<u8>>,
+}
+
+impl Library {
+    /// Calls `body` with `bytes` to work in, or more.
+    ///
+    /// # Errors
+    /// Those of the device and of `body`.
+    pub fn with_workspace<R>(
+        &mut self,
+        device: &CudaDevice,
+        bytes: usize,
+        body: impl FnOnce(&mut CudaSlice<u8>) -> Result<R>,
+    ) -> Result<R> {
+        // SAFETY: cuDNN reads nothing there that it did not write.
+        let made = || unsafe { device.alloc::<u8>(bytes.max(1)) };
+        if bytes > KEPT {
+            return body(&mut made()?);
+        }
+        let mut work = match self.work.take().filter(|work| work.len() >= bytes) {
+            Some(work) => work,
+            None => made()?,
+        };
+        let done = body(&mut work);
+        self.work = Some(work);
+        done
+    }
 }
 
 thread_local! {
@@ -81,6 +113,7 @@ pub fn library<R>(device: &CudaDevice, body: impl FnOnce(&mut Library) -> Result
                 forward: HashMap::new(),
                 data: HashMap::new(),
                 filter: HashMap::new(),
+                work: None,
             }),
         })
     })

@@ -1,6 +1,6 @@
 //! The three types of float, tensors as the driver sees them, and the compiled kernels by name.
 
-use crate::kernels::device_code::SOURCE;
+use crate::kernels::device_code::source_of;
 use candle_core::backend::BackendStorage;
 use candle_core::cuda_backend::cudarc::cudnn::CudnnDataType;
 use candle_core::cuda_backend::cudarc::driver::{
@@ -23,31 +23,41 @@ pub type Part<'a> = (&'a CudaStorage, &'a Layout);
 /// A null pointer, for what a kernel may be given or not.
 pub const NONE: u64 = 0;
 
+/// The kernels of a type, compiled, or why they could not be.
+type Compiled = OnceLock<std::result::Result<String, String>>;
+
 /// A type of float that the kernels are compiled for.
 pub trait Float: CudaDType + DeviceRepr + CudnnDataType + WithDType {
     /// what the names of its kernels end in
     const NAME: &'static str;
+
+    /// Its kernels, once for all devices.
+    fn compiled() -> &'static Compiled;
 }
 
-impl Float for f32 {
-    const NAME: &'static str = "f32";
-}
+macro_rules! float {
+    ($float:ty, $name:literal) => {
+        impl Float for $float {
+            const NAME: &'static str = $name;
 
-impl Float for f16 {
-    const NAME: &'static str = "f16";
+            fn compiled() -> &'static Compiled {
+                static COMPILED: Compiled = Compiled::new();
+                &COMPILED
+            }
+        }
+    };
 }
+float!(f32, "f32");
+float!(f16, "f16");
+float!(bf16, "bf16");
 
-impl Float for bf16 {
-    const NAME: &'static str = "bf16";
-}
-
-/// Calls `$function::<T>(..)` with `T` the type of `$storage`.
+/// Calls `$function::<T>(..)` with `T` the type of `$storage`; `$function<M>(..)` has a type more, before `T`.
 macro_rules! by_type {
-    ($storage:expr, $function:ident ( $($argument:expr),* $(,)? )) => {
+    ($storage:expr, $function:ident $(< $($of:ident),+ >)? ( $($argument:expr),* $(,)? )) => {
         match candle_core::backend::BackendStorage::dtype($storage) {
-            candle_core::DType::F32 => $function::<f32>($($argument),*),
-            candle_core::DType::F16 => $function::<half::f16>($($argument),*),
-            candle_core::DType::BF16 => $function::<half::bf16>($($argument),*),
+            candle_core::DType::F32 => $function::<$($($of,)+)? f32>($($argument),*),
+            candle_core::DType::F16 => $function::<$($($of,)+)? half::f16>($($argument),*),
+            candle_core::DType::BF16 => $function::<$($($of,)+)? half::bf16>($($argument),*),
             other => candle_core::bail!("the GPU's kernels are not made for {other:?}"),
         }
     };
@@ -115,23 +125,23 @@ thread_local! {
     static FOUND: RefCell<HashMap<Which, CudaFunction>> = RefCell::new(HashMap::new());
 }
 
-/// The kernel `name` for `T`; all are compiled when the first is asked for.
+/// The kernel `name` for `T`; all of this type are compiled when the first is asked for.
 pub fn kernel<T: Float>(device: &CudaDevice, name: &'static str) -> Result<CudaFunction> {
     let which = (device.id(), name, T::NAME);
     if let Some(found) = FOUND.with_borrow(|found| found.get(&which).cloned()) {
         return Ok(found);
     }
+    let (function, module) = (format!("{name}_{}", T::NAME), format!("runner_{}", T::NAME));
     let function = device
-        .get_or_load_custom_func(&format!("{name}_{}", T::NAME), "runner", compiled()?)?
+        .get_or_load_custom_func(&function, &module, compiled::<T>()?)?
         .into_cuda_function();
     FOUND.with_borrow_mut(|found| found.insert(which, function.clone()));
     Ok(function)
 }
 
-fn compiled() -> Result<&'static str> {
-    static COMPILED: OnceLock<std::result::Result<String, String>> = OnceLock::new();
-    let compiled = COMPILED.get_or_init(|| {
-        let ptx = compile_ptx(SOURCE);
+fn compiled<T: Float>() -> Result<&'static str> {
+    let compiled = T::compiled().get_or_init(|| {
+        let ptx = compile_ptx(source_of(T::NAME));
         ptx.map(|ptx| ptx.to_src()).map_err(|e| e.to_string())
     });
     match compiled {

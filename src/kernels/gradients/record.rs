@@ -1,6 +1,8 @@
 //! What the operations of this room did, noted while they run, so that gradients can be taken without candle's `backward`.
 
 use crate::kernels::view::noted;
+#[cfg(feature = "cuda")]
+use candle_core::Shape;
 use candle_core::{CustomOp1, CustomOp2, CustomOp3, Result, Tensor, TensorId, Var};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -16,6 +18,9 @@ pub(super) enum Step {
     /// The same memory, its dimensions in this order; back, in the other.
     #[cfg(feature = "cuda")]
     View(Tensor, Order),
+    /// The same elements in another shape.
+    #[cfg(feature = "cuda")]
+    Reshaped(Tensor),
 }
 
 /// An order of four dimensions, and the one that takes it back.
@@ -27,7 +32,7 @@ impl Step {
         match self {
             Step::One(x, _) => std::slice::from_ref(x),
             #[cfg(feature = "cuda")]
-            Step::View(x, _) => std::slice::from_ref(x),
+            Step::View(x, _) | Step::Reshaped(x) => std::slice::from_ref(x),
             Step::Two(inputs, _) | Step::Sum(inputs) => inputs,
             Step::Three(inputs, _) => inputs,
         }
@@ -150,6 +155,14 @@ pub(crate) fn apply_sum(
 pub(crate) fn seen(x: &Tensor, order: Order) -> Result<Tensor> {
     let y = x.permute(&order[0][..])?;
     note(&y, || Step::View(x.clone(), order));
+    Ok(y)
+}
+
+/// `x` in another shape of as many elements, noted.
+#[cfg(feature = "cuda")]
+pub(crate) fn reshaped(x: &Tensor, shape: impl Into<Shape>) -> Result<Tensor> {
+    let y = x.reshape(shape.into())?;
+    note(&y, || Step::Reshaped(x.clone()));
     Ok(y)
 }
 

@@ -1,28 +1,30 @@
 //! A linear layer whose rows do not depend on how many there are.
 
+#[cfg(feature = "cuda")]
+use crate::kernels::cuda::bias;
+use crate::kernels::gradients::record::{apply2, apply3};
 use crate::kernels::linear::matrix::{Matrix, product};
-use crate::kernels::view::{View, ours, slice, tensor};
+use crate::kernels::view::{View, noted, ours, slice, tensor};
 use crate::machine::isa::Isa;
 use crate::machine::profile::{Operation, span};
 use crate::machine::scratch::unfilled;
-use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use candle_core::backend::BackendStorage;
+use candle_core::{
+    CpuStorage, CudaStorage, CustomOp2, CustomOp3, DType, Layout, Result, Shape, Tensor, bail,
+};
 
-/// `x [n, i]` times the transpose of `w [o, i]`, plus `bias [o]` → `[n, o]`; differentiable in all three.
+/// `x [n, i]` times the transpose of `w [o, i]`, plus `bias [o]` → `[n, o]`; differentiable in all three, and noted.
 ///
-/// On the CPU in f32 a row has the same bits whatever the number of rows and threads; elsewhere it is candle's product.
+/// On the CPU in f32 a row has the same bits whatever the number of rows and threads. On a GPU in f32 the product is cuBLAS's;
+/// of other types it is candle's, which is not noted.
+///
+/// # Errors
+/// Where the sizes do not fit, and those of the device.
 pub fn linear(x: &Tensor, w: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
     let _span = span(Operation::LinearForward);
-    if !ours(&[x, w]) || bias.is_some_and(|b| !ours(&[b])) {
+    let known = |t: &Tensor| t.dtype() == DType::F32 && noted(&[t]);
+    if !(known(x) && known(w) && bias.is_none_or(known)) {
         let y = x.matmul(&w.t()?)?;
-        #[cfg(feature = "cuda")]
-        if let Some(bias) = bias.filter(|b| crate::kernels::cuda::takes(&[&y, b]))
-            && y.dtype() == candle_core::DType::F32
-            && !y.track_op()
-            && !bias.track_op()
-        {
-            crate::kernels::cuda::bias::add_to_rows(&y, bias)?;
-            return Ok(y);
-        }
         return match bias {
             Some(b) => y.broadcast_add(b),
             None => Ok(y),
@@ -30,12 +32,15 @@ pub fn linear(x: &Tensor, w: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
     }
     let (x, w) = (x.contiguous()?, w.contiguous()?);
     match bias {
-        Some(b) => x.apply_op3(&w, &b.contiguous()?, Linear),
-        None => x.apply_op2(&w, Linear),
+        Some(b) => apply3([&x, &w, &b.contiguous()?], Linear),
+        None => apply2([&x, &w], Linear),
     }
 }
 
 struct Linear;
+
+/// A storage and how a tensor lies in it.
+type OnCard<'a> = (&'a CudaStorage, &'a Layout);
 
 /// Rows, inputs and outputs.
 fn sizes(x: &Shape, w: &Shape) -> Result<(usize, usize, usize)> {
@@ -63,6 +68,34 @@ impl Linear {
         let (x, w) = (Matrix::Rows(x), Matrix::Turned(w));
         product(Isa::best(), x, w, bias, (n, o, i), &mut y);
         Ok((CpuStorage::F32(y), (n, o).into()))
+    }
+
+    fn on_card(x: OnCard, w: OnCard, bias: Option<OnCard>) -> Result<(CudaStorage, Shape)> {
+        let (n, i, o) = sizes(x.1.shape(), w.1.shape())?;
+        let y = x.0.matmul(w.0, (1, n, o, i), x.1, &w.1.transpose(0, 1)?)?;
+        #[cfg(feature = "cuda")]
+        let y = match bias {
+            Some(bias) => bias::added_to_rows(y, o, bias)?,
+            None => y,
+        };
+        #[cfg(not(feature = "cuda"))]
+        let _ = bias;
+        Ok((y, (n, o).into()))
+    }
+
+    /// The same gradients by products of the device.
+    fn grads_on_card(
+        x: &Tensor,
+        w: &Tensor,
+        dy: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let _span = span(Operation::LinearBackward);
+        let of = |wanted: &Tensor, product: &dyn Fn() -> Result<Tensor>| {
+            wanted.track_op().then(product).transpose()
+        };
+        let dx = of(x, &|| dy.matmul(&w.detach()))?;
+        let dw = of(w, &|| dy.t()?.matmul(&x.detach()))?;
+        Ok((dx, dw))
     }
 
     /// Gradients of x and w from dy [n, o].
@@ -101,6 +134,16 @@ impl CustomOp2 for Linear {
         Linear::forward((s1, l1), (s2, l2), None)
     }
 
+    fn cuda_fwd(
+        &self,
+        s1: &CudaStorage,
+        l1: &Layout,
+        s2: &CudaStorage,
+        l2: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        Linear::on_card((s1, l1), (s2, l2), None)
+    }
+
     fn bwd(
         &self,
         x: &Tensor,
@@ -109,6 +152,9 @@ impl CustomOp2 for Linear {
         dy: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let dy = dy.contiguous()?;
+        if !ours(&[&dy]) {
+            return Linear::grads_on_card(x, w, &dy);
+        }
         Linear::grads(x, w, &View::of(&dy)?)
     }
 }
@@ -130,6 +176,18 @@ impl CustomOp3 for Linear {
         Linear::forward((s1, l1), (s2, l2), Some(slice(s3, l3)?))
     }
 
+    fn cuda_fwd(
+        &self,
+        s1: &CudaStorage,
+        l1: &Layout,
+        s2: &CudaStorage,
+        l2: &Layout,
+        s3: &CudaStorage,
+        l3: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        Linear::on_card((s1, l1), (s2, l2), Some((s3, l3)))
+    }
+
     fn bwd(
         &self,
         x: &Tensor,
@@ -139,6 +197,12 @@ impl CustomOp3 for Linear {
         dy: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let dy = dy.contiguous()?;
+        #[cfg(feature = "cuda")]
+        if !ours(&[&dy]) {
+            let (dx, dw) = Linear::grads_on_card(x, w, &dy)?;
+            let db = bias.track_op().then(|| bias::row_sums(&dy)).transpose()?;
+            return Ok((dx, dw, db));
+        }
         let dy = View::of(&dy)?;
         let (dx, dw) = Linear::grads(x, w, &dy)?;
         let db = if bias.track_op() {

@@ -1,7 +1,10 @@
 //! Group normalisation (arXiv:1803.08494) with its affine map, ADM's scale and shift, and SiLU, as one operation with gradients.
 
 use crate::kernels::gradients::cast::{half, widened};
-use crate::kernels::gradients::record::apply3;
+use crate::kernels::gradients::record::apply2;
+#[cfg(feature = "cuda")]
+use crate::kernels::norm::affine::Own;
+use crate::kernels::norm::affine::both;
 pub use crate::kernels::norm::loops::Activation;
 use crate::kernels::norm::loops::{Grads, Group, Stats, backward, forward};
 use crate::kernels::view::{View, ours, slice, tensor};
@@ -9,7 +12,7 @@ use crate::machine::flush::Flush;
 use crate::machine::isa::Isa;
 use crate::machine::profile::{Operation, span};
 use crate::machine::scratch::{Ptr, unfilled};
-use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 use std::sync::OnceLock;
 
@@ -38,12 +41,13 @@ pub fn group_norm(
     if let Some(y) = on_gpu(x, groups, (weight, bias), adaptive, activation)? {
         return Ok(y);
     }
-    let (gain, offset) = affine(x, weight, bias, adaptive)?;
-    if !ours(&[x, &gain, &offset]) {
+    if !ours(&[x, weight, bias]) || adaptive.is_some_and(|both| !ours(&[both])) {
+        let (gain, offset) = affine(x, weight, bias, adaptive)?;
         return composed(x, groups, &gain, &offset, activation);
     }
+    let both = both(x.dim(0)?, (weight, bias), adaptive)?;
     let op = GroupNorm::new(groups, activation, Isa::best());
-    apply3([&x.contiguous()?, &gain, &offset], op)
+    apply2([&x.contiguous()?, &both], op)
 }
 
 /// On a GPU, in one launch where nothing is part of a graph; none where its kernels do not take `x`.
@@ -51,7 +55,7 @@ pub fn group_norm(
 fn on_gpu(
     x: &Tensor,
     groups: usize,
-    own: (&Tensor, &Tensor),
+    own: Own,
     adaptive: Option<&Tensor>,
     activation: Activation,
 ) -> Result<Option<Tensor>> {
@@ -69,7 +73,7 @@ fn on_gpu(
     if whole.is_some() {
         return Ok(whole);
     }
-    let both = norm::affine::both(x.dim(0)?, own, adaptive)?;
+    let both = both(x.dim(0)?, own, adaptive)?;
     let y = if lies_last {
         last::group_norm(x, groups, &both, activation)?
     } else {
@@ -128,7 +132,7 @@ fn composed(
     y.to_dtype(x.dtype())?.reshape(shape)
 }
 
-/// The operation on `(x [n, c, ...], gain [n, c], offset [n, c])`.
+/// The operation on `(x [n, c, ...], gains and offsets [2, n, c])`.
 pub struct GroupNorm {
     groups: usize,
     activation: Activation,
@@ -195,7 +199,7 @@ impl GroupNorm {
     }
 }
 
-impl CustomOp3 for GroupNorm {
+impl CustomOp2 for GroupNorm {
     fn name(&self) -> &'static str {
         "group_norm"
     }
@@ -206,14 +210,13 @@ impl CustomOp3 for GroupNorm {
         l1: &Layout,
         s2: &CpuStorage,
         l2: &Layout,
-        s3: &CpuStorage,
-        l3: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let s = self.sizes(l1.shape())?;
-        let (x, gain, offset) = (slice(s1, l1)?, slice(s2, l2)?, slice(s3, l3)?);
-        if gain.len() != s.count * s.width || offset.len() != gain.len() {
+        let (x, both) = (slice(s1, l1)?, slice(s2, l2)?);
+        if both.len() != 2 * s.count * s.width {
             bail!("group_norm: gains do not fit {} channels", s.channels);
         }
+        let (gain, offset) = both.split_at(s.count * s.width);
         let mut y = unfilled(x.len());
         let stats: Vec<Stats> = y
             .par_chunks_mut(s.size)
@@ -230,27 +233,23 @@ impl CustomOp3 for GroupNorm {
     fn bwd(
         &self,
         x: &Tensor,
-        gain: &Tensor,
-        offset: &Tensor,
+        both: &Tensor,
         _: &Tensor,
         dy: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let Some(stats) = self.stats.get() else {
             bail!("group_norm: the gradient was asked for before the result")
         };
         let _span = span(Operation::NormBackward);
         let s = self.sizes(x.shape())?;
         let dy = dy.contiguous()?;
-        let (shape, affine) = (x.shape(), gain.shape());
-        let (x, gain, offset) = (View::of(x)?, View::of(gain)?, View::of(offset)?);
-        let dy = View::of(&dy)?;
-        let (mut dx, mut dg, mut d0) = (
-            unfilled(x.len()),
-            unfilled(gain.len()),
-            unfilled(gain.len()),
-        );
-        let out = [&mut dx, &mut dg, &mut d0].map(|v| Ptr::new(v.as_mut_ptr()));
-        let (x, gain, offset, dy): (&[f32], &[f32], &[f32], &[f32]) = (&x, &gain, &offset, &dy);
+        let (shape, maps) = (x.shape(), both.shape());
+        let (x, both, dy) = (View::of(x)?, View::of(both)?, View::of(&dy)?);
+        let (mut dx, mut dboth) = (unfilled(x.len()), unfilled(both.len()));
+        let (x, dy): (&[f32], &[f32]) = (&x, &dy);
+        let (gain, offset) = both.split_at(both.len() / 2);
+        let (dgain, doffset) = dboth.split_at_mut(gain.len());
+        let out = [&mut dx[..], dgain, doffset].map(|v| Ptr::new(v.as_mut_ptr()));
         (0..s.count).into_par_iter().for_each(|i| {
             let _flush = Flush::start();
             // SAFETY: group `i` of every buffer is written by this task alone.
@@ -270,10 +269,6 @@ impl CustomOp3 for GroupNorm {
                 &mut grads,
             );
         });
-        Ok((
-            Some(tensor(dx, shape)?),
-            Some(tensor(dg, affine)?),
-            Some(tensor(d0, affine)?),
-        ))
+        Ok((Some(tensor(dx, shape)?), Some(tensor(dboth, maps)?)))
     }
 }

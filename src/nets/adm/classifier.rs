@@ -1,6 +1,7 @@
 //! The noisy classifier (arXiv:2105.05233, section 4): the UNet's way down and middle under one of four pools.
 
 use crate::experiment::nets::arch::{ClassifierArch, Pool};
+use crate::kernels::embedding::silu;
 use crate::kernels::gradients::cast::cast;
 use crate::kernels::gradients::checkpoint::Activations;
 use crate::kernels::gradients::record::seam;
@@ -102,7 +103,7 @@ impl Classifier {
     fn ask(&self, x: &Tensor, t: &Tensor, asked: Asked) -> Result<Tensor> {
         let _span = span(Operation::Classifier);
         self.encoder.check(x, t)?;
-        let emb = self.time_embed.forward(t)?.silu()?;
+        let emb = silu(&self.time_embed.forward(t)?)?;
         let (outputs, middle) = self.encoder.forward(x, &emb, asked)?;
         // The spatial pools read every block's output: there is no one place where the trunk ends.
         let middle = match &self.head {

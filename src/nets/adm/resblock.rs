@@ -2,9 +2,11 @@
 //! optional 1/sqrt(2) rescaling (arXiv:2011.13456).
 
 use crate::experiment::nets::arch::Trunk;
+use crate::kernels::embedding;
+use crate::kernels::gradients::cast::cast;
 use crate::kernels::resample::{avg_pool2, upsample2};
 use crate::nets::adm::layers::{Conv2d, Dropout, GroupNorm, Linear, Start, Window};
-use candle_core::{D, DType, Result, Tensor};
+use candle_core::{DType, Result, Tensor};
 use candle_nn::VarBuilder;
 
 /// What a block does to the grid.
@@ -81,9 +83,7 @@ impl ResBlock {
         let h = if self.adagn {
             self.norm_out.adaptive_silu(&h, &e)?
         } else {
-            let e = e.to_dtype(h.dtype())?.unsqueeze(D::Minus1)?;
-            self.norm_out
-                .silu(&shifted(&h, &e.unsqueeze(D::Minus1)?)?)?
+            self.norm_out.silu(&shifted(&h, &cast(&e, h.dtype())?)?)?
         };
         let h = match dropout {
             Some(dropout) => dropout.forward(&h)?,
@@ -102,12 +102,12 @@ impl ResBlock {
     }
 }
 
-/// h [n, c, h, w] plus e [n, c, 1, 1], both of one type, which the result has. Where gradients are wanted, halves are added
-/// in f32, of the same bits once they are rounded: the gradient of e is a sum over pixels, which halves would stop counting.
+/// h [n, c, h, w] plus e [n, c], both of one type, which the result has. Where gradients are wanted, halves are added in f32,
+/// of the same bits once they are rounded: the gradient of e is a sum over pixels, which halves would stop counting.
 fn shifted(h: &Tensor, e: &Tensor) -> Result<Tensor> {
     if !h.track_op() {
-        return h.broadcast_add(e);
+        return h.broadcast_add(&e.unsqueeze(2)?.unsqueeze(3)?);
     }
-    let wide = |t: &Tensor| t.to_dtype(DType::F32);
-    wide(h)?.broadcast_add(&wide(e)?)?.to_dtype(h.dtype())
+    let (wide, e) = (cast(h, DType::F32)?, cast(e, DType::F32)?);
+    cast(&embedding::shifted(&wide, &e)?, h.dtype())
 }

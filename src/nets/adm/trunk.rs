@@ -1,6 +1,7 @@
 //! What the UNet and the classifier share: the time embedding, the way down, the middle.
 
 use crate::experiment::nets::arch::Trunk;
+use crate::kernels::embedding::silu;
 use crate::kernels::gradients::checkpoint::{Activations, Part, checkpointed};
 use crate::kernels::resample::{avg_pool2, upsample2};
 use crate::nets::adm::attention::{AttentionBlock, heads};
@@ -113,7 +114,7 @@ impl TimeEmbedding {
     /// t `[n]` → [n, 4M].
     pub fn forward(&self, t: &Tensor) -> Result<Tensor> {
         let waves = timestep_embedding(t, &self.frequencies, self.width)?;
-        self.second.forward(&self.first.forward(&waves)?.silu()?)
+        self.second.forward(&silu(&self.first.forward(&waves)?)?)
     }
 }
 

@@ -2,9 +2,10 @@
 //! the noise (arXiv:2102.09672 and arXiv:2104.07636).
 
 use crate::experiment::nets::arch::{Answer, UnetArch};
+use crate::kernels::embedding::{rows, silu};
 use crate::kernels::gradients::cast::cast;
 use crate::kernels::gradients::record::seam;
-use crate::kernels::pairs::join;
+use crate::kernels::pairs::{join, sum};
 use crate::machine::profile::{Operation, span};
 use crate::nets::adm::labels::Labels;
 use crate::nets::adm::layers::{Conv2d, Dropout, GroupNorm, Start, Window};
@@ -114,7 +115,8 @@ impl Unet {
         let emb = self.time_embed.forward(t)?;
         let emb = match (&self.label_emb, y) {
             (Some(table), Some(y)) => {
-                (emb + table.embedding(&self.labels.of(y, n, table.dim(0)?)?)?)?
+                let labels = self.labels.of(y, n, table.dim(0)?)?;
+                sum(&emb, &rows(table, &labels)?)?
             }
             (None, None) => emb,
             (Some(_), None) => {
@@ -134,7 +136,7 @@ impl Unet {
     /// The answer to x under the embedding of its time and class.
     fn decode(&self, x: &Tensor, emb: Tensor, asked: Asked) -> Result<Tensor> {
         // Every block applies SiLU to the embedding first: once is enough.
-        let emb = emb.silu()?;
+        let emb = silu(&emb)?;
         let (mut skips, mut h) = self.encoder.forward(x, &emb, asked)?;
         for block in &self.output_blocks {
             let Some(skip) = skips.pop() else {
@@ -298,5 +300,39 @@ impl Denoiser for SuperRes {
 
     fn answer(&self) -> Answer {
         self.unet.answer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::nets::arch::Arch;
+    use crate::experiment::nets::presets;
+    use crate::kernels::gradients::record::recording;
+    use candle_core::Device;
+    use candle_nn::VarMap;
+
+    #[test]
+    fn nothing_of_a_net_that_is_trained_is_left_to_candle() -> Result<()> {
+        for adagn in [true, false] {
+            let Some((Arch::Unet(mut arch), _)) = presets::arch("shapes16") else {
+                bail!("a preset of a UNet")
+            };
+            arch.trunk.adagn = adagn;
+            let weights = VarMap::new();
+            for dtype in [DType::F32, DType::BF16] {
+                let vb = VarBuilder::from_varmap(&weights, dtype, &Device::Cpu);
+                let net = Unet::new(&arch, vb.pp(format!("{dtype:?}")))?;
+                let x = Tensor::zeros((2, 3, 16, 16), DType::F32, &Device::Cpu)?;
+                let t = Tensor::new(&[3f32, 900.0], &Device::Cpu)?;
+                let y = Tensor::new(&[1u32, 0], &Device::Cpu)?;
+                let dropout = Dropout::new(0.1, 1, 1);
+                let asked = || net.forward(&x, &t, Some(&y), Some(&dropout));
+                let (answer, record) = recording(asked);
+                assert!(answer?.is_variable(), "it ends at a seam");
+                assert_eq!(record.left_to_candle(), 0, "AdaGN {adagn}, {dtype:?}");
+            }
+        }
+        Ok(())
     }
 }

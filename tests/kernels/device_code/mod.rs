@@ -10,7 +10,7 @@ mod rows;
 
 use crate::support::tensors::normal;
 use candle_core::{Device, Result, Tensor, Var};
-use fidrunner::kernels::device_code::SOURCE;
+use fidrunner::kernels::device_code::{source, source_of};
 use half::{bf16, f16};
 use libloading::Library;
 use std::ffi::c_void;
@@ -21,7 +21,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 /// The compiled kernels; None where there is no C++ compiler that makes them, which the test says.
 fn kernels() -> Option<&'static Library> {
     static BUILT: OnceLock<Option<Library>> = OnceLock::new();
-    BUILT.get_or_init(|| build("kernels", SOURCE)).as_ref()
+    BUILT.get_or_init(|| build("kernels", &source())).as_ref()
 }
 
 /// `source` behind the words of CUDA, as a library of this name.
@@ -210,4 +210,26 @@ fn a_kernel_whose_threads_race_is_noticed() {
     launch(&library, (1, 32), vec![0f32], Vec::as_mut_ptr, |y| unsafe {
         last(y)
     });
+}
+
+#[test]
+fn the_kernels_of_one_type_are_all_of_its_and_no_others() {
+    for only in ["f32", "f16", "bf16"] {
+        let Some(library) = build(&format!("of-{only}"), &source_of(only)) else {
+            return;
+        };
+        let has = |name: &str| {
+            // SAFETY: it is looked for, and not called.
+            unsafe { library.get::<*const c_void>(name.as_bytes()) }.is_ok()
+        };
+        for float in ["f32", "f16", "bf16"] {
+            let each = ["group_norm", "softmax", "add_bias", "norm_last"];
+            for name in each.map(|name| format!("{name}_{float}")) {
+                assert_eq!(has(&name), float == only, "{name} among those of {only}");
+            }
+        }
+        for name in ["adamw_f32", "affine_grad_f32", "normal_f32"] {
+            assert_eq!(has(name), only == "f32", "{name} among those of {only}");
+        }
+    }
 }

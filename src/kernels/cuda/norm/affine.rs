@@ -1,14 +1,8 @@
-//! The two affine maps of a normalisation: its own, and ADM's scale and shift of every image.
+//! The two affine maps of a normalisation, for kernels that read them where they lie, and the kernels that join them.
 
 use crate::kernels::cuda::float::{NONE, Part, device, int, kernel, loops, tensor, view, with};
-use crate::kernels::gradients::record::{apply2, apply3};
 use candle_core::cuda_backend::cudarc::driver::{CudaView, LaunchArgs, PushKernelArg};
-use candle_core::{
-    CpuStorage, CudaStorage, CustomOp2, CustomOp3, DType, Layout, Result, Shape, Tensor, bail,
-};
-
-/// A normalisation's own map, `[c]` each: what values are multiplied by, and what is added.
-pub type Own<'a> = (&'a Tensor, &'a Tensor);
+use candle_core::{CudaStorage, DType, Layout, Result, Shape, Tensor, bail};
 
 /// Both affine maps of a normalisation in memory, as the kernels' `Affine`.
 pub struct Maps<'a> {
@@ -21,7 +15,7 @@ pub struct Maps<'a> {
 }
 
 impl<'a> Maps<'a> {
-    /// Of what [`both`] made, `[2, n, channels]`.
+    /// Of what `kernels::norm::affine::both` made, `[2, n, channels]`.
     pub fn of_both((s, l): Part<'a>) -> Result<Maps<'a>> {
         let (two, n, channels) = l.shape().dims3()?;
         let all: CudaView<f32> = view(s, l)?;
@@ -94,7 +88,7 @@ impl<'a> Maps<'a> {
 /// Those of the device, and maps that do not fit.
 pub fn with_maps<R>(
     n: usize,
-    (weight, bias): Own,
+    (weight, bias): (&Tensor, &Tensor),
     adaptive: Option<&Tensor>,
     body: impl FnOnce(&Maps) -> Result<R>,
 ) -> Result<Option<R>> {
@@ -120,180 +114,91 @@ fn plain(map: &Tensor) -> Result<Tensor> {
     map.to_dtype(DType::F32)?.contiguous()
 }
 
-/// Both maps as one, `[2, n, c]` f32: what normalised values are multiplied by, and what is added; differentiable in all.
+/// `kernels::norm::affine::both` of `n` images: the result `[2, n, c]`.
 ///
 /// # Errors
 /// Those of the device, and maps that do not fit.
-pub fn both(n: usize, (weight, bias): Own, adaptive: Option<&Tensor>) -> Result<Tensor> {
-    let (weight, bias) = (plain(weight)?, plain(bias)?);
-    match adaptive {
-        Some(adaptive) => apply3([&weight, &bias, &plain(adaptive)?], Both { n }),
-        None => apply2([&weight, &bias], Both { n }),
-    }
-}
-
-/// The operation on `(weight [c], bias [c])`, and `[n, 2c]` where there is one.
-struct Both {
+pub fn made(
     n: usize,
+    own: [(&CudaStorage, &Layout); 2],
+    adaptive: Option<(&CudaStorage, &Layout)>,
+) -> Result<(CudaStorage, Shape)> {
+    let (maps, dev) = (Maps::of(n, own, adaptive)?, device(own[0].0));
+    let channels = maps.channels();
+    let half = n * channels;
+    // SAFETY: the kernel writes every element.
+    let mut y = unsafe { dev.alloc::<f32>((2 * half).max(1))? };
+    let (total, function) = (int(half)?, kernel::<f32>(dev, "affine")?);
+    let stream = dev.cuda_stream();
+    let (mut gain, mut offset) = y.split_at_mut(half);
+    let mut call = stream.launch_builder(&function);
+    maps.push(&mut call);
+    call.arg(&mut gain).arg(&mut offset).arg(&total);
+    if half > 0 {
+        // SAFETY: the arguments are those of `affine`, and the sizes were checked.
+        unsafe { call.launch(loops(half)?)? };
+    }
+    let y = CudaStorage::wrap_cuda_slice(y, dev.clone());
+    Ok((y, (2, n, channels).into()))
 }
 
-impl Both {
-    fn forward(&self, maps: &Maps, storage: &CudaStorage) -> Result<(CudaStorage, Shape)> {
-        let (dev, channels) = (device(storage), maps.channels());
-        let half = self.n * channels;
-        // SAFETY: the kernel writes every element.
-        let mut y = unsafe { dev.alloc::<f32>((2 * half).max(1))? };
-        let (total, function) = (int(half)?, kernel::<f32>(dev, "affine")?);
-        let stream = dev.cuda_stream();
-        let (mut gain, mut offset) = y.split_at_mut(half);
-        let mut call = stream.launch_builder(&function);
-        maps.push(&mut call);
-        call.arg(&mut gain).arg(&mut offset).arg(&total);
-        if half > 0 {
-            // SAFETY: the arguments are those of `affine`, and the sizes were checked.
-            unsafe { call.launch(loops(half)?)? };
-        }
-        let y = CudaStorage::wrap_cuda_slice(y, dev.clone());
-        Ok((y, (2, self.n, channels).into()))
-    }
-
-    /// Gradients of weight and bias, and of what adapts them where there is that.
-    fn backward(
-        &self,
-        own: [&Tensor; 2],
-        adaptive: Option<&Tensor>,
-        dy: &Tensor,
-    ) -> Result<[Option<Tensor>; 3]> {
-        let dy = dy.contiguous()?;
-        let [weight, bias] = own;
-        match adaptive {
-            Some(adaptive) => with([weight, bias, adaptive, &dy], |[w, b, e, dy]| {
-                self.gradients(&Maps::of(self.n, [w, b], Some(e))?, dy)
-            }),
-            None => with([weight, bias, &dy], |[w, b, dy]| {
-                self.gradients(&Maps::of(self.n, [w, b], None)?, dy)
-            }),
-        }
-    }
-
-    fn gradients(&self, maps: &Maps, dy: Part) -> Result<[Option<Tensor>; 3]> {
-        let (dev, channels) = (device(dy.0), maps.channels());
-        let (half, adapts) = (self.n * channels, maps.scale.is_some());
-        let dy: CudaView<f32> = view(dy.0, dy.1)?;
-        if dy.len() != 2 * half {
-            bail!("group_norm: {} gradients of {half} gains", dy.len());
-        }
-        let (dgain, doffset) = (dy.slice(..half), dy.slice(half..));
-        // SAFETY: the kernel writes every element of the first two, and of the third where it is given.
-        let (mut dw, mut db, mut de) = unsafe {
-            let more = if adapts { 2 * half } else { 1 };
-            (
-                dev.alloc::<f32>(channels.max(1))?,
-                dev.alloc::<f32>(channels.max(1))?,
-                dev.alloc::<f32>(more.max(1))?,
-            )
-        };
-        let (images, function) = (int(self.n)?, kernel::<f32>(dev, "affine_grad")?);
-        let stream = dev.cuda_stream();
-        let mut call = stream.launch_builder(&function);
-        maps.push(&mut call);
-        call.arg(&dgain).arg(&doffset).arg(&mut dw).arg(&mut db);
-        if adapts {
-            call.arg(&mut de);
-        } else {
-            call.arg(&NONE);
-        }
-        call.arg(&images);
-        if channels > 0 {
-            // SAFETY: the arguments are those of `affine_grad`, and the sizes were checked.
-            unsafe { call.launch(loops(channels)?)? };
-        }
-        let width = Shape::from(channels);
-        let de = adapts.then(|| tensor(de, &Shape::from((self.n, 2 * channels)), dev));
-        Ok([
-            Some(tensor(dw, &width, dev)),
-            Some(tensor(db, &width, dev)),
-            de,
-        ])
+/// Its gradients, given dy `[2, n, c]`, contiguous: of weight and bias, and of what adapts them where there is that.
+///
+/// # Errors
+/// As [`made`].
+pub fn gradients(
+    n: usize,
+    [weight, bias]: [&Tensor; 2],
+    adaptive: Option<&Tensor>,
+    dy: &Tensor,
+) -> Result<[Option<Tensor>; 3]> {
+    match adaptive {
+        Some(adaptive) => with([weight, bias, adaptive, dy], |[w, b, e, dy]| {
+            backward(n, &Maps::of(n, [w, b], Some(e))?, dy)
+        }),
+        None => with([weight, bias, dy], |[w, b, dy]| {
+            backward(n, &Maps::of(n, [w, b], None)?, dy)
+        }),
     }
 }
 
-impl CustomOp2 for Both {
-    fn name(&self) -> &'static str {
-        "affine"
+fn backward(n: usize, maps: &Maps, dy: Part) -> Result<[Option<Tensor>; 3]> {
+    let (dev, channels) = (device(dy.0), maps.channels());
+    let (half, adapts) = (n * channels, maps.scale.is_some());
+    let dy: CudaView<f32> = view(dy.0, dy.1)?;
+    if dy.len() != 2 * half {
+        bail!("group_norm: {} gradients of {half} gains", dy.len());
     }
-
-    fn cpu_fwd(
-        &self,
-        _: &CpuStorage,
-        _: &Layout,
-        _: &CpuStorage,
-        _: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        bail!("the GPU's affine maps were given tensors on the CPU")
+    let (dgain, doffset) = (dy.slice(..half), dy.slice(half..));
+    // SAFETY: the kernel writes every element of the first two, and of the third where it is given.
+    let (mut dw, mut db, mut de) = unsafe {
+        let more = if adapts { 2 * half } else { 1 };
+        (
+            dev.alloc::<f32>(channels.max(1))?,
+            dev.alloc::<f32>(channels.max(1))?,
+            dev.alloc::<f32>(more.max(1))?,
+        )
+    };
+    let (images, function) = (int(n)?, kernel::<f32>(dev, "affine_grad")?);
+    let stream = dev.cuda_stream();
+    let mut call = stream.launch_builder(&function);
+    maps.push(&mut call);
+    call.arg(&dgain).arg(&doffset).arg(&mut dw).arg(&mut db);
+    if adapts {
+        call.arg(&mut de);
+    } else {
+        call.arg(&NONE);
     }
-
-    fn cuda_fwd(
-        &self,
-        s1: &CudaStorage,
-        l1: &Layout,
-        s2: &CudaStorage,
-        l2: &Layout,
-    ) -> Result<(CudaStorage, Shape)> {
-        self.forward(&Maps::of(self.n, [(s1, l1), (s2, l2)], None)?, s1)
+    call.arg(&images);
+    if channels > 0 {
+        // SAFETY: the arguments are those of `affine_grad`, and the sizes were checked.
+        unsafe { call.launch(loops(channels)?)? };
     }
-
-    fn bwd(
-        &self,
-        weight: &Tensor,
-        bias: &Tensor,
-        _: &Tensor,
-        dy: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let [dw, db, _] = self.backward([weight, bias], None, dy)?;
-        Ok((dw, db))
-    }
-}
-
-impl CustomOp3 for Both {
-    fn name(&self) -> &'static str {
-        "affine"
-    }
-
-    fn cpu_fwd(
-        &self,
-        _: &CpuStorage,
-        _: &Layout,
-        _: &CpuStorage,
-        _: &Layout,
-        _: &CpuStorage,
-        _: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        bail!("the GPU's affine maps were given tensors on the CPU")
-    }
-
-    fn cuda_fwd(
-        &self,
-        s1: &CudaStorage,
-        l1: &Layout,
-        s2: &CudaStorage,
-        l2: &Layout,
-        s3: &CudaStorage,
-        l3: &Layout,
-    ) -> Result<(CudaStorage, Shape)> {
-        let maps = Maps::of(self.n, [(s1, l1), (s2, l2)], Some((s3, l3)))?;
-        self.forward(&maps, s1)
-    }
-
-    fn bwd(
-        &self,
-        weight: &Tensor,
-        bias: &Tensor,
-        adaptive: &Tensor,
-        _: &Tensor,
-        dy: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let [dw, db, de] = self.backward([weight, bias], Some(adaptive), dy)?;
-        Ok((dw, db, de))
-    }
+    let width = Shape::from(channels);
+    let de = adapts.then(|| tensor(de, &Shape::from((n, 2 * channels)), dev));
+    Ok([
+        Some(tensor(dw, &width, dev)),
+        Some(tensor(db, &width, dev)),
+        de,
+    ])
 }
