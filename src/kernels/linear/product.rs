@@ -83,7 +83,7 @@ impl Linear {
         Ok((y, (n, o).into()))
     }
 
-    /// The same gradients by products of the device.
+    /// Gradients of x and w from dy [n, o], by products of the device.
     fn grads_on_card(
         x: &Tensor,
         w: &Tensor,

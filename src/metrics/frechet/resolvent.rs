@@ -63,7 +63,8 @@ impl Resolvent {
             let floor = rounding_floor(rising);
             let values: Vec<f64> = rising.iter().copied().filter(|v| *v > floor).collect();
             let (nodes, steps) = nodes(&values);
-            // Zeros are lifted to the rounding: no row moves them, so they cancel.
+            // Zeros are lifted to the rounding, so that M + s² stays positive. They cancel but for a
+            // row that is alone in a direction: that is off by 10⁻⁶ of the largest √λ at most.
             let lift = (floor - rising.first().copied().unwrap_or(0.0)).max(0.0);
             return Ok(Resolvent {
                 basis: m.turn(factor),
