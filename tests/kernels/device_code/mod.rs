@@ -37,8 +37,11 @@ fn build(name: &str, source: &str) -> Option<Library> {
         .args([&made, &text])
         .output();
     let library = match call {
-        // SAFETY: it was made here, and nothing in it runs when it is loaded.
-        Ok(call) if call.status.success() => unsafe { Library::new(&made) }.ok(),
+        Ok(call) if call.status.success() => {
+            // SAFETY: it was made here, and nothing in it runs when it is loaded.
+            let loaded = unsafe { Library::new(&made) };
+            Some(loaded.expect("what was compiled can be loaded"))
+        }
         Ok(call) if cfg!(target_os = "linux") => {
             panic!("{}", String::from_utf8_lossy(&call.stderr))
         }
