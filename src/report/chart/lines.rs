@@ -177,7 +177,7 @@ pub fn legend(picture: &mut Picture, layout: &Layout, plot: Plot, shown: &Shown)
         return;
     }
     let named = crowd::named(shown.names.len());
-    let names: Vec<&str> = named.iter().map(|&i| shown.names[i]).collect();
+    let names = crowd::shown(shown.names);
     let (places, length): (Vec<At>, f64) = match layout.legend(&names) {
         Legend::Beside => {
             let ends: Vec<f64> = named.iter().map(|&i| shown.ends[i]).collect();
